@@ -1,1 +1,5 @@
-//! face
+//! From a photo to the faces in it.
+
+pub mod crop;
+
+pub use crop::{CropFrame, FaceCrop};

@@ -1,1 +1,48 @@
-//! photo
+//! From somebody's bytes to upright grey pixels.
+//!
+//! Owns the download with its limits ([`download`]), the decoding with its limits
+//! ([`decode`](mod@decode)) and the words for what a file is when it is no picture ([`sniff`]).
+//! Knows nothing of faces, networks or chat platforms.
+
+pub mod decode;
+pub mod download;
+mod sniff;
+
+pub use decode::{DecodeLimits, decode, decode_colour};
+pub use download::{DownloadError, DownloadLimits, Downloader, Hosts};
+
+use image::GrayImage;
+
+/// A decoded photo, upright (EXIF orientation applied).
+#[derive(Debug, Clone)]
+pub struct Photo {
+    /// ITU-R BT.601 luma, 8 bits, rows from the top, columns from the left: the Y of a JPEG as
+    /// stored, so that no colour is ever computed for the network.
+    pub luma: GrayImage,
+}
+
+/// Why bytes did not become a [`Photo`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PhotoError {
+    /// No bytes at all.
+    #[error("the file is empty")]
+    Empty,
+    /// The bytes are something else; `what` names it with its article ("a web page").
+    #[error("not a picture but {what}")]
+    NotAPicture { what: &'static str },
+    /// A picture, in a format that is not read here.
+    #[error("{format} pictures are not supported; send JPEG, PNG, WebP or GIF")]
+    Unsupported { format: &'static str },
+    /// The file ends before the picture does.
+    #[error("the picture is cut short: the file ends before the picture does")]
+    Truncated,
+    /// The right format, but its contents do not add up.
+    #[error("the {format} picture is damaged")]
+    Damaged { format: &'static str },
+    /// More bytes than the limit.
+    #[error("the file has {bytes} bytes, the limit is {limit}")]
+    TooManyBytes { bytes: u64, limit: u64 },
+    /// More pixels than the limit, as its header says; nothing was allocated.
+    #[error("the picture has {width}×{height} pixels, the limit is {limit} pixels")]
+    TooManyPixels { width: u32, height: u32, limit: u64 },
+}

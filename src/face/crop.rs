@@ -1,0 +1,249 @@
+//! The 128×128 grey square that the network sees, and how it is cut from a photo.
+//!
+//! Training, evaluation and serving all cut through [`FaceCrop::cut`]: a training crop, a jittered
+//! training crop and a face found in somebody's photo differ in their [`CropFrame`] alone.
+
+use image::GrayImage;
+
+/// Side of a [`FaceCrop`] in pixels.
+pub const SIDE: usize = 128;
+
+/// A square in a photo, upright or rolled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CropFrame {
+    /// Centre, in pixels from the photo's left edge (the first pixel's centre lies at 0.5).
+    pub center_x: f32,
+    /// Centre, in pixels from the photo's top edge.
+    pub center_y: f32,
+    /// Side in pixels of the photo.
+    pub side: f32,
+    /// Clockwise turn of the face in the photo, in radians; the crop turns it back.
+    pub roll: f32,
+}
+
+impl CropFrame {
+    /// The largest frame around the centre of a picture that is already a tight crop.
+    pub fn whole(luma: &GrayImage) -> Self {
+        let (width, height) = (luma.width() as f32, luma.height() as f32);
+        Self { center_x: width / 2.0, center_y: height / 2.0, side: width.min(height), roll: 0.0 }
+    }
+
+    /// Maps a point of the crop, in units of its side with the origin in its centre, to the photo.
+    pub fn to_photo(&self, u: f32, v: f32) -> (f32, f32) {
+        let (sin, cos) = self.roll.sin_cos();
+        (self.center_x + self.side * (u * cos - v * sin), self.center_y + self.side * (u * sin + v * cos))
+    }
+}
+
+/// 128×128 grey pixels of one face, level, framed as the training crops are.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FaceCrop {
+    pixels: Box<[u8]>,
+}
+
+impl std::fmt::Debug for FaceCrop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FaceCrop(128×128)")
+    }
+}
+
+impl FaceCrop {
+    /// Cuts `frame` out of `luma`, level and shrunk with area averaging; where the frame leaves
+    /// the photo, the photo's edge pixels continue.
+    ///
+    /// Each output pixel is the mean of n×n bilinear samples, n the whole number of photo pixels
+    /// a crop pixel spans; past [`MAX_SAMPLES`] the photo is first shrunk by whole factors, so
+    /// that a face filling a 50-megapixel photo costs no more than reading it once.
+    pub fn cut(luma: &GrayImage, frame: &CropFrame) -> Self {
+        let finite = [frame.center_x, frame.center_y, frame.side, frame.roll].iter().all(|value| value.is_finite());
+        if luma.width() == 0 || luma.height() == 0 || !finite {
+            return Self { pixels: vec![128; SIDE * SIDE].into() };
+        }
+        let scale = frame.side.max(1.0) / SIDE as f32;
+        let shrink = (scale / MAX_SAMPLES as f32).ceil().max(1.0) as u32;
+        if shrink > 1 {
+            let (small, left, top) = shrunk_region(luma, frame, shrink);
+            let factor = shrink as f32;
+            let frame = CropFrame {
+                center_x: (frame.center_x - left) / factor,
+                center_y: (frame.center_y - top) / factor,
+                side: frame.side / factor,
+                roll: frame.roll,
+            };
+            return Self { pixels: sample(&small, &frame) };
+        }
+        Self { pixels: sample(luma, frame) }
+    }
+
+    /// The pixels, row by row from the top: `SIDE * SIDE` bytes.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The crop as a picture, to look at.
+    pub fn to_image(&self) -> GrayImage {
+        GrayImage::from_fn(SIDE as u32, SIDE as u32, |x, y| image::Luma([self.pixels[y as usize * SIDE + x as usize]]))
+    }
+}
+
+/// Bilinear samples a side of an output pixel; 4 keeps the cut of one crop near a millisecond.
+const MAX_SAMPLES: usize = 4;
+
+fn sample(luma: &GrayImage, frame: &CropFrame) -> Box<[u8]> {
+    let scale = frame.side.max(1.0) / SIDE as f32;
+    let n = (scale.ceil() as usize).clamp(1, MAX_SAMPLES);
+    let (sin, cos) = frame.roll.sin_cos();
+    let step = 1.0 / (SIDE * n) as f32;
+    let (step_x, step_y) = (frame.side * step * cos, frame.side * step * sin);
+    let mut sums = vec![0.0f32; SIDE];
+    let mut pixels = Vec::with_capacity(SIDE * SIDE);
+    let source = Source::new(luma);
+    for row in 0..SIDE {
+        sums.fill(0.0);
+        for sub in 0..n {
+            let v = ((row * n + sub) as f32 + 0.5) * step - 0.5;
+            let (x0, y0) = frame.to_photo(0.5 * step - 0.5, v);
+            for (column, sum) in sums.iter_mut().enumerate() {
+                for k in column * n..(column + 1) * n {
+                    *sum += source.bilinear(x0 + k as f32 * step_x, y0 + k as f32 * step_y);
+                }
+            }
+        }
+        let samples = (n * n) as f32;
+        pixels.extend(sums.iter().map(|sum| (sum / samples + 0.5) as u8));
+    }
+    pixels.into()
+}
+
+struct Source<'a> {
+    pixels: &'a [u8],
+    stride: usize,
+    last_x: f32,
+    last_y: f32,
+}
+
+impl<'a> Source<'a> {
+    fn new(luma: &'a GrayImage) -> Self {
+        Self {
+            pixels: luma.as_raw(),
+            stride: luma.width() as usize,
+            last_x: (luma.width() - 1) as f32,
+            last_y: (luma.height() - 1) as f32,
+        }
+    }
+
+    /// The value at (x, y) in pixels, pixel centres at half-integers, edges continued.
+    #[inline]
+    fn bilinear(&self, x: f32, y: f32) -> f32 {
+        let x = (x - 0.5).clamp(0.0, self.last_x);
+        let y = (y - 0.5).clamp(0.0, self.last_y);
+        let (left, top) = (x as usize, y as usize);
+        let right = (left + 1).min(self.last_x as usize);
+        let bottom = (top + 1).min(self.last_y as usize);
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.stride + x]);
+        let upper = at(left, top) + fx * (at(right, top) - at(left, top));
+        let lower = at(left, bottom) + fx * (at(right, bottom) - at(left, bottom));
+        upper + fy * (lower - upper)
+    }
+}
+
+/// The part of the photo that `frame` needs, averaged over blocks of `factor`×`factor`, with its
+/// left and top edge in the photo.
+fn shrunk_region(luma: &GrayImage, frame: &CropFrame, factor: u32) -> (GrayImage, f32, f32) {
+    // The circle around the rolled square, and a block more for the bilinear neighbours.
+    let reach = frame.side * std::f32::consts::FRAC_1_SQRT_2 + factor as f32;
+    let clip = |value: f32, end: u32| (value.max(0.0) as u32).min(end.saturating_sub(1));
+    let left = clip(frame.center_x - reach, luma.width());
+    let top = clip(frame.center_y - reach, luma.height());
+    let right = clip(frame.center_x + reach, luma.width()) + 1;
+    let bottom = clip(frame.center_y + reach, luma.height()) + 1;
+    let (width, height) = ((right - left).div_ceil(factor), (bottom - top).div_ceil(factor));
+    let stride = luma.width() as usize;
+    let pixels = luma.as_raw();
+    let mut small = GrayImage::new(width, height);
+    let mut sums = vec![0u32; width as usize];
+    for (block, row) in small.rows_mut().enumerate() {
+        sums.fill(0);
+        let first = top + block as u32 * factor;
+        let rows = first..(first + factor).min(bottom);
+        let count = rows.len() as u32;
+        for y in rows {
+            let line = &pixels[y as usize * stride + left as usize..][..(right - left) as usize];
+            for (sum, chunk) in sums.iter_mut().zip(line.chunks(factor as usize)) {
+                *sum += chunk.iter().map(|&value| u32::from(value)).sum::<u32>();
+            }
+        }
+        for (at, (pixel, sum)) in row.zip(&sums).enumerate() {
+            let columns = factor.min(right - left - at as u32 * factor);
+            let area = columns * count;
+            pixel.0[0] = ((sum + area / 2) / area) as u8;
+        }
+    }
+    (small, left as f32, top as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A smooth pattern with a mark in one corner, so that turns and flips show.
+    fn pattern(side: u32) -> GrayImage {
+        GrayImage::from_fn(side, side, |x, y| {
+            let (u, v) = (x as f32 / side as f32, y as f32 / side as f32);
+            let wave = 90.0 + 60.0 * (u * 9.0).sin() + 40.0 * (v * 7.0).cos();
+            image::Luma([if u < 0.2 && v < 0.2 { 250 } else { wave.clamp(0.0, 255.0) as u8 }])
+        })
+    }
+
+    fn mean_difference(a: &FaceCrop, b: &FaceCrop) -> f32 {
+        let sum: u32 = a.pixels().iter().zip(b.pixels()).map(|(a, b)| u32::from(a.abs_diff(*b))).sum();
+        sum as f32 / (SIDE * SIDE) as f32
+    }
+
+    #[test]
+    fn a_picture_of_the_crops_own_size_comes_through_unchanged() {
+        let picture = pattern(SIDE as u32);
+        assert_eq!(FaceCrop::cut(&picture, &CropFrame::whole(&picture)).pixels(), picture.as_raw());
+    }
+
+    #[test]
+    fn the_same_face_at_any_size_gives_the_same_crop() {
+        let reference = pattern(200);
+        let reference = FaceCrop::cut(&reference, &CropFrame::whole(&reference));
+        for side in [128, 333, 700, 1500, 4000] {
+            let picture = pattern(side);
+            let crop = FaceCrop::cut(&picture, &CropFrame::whole(&picture));
+            assert!(mean_difference(&crop, &reference) < 1.5, "at {side} pixels");
+        }
+    }
+
+    #[test]
+    fn a_quarter_roll_is_turned_back() {
+        let upright = pattern(400);
+        let turned = image::imageops::rotate90(&upright);
+        let frame = CropFrame { roll: std::f32::consts::FRAC_PI_2, ..CropFrame::whole(&turned) };
+        let difference =
+            mean_difference(&FaceCrop::cut(&turned, &frame), &FaceCrop::cut(&upright, &CropFrame::whole(&upright)));
+        assert!(difference < 0.5, "differs by {difference}");
+    }
+
+    #[test]
+    fn a_frame_outside_the_photo_continues_its_edge() {
+        let mut picture = GrayImage::from_pixel(50, 50, image::Luma([10]));
+        (0..50).for_each(|y| picture.put_pixel(49, y, image::Luma([200])));
+        let frame = CropFrame { center_x: 500.0, center_y: 25.0, side: 100.0, roll: 0.0 };
+        assert!(FaceCrop::cut(&picture, &frame).pixels().iter().all(|&value| value == 200));
+    }
+
+    #[test]
+    fn frames_that_make_no_sense_give_grey_and_no_panic() {
+        let picture = pattern(60);
+        for side in [0.0, -5.0, 1e-9, 1e9, f32::NAN, f32::INFINITY] {
+            for center in [0.0, -1e9, 1e9, f32::NAN] {
+                FaceCrop::cut(&picture, &CropFrame { center_x: center, center_y: 3.0, side, roll: 0.3 });
+            }
+        }
+        FaceCrop::cut(&GrayImage::new(0, 0), &CropFrame { center_x: 0.0, center_y: 0.0, side: 9.0, roll: 0.0 });
+    }
+}

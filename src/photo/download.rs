@@ -1,0 +1,137 @@
+//! Fetches one photo from a platform's own file host, under limits of bytes and time.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use reqwest::{Client, StatusCode};
+use url::Url;
+
+/// What one download may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DownloadLimits {
+    /// Bytes of the file; held while streaming, whatever the server announces.
+    pub max_bytes: u64,
+    /// From the request to the last byte.
+    pub timeout: Duration,
+}
+
+impl Default for DownloadLimits {
+    fn default() -> Self {
+        Self { max_bytes: 20 << 20, timeout: Duration::from_secs(20) }
+    }
+}
+
+/// Why a photo could not be fetched. No variant holds the address: a Telegram file address
+/// contains the bot's token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DownloadError {
+    /// The link leads away from the platform's own hosts.
+    #[error("the link leads to a host that is not the platform's own")]
+    ForeignHost,
+    /// The server announced or sent more than the limit.
+    #[error("the file is larger than the limit of {limit} bytes")]
+    TooLarge { limit: u64 },
+    /// The time limit passed.
+    #[error("the download took longer than {limit:?}")]
+    TimedOut { limit: Duration },
+    /// The link has expired or the file is gone.
+    #[error("the file is no longer there (status {status})")]
+    Gone { status: u16 },
+    /// The server or the way to it failed.
+    #[error("the file host did not deliver the file: {reason}")]
+    Failed { reason: String },
+}
+
+/// Where a platform keeps its files.
+#[derive(Debug, Clone)]
+pub struct Hosts(Vec<Origin>);
+
+#[derive(Debug, Clone, PartialEq)]
+struct Origin {
+    scheme: String,
+    host: String,
+    port: Option<u16>,
+}
+
+impl Origin {
+    fn of(url: &Url) -> Option<Self> {
+        Some(Self { scheme: url.scheme().into(), host: url.host_str()?.into(), port: url.port_or_known_default() })
+    }
+}
+
+impl Hosts {
+    /// The origins (scheme, host and port) of these addresses and no others.
+    pub fn of<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
+        Self(urls.into_iter().filter_map(Origin::of).collect())
+    }
+
+    fn holds(&self, url: &Url) -> bool {
+        Origin::of(url).is_some_and(|origin| self.0.contains(&origin))
+    }
+}
+
+/// One HTTP client, shared by all platforms.
+#[derive(Debug, Clone)]
+pub struct Downloader {
+    client: Client,
+    limits: DownloadLimits,
+}
+
+impl Downloader {
+    /// Redirects are not followed: platforms serve files directly, and a redirect could lead
+    /// into the host's own network.
+    ///
+    /// # Errors
+    /// When the TLS set-up of this machine is unusable.
+    pub fn new(limits: DownloadLimits) -> Result<Self, DownloadError> {
+        let client = Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("faceguesser/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| DownloadError::Failed { reason: error.to_string() })?;
+        Ok(Self { client, limits })
+    }
+
+    /// Fetches `url` if it lies on one of `hosts`.
+    ///
+    /// # Errors
+    /// [`DownloadError`], by cause.
+    pub async fn fetch(&self, url: Url, hosts: &Hosts) -> Result<Bytes, DownloadError> {
+        if !hosts.holds(&url) {
+            return Err(DownloadError::ForeignHost);
+        }
+        let limit = self.limits.timeout;
+        tokio::time::timeout(limit, self.stream(url)).await.map_err(|_| DownloadError::TimedOut { limit })?
+    }
+
+    async fn stream(&self, url: Url) -> Result<Bytes, DownloadError> {
+        let limit = self.limits.max_bytes;
+        let response = self.client.get(url).send().await.map_err(failed)?;
+        match response.status() {
+            StatusCode::OK => {}
+            status @ (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN | StatusCode::GONE) => {
+                return Err(DownloadError::Gone { status: status.as_u16() });
+            }
+            status => return Err(DownloadError::Failed { reason: format!("status {}", status.as_u16()) }),
+        }
+        let announced = response.content_length();
+        if announced.is_some_and(|bytes| bytes > limit) {
+            return Err(DownloadError::TooLarge { limit });
+        }
+        let mut body = BytesMut::with_capacity(announced.unwrap_or(0) as usize);
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(failed)?;
+            if (body.len() + chunk.len()) as u64 > limit {
+                return Err(DownloadError::TooLarge { limit });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+}
+
+fn failed(error: reqwest::Error) -> DownloadError {
+    DownloadError::Failed { reason: error.without_url().to_string() }
+}
