@@ -1,1 +1,308 @@
-//! config
+//! Settings: the compiled-in `config/default.toml`, then a file, then variables, then flags.
+//!
+//! Unknown keys are refused. Tokens come from a variable, from the file, or from a file of their
+//! own named by `token_file`, and are never printed.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use config::{Environment, File, FileFormat};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use url::Url;
+
+use crate::inference::PoolOptions;
+use crate::photo::{DecodeLimits, DownloadLimits};
+
+const DEFAULTS: &str = include_str!("../config/default.toml");
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file or variable holds something else than the key wants, or an unknown key.
+    #[error("the configuration does not fit: {0}; config/default.toml lists every key with its meaning")]
+    Invalid(#[from] config::ConfigError),
+    /// A `token_file` cannot be read.
+    #[error("the token file {path} cannot be read: {source}")]
+    TokenFile { path: PathBuf, source: std::io::Error },
+    /// Values that fit one by one and not together, or lie outside their range.
+    #[error("{key}: {reason}")]
+    Unusable { key: &'static str, reason: String },
+}
+
+/// All settings, checked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub discord: Discord,
+    pub telegram: Telegram,
+    pub web: Web,
+    pub limits: Limits,
+    pub inference: Inference,
+    pub models: Models,
+    pub guess: Guess,
+    pub log: Log,
+}
+
+/// The Discord bot.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discord {
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    #[serde(default)]
+    token_file: Option<PathBuf>,
+    /// Channels in which every picture is answered.
+    pub channels: Vec<u64>,
+    pub api_base: Url,
+    /// The gateway's address; `None` asks the API.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub gateway: Option<Url>,
+    pub file_hosts: Vec<Url>,
+}
+
+/// The Telegram bot.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telegram {
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    #[serde(default)]
+    token_file: Option<PathBuf>,
+    pub api_base: Url,
+    /// Where files are fetched from; `None` means `api_base`.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub file_base: Option<Url>,
+}
+
+/// The chat page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    pub enabled: bool,
+    pub listen: SocketAddr,
+}
+
+/// Bounds on what one photo may cost.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    photo_bytes: ByteSize,
+    photo_pixels: u64,
+    #[serde(with = "humantime_serde")]
+    download_timeout: Duration,
+    pub faces: usize,
+}
+
+/// The worker pool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inference {
+    workers: usize,
+    queue: usize,
+    batch: usize,
+    #[serde(with = "humantime_serde")]
+    deadline: Duration,
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+/// Weights that replace the compiled-in ones.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    #[serde(deserialize_with = "empty_is_none")]
+    pub estimator: Option<PathBuf>,
+    #[serde(deserialize_with = "empty_is_none")]
+    pub detector: Option<PathBuf>,
+}
+
+/// How guesses are told.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guess {
+    /// Confidence score in 0..=1 from which a guess counts as sure.
+    pub confident: f32,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Config {
+    /// Reads the settings; `file` is the one named by `--config`, `variables` the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the key and what is wrong with it.
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let variables: std::collections::HashMap<String, String> = variables.into_iter().collect();
+        let conventional = |name: &str| variables.get(name).filter(|token| !token.is_empty()).cloned();
+        let conventional_tokens = (conventional("DISCORD_TOKEN"), conventional("TELOXIDE_TOKEN"));
+        let mut builder = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some(path) = file {
+            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+        }
+        let environment = Environment::with_prefix("FACEGUESSER")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("discord.channels")
+            .with_list_parse_key("discord.file_hosts")
+            .ignore_empty(true)
+            .source(Some(variables.into_iter().collect()));
+        let mut config: Self = builder.add_source(environment).build()?.try_deserialize()?;
+        config.discord.token = token(config.discord.token, &config.discord.token_file, conventional_tokens.0)?;
+        config.telegram.token = token(config.telegram.token, &config.telegram.token_file, conventional_tokens.1)?;
+        config.checked()
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let unusable = |key, reason: &str| Err(ConfigError::Unusable { key, reason: reason.into() });
+        if !(0.0..=1.0).contains(&self.guess.confident) {
+            return unusable("guess.confident", "must lie between 0 and 1");
+        }
+        if self.limits.faces == 0 {
+            return unusable("limits.faces", "must be at least 1");
+        }
+        if self.limits.photo_bytes.as_u64() == 0 || self.limits.photo_pixels == 0 {
+            return unusable("limits.photo_bytes and limits.photo_pixels", "must be at least 1");
+        }
+        if self.inference.queue == 0 || self.inference.batch == 0 {
+            return unusable("inference.queue and inference.batch", "must be at least 1");
+        }
+        Ok(self)
+    }
+
+    /// Limits of one decode.
+    pub fn decode_limits(&self) -> DecodeLimits {
+        DecodeLimits { max_bytes: self.limits.photo_bytes.as_u64(), max_pixels: self.limits.photo_pixels }
+    }
+
+    /// Limits of one download.
+    pub fn download_limits(&self) -> DownloadLimits {
+        DownloadLimits { max_bytes: self.limits.photo_bytes.as_u64(), timeout: self.limits.download_timeout }
+    }
+
+    /// Size and patience of the worker pool.
+    pub fn pool_options(&self) -> PoolOptions {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        PoolOptions {
+            workers: if self.inference.workers == 0 { cores() } else { self.inference.workers },
+            queue: self.inference.queue,
+            batch: self.inference.batch,
+            deadline: self.inference.deadline,
+        }
+    }
+}
+
+fn token(
+    configured: Option<SecretString>,
+    file: &Option<PathBuf>,
+    conventional: Option<String>,
+) -> Result<Option<SecretString>, ConfigError> {
+    let configured = configured.filter(|token| !token.expose_secret().trim().is_empty());
+    if configured.is_some() {
+        return Ok(configured);
+    }
+    if let Some(path) = file {
+        let held = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::TokenFile { path: path.clone(), source })?;
+        return Ok(Some(held.trim().to_owned().into()));
+    }
+    Ok(conventional.map(SecretString::from))
+}
+
+fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::load(None, variables.iter().map(|(key, value)| (key.to_string(), value.to_string())))
+    }
+
+    fn exposed(token: &Option<SecretString>) -> Option<&str> {
+        token.as_ref().map(ExposeSecret::expose_secret)
+    }
+
+    #[test]
+    fn defaults_are_complete_and_hold_no_token() {
+        let config = load(&[]).unwrap();
+        assert!(config.discord.token.is_none() && config.telegram.token.is_none());
+        assert_eq!(config.web.listen.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.decode_limits(), DecodeLimits::default());
+        assert_eq!(config.download_limits(), DownloadLimits::default());
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_the_file_over_the_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("faceguesser.toml");
+        std::fs::write(&path, "[web]\nlisten = \"127.0.0.1:9000\"\n[limits]\nphoto_bytes = \"5 MiB\"\n").unwrap();
+        let variables = [
+            ("FACEGUESSER__WEB__LISTEN", "127.0.0.1:9001"),
+            ("FACEGUESSER__DISCORD__TOKEN", "first"),
+            ("DISCORD_TOKEN", "second"),
+            ("TELOXIDE_TOKEN", "12:third"),
+            ("FACEGUESSER__DISCORD__CHANNELS", "11,22"),
+            ("FACEGUESSER__TELEGRAM__API_BASE", "http://127.0.0.1:4/"),
+        ];
+        let config = Config::load(Some(&path), variables.map(|(k, v)| (k.into(), v.into()))).unwrap();
+        assert_eq!(config.web.listen.port(), 9001);
+        assert_eq!(config.decode_limits().max_bytes, 5 << 20);
+        assert_eq!(exposed(&config.discord.token), Some("first"));
+        assert_eq!(exposed(&config.telegram.token), Some("12:third"));
+        assert_eq!(config.discord.channels, [11, 22]);
+        assert_eq!(config.telegram.api_base.as_str(), "http://127.0.0.1:4/");
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_by_name() {
+        let error = load(&[("FACEGUESSER__WEB__LISTNE", "127.0.0.1:1")]).unwrap_err().to_string();
+        assert!(error.contains("listne"), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        assert!(load(&[("FACEGUESSER__GUESS__CONFIDENT", "1.5")]).is_err());
+        assert!(load(&[("FACEGUESSER__INFERENCE__QUEUE", "0")]).is_err());
+        assert!(load(&[("FACEGUESSER__WEB__LISTEN", "somewhere")]).is_err());
+    }
+
+    #[test]
+    fn a_token_can_live_in_a_file_of_its_own_and_is_never_printed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        std::fs::write(&path, "s3cret\n").unwrap();
+        let config = load(&[("FACEGUESSER__TELEGRAM__TOKEN_FILE", path.to_str().unwrap())]).unwrap();
+        assert_eq!(exposed(&config.telegram.token), Some("s3cret"));
+        assert!(!format!("{config:?}").contains("s3cret"));
+        assert!(load(&[("FACEGUESSER__DISCORD__TOKEN_FILE", "nowhere/token")]).is_err());
+    }
+}

@@ -1,1 +1,47 @@
-//! inference
+//! From photo bytes to numbers, on a bounded pool of worker threads.
+//!
+//! [`engine`] is the whole computation for a batch of photos; [`pool`] lets many askers share it;
+//! [`queue`] is where their photos wait. No platform sees a tensor, no worker sees a platform.
+
+pub mod engine;
+pub mod pool;
+pub mod queue;
+
+pub use engine::{Analysis, Engine, FaceAnalysis, Framing};
+pub use pool::{Pool, PoolOptions};
+
+use crate::face::FaceError;
+use crate::model::ModelError;
+use crate::photo::PhotoError;
+
+/// Why a photo got no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InferenceError {
+    /// The bytes are no photo that can be read.
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    /// The queue is full.
+    #[error("too many photos are waiting; try again shortly")]
+    Overloaded,
+    /// The deadline passed.
+    #[error("the photo took longer than {} seconds", .0.as_secs())]
+    Expired(std::time::Duration),
+    /// The program is stopping.
+    #[error("the program is stopping")]
+    Stopped,
+    /// This photo made the computation fail; others are not affected.
+    #[error("the computation failed: {0}")]
+    Failed(String),
+}
+
+impl From<FaceError> for InferenceError {
+    fn from(error: FaceError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<ModelError> for InferenceError {
+    fn from(error: ModelError) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

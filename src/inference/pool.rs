@@ -1,0 +1,276 @@
+//! A shared pool of worker threads behind a bounded queue.
+//!
+//! Batches form while the workers are busy, without a timer; photos whose asker has gone are
+//! dropped before they cost anything; a panic fails the photo that caused it and no other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tracing::error;
+
+use super::queue::{MemoryQueue, Queue, Refusal};
+use super::{Analysis, Framing, InferenceError};
+
+/// What a worker does with a batch of photos.
+pub trait Analyser: Send + Sync + 'static {
+    /// One result a photo, in order.
+    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>>;
+}
+
+/// Size and patience of a [`Pool`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolOptions {
+    /// Worker threads, one photo batch each.
+    pub workers: usize,
+    /// Photos that may wait.
+    pub queue: usize,
+    /// The most photos in a batch.
+    pub batch: usize,
+    /// The longest from asking to the answer.
+    pub deadline: Duration,
+}
+
+struct Job {
+    photo: (Bytes, Framing),
+    reply: oneshot::Sender<Result<Analysis, InferenceError>>,
+}
+
+/// The running workers.
+pub struct Pool {
+    queue: Arc<dyn Queue<Job>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+    deadline: Duration,
+}
+
+impl Pool {
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(analyser: Arc<dyn Analyser>, options: PoolOptions) -> std::io::Result<Self> {
+        let queue: Arc<dyn Queue<Job>> = Arc::new(MemoryQueue::new(options.queue));
+        let spawn = |index: usize| {
+            let (queue, analyser) = (queue.clone(), analyser.clone());
+            std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || work(&*queue, &*analyser, options))
+        };
+        let workers = (0..options.workers.max(1)).map(spawn).collect::<Result<_, _>>()?;
+        Ok(Self { queue, workers: Mutex::new(workers), deadline: options.deadline })
+    }
+
+    /// Asks for one photo and waits for its answer. Dropping the future withdraws the photo.
+    ///
+    /// # Errors
+    /// [`InferenceError`]; `Overloaded` at once when the queue is full.
+    pub async fn analyse(&self, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(Job { photo: (photo, framing), reply }).map_err(|refusal| match refusal {
+            Refusal::Full => InferenceError::Overloaded,
+            Refusal::Closed => InferenceError::Stopped,
+        })?;
+        match tokio::time::timeout(self.deadline, answer).await {
+            Ok(answer) => answer.unwrap_or(Err(InferenceError::Stopped)),
+            Err(_) => Err(InferenceError::Expired(self.deadline)),
+        }
+    }
+
+    /// Photos waiting now.
+    pub fn queue_depth(&self) -> usize {
+        self.queue.depth()
+    }
+
+    /// Refuses new photos, answers those waiting, ends the workers. Blocks until they have ended.
+    pub fn stop(&self) {
+        self.queue.close();
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for worker in workers {
+            // A worker only ends by itself; its panics are caught inside.
+            let _ = worker.join();
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+fn work(queue: &dyn Queue<Job>, analyser: &dyn Analyser, options: PoolOptions) {
+    let serve = || {
+        while let Some(mut jobs) = queue.take(options.batch, options.workers) {
+            jobs.retain(|job| !job.reply.is_closed());
+            let (photos, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.photo, job.reply)).unzip();
+            for (reply, answer) in replies.into_iter().zip(isolated(analyser, &photos)) {
+                // The asker may have left in the meantime, which is its right.
+                let _ = reply.send(answer);
+            }
+        }
+    };
+    // The kernels spread over the current rayon pool. A pool of one thread, this one, keeps each
+    // worker on its own core; the global pool would serialise the workers on its threads.
+    match rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build() {
+        Ok(own) => own.install(serve),
+        Err(_) => serve(),
+    }
+}
+
+/// Runs a batch; if it panics, runs each photo by itself so that one alone fails.
+fn isolated(analyser: &dyn Analyser, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+    if photos.is_empty() {
+        return Vec::new();
+    }
+    match catch_unwind(AssertUnwindSafe(|| analyser.analyse(photos))) {
+        Ok(answers) => answers,
+        Err(_) if photos.len() > 1 => photos.chunks(1).flat_map(|photo| isolated(analyser, photo)).collect(),
+        Err(_) => {
+            error!(bytes = photos[0].0.len(), "a photo made the computation panic");
+            vec![Err(InferenceError::Failed("the computation panicked".into()))]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const OPTIONS: PoolOptions = PoolOptions { workers: 1, queue: 2, batch: 8, deadline: Duration::from_secs(60) };
+
+    fn answer(width: usize) -> Result<Analysis, InferenceError> {
+        Ok(Analysis { width: width as u32, height: 0, faces: Vec::new() })
+    }
+
+    /// Waits at its barrier once for each batch that holds the photo "wait", panics on "panic",
+    /// counts batches, and answers with the photo's length as width.
+    struct Scripted {
+        barrier: Barrier,
+        photos: AtomicUsize,
+        largest_batch: AtomicUsize,
+    }
+
+    impl Scripted {
+        fn new() -> Arc<Self> {
+            Arc::new(Self {
+                barrier: Barrier::new(2),
+                photos: AtomicUsize::new(0),
+                largest_batch: AtomicUsize::new(0),
+            })
+        }
+    }
+
+    impl Analyser for Scripted {
+        fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+            if photos.iter().any(|photo| photo.0 == "wait") {
+                self.barrier.wait();
+                self.barrier.wait();
+            }
+            assert!(photos.iter().all(|photo| photo.0 != "panic"), "scripted");
+            self.photos.fetch_add(photos.len(), Ordering::SeqCst);
+            self.largest_batch.fetch_max(photos.len(), Ordering::SeqCst);
+            photos.iter().map(|photo| answer(photo.0.len())).collect()
+        }
+    }
+
+    /// A pool whose only worker is held inside a batch until the returned barrier is met again.
+    async fn held(script: &Arc<Scripted>, pool: &Arc<Pool>) -> tokio::task::JoinHandle<()> {
+        let asking = pool.clone();
+        let first = tokio::spawn(async move {
+            assert_eq!(asking.analyse(Bytes::from_static(b"wait"), Framing::Find).await, answer(4));
+        });
+        let script = script.clone();
+        tokio::task::spawn_blocking(move || script.barrier.wait()).await.unwrap();
+        first
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_full_queue_says_busy_at_once_and_waiting_photos_form_a_batch() {
+        let script = Scripted::new();
+        let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
+        let first = held(&script, &pool).await;
+        let mut waiting = Vec::new();
+        for photo in ["a", "bb"] {
+            let mut asked = Box::pin(pool.analyse(photo.into(), Framing::Find));
+            assert!(futures_util::poll!(&mut asked).is_pending());
+            waiting.push(asked);
+        }
+        assert_eq!(pool.queue_depth(), 2);
+        assert_eq!(pool.analyse("ccc".into(), Framing::Find).await, Err(InferenceError::Overloaded));
+        script.barrier.wait();
+        first.await.unwrap();
+        assert_eq!(waiting.remove(0).await, answer(1));
+        assert_eq!(waiting.remove(0).await, answer(2));
+        assert_eq!(script.largest_batch.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_panic_fails_its_own_photo_alone() {
+        let script = Scripted::new();
+        let pool = Arc::new(Pool::start(script.clone(), PoolOptions { queue: 8, ..OPTIONS }).unwrap());
+        let first = held(&script, &pool).await;
+        let mut asked = Vec::new();
+        for photo in ["x", "panic", "zz"] {
+            let mut future = Box::pin(pool.analyse(photo.into(), Framing::Find));
+            assert!(futures_util::poll!(&mut future).is_pending());
+            asked.push(future);
+        }
+        script.barrier.wait();
+        first.await.unwrap();
+        assert_eq!(asked.remove(0).await, answer(1));
+        assert!(matches!(asked.remove(0).await, Err(InferenceError::Failed(_))));
+        assert_eq!(asked.remove(0).await, answer(2));
+        assert_eq!(pool.analyse("after".into(), Framing::Find).await, answer(5));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_photo_whose_asker_has_gone_is_never_computed() {
+        let script = Scripted::new();
+        let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
+        let first = held(&script, &pool).await;
+        let mut gone = Box::pin(pool.analyse("gone".into(), Framing::Find));
+        assert!(futures_util::poll!(&mut gone).is_pending());
+        drop(gone);
+        script.barrier.wait();
+        first.await.unwrap();
+        assert_eq!(pool.analyse("later".into(), Framing::Find).await, answer(5));
+        assert_eq!(script.photos.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn stopping_answers_what_waits_and_refuses_what_comes() {
+        let script = Scripted::new();
+        let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
+        let first = held(&script, &pool).await;
+        let mut waiting = Box::pin(pool.analyse("yes".into(), Framing::Find));
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        let stopping = pool.clone();
+        let stopped = tokio::task::spawn_blocking(move || stopping.stop());
+        script.barrier.wait();
+        first.await.unwrap();
+        assert_eq!(waiting.await, answer(3));
+        stopped.await.unwrap();
+        assert_eq!(pool.analyse("no".into(), Framing::Find).await, Err(InferenceError::Stopped));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_photo_past_its_deadline_is_given_up() {
+        /// Never answers within anybody's patience.
+        struct Stuck(Mutex<std::sync::mpsc::Receiver<()>>);
+        impl Analyser for Stuck {
+            fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+                let _ = self.0.lock().unwrap().recv();
+                photos.iter().map(|photo| answer(photo.0.len())).collect()
+            }
+        }
+        let (_release, held) = std::sync::mpsc::channel();
+        let pool = Pool::start(Arc::new(Stuck(Mutex::new(held))), OPTIONS).unwrap();
+        let answer = pool.analyse("slow".into(), Framing::Find).await;
+        assert_eq!(answer, Err(InferenceError::Expired(OPTIONS.deadline)));
+    }
+}
