@@ -223,8 +223,8 @@ fn token(
         return Ok(configured);
     }
     if let Some(path) = file {
-        let held = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::TokenFile { path: path.clone(), source })?;
+        let held =
+            std::fs::read_to_string(path).map_err(|source| ConfigError::TokenFile { path: path.clone(), source })?;
         return Ok(Some(held.trim().to_owned().into()));
     }
     Ok(conventional.map(SecretString::from))

@@ -104,7 +104,9 @@ impl Analyser for Engine {
         for batch in crops.chunks(FORWARD_BATCH) {
             match self.estimator.estimate(batch) {
                 Ok(batch) => estimates.extend(batch),
-                Err(error) => return photos.iter().map(|_| Err(error.to_string()).map_err(InferenceError::Failed)).collect(),
+                Err(error) => {
+                    return photos.iter().map(|_| Err(error.to_string()).map_err(InferenceError::Failed)).collect();
+                }
             }
         }
         let mut estimates = estimates.into_iter();

@@ -157,11 +157,7 @@ mod tests {
 
     impl Scripted {
         fn new() -> Arc<Self> {
-            Arc::new(Self {
-                barrier: Barrier::new(2),
-                photos: AtomicUsize::new(0),
-                largest_batch: AtomicUsize::new(0),
-            })
+            Arc::new(Self { barrier: Barrier::new(2), photos: AtomicUsize::new(0), largest_batch: AtomicUsize::new(0) })
         }
     }
 

@@ -1,0 +1,91 @@
+//! A reply as JSON, one object a photo: the form that scripts rely on.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::words::{self, Problem};
+use crate::inference::{Analysis, FaceAnalysis};
+
+/// One photo's answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhotoReport {
+    /// The photo's path or name.
+    pub photo: String,
+    /// Pixels of the upright photo; absent when it could not be read.
+    pub width: Option<u32>,
+    /// As `width`.
+    pub height: Option<u32>,
+    /// The faces, from left to right.
+    pub faces: Vec<FaceReport>,
+    /// One sentence, when there is no answer. A photo without a face is answered.
+    pub error: Option<String>,
+    /// From the bytes to the answer.
+    pub elapsed_ms: f64,
+}
+
+/// One face's guess.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FaceReport {
+    /// x, y, width and height in pixels of the upright photo.
+    #[serde(rename = "box")]
+    pub bounds: [f32; 4],
+    /// Expected age in years.
+    pub age: f32,
+    /// The central 80 % of the age distribution, in years.
+    pub age_low: f32,
+    pub age_high: f32,
+    /// The likelier of the two.
+    pub gender: Gender,
+    /// Probability of `gender`, 0.5 to 1.
+    pub gender_probability: f32,
+    /// The confidence score reaches the configured threshold.
+    pub confident: bool,
+    /// How to take or crop the photo better; empty when there is nothing to mend.
+    pub tips: Vec<String>,
+}
+
+/// What the data sets label a face as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gender {
+    Female,
+    Male,
+}
+
+impl PhotoReport {
+    /// Sums up an outcome; `confident` is the threshold of the confidence score.
+    pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, confident: f32, elapsed: Duration) -> Self {
+        let analysis = outcome.as_ref().ok();
+        Self {
+            photo: photo.to_owned(),
+            width: analysis.map(|analysis| analysis.width),
+            height: analysis.map(|analysis| analysis.height),
+            faces: analysis
+                .map(|analysis| analysis.faces.iter().map(|face| FaceReport::new(face, confident)).collect())
+                .unwrap_or_default(),
+            error: outcome.as_ref().err().map(words::problem),
+            elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,
+        }
+    }
+}
+
+impl FaceReport {
+    /// One face in numbers.
+    pub fn new(face: &FaceAnalysis, confident: f32) -> Self {
+        let (age_low, age_high) = face.estimate.age_interval(0.8);
+        let female = face.estimate.female_probability;
+        let tenths = |value: f32| (value * 10.0).round() / 10.0;
+        let bounds = face.bounds;
+        Self {
+            bounds: [bounds.x, bounds.y, bounds.w, bounds.h].map(tenths),
+            age: tenths(face.estimate.age()),
+            age_low: tenths(age_low),
+            age_high: tenths(age_high),
+            gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
+            gender_probability: (female.max(1.0 - female) * 1000.0).round() / 1000.0,
+            confident: words::is_sure(face, confident),
+            tips: words::tips(face, confident),
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Numbers and errors to sentences: what is seen, how sure that is, and what would help.
+
+use crate::face::Flaw;
+use crate::inference::{Analysis, FaceAnalysis, InferenceError};
+use crate::photo::{DownloadError, PhotoError};
+
+/// Why a photo gets a kind sentence in place of a guess.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Problem {
+    /// The file could not be fetched.
+    #[error(transparent)]
+    Download(DownloadError),
+    /// The photo could not be answered.
+    #[error(transparent)]
+    Inference(InferenceError),
+    /// The platform hands bots no file of this size.
+    #[error("the platform gives bots no file over {limit} bytes")]
+    PlatformLimit { limit: u64 },
+    /// The command or message came without a picture.
+    #[error("no picture came with the message")]
+    NoPhoto,
+}
+
+impl Problem {
+    /// Whether the fault lies with this program or its host rather than with the photo.
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Download(DownloadError::Failed { .. } | DownloadError::TimedOut { .. })
+                | Self::Inference(InferenceError::Failed(_) | InferenceError::Expired(_) | InferenceError::Overloaded)
+        )
+    }
+}
+
+/// Below this age the guess of a gender is close to a coin toss (about 60 to 70 % right on the
+/// validation faces), so the words leave it out.
+const SMALL_CHILD: f32 = 4.0;
+/// Below this age people are called girls and boys.
+const GROWN_UP: f32 = 17.0;
+
+/// The text for an analysed photo, at most `max_characters` long.
+pub fn guess(analysis: &Analysis, confident: f32, max_characters: usize) -> String {
+    match analysis.faces.as_slice() {
+        [] => "I can't find a face in this picture. Tip: send a photo in which one face is turned to the camera, \
+               well lit and at least as large as a thumbnail; cropping closer to it often helps."
+            .to_owned(),
+        [face] => single(face, confident),
+        faces => several(faces, confident, max_characters),
+    }
+}
+
+/// Whether a guess is told as sure: the estimate's score reaches the threshold.
+pub fn is_sure(face: &FaceAnalysis, confident: f32) -> bool {
+    face.estimate.confidence() >= confident
+}
+
+/// One sentence for each thing that would help; none for a sure guess.
+pub fn tips(face: &FaceAnalysis, confident: f32) -> Vec<String> {
+    if is_sure(face, confident) {
+        return Vec::new();
+    }
+    if face.flaws.is_empty() {
+        return vec![
+            "Try another photo: face to the camera, even light, nothing covering eyes or mouth; some faces simply \
+             look like several ages."
+                .to_owned(),
+        ];
+    }
+    face.flaws.iter().map(|flaw| tip(*flaw).to_owned()).collect()
+}
+
+/// What the annotated picture shows, for those who do not see it.
+pub fn alternative_text(analysis: &Analysis, confident: f32) -> String {
+    let lines: Vec<String> = analysis
+        .faces
+        .iter()
+        .enumerate()
+        .map(|(index, face)| format!("box {}: {}", index + 1, line(face, confident)))
+        .collect();
+    clipped(&format!("The photo with a box around each face; {}.", lines.join("; ")), 1000)
+}
+
+/// The sentence for a problem, with a next step.
+pub fn problem(problem: &Problem) -> String {
+    match problem {
+        Problem::NoPhoto => "I see no picture there. Attach a photo, or use the command in reply to one.".into(),
+        Problem::PlatformLimit { limit } => format!(
+            "That file is too large: bots here may fetch files of at most {}. Send it as a photo instead of a file, \
+             or a smaller version.",
+            megabytes(*limit)
+        ),
+        Problem::Download(error) => download(error),
+        Problem::Inference(InferenceError::Photo(error)) => photo(error),
+        Problem::Inference(InferenceError::Overloaded) => {
+            "I'm busy with other photos right now. Please try again shortly.".into()
+        }
+        Problem::Inference(InferenceError::Expired(_)) => {
+            "That took too long, so I gave up on it. Please try again, perhaps with a smaller picture.".into()
+        }
+        Problem::Inference(InferenceError::Stopped) => {
+            "I'm just being restarted. Please send it again in a minute.".into()
+        }
+        Problem::Inference(InferenceError::Failed(_)) => {
+            "Something went wrong on my side with this picture. Please try another one.".into()
+        }
+    }
+}
+
+fn download(error: &DownloadError) -> String {
+    match error {
+        DownloadError::TooLarge { limit } => too_large(*limit),
+        DownloadError::Gone { .. } => "That file is no longer there. Please send the photo again.".into(),
+        DownloadError::ForeignHost => "I only fetch photos that were uploaded here. Please attach the photo.".into(),
+        DownloadError::TimedOut { .. } | DownloadError::Failed { .. } => {
+            "I couldn't fetch that photo. Please send it again in a moment.".into()
+        }
+    }
+}
+
+fn photo(error: &PhotoError) -> String {
+    match error {
+        PhotoError::Empty => "That file is empty. Please send the photo again.".into(),
+        PhotoError::NotAPicture { what } => {
+            format!("That's not a picture but {what}. Please send a photo: JPEG, PNG, WebP or GIF.")
+        }
+        PhotoError::Unsupported { format } => {
+            format!("I can't read {format} pictures yet. Please send it as JPEG, PNG, WebP or GIF; a screenshot works.")
+        }
+        PhotoError::Truncated => {
+            "That picture is cut short: the upload stopped before its end. Please send it again.".into()
+        }
+        PhotoError::Damaged { format } => {
+            format!("That {format} picture is damaged and can't be read. Please save it anew or send another one.")
+        }
+        PhotoError::TooManyBytes { limit, .. } => too_large(*limit),
+        PhotoError::TooManyPixels { width, height, limit } => format!(
+            "That picture is too large: {width}×{height} pixels, and I take up to {} megapixels. Please send a \
+             smaller version.",
+            limit / 1_000_000
+        ),
+    }
+}
+
+fn too_large(limit: u64) -> String {
+    format!("That file is too large: I take photos of up to {}. Please send a smaller version.", megabytes(limit))
+}
+
+fn megabytes(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{} KB", bytes >> 10) } else { format!("{} MB", bytes >> 20) }
+}
+
+fn single(face: &FaceAnalysis, confident: f32) -> String {
+    if is_sure(face, confident) {
+        return format!("Looks like {}.", person(face));
+    }
+    format!("I'm not sure, but my guess is {}. Tip: {}", person(face), tips(face, confident).join(" "))
+}
+
+fn several(faces: &[FaceAnalysis], confident: f32, max_characters: usize) -> String {
+    let mut text = format!("I see {} faces, numbered from left to right:", faces.len());
+    // Room for the closing line that says how many are left out.
+    let room = max_characters.saturating_sub(40);
+    let mut length = text.chars().count();
+    for (index, face) in faces.iter().enumerate() {
+        let next = format!("\n{}. {}", index + 1, line(face, confident));
+        length += next.chars().count();
+        if length > room {
+            text += &format!("\n… and {} more.", faces.len() - index);
+            return clipped(&text, max_characters);
+        }
+        text += &next;
+    }
+    text
+}
+
+fn line(face: &FaceAnalysis, confident: f32) -> String {
+    if is_sure(face, confident) {
+        return person(face);
+    }
+    let why = match face.flaws.first() {
+        Some(flaw) => format!(", {}", reason(*flaw)),
+        None => String::new(),
+    };
+    format!("{} (unsure{why})", person(face))
+}
+
+fn person(face: &FaceAnalysis) -> String {
+    let age = face.estimate.age();
+    let (low, high) = face.estimate.age_interval(0.8);
+    let female = face.estimate.female_probability >= 0.5;
+    let who = match (age, female) {
+        (age, _) if age < SMALL_CHILD => "a small child",
+        (age, true) if age < GROWN_UP => "a girl",
+        (age, false) if age < GROWN_UP => "a boy",
+        (_, true) => "a woman",
+        (_, false) => "a man",
+    };
+    format!("{who} of about {age:.0} (likely {low:.0} to {high:.0})")
+}
+
+fn clipped(text: &str, max_characters: usize) -> String {
+    if text.chars().count() <= max_characters {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(max_characters.saturating_sub(1)).collect();
+    short.push('…');
+    short
+}
+
+/// What to do about a flaw, as one sentence.
+fn tip(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::TooSmall => "The face is small in the picture: crop closer to it or step nearer.",
+        Flaw::CutOff => "Part of the face is outside the picture: leave some room around it.",
+        Flaw::Turned => "The face is turned away: look straight into the camera.",
+        Flaw::Dark => "The face is dark: turn towards a window or a lamp.",
+        Flaw::Bright => "The face is washed out: avoid harsh light and flash.",
+        Flaw::Blurred => "The face is blurred: hold the camera still, or send the original instead of a copy.",
+    }
+}
+
+/// The same as a few words behind a numbered line.
+fn reason(flaw: Flaw) -> &'static str {
+    match flaw {
+        Flaw::TooSmall => "small in the picture",
+        Flaw::CutOff => "cut off",
+        Flaw::Turned => "turned away",
+        Flaw::Dark => "dark",
+        Flaw::Bright => "washed out",
+        Flaw::Blurred => "blurred",
+    }
+}
