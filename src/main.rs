@@ -1,1 +1,5 @@
-fn main() {}
+//! The `faceguesser` program; see [`faceguesser::cli`].
+
+fn main() -> std::process::ExitCode {
+    faceguesser::cli::main()
+}

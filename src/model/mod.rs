@@ -1,1 +1,23 @@
-//! model
+//! Both networks: every tensor shape, weight and kernel lives here.
+//!
+//! [`estimator`] guesses age and gender of a crop, [`network`] is its architecture, shared with
+//! training; [`convolution`] and [`normalisation`] are its kernels.
+
+pub mod convolution;
+pub mod estimator;
+pub mod network;
+pub mod normalisation;
+
+/// Why a network cannot be loaded or run.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// The weights file is no safetensors file, or not this network's.
+    #[error("these are no weights of this network: {0}")]
+    Weights(String),
+    /// A crop of another size than 128×128.
+    #[error("a crop has {0} pixels, the network wants 128×128")]
+    CropSize(usize),
+    /// A tensor operation failed.
+    #[error("the computation failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}

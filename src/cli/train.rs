@@ -1,0 +1,55 @@
+//! `faceguesser train`: from folders of crops to weights.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::training::recipe::Recipe;
+use crate::training::{TrainingOptions, train};
+
+/// Options of `train`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Folder of training crops, named as UTKFace names them.
+    #[arg(long, value_name = "DIR")]
+    train: PathBuf,
+    /// Folder of validation crops, named alike; never trained on.
+    #[arg(long, value_name = "DIR")]
+    val: PathBuf,
+    /// More training crops: a folder whose labels.csv gives file, age bin and gender (FairFace).
+    #[arg(long, value_name = "DIR")]
+    extra: Vec<PathBuf>,
+    /// Where checkpoint, weights and curve go.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Passes over the training crops, instead of the recipe's.
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
+    /// Go on from the last finished epoch in --out.
+    #[arg(long)]
+    resume: bool,
+    /// The same seed, data and recipe give the same weights to the bit.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Recipe file; config/training/estimator.toml is the compiled-in one.
+    #[arg(long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+}
+
+/// Trains, showing progress on the terminal.
+pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let mut recipe = Recipe::load(arguments.recipe.as_deref())?;
+    recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
+    anyhow::ensure!(recipe.epochs > 0, "--epochs must be at least 1");
+    let Arguments { train: folder, val, extra, out, resume, seed, .. } = arguments;
+    let history = train(&TrainingOptions { train: folder, val, extra, out: out.clone(), recipe, resume, seed })?;
+    if let Some(last) = history.last() {
+        println!(
+            "{} epochs done: validation age MAE {:.2} years, gender accuracy {:.2} %. Weights, curve and log are in {}",
+            last.epoch,
+            last.val_age_mae,
+            last.val_gender_accuracy * 100.0,
+            out.display()
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}

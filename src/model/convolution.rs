@@ -1,0 +1,487 @@
+//! Convolution as a candle operation over matrix products, forward and backward.
+//!
+//! candle's own CPU convolution gathers element by element and its backward pass transposes
+//! several times over; at this network's sizes both cost about five times a matrix product.
+//! Here activations are NHWC, so that one kernel row of one pixel is one contiguous copy; blocks
+//! of output rows become columns (im2col) that fit the second-level cache and go to `gemm`.
+//! Work is cut into blocks that do not depend on the number of threads, and partial sums are
+//! added in a fixed order, so that results are the same to the bit on any pool.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// Bytes of columns built at a time for a forward product: half of a usual second-level cache.
+const FORWARD_BLOCK: usize = 256 << 10;
+/// For the weight gradient, whose output is as large as the weights: larger, so that it is
+/// written less often.
+const GRADIENT_BLOCK: usize = 1 << 20;
+
+/// A square convolution without dilation or groups, padded by half its kernel.
+///
+/// Input (batch, height, width, in) f32, weight (kernel, kernel, in, out) f32
+/// → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out) f32.
+#[derive(Debug, Clone)]
+pub struct Convolution {
+    /// Side of the kernel, odd.
+    pub kernel: usize,
+    /// Step in both directions.
+    pub stride: usize,
+    /// What happens to the output while it is still in the cache; inference only.
+    pub epilogue: Option<Epilogue>,
+}
+
+/// Bias, then (with [`CustomOp3`]) a residual, then ReLU.
+#[derive(Debug, Clone)]
+pub struct Epilogue {
+    /// One value an output channel.
+    pub bias: Arc<[f32]>,
+    /// Whether negative values become zero.
+    pub relu: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Geometry {
+    batch: usize,
+    height: usize,
+    width: usize,
+    channels: usize,
+    out_height: usize,
+    out_width: usize,
+    out_channels: usize,
+    kernel: usize,
+    stride: usize,
+}
+
+impl Geometry {
+    fn new(operation: &Convolution, input: &Shape, weight: &Shape) -> Result<Self> {
+        let (batch, height, width, channels) = input.dims4()?;
+        let (kernel, kernel_width, in_channels, out_channels) = weight.dims4()?;
+        if kernel != operation.kernel || kernel_width != kernel || in_channels != channels || kernel % 2 == 0 {
+            bail!("a {0}×{0} convolution of {channels} channels got weights {weight:?}", operation.kernel)
+        }
+        let stride = operation.stride;
+        let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));
+        Ok(Self { batch, height, width, channels, out_height, out_width, out_channels, kernel, stride })
+    }
+
+    /// Inputs that one output pixel sees.
+    fn columns(&self) -> usize {
+        self.kernel * self.kernel * self.channels
+    }
+
+    /// Output rows of all images, one below the other.
+    fn rows(&self) -> usize {
+        self.batch * self.out_height
+    }
+
+    /// Output rows whose columns take about `bytes`.
+    fn block_rows(&self, bytes: usize) -> usize {
+        (bytes / (4 * self.out_width * self.columns()).max(1)).clamp(1, self.rows().max(1))
+    }
+
+    fn output_shape(&self) -> Shape {
+        Shape::from((self.batch, self.out_height, self.out_width, self.out_channels))
+    }
+
+    /// A kernel of one pixel and stride one: the input is its own columns.
+    fn is_pointwise(&self) -> bool {
+        self.kernel == 1 && self.stride == 1
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Hands `work` the columns of output rows `first..last`: ((last - first) * out_width, columns).
+fn with_columns<T>(g: &Geometry, input: &[f32], first: usize, last: usize, work: impl FnOnce(&[f32]) -> T) -> T {
+    let size = (last - first) * g.out_width * g.columns();
+    if g.is_pointwise() {
+        return work(&input[first * g.out_width * g.channels..][..size]);
+    }
+    SCRATCH.with_borrow_mut(|scratch| {
+        if scratch.len() < size {
+            scratch.resize(size, 0.0);
+        }
+        let columns = &mut scratch[..size];
+        for (row, line) in (first..last).zip(columns.chunks_mut(g.out_width * g.columns())) {
+            gather_row(g, input, row, line);
+        }
+        work(columns)
+    })
+}
+
+fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
+    let pad = g.kernel / 2;
+    let (image, out_y) = (row / g.out_height, row % g.out_height);
+    let segment = g.kernel * g.channels;
+    for ky in 0..g.kernel {
+        let y = (out_y * g.stride + ky).wrapping_sub(pad);
+        let inside = y < g.height;
+        let source = if inside {
+            &input[(image * g.height + y) * g.width * g.channels..][..g.width * g.channels]
+        } else {
+            &[]
+        };
+        for (out_x, pixel) in line.chunks_exact_mut(g.columns()).enumerate() {
+            let target = &mut pixel[ky * segment..(ky + 1) * segment];
+            let left = out_x * g.stride;
+            if !inside {
+                target.fill(0.0);
+            } else if left >= pad && left + g.kernel - pad <= g.width {
+                target.copy_from_slice(&source[(left - pad) * g.channels..][..segment]);
+            } else {
+                for (kx, tap) in target.chunks_exact_mut(g.channels).enumerate() {
+                    let x = (left + kx).wrapping_sub(pad);
+                    if x < g.width {
+                        tap.copy_from_slice(&source[x * g.channels..][..g.channels]);
+                    } else {
+                        tap.fill(0.0);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A matrix in memory: `rows`×`columns` values, `row_step` and `column_step` apart.
+#[derive(Clone, Copy)]
+struct Matrix<'a> {
+    values: &'a [f32],
+    rows: usize,
+    columns: usize,
+    row_step: usize,
+    column_step: usize,
+}
+
+impl<'a> Matrix<'a> {
+    fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert!(values.len() >= rows * columns);
+        Self { values, rows, columns, row_step: columns, column_step: 1 }
+    }
+
+    fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            row_step: self.column_step,
+            column_step: self.row_step,
+            ..self
+        }
+    }
+}
+
+/// `out` = a · b, or `out` += a · b with `add`; `out` is row-major.
+fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool) {
+    assert!(a.columns == b.rows && out.len() == a.rows * b.columns);
+    // SAFETY: the three matrices lie within their slices, as `Matrix::new` and the line above
+    // assert, and `out` is borrowed mutably, so that it overlaps neither input.
+    unsafe {
+        gemm::gemm(
+            a.rows,
+            b.columns,
+            a.columns,
+            out.as_mut_ptr(),
+            1,
+            b.columns as isize,
+            add,
+            a.values.as_ptr(),
+            a.column_step as isize,
+            a.row_step as isize,
+            b.values.as_ptr(),
+            b.column_step as isize,
+            b.row_step as isize,
+            1.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+fn forward(
+    g: &Geometry,
+    input: &[f32],
+    weight: &[f32],
+    residual: Option<&[f32]>,
+    epilogue: Option<&Epilogue>,
+) -> Vec<f32> {
+    let row_size = g.out_width * g.out_channels;
+    let mut out = vec![0.0; g.rows() * row_size];
+    let block = g.block_rows(FORWARD_BLOCK);
+    out.par_chunks_mut(block * row_size).enumerate().for_each(|(index, out)| {
+        let first = index * block;
+        let last = first + out.len() / row_size;
+        with_columns(g, input, first, last, |columns| {
+            let columns = Matrix::new(columns, (last - first) * g.out_width, g.columns());
+            product(out, columns, Matrix::new(weight, g.columns(), g.out_channels), false);
+        });
+        if let Some(epilogue) = epilogue {
+            let residual = residual.map(|residual| &residual[first * row_size..][..out.len()]);
+            finish(out, residual, epilogue);
+        }
+    });
+    out
+}
+
+fn finish(out: &mut [f32], residual: Option<&[f32]>, epilogue: &Epilogue) {
+    let floor = if epilogue.relu { 0.0 } else { f32::NEG_INFINITY };
+    let channels = epilogue.bias.len();
+    match residual {
+        Some(residual) => {
+            for (pixel, residual) in out.chunks_exact_mut(channels).zip(residual.chunks_exact(channels)) {
+                for ((value, bias), skip) in pixel.iter_mut().zip(&*epilogue.bias).zip(residual) {
+                    *value = (*value + bias + skip).max(floor);
+                }
+            }
+        }
+        None => {
+            for pixel in out.chunks_exact_mut(channels) {
+                for (value, bias) in pixel.iter_mut().zip(&*epilogue.bias) {
+                    *value = (*value + bias).max(floor);
+                }
+            }
+        }
+    }
+}
+
+/// Gradient with respect to the weight: columnsᵀ · gradient, summed over all output pixels.
+fn weight_gradient(g: &Geometry, input: &[f32], gradient: &[f32]) -> Vec<f32> {
+    let row_size = g.out_width * g.out_channels;
+    let block = g.block_rows(GRADIENT_BLOCK);
+    // Few partial sums, each of many blocks; their number depends on the sizes alone.
+    let blocks = g.rows().div_ceil(block);
+    let part_rows = blocks.div_ceil(blocks.min(8)) * block;
+    let partial: Vec<Vec<f32>> = gradient
+        .par_chunks(part_rows * row_size)
+        .enumerate()
+        .map(|(part, gradient)| {
+            let mut sum = vec![0.0; g.columns() * g.out_channels];
+            for (index, gradient) in gradient.chunks(block * row_size).enumerate() {
+                let first = part * part_rows + index * block;
+                let pixels = gradient.len() / g.out_channels;
+                with_columns(g, input, first, first + pixels / g.out_width, |columns| {
+                    let columns = Matrix::new(columns, pixels, g.columns()).transposed();
+                    product(&mut sum, columns, Matrix::new(gradient, pixels, g.out_channels), index > 0);
+                });
+            }
+            sum
+        })
+        .collect();
+    let mut partial = partial.into_iter();
+    let mut total = partial.next().unwrap_or_else(|| vec![0.0; g.columns() * g.out_channels]);
+    for part in partial {
+        total.iter_mut().zip(&part).for_each(|(sum, value)| *sum += value);
+    }
+    total
+}
+
+/// Gradient with respect to the input.
+fn input_gradient(g: &Geometry, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
+    if g.stride == 1 {
+        // The convolution of the gradient with the kernel turned by 180° and its channels swapped.
+        let taps = g.kernel * g.kernel;
+        let mut turned = vec![0.0; weight.len()];
+        for (tap, values) in weight.chunks_exact(g.channels * g.out_channels).enumerate() {
+            let target = &mut turned[(taps - 1 - tap) * values.len()..][..values.len()];
+            for (channel, values) in values.chunks_exact(g.out_channels).enumerate() {
+                for (out_channel, value) in values.iter().enumerate() {
+                    target[out_channel * g.channels + channel] = *value;
+                }
+            }
+        }
+        let back = Geometry { channels: g.out_channels, out_channels: g.channels, ..*g };
+        return forward(&back, gradient, &turned, None, None);
+    }
+    let image_size = g.height * g.width * g.channels;
+    let mut input_gradient = vec![0.0; g.batch * image_size];
+    let weight = Matrix::new(weight, g.columns(), g.out_channels).transposed();
+    let gradient_size = g.out_height * g.out_width * g.out_channels;
+    input_gradient.par_chunks_mut(image_size).zip(gradient.par_chunks(gradient_size)).for_each(|(image, gradient)| {
+        let pixels = g.out_height * g.out_width;
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.resize(scratch.len().max(pixels * g.columns()), 0.0);
+            let columns = &mut scratch[..pixels * g.columns()];
+            product(columns, Matrix::new(gradient, pixels, g.out_channels), weight, false);
+            for (pixel, columns) in columns.chunks_exact(g.columns()).enumerate() {
+                scatter_pixel(g, columns, pixel / g.out_width, pixel % g.out_width, image);
+            }
+        });
+    });
+    input_gradient
+}
+
+fn scatter_pixel(g: &Geometry, columns: &[f32], out_y: usize, out_x: usize, image: &mut [f32]) {
+    let pad = g.kernel / 2;
+    for (tap, values) in columns.chunks_exact(g.channels).enumerate() {
+        let y = (out_y * g.stride + tap / g.kernel).wrapping_sub(pad);
+        let x = (out_x * g.stride + tap % g.kernel).wrapping_sub(pad);
+        if y < g.height && x < g.width {
+            let target = &mut image[(y * g.width + x) * g.channels..][..g.channels];
+            target.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+    }
+}
+
+/// The values of a contiguous f32 tensor on the CPU.
+pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => bail!("the operation wants contiguous input"),
+    }
+}
+
+/// Runs `work` on the values of a tensor on the CPU, made contiguous first.
+pub(super) fn with_values<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
+    let tensor = tensor.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    match &*storage {
+        candle_core::Storage::Cpu(storage) => work(values(storage, layout)?),
+        _ => bail!("the operation runs on the CPU alone"),
+    }
+}
+
+impl Convolution {
+    /// A convolution for training: no epilogue.
+    pub fn new(kernel: usize, stride: usize) -> Self {
+        Self { kernel, stride, epilogue: None }
+    }
+}
+
+impl CustomOp2 for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
+        let g = Geometry::new(self, lx.shape(), lw.shape())?;
+        let out = forward(&g, values(x, lx)?, values(w, lw)?, None, self.epilogue.as_ref());
+        Ok((CpuStorage::F32(out), g.output_shape()))
+    }
+
+    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let g = Geometry::new(self, x.shape(), w.shape())?;
+        let (dx, dw) = with_values(gradient, |gradient| {
+            let dw = with_values(x, |x| Ok(weight_gradient(&g, x, gradient)))?;
+            // A picture is the start of the graph: nobody asks for its gradient.
+            let wanted = x.track_op();
+            let dx = if wanted { Some(with_values(w, |w| Ok(input_gradient(&g, w, gradient)))?) } else { None };
+            Ok((dx, dw))
+        })?;
+        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
+        Ok((dx, Some(Tensor::from_vec(dw, w.shape(), w.device())?)))
+    }
+}
+
+/// With a residual of the output's shape, added before the ReLU.
+impl CustomOp3 for Convolution {
+    fn name(&self) -> &'static str {
+        "convolution with residual"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        w: &CpuStorage,
+        lw: &Layout,
+        residual: &CpuStorage,
+        lr: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        let g = Geometry::new(self, lx.shape(), lw.shape())?;
+        if lr.shape() != &g.output_shape() || self.epilogue.is_none() {
+            bail!("a residual wants the output's shape {:?} and an epilogue, got {:?}", g.output_shape(), lr.shape())
+        }
+        let out = forward(&g, values(x, lx)?, values(w, lw)?, Some(values(residual, lr)?), self.epilogue.as_ref());
+        Ok((CpuStorage::F32(out), g.output_shape()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::{Device, Var};
+
+    /// Fixed values without a pattern, about -1 to 1.
+    fn noise(shape: &[usize], seed: u32) -> Tensor {
+        let mut state = seed.wrapping_mul(2_654_435_761).wrapping_add(1);
+        let count = shape.iter().product();
+        let values: Vec<f32> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .take(count)
+        .collect();
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    }
+
+    /// The same through candle's own convolution.
+    fn plain(x: &Tensor, w: &Tensor, stride: usize) -> Tensor {
+        let kernel = w.dim(0).unwrap();
+        let x = x.permute((0, 3, 1, 2)).unwrap().contiguous().unwrap();
+        let w = w.permute((3, 2, 0, 1)).unwrap().contiguous().unwrap();
+        let y = x.conv2d(&w, kernel / 2, stride, 1, 1).unwrap();
+        y.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
+    }
+
+    fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
+        assert_eq!(a.shape(), b.shape(), "{what}");
+        let scale = b.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap().max(1.0);
+        let worst = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(worst / scale < 1e-5, "{what} differs by {worst} of {scale}");
+    }
+
+    #[test]
+    fn output_and_gradients_equal_those_of_candles_own_convolution() {
+        for (kernel, stride, height, width, channels, out) in
+            [(3, 1, 9, 7, 5, 8), (3, 2, 10, 8, 3, 6), (1, 1, 6, 6, 4, 9), (1, 2, 8, 6, 5, 7), (3, 1, 40, 40, 24, 24)]
+        {
+            let what = format!("{kernel}×{kernel} stride {stride} on {height}×{width}");
+            let x = Var::from_tensor(&noise(&[3, height, width, channels], 1)).unwrap();
+            let w = Var::from_tensor(&noise(&[kernel, kernel, channels, out], 2)).unwrap();
+            let ours = x.apply_op2(&w, Convolution::new(kernel, stride)).unwrap();
+            let theirs = plain(&x, &w, stride);
+            assert_close(&ours, &theirs, &what);
+            let weighting = noise(ours.dims(), 3);
+            let ours = (ours * &weighting).unwrap().sum_all().unwrap().backward().unwrap();
+            let theirs = (theirs * &weighting).unwrap().sum_all().unwrap().backward().unwrap();
+            assert_close(ours.get(&w).unwrap(), theirs.get(&w).unwrap(), &format!("weight gradient, {what}"));
+            assert_close(ours.get(&x).unwrap(), theirs.get(&x).unwrap(), &format!("input gradient, {what}"));
+        }
+    }
+
+    #[test]
+    fn bias_residual_and_relu_come_in_that_order() {
+        let x = noise(&[2, 6, 6, 4], 1);
+        let w = noise(&[3, 3, 4, 5], 2);
+        let residual = noise(&[2, 6, 6, 5], 3);
+        let bias = noise(&[5], 4);
+        let epilogue = Epilogue { bias: bias.to_vec1::<f32>().unwrap().into(), relu: true };
+        let fused = Convolution { epilogue: Some(epilogue), ..Convolution::new(3, 1) };
+        let ours = x.apply_op3_no_bwd(&w, &residual, &fused).unwrap();
+        let theirs = plain(&x, &w, 1).broadcast_add(&bias).unwrap().add(&residual).unwrap().relu().unwrap();
+        assert_close(&ours, &theirs, "fused");
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_no_bit() {
+        let x = Var::from_tensor(&noise(&[16, 32, 32, 8], 1)).unwrap();
+        let w = Var::from_tensor(&noise(&[3, 3, 8, 16], 2)).unwrap();
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let y = x.apply_op2(&w, Convolution::new(3, 1)).unwrap();
+                let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+                let read = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                (read(&y), read(gradients.get(&w).unwrap()), read(gradients.get(&x).unwrap()))
+            })
+        };
+        assert!(run(1) == run(3));
+    }
+}

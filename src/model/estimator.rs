@@ -1,0 +1,230 @@
+//! Crops to age distributions and gender probabilities.
+//!
+//! Runs the folded network: each unit is one convolution with bias, residual and ReLU inside.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use candle_core::{D, DType, Device, Tensor};
+use candle_nn::ops::{sigmoid, softmax};
+use safetensors::SafeTensors;
+
+use super::ModelError;
+use super::convolution::{Convolution, Epilogue};
+use super::network::{AGES, Architecture, SIDE, Unit, input};
+
+/// What the network thinks of one crop.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// Probability of each year of age, 0 to 100; they add up to 1.
+    pub age_probabilities: [f32; AGES],
+    /// Probability that the face is labelled female.
+    pub female_probability: f32,
+}
+
+impl Estimate {
+    /// The expected age in years.
+    pub fn age(&self) -> f32 {
+        self.age_probabilities.iter().enumerate().map(|(age, p)| age as f32 * p).sum()
+    }
+
+    /// The central interval that holds `mass` (0 to 1) of the age distribution, in years.
+    ///
+    /// Each year's probability is spread evenly over the year around it, so that quantiles fall
+    /// between whole years.
+    pub fn age_interval(&self, mass: f32) -> (f32, f32) {
+        let tail = (1.0 - mass.clamp(0.0, 1.0)) / 2.0;
+        (self.quantile(tail), self.quantile(1.0 - tail))
+    }
+
+    fn quantile(&self, share: f32) -> f32 {
+        let mut below = 0.0;
+        for (age, p) in self.age_probabilities.iter().enumerate() {
+            if below + p >= share && *p > 0.0 {
+                return (age as f32 - 0.5 + (share - below) / p).clamp(0.0, (AGES - 1) as f32);
+            }
+            below += p;
+        }
+        (AGES - 1) as f32
+    }
+
+    /// How far to trust the guess, 0 to 1: the probability that the gender is right times the
+    /// probability that the age lies within five years of the expected one.
+    pub fn confidence(&self) -> f32 {
+        let age = self.age();
+        let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);
+        let close: f32 = self.age_probabilities.iter().enumerate().map(|(year, p)| p * near(year)).sum();
+        self.female_probability.max(1.0 - self.female_probability) * close
+    }
+}
+
+/// Temperatures that divide the logits (Guo et al. 2017), fitted on validation faces.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Calibration {
+    pub age_temperature: f64,
+    pub gender_temperature: f64,
+}
+
+impl Default for Calibration {
+    fn default() -> Self {
+        Self { age_temperature: 1.0, gender_temperature: 1.0 }
+    }
+}
+
+/// Logits of a batch before calibration.
+#[derive(Debug)]
+pub struct Logits {
+    /// (batch, 101)
+    pub age: Tensor,
+    /// (batch, 1), positive for female.
+    pub gender: Tensor,
+}
+
+/// The age and gender network, ready to run on the CPU from any thread.
+pub struct Estimator {
+    architecture: Architecture,
+    /// Unit name → weight (kernel, kernel, in, out) and the fused operation.
+    units: HashMap<String, (Tensor, Convolution)>,
+    age: (Tensor, Tensor),
+    gender: (Tensor, Tensor),
+    calibration: Calibration,
+}
+
+impl Estimator {
+    /// Loads folded weights, f32 or f16, as [`Estimator::save`] writes them.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] when `bytes` are not such a file.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
+        let unfit = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unfit)?;
+        let notes = header.metadata().clone().unwrap_or_default();
+        let note = |key: &str| {
+            notes.get(key).ok_or_else(|| ModelError::Weights(format!("the file's metadata lacks {key:?}")))
+        };
+        let number = |key: &str| -> Result<f64, ModelError> {
+            let value: f64 = note(key)?.parse().map_err(|_| ModelError::Weights(format!("{key} is no number")))?;
+            if value.is_finite() && value > 0.0 { Ok(value) } else { Err(ModelError::Weights(format!("{key} is {value}"))) }
+        };
+        let architecture: Architecture = note("architecture")?.parse()?;
+        let calibration = Calibration {
+            age_temperature: number("age_temperature")?,
+            gender_temperature: number("gender_temperature")?,
+        };
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        Self::from_tensors(architecture, &tensors, calibration)
+    }
+
+    /// Takes folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*` and `gender.*`.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] when a tensor is missing or has another shape.
+    pub fn from_tensors(
+        architecture: Architecture,
+        tensors: &HashMap<String, Tensor>,
+        calibration: Calibration,
+    ) -> Result<Self, ModelError> {
+        let tensor = |name: String, shape: &[usize]| -> Result<Tensor, ModelError> {
+            let tensor = tensors.get(&name).ok_or_else(|| ModelError::Weights(format!("{name} is missing")))?;
+            if tensor.dims() != shape {
+                return Err(ModelError::Weights(format!("{name} has shape {:?}, not {shape:?}", tensor.dims())));
+            }
+            Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
+        };
+        let mut units = HashMap::new();
+        for unit in architecture.units() {
+            let Unit { name, kernel, stride, channels, out_channels, relu } = unit;
+            let weight = tensor(format!("{name}.weight"), &[kernel, kernel, channels, out_channels])?;
+            let bias: Vec<f32> = tensor(format!("{name}.bias"), &[out_channels])?.to_vec1()?;
+            let epilogue = Some(Epilogue { bias: bias.into(), relu });
+            units.insert(name, (weight, Convolution { kernel, stride, epilogue }));
+        }
+        let features = architecture.features();
+        let head = |name: &str, outputs: usize| -> Result<_, ModelError> {
+            Ok((tensor(format!("{name}.weight"), &[features, outputs])?, tensor(format!("{name}.bias"), &[outputs])?))
+        };
+        let (age, gender) = (head("age", AGES)?, head("gender", 1)?);
+        Ok(Self { architecture, units, age, gender, calibration })
+    }
+
+    /// The same weights under another calibration.
+    pub fn with_calibration(self, calibration: Calibration) -> Self {
+        Self { calibration, ..self }
+    }
+
+    /// Writes the folded weights and what is needed to run them.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] when the file cannot be written.
+    pub fn save(&self, path: &std::path::Path) -> Result<(), ModelError> {
+        let mut tensors = HashMap::new();
+        for (name, (weight, operation)) in &self.units {
+            tensors.insert(format!("{name}.weight"), weight.clone());
+            if let Some(epilogue) = &operation.epilogue {
+                tensors.insert(format!("{name}.bias"), Tensor::new(&*epilogue.bias, &Device::Cpu)?);
+            }
+        }
+        for (name, (weight, bias)) in [("age", &self.age), ("gender", &self.gender)] {
+            tensors.insert(format!("{name}.weight"), weight.clone());
+            tensors.insert(format!("{name}.bias"), bias.clone());
+        }
+        let notes = HashMap::from([
+            ("architecture".to_owned(), self.architecture.to_string()),
+            ("age_temperature".to_owned(), self.calibration.age_temperature.to_string()),
+            ("gender_temperature".to_owned(), self.calibration.gender_temperature.to_string()),
+        ]);
+        safetensors::serialize_to_file(&tensors, Some(notes), path).map_err(|error| ModelError::Weights(error.to_string()))
+    }
+
+    /// Pictures (batch, 128, 128, 1), normalised as [`input`] does → uncalibrated [`Logits`].
+    ///
+    /// # Errors
+    /// When the tensor has another shape.
+    pub fn forward(&self, pictures: &Tensor) -> Result<Logits, ModelError> {
+        let features = self.architecture.walk(pictures, |unit, x, residual| {
+            let Some((weight, operation)) = self.units.get(&unit.name) else {
+                candle_core::bail!("unit {} is missing", unit.name)
+            };
+            match residual {
+                Some(residual) => x.apply_op3_no_bwd(weight, residual, operation),
+                None => x.apply_op2_no_bwd(weight, operation),
+            }
+        })?;
+        let head = |(weight, bias): &(Tensor, Tensor)| features.matmul(weight)?.broadcast_add(bias);
+        Ok(Logits { age: head(&self.age)?, gender: head(&self.gender)? })
+    }
+
+    /// Estimates each crop and its mirror image in one forward pass and averages the two, which
+    /// halves the noise of left and right for twice the work.
+    ///
+    /// # Errors
+    /// [`ModelError::CropSize`] when a crop has not 128×128 pixels.
+    pub fn estimate(&self, crops: &[&[u8]]) -> Result<Vec<Estimate>, ModelError> {
+        if crops.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mirrored: Vec<Vec<u8>> = crops.iter().map(|crop| mirrored(crop)).collect();
+        let both: Vec<&[u8]> = crops.iter().copied().chain(mirrored.iter().map(Vec::as_slice)).collect();
+        let logits = self.forward(&input(&both)?)?;
+        let mean = |logits: &Tensor| -> candle_core::Result<Tensor> {
+            let (first, second) = (logits.narrow(0, 0, crops.len())?, logits.narrow(0, crops.len(), crops.len())?);
+            (first + second)? * 0.5
+        };
+        let age = softmax(&(mean(&logits.age)? / self.calibration.age_temperature)?, D::Minus1)?.to_vec2::<f32>()?;
+        let female = sigmoid(&(mean(&logits.gender)? / self.calibration.gender_temperature)?)?.flatten_all()?.to_vec1()?;
+        let estimates = age.into_iter().zip(female).map(|(age, female_probability)| {
+            let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
+            Ok(Estimate { age_probabilities, female_probability })
+        });
+        estimates.collect()
+    }
+}
+
+fn mirrored(crop: &[u8]) -> Vec<u8> {
+    crop.chunks(SIDE).flat_map(|row| row.iter().rev().copied()).collect()
+}
+
+/// The compiled-in weights, trained by this program's own `train`.
+pub fn embedded() -> Arc<[u8]> {
+    Arc::from(&include_bytes!("../../models/estimator.safetensors")[..])
+}

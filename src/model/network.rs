@@ -1,0 +1,172 @@
+//! The estimator's architecture, walked alike by training and inference.
+//!
+//! A residual network of plain 3×3 convolutions (He et al. 2016): a stem that halves the
+//! picture, stages of two-convolution blocks of which each stage's first halves it again, a mean
+//! over what is left, and two heads. Activations are NHWC.
+
+use candle_core::{Result, Tensor};
+
+use super::ModelError;
+
+/// Side of the input in pixels.
+pub const SIDE: usize = 128;
+/// Age logits, one for each of the years 0 to 100.
+pub const AGES: usize = 101;
+
+/// Widths and depths. Written as `16:24x2,48x2`: the stem's channels, then channels × blocks of
+/// each stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Architecture {
+    stem: usize,
+    stages: Vec<(usize, usize)>,
+}
+
+impl std::str::FromStr for Architecture {
+    type Err = ModelError;
+
+    fn from_str(text: &str) -> std::result::Result<Self, ModelError> {
+        let parse = || {
+            let (stem, stages) = text.split_once(':')?;
+            let stage = |stage: &str| {
+                let (channels, blocks) = stage.split_once('x')?;
+                Some((channels.parse().ok()?, blocks.parse().ok()?))
+            };
+            let stages: Vec<(usize, usize)> = stages.split(',').map(stage).collect::<Option<_>>()?;
+            // Beyond these the weights could not be real, and a file could ask for any memory.
+            let sound = |&(channels, blocks): &(usize, usize)| (1..=1024).contains(&channels) && (1..=16).contains(&blocks);
+            let stem: usize = stem.parse().ok()?;
+            ((1..=1024).contains(&stem) && stages.len() <= 6 && stages.iter().all(sound)).then_some(Self { stem, stages })
+        };
+        parse().ok_or_else(|| ModelError::Weights(format!("architecture {text:?} is not of the form 16:24x2,48x2")))
+    }
+}
+
+impl std::fmt::Display for Architecture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let stages: Vec<String> = self.stages.iter().map(|(channels, blocks)| format!("{channels}x{blocks}")).collect();
+        write!(f, "{}:{}", self.stem, stages.join(","))
+    }
+}
+
+/// A convolution with its normalisation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Prefix of its tensors' names.
+    pub name: String,
+    pub kernel: usize,
+    pub stride: usize,
+    pub channels: usize,
+    pub out_channels: usize,
+    /// Whether negative values become zero at its end.
+    pub relu: bool,
+}
+
+/// Two 3×3 units around which the input passes, through a 1×1 unit where its shape changes.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub first: Unit,
+    pub second: Unit,
+    pub shortcut: Option<Unit>,
+}
+
+impl Architecture {
+    /// Channels of the pooled features.
+    pub fn features(&self) -> usize {
+        self.stages.last().map_or(self.stem, |stage| stage.0)
+    }
+
+    /// The stem: (batch, 128, 128, 1) → (batch, 64, 64, stem).
+    pub fn stem(&self) -> Unit {
+        unit("stem".into(), 3, 2, 1, self.stem)
+    }
+
+    /// The residual blocks in order.
+    pub fn blocks(&self) -> Vec<Block> {
+        let mut blocks = Vec::new();
+        let mut channels = self.stem;
+        for (stage, (out_channels, count)) in self.stages.iter().copied().enumerate() {
+            for index in 0..count {
+                let stride = if index == 0 { 2 } else { 1 };
+                let name = |part: &str| format!("stage{}.block{index}.{part}", stage + 1);
+                let shortcut = (stride != 1 || channels != out_channels)
+                    .then(|| Unit { relu: false, ..unit(name("shortcut"), 1, stride, channels, out_channels) });
+                blocks.push(Block {
+                    first: unit(name("first"), 3, stride, channels, out_channels),
+                    second: unit(name("second"), 3, 1, out_channels, out_channels),
+                    shortcut,
+                });
+                channels = out_channels;
+            }
+        }
+        blocks
+    }
+
+    /// Every unit, in the order of the walk.
+    pub fn units(&self) -> Vec<Unit> {
+        let blocks = self.blocks().into_iter();
+        let parts = blocks.flat_map(|block| [Some(block.first), block.shortcut, Some(block.second)]);
+        std::iter::once(self.stem()).chain(parts.flatten()).collect()
+    }
+
+    /// Multiply-adds of one forward pass.
+    pub fn multiply_adds(&self) -> usize {
+        let mut side = SIDE;
+        let mut total = 0;
+        let mut cost = |unit: &Unit, side: usize| {
+            total += unit.kernel * unit.kernel * unit.channels * unit.out_channels * side * side;
+        };
+        side = side.div_ceil(2);
+        cost(&self.stem(), side);
+        for block in self.blocks() {
+            side = side.div_ceil(block.first.stride);
+            cost(&block.first, side);
+            cost(&block.second, side);
+            block.shortcut.iter().for_each(|shortcut| cost(shortcut, side));
+        }
+        total + self.features() * (AGES + 1)
+    }
+
+    /// Pictures (batch, height, width, 1) → features (batch, [`Self::features`]); `apply` runs one
+    /// unit, given its input and what is to be added before its ReLU.
+    pub fn walk(
+        &self,
+        pictures: &Tensor,
+        mut apply: impl FnMut(&Unit, &Tensor, Option<&Tensor>) -> Result<Tensor>,
+    ) -> Result<Tensor> {
+        let mut x = apply(&self.stem(), pictures, None)?;
+        for block in self.blocks() {
+            let inner = apply(&block.first, &x, None)?;
+            let skip = match &block.shortcut {
+                Some(shortcut) => apply(shortcut, &x, None)?,
+                None => x,
+            };
+            x = apply(&block.second, &inner, Some(&skip))?;
+        }
+        x.mean((1, 2))
+    }
+}
+
+fn unit(name: String, kernel: usize, stride: usize, channels: usize, out_channels: usize) -> Unit {
+    Unit { name, kernel, stride, channels, out_channels, relu: true }
+}
+
+/// Crops as the network's input: (batch, 128, 128, 1), each shifted to mean 0 and scaled to
+/// standard deviation 1, so that exposure and contrast of the photo matter little.
+///
+/// # Errors
+/// When a crop has not 128×128 pixels.
+pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
+    let mut values = Vec::with_capacity(crops.len() * SIDE * SIDE);
+    for crop in crops {
+        if crop.len() != SIDE * SIDE {
+            return Err(ModelError::CropSize(crop.len()));
+        }
+        let count = crop.len() as f32;
+        let mean = crop.iter().map(|&value| u32::from(value)).sum::<u32>() as f32 / count;
+        let square = crop.iter().map(|&value| u64::from(value).pow(2)).sum::<u64>() as f32 / count;
+        // A flat crop stays flat: below a deviation of 4 grey levels there is only noise to raise.
+        let deviation = (square - mean * mean).max(16.0).sqrt();
+        values.extend(crop.iter().map(|&value| (f32::from(value) - mean) / deviation));
+    }
+    Ok(Tensor::from_vec(values, (crops.len(), SIDE, SIDE, 1), &candle_core::Device::Cpu)?)
+}

@@ -1,0 +1,182 @@
+//! Labelled crops on disk: UTKFace by file name, FairFace by `labels.csv`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use image::GrayImage;
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::TrainingError;
+use crate::evaluation::Label;
+use crate::face::CropFrame;
+use crate::photo::{DecodeLimits, decode};
+
+/// The age of a face, as well as it is known.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Age {
+    /// Years.
+    Exact(f32),
+    /// From the first year up to, not including, the last.
+    Bin(usize, usize),
+}
+
+/// One labelled picture, decoded.
+#[derive(Debug, Clone)]
+pub struct Example {
+    pub luma: Arc<GrayImage>,
+    /// Where in the picture the crop lies.
+    pub frame: CropFrame,
+    pub age: Age,
+    pub female: bool,
+}
+
+impl Example {
+    /// The label of an example whose age is known exactly.
+    pub fn label(&self) -> Option<Label> {
+        match self.age {
+            Age::Exact(age) => Some(Label { age, female: self.female }),
+            Age::Bin(..) => None,
+        }
+    }
+}
+
+/// A folder's examples, in the order of their file names.
+#[derive(Debug)]
+pub struct Dataset {
+    pub examples: Vec<Example>,
+}
+
+/// Age and gender in a UTKFace file name, `AGE_GENDER_RACE_TIME.jpg`; gender 0 is male.
+pub fn utkface_label(name: &str) -> Option<Label> {
+    let mut parts = name.split('_');
+    let age: u32 = parts.next()?.parse().ok().filter(|age| *age <= 120)?;
+    let female = match parts.next()? {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    parts.next()?;
+    Some(Label { age: age as f32, female })
+}
+
+/// The pictures of a folder with UTKFace names, sorted, and how many other files lie there.
+///
+/// # Errors
+/// [`TrainingError::Data`] when the folder cannot be read or holds no such picture.
+pub fn utkface_files(folder: &Path) -> Result<(Vec<(PathBuf, Label)>, usize), TrainingError> {
+    let unusable = |reason: String| TrainingError::Data { path: folder.to_owned(), reason };
+    let entries = std::fs::read_dir(folder).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    let mut files = Vec::new();
+    let mut others = 0;
+    for entry in entries {
+        let path = entry.map_err(|error| unusable(error.to_string()))?.path();
+        match path.file_name().and_then(|name| name.to_str()).and_then(utkface_label) {
+            Some(label) => files.push((path, label)),
+            None => others += 1,
+        }
+    }
+    if files.is_empty() {
+        return Err(unusable(
+            "holds no picture named as UTKFace names them (AGE_GENDER_RACE_TIME.jpg, such as 31_1_2_2017.jpg)".into(),
+        ));
+    }
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok((files, others))
+}
+
+fn read(path: &Path) -> Result<Arc<GrayImage>, TrainingError> {
+    let unusable = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    Ok(Arc::new(decode(&bytes, &DecodeLimits::default()).map_err(|error| unusable(error.to_string()))?.luma))
+}
+
+#[derive(Deserialize)]
+struct FairFaceRow {
+    file: PathBuf,
+    age: String,
+    gender: String,
+}
+
+/// FairFace's faces sit a little lower and smaller in their pictures than UTKFace's: the eyes at
+/// about 38 % of the height against 33 %. This frame, measured on a sample, brings both together.
+const FAIRFACE_SIDE: f32 = 0.92;
+const FAIRFACE_DOWN: f32 = 0.04;
+
+impl Dataset {
+    /// A folder of UTKFace crops.
+    ///
+    /// # Errors
+    /// [`TrainingError::Data`] names the folder or picture that cannot be used.
+    pub fn utkface(folder: &Path) -> Result<Self, TrainingError> {
+        let (files, _) = utkface_files(folder)?;
+        let examples = files
+            .par_iter()
+            .map(|(path, label)| {
+                let luma = read(path)?;
+                let frame = CropFrame::whole(&luma);
+                // The last age class means "100 and above".
+                Ok(Example { luma, frame, age: Age::Exact(label.age.min(100.0)), female: label.female })
+            })
+            .collect::<Result<_, TrainingError>>()?;
+        Ok(Self { examples })
+    }
+
+    /// A folder with `labels.csv` (file, age bin such as `20-29` or `70+`, gender).
+    ///
+    /// # Errors
+    /// As [`Dataset::utkface`].
+    pub fn fairface(folder: &Path) -> Result<Self, TrainingError> {
+        let labels = folder.join("labels.csv");
+        let unusable = |reason: String| TrainingError::Data { path: labels.clone(), reason };
+        let mut reader = csv::Reader::from_path(&labels).map_err(|error| unusable(error.to_string()))?;
+        let rows: Vec<FairFaceRow> =
+            reader.deserialize().collect::<Result<_, _>>().map_err(|error| unusable(error.to_string()))?;
+        let examples = rows
+            .par_iter()
+            .map(|row| {
+                let age = age_bin(&row.age).ok_or_else(|| unusable(format!("{:?} is no age bin", row.age)))?;
+                let female = match row.gender.to_ascii_lowercase().as_str() {
+                    "female" => true,
+                    "male" => false,
+                    other => return Err(unusable(format!("{other:?} is neither female nor male"))),
+                };
+                let luma = read(&folder.join(&row.file))?;
+                let whole = CropFrame::whole(&luma);
+                let frame = CropFrame {
+                    center_y: whole.center_y + FAIRFACE_DOWN * whole.side,
+                    side: FAIRFACE_SIDE * whole.side,
+                    ..whole
+                };
+                Ok(Example { luma, frame, age, female })
+            })
+            .collect::<Result<_, TrainingError>>()?;
+        Ok(Self { examples })
+    }
+}
+
+fn age_bin(text: &str) -> Option<Age> {
+    if let Some(first) = text.strip_suffix('+') {
+        return Some(Age::Bin(first.parse().ok().filter(|first| *first <= 100)?, 101));
+    }
+    let (first, last) = text.split_once('-')?;
+    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+    (first <= last && last <= 100).then_some(Age::Bin(first, last + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_read_from_names_and_bins() {
+        assert_eq!(utkface_label("31_1_2_2017.jpg.chip.jpg"), Some(Label { age: 31.0, female: true }));
+        assert_eq!(utkface_label("0_0_0_1.jpg"), Some(Label { age: 0.0, female: false }));
+        for wrong in ["31_3_2_2017.jpg", "x_1_2_3.jpg", "31_1.jpg", "999_1_2_3.jpg", "readme.txt", ""] {
+            assert_eq!(utkface_label(wrong), None, "{wrong}");
+        }
+        assert_eq!(age_bin("0-2"), Some(Age::Bin(0, 3)));
+        assert_eq!(age_bin("70+"), Some(Age::Bin(70, 101)));
+        assert_eq!((age_bin("9-3"), age_bin("x"), age_bin("3-")), (None, None, None));
+    }
+}
