@@ -1,12 +1,12 @@
 //! FaceGuesser.
-// pub mod bot;
+pub mod bot;
 pub mod cli;
-// pub mod config;
+pub mod config;
 pub mod evaluation;
 pub mod face;
-// pub mod inference;
+pub mod inference;
 pub mod model;
 pub mod photo;
-// pub mod platform;
+pub mod platform;
 pub mod telemetry;
 pub mod training;

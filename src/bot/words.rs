@@ -91,6 +91,7 @@ pub fn problem(problem: &Problem) -> String {
         ),
         Problem::Download(error) => download(error),
         Problem::Inference(InferenceError::Photo(error)) => photo(error),
+        Problem::Inference(InferenceError::Unreadable(reason)) => format!("I can't open that file: {reason}."),
         Problem::Inference(InferenceError::Overloaded) => {
             "I'm busy with other photos right now. Please try again shortly.".into()
         }

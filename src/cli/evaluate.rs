@@ -1,4 +1,6 @@
 use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
-pub fn run(_: Arguments) -> anyhow::Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+pub fn run(_: Arguments) -> anyhow::Result<ExitCode> {
+    Ok(ExitCode::SUCCESS)
+}

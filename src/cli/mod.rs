@@ -1,20 +1,29 @@
 //! The command line: one file a command, each wiring the rooms it needs.
 
+mod check;
 mod evaluate;
+mod guess;
+mod run;
 mod train;
+pub mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Config;
+use crate::telemetry;
+
 /// Guesses how old a person in a photo looks, and whether a man or a woman: on Discord, on
-/// Telegram, on a chat page of its own, or right here. Everything runs on this machine; no photo
-/// is kept.
+/// Telegram, on a chat page of its own, or right here.
+///
+/// Everything runs on this machine and no photo is kept. Without a command it does `run`: with no
+/// token configured that is the chat page on http://127.0.0.1:8080/ alone.
 #[derive(Debug, Parser)]
 #[command(name = "faceguesser", version, about, max_term_width = 100)]
 struct Arguments {
-    /// Read settings from this TOML file (see config/default.toml for every key).
+    /// Read settings from this TOML file (config/default.toml explains every key).
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -24,23 +33,35 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Train the network on folders of labelled face crops.
-    Train(train::Arguments),
+    /// Serve the chat page and every bot whose token is set, until stopped (the default).
+    Run,
+    /// Guess photos, or folders of photos, right here.
+    Guess(guess::Arguments),
+    /// Check settings and weights, guess a bundled picture, say what is on and off.
+    Check,
     /// Measure the network on labelled face crops.
     Evaluate(evaluate::Arguments),
+    /// Train the network on folders of labelled face crops.
+    Train(train::Arguments),
 }
 
 /// Runs the command line given to the program.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let result = match arguments.command {
-        Some(Command::Train(arguments)) => train::run(arguments),
-        Some(Command::Evaluate(arguments)) => evaluate::run(arguments),
-        None => Ok(ExitCode::SUCCESS),
-    };
-    result.unwrap_or_else(|error| {
+    dispatch(arguments).unwrap_or_else(|error| {
         eprintln!("faceguesser: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let config = Config::load(arguments.config.as_deref(), std::env::vars())?;
+    telemetry::start(&config.log)?;
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => run::run(&config),
+        Command::Guess(arguments) => guess::run(arguments, &config),
+        Command::Check => check::run(&config),
+        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
+    }
 }

@@ -20,6 +20,9 @@ pub enum InferenceError {
     /// The bytes are no photo that can be read.
     #[error(transparent)]
     Photo(#[from] PhotoError),
+    /// A file that the system does not hand out; the text says which and why.
+    #[error("{0}")]
+    Unreadable(String),
     /// The queue is full.
     #[error("too many photos are waiting; try again shortly")]
     Overloaded,

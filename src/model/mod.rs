@@ -1,9 +1,12 @@
 //! Both networks: every tensor shape, weight and kernel lives here.
 //!
-//! [`estimator`] guesses age and gender of a crop, [`network`] is its architecture, shared with
-//! training; [`convolution`] and [`normalisation`] are its kernels.
+//! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
+//! architecture, shared with training; [`convolution`], [`depthwise`] and [`normalisation`] are
+//! their kernels.
 
 pub mod convolution;
+pub mod depthwise;
+pub mod detector;
 pub mod estimator;
 pub mod network;
 pub mod normalisation;
@@ -17,6 +20,9 @@ pub enum ModelError {
     /// A crop of another size than 128×128.
     #[error("a crop has {0} pixels, the network wants 128×128")]
     CropSize(usize),
+    /// A picture whose sides do not fit the detector.
+    #[error("the detector wants sides that are multiples of 32 pixels, not {width}×{height}")]
+    DetectorInput { width: usize, height: usize },
     /// A tensor operation failed.
     #[error("the computation failed: {0}")]
     Tensor(#[from] candle_core::Error),

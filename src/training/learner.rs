@@ -6,10 +6,10 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::TrainingError;
 use super::dataset::Example;
 use super::objective::Targets;
 use super::recipe::Recipe;
-use super::TrainingError;
 use crate::model::convolution::Convolution;
 use crate::model::estimator::{Calibration, Estimator, Logits};
 use crate::model::network::{AGES, Architecture, Unit, input};
@@ -95,7 +95,11 @@ impl Learner {
     ///
     /// # Errors
     /// When a tensor operation fails.
-    pub fn step(&mut self, batch: &[(Vec<u8>, &Example)], total_steps: usize) -> std::result::Result<f32, TrainingError> {
+    pub fn step(
+        &mut self,
+        batch: &[(Vec<u8>, &Example)],
+        total_steps: usize,
+    ) -> std::result::Result<f32, TrainingError> {
         let pictures = input(&batch.iter().map(|(pixels, _)| pixels.as_slice()).collect::<Vec<_>>())?;
         let targets = Targets::new(batch.iter().map(|(_, example)| *example), &self.recipe)?;
         let mut seen = Vec::new();
@@ -112,7 +116,9 @@ impl Learner {
         })?;
         let features = (features * self.dropout_mask(batch.len())?)?;
         let head = |name: &str| -> Result<Tensor> {
-            features.matmul(self.tensor(&format!("{name}.weight"))?)?.broadcast_add(self.tensor(&format!("{name}.bias"))?)
+            features
+                .matmul(self.tensor(&format!("{name}.weight"))?)?
+                .broadcast_add(self.tensor(&format!("{name}.bias"))?)
         };
         let loss = targets.loss(&Logits { age: head("age")?, gender: head("gender")? }, &self.recipe)?;
         let gradients = loss.backward()?;
@@ -135,7 +141,8 @@ impl Learner {
 
     /// AdamW (Loshchilov & Hutter 2019) and the average of weights.
     fn update(&mut self, gradients: &HashMap<String, Vec<f32>>, rate: f64) -> Result<()> {
-        let squares = |name: &String| gradients.get(name).map_or(0.0, |g| g.iter().map(|g| f64::from(*g).powi(2)).sum());
+        let squares =
+            |name: &String| gradients.get(name).map_or(0.0, |g| g.iter().map(|g| f64::from(*g).powi(2)).sum());
         let length: f64 = self.parameters.keys().map(squares).sum::<f64>().sqrt();
         let shrink = (LONGEST_GRADIENT / length).min(1.0) as f32;
         self.step += 1;

@@ -1,0 +1,54 @@
+//! `faceguesser check`: is this installation in order, and what will `run` do?
+
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use secrecy::SecretString;
+
+use super::wire;
+use crate::bot::words;
+use crate::config::Config;
+use crate::inference::Framing;
+
+/// The mean of several hundred training crops, large in a grey picture: nobody's face, and one
+/// that both networks must know.
+const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg");
+
+/// Loads everything, guesses the bundled picture and says what is on and off.
+pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    println!("configuration: fits");
+    let (_, pool) = wire::bot(config)?;
+    let from = |path: &Option<std::path::PathBuf>| match path {
+        Some(path) => path.display().to_string(),
+        None => "compiled in".to_owned(),
+    };
+    println!("detector: loaded ({})", from(&config.models.detector));
+    println!("estimator: loaded ({})", from(&config.models.estimator));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let started = std::time::Instant::now();
+    let analysis = runtime.block_on(pool.analyse(Bytes::from_static(MEAN_FACE), Framing::Find))?;
+    let milliseconds = started.elapsed().as_millis();
+    println!("bundled picture ({milliseconds} ms): {}", words::guess(&analysis, config.guess.confident, 400));
+    let switch = |token: &Option<SecretString>, variable: &str| match token {
+        Some(_) => "on (the token is only tried by `run`)".to_owned(),
+        None => format!("off: set {variable} to switch it on"),
+    };
+    println!("Discord: {}", switch(&config.discord.token, "FACEGUESSER__DISCORD__TOKEN"));
+    let channels = config.discord.channels.len();
+    if config.discord.token.is_some() && channels > 0 {
+        println!("  answers every picture in {channels} channels; the message content intent must be on");
+    }
+    println!("Telegram: {}", switch(&config.telegram.token, "FACEGUESSER__TELEGRAM__TOKEN"));
+    match config.web.enabled {
+        true => println!("chat page: on, http://{}/", config.web.listen),
+        false => println!("chat page: off (web.enabled)"),
+    }
+    if analysis.faces.len() == 1 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "faceguesser: the bundled picture holds one face, {} were found: these weights do not work",
+        analysis.faces.len()
+    );
+    Ok(ExitCode::FAILURE)
+}

@@ -1,0 +1,144 @@
+//! `faceguesser guess`: photos named on the command line.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Context;
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+
+use super::wire;
+use crate::bot::{PhotoReport, Problem, card, words};
+use crate::config::Config;
+use crate::inference::{Analysis, Framing, InferenceError, Pool};
+use crate::photo::DecodeLimits;
+
+/// Options of `guess`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Photos, or folders whose pictures are all guessed.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Print one JSON object a photo, each on a line of its own.
+    #[arg(long)]
+    json: bool,
+    /// The pictures are tight face crops already: do not look for faces.
+    #[arg(long)]
+    aligned: bool,
+    /// Write the photo with a numbered box around each face to this file (JPEG; one photo only).
+    #[arg(long, value_name = "FILE")]
+    annotate: Option<PathBuf>,
+}
+
+/// Endings of the files taken from a folder; a file named by itself is always tried.
+const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "gif"];
+/// Exit status for a call that makes no sense, as clap's own.
+const BAD_USAGE: u8 = 2;
+
+/// Guesses each photo in order. Exit status 0: all answered; 1: one failed; 2: bad usage.
+pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut photos = Vec::new();
+    for path in &arguments.paths {
+        if !path.exists() {
+            eprintln!("faceguesser: {}: there is no such file or folder", path.display());
+            return Ok(ExitCode::from(BAD_USAGE));
+        }
+        photos.extend(pictures(path));
+    }
+    if photos.is_empty() {
+        eprintln!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", "));
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
+    if arguments.annotate.is_some() && photos.len() != 1 {
+        eprintln!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len());
+        return Ok(ExitCode::from(BAD_USAGE));
+    }
+    let (_, pool) = wire::bot(config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let all_answered = runtime.block_on(answer_all(photos, &arguments, config, &pool))?;
+    Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config, pool: &Pool) -> anyhow::Result<bool> {
+    let framing = if arguments.aligned { Framing::Aligned } else { Framing::Find };
+    let limits = config.decode_limits();
+    let workers = config.pool_options().workers;
+    let mut answers = stream::iter(photos)
+        .map(|path| async move {
+            let started = Instant::now();
+            let (bytes, outcome) = answer(&path, framing, &limits, pool).await;
+            (path, bytes, outcome, started.elapsed())
+        })
+        .buffered(workers);
+    let mut out = std::io::stdout().lock();
+    let mut all_answered = true;
+    while let Some((path, bytes, outcome, elapsed)) = answers.next().await {
+        all_answered &= outcome.is_ok();
+        let name = path.display().to_string();
+        let said = if arguments.json {
+            let report = PhotoReport::new(&name, &outcome, config.guess.confident, elapsed);
+            writeln!(out, "{}", serde_json::to_string(&report)?)
+        } else {
+            let text = match &outcome {
+                Ok(analysis) => words::guess(analysis, config.guess.confident, usize::MAX),
+                Err(problem) => words::problem(problem),
+            };
+            writeln!(out, "{name}: {text}")
+        };
+        match said {
+            // Whoever reads has seen enough, as in `guess … | head`.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
+            said => said?,
+        }
+        if let (Some(target), Ok(analysis)) = (&arguments.annotate, &outcome) {
+            let jpeg = card::draw(&bytes, &limits, analysis)?;
+            std::fs::write(target, jpeg).with_context(|| format!("{} cannot be written", target.display()))?;
+        }
+    }
+    Ok(all_answered)
+}
+
+async fn answer(
+    path: &Path,
+    framing: Framing,
+    limits: &DecodeLimits,
+    pool: &Pool,
+) -> (Bytes, Result<Analysis, Problem>) {
+    match read(path, limits.max_bytes) {
+        Ok(bytes) => {
+            let bytes = Bytes::from(bytes);
+            let outcome = pool.analyse(bytes.clone(), framing).await;
+            (bytes, outcome.map_err(Problem::from))
+        }
+        Err(error) => {
+            let reason = format!("{}: {error}", path.display());
+            (Bytes::new(), Err(Problem::Inference(InferenceError::Unreadable(reason))))
+        }
+    }
+}
+
+/// The file's bytes, at most one more than the limit, so that a huge file fills no memory.
+fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file by itself, or the pictures of a folder and those below it, by name.
+fn pictures(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
+    }
+    let is_picture = |path: &Path| {
+        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+    };
+    let entries = walkdir::WalkDir::new(path).sort_by_file_name().into_iter().filter_map(Result::ok);
+    entries
+        .filter(|entry| entry.file_type().is_file())
+        .map(|entry| entry.into_path())
+        .filter(|path| is_picture(path))
+        .collect()
+}

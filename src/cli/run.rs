@@ -1,0 +1,111 @@
+//! `faceguesser run`: serves every platform that is switched on, until it is told to stop.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use super::wire;
+use crate::bot::Bot;
+use crate::config::Config;
+use crate::platform::{discord, telegram, web};
+
+/// Serves until SIGTERM or Ctrl-C, then answers what is under way.
+pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let (bot, pool) = wire::bot(config)?;
+    let shutdown = CancellationToken::new();
+    let mut platforms = start(config, bot, &shutdown).await?;
+    anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
+    let mut failed = false;
+    let mut stopping = std::pin::pin!(stop_signal());
+    loop {
+        tokio::select! {
+            signal = &mut stopping, if !shutdown.is_cancelled() => {
+                info!(signal, "stopping: replies under way are finished");
+                shutdown.cancel();
+            }
+            ended = platforms.join_next() => match ended {
+                None => break,
+                Some(Ok((platform, Ok(())))) => info!(platform, "stopped"),
+                Some(Ok((platform, Err(error)))) => {
+                    // One platform's bad token must not take the others down.
+                    failed = true;
+                    error!(platform, "{error:#}");
+                }
+                Some(Err(panic)) => {
+                    failed = true;
+                    error!(%panic, "a platform's task died");
+                }
+            },
+        }
+    }
+    tokio::task::spawn_blocking(move || pool.stop()).await?;
+    info!("stopped");
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+type Outcome = (&'static str, anyhow::Result<()>);
+
+async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> anyhow::Result<JoinSet<Outcome>> {
+    let mut platforms = JoinSet::new();
+    if config.web.enabled {
+        let address = config.web.listen;
+        let listener = TcpListener::bind(address).await.with_context(|| {
+            format!("the chat page cannot listen on {address}: choose another address with web.listen")
+        })?;
+        let address = listener.local_addr()?;
+        let options = web::WebOptions::new(config);
+        let (bot, shutdown) = (bot.clone(), shutdown.clone());
+        platforms.spawn(async move {
+            ("web", web::run(listener, options, bot, shutdown).await.context("the chat page failed"))
+        });
+        eprintln!("FaceGuesser's chat page: http://{address}/");
+    }
+    match discord::DiscordOptions::new(config) {
+        Some(options) => {
+            let (bot, shutdown) = (bot.clone(), shutdown.clone());
+            platforms.spawn(async move { ("discord", Ok(discord::run(options, bot, shutdown).await?)) });
+        }
+        None => eprintln!(
+            "Discord is off. To add it, create an application at https://discord.com/developers/applications \
+             and set FACEGUESSER__DISCORD__TOKEN to its bot's token (README, \"Adding the bot to Discord\")."
+        ),
+    }
+    match telegram::TelegramOptions::new(config) {
+        Some(options) => {
+            let (bot, shutdown) = (bot.clone(), shutdown.clone());
+            platforms.spawn(async move { ("telegram", Ok(telegram::run(options, bot, shutdown).await?)) });
+        }
+        None => eprintln!(
+            "Telegram is off. To add it, talk to @BotFather there and set FACEGUESSER__TELEGRAM__TOKEN to the \
+             token it gives (README, \"Adding the bot to Telegram\")."
+        ),
+    }
+    Ok(platforms)
+}
+
+/// Waits for Ctrl-C or SIGTERM and says which came.
+async fn stop_signal() -> &'static str {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return "SIGTERM",
+                _ = tokio::signal::ctrl_c() => return "Ctrl-C",
+            }
+        }
+    }
+    // Without a handler the signal's default ends the program, which is all that is left to do.
+    let _ = tokio::signal::ctrl_c().await;
+    "Ctrl-C"
+}

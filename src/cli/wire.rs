@@ -1,0 +1,49 @@
+//! Puts the rooms together: from settings to a bot with its workers.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+
+use crate::bot::Bot;
+use crate::config::Config;
+use crate::face::{FaceFinder, FinderOptions};
+use crate::inference::{Engine, Pool};
+use crate::model::detector::{self, Detector};
+use crate::model::estimator::{self, Estimator};
+use crate::photo::Downloader;
+
+/// Both networks, from the configured files or the compiled-in weights.
+pub fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let finder = FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() };
+    Ok(Engine::new(FaceFinder::new(face_detector(config)?, finder), face_estimator(config)?, config.decode_limits()))
+}
+
+/// The configured or compiled-in detector.
+fn face_detector(config: &Config) -> anyhow::Result<Detector> {
+    weights(&config.models.detector, "models.detector", detector::embedded(), Detector::from_safetensors)
+}
+
+/// The configured or compiled-in estimator.
+pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
+    weights(&config.models.estimator, "models.estimator", estimator::embedded(), Estimator::from_safetensors)
+}
+
+fn weights<T, E: std::error::Error + Send + Sync + 'static>(
+    file: &Option<PathBuf>,
+    key: &str,
+    embedded: &[u8],
+    load: impl Fn(&[u8]) -> Result<T, E>,
+) -> anyhow::Result<T> {
+    let Some(path) = file else { return load(embedded).context("the compiled-in weights are unusable") };
+    let bytes = std::fs::read(path).with_context(|| format!("{key}: {} cannot be read", path.display()))?;
+    load(&bytes).with_context(|| format!("{key}: {}", path.display()))
+}
+
+/// The bot and its running workers.
+pub fn bot(config: &Config) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
+    let pool = Arc::new(Pool::start(Arc::new(engine(config)?), config.pool_options()).context("no worker threads")?);
+    let downloader = Downloader::new(config.download_limits())?;
+    let bot = Bot::new(pool.clone(), downloader, config.decode_limits(), config.guess.confident);
+    Ok((Arc::new(bot), pool))
+}

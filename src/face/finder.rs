@@ -1,0 +1,278 @@
+//! Searches a photo for faces: once, coarsely, where that is enough, and harder where it is not.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::{GrayImage, imageops};
+
+use super::crop::SIDE;
+use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, align};
+use crate::model::detector::{Detection, Detector, STEP};
+
+/// How hard to look.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FinderOptions {
+    /// The most faces returned; the largest ones are.
+    pub max_faces: usize,
+    /// Longer side of the first, coarse look, in pixels.
+    pub coarse_side: u32,
+    /// Longer side of the second look, taken when the first leaves room for smaller faces.
+    pub fine_side: u32,
+    /// Score from which a detection counts.
+    pub threshold: f32,
+    /// Score from which one counts that was found only after turning or padding the photo.
+    pub retry_threshold: f32,
+}
+
+impl Default for FinderOptions {
+    /// On composites of 640×480 pixels a coarse side of 384 finds at least what YuNet finds at
+    /// full size, in every condition tried (the table stands in `models/MODEL_CARD.md`).
+    fn default() -> Self {
+        Self { max_faces: 32, coarse_side: 384, fine_side: 1024, threshold: 0.35, retry_threshold: 0.5 }
+    }
+}
+
+/// A face of this share of the photo's shorter side is a portrait's: nobody smaller is looked for.
+const PORTRAIT: f32 = 0.4;
+/// Two detections that share more than this are one face.
+const SAME_FACE: f32 = 0.3;
+/// Grey border for the padded retry, as a share of the photo's longer side.
+const PADDING: f32 = 0.5;
+/// The window of the closer look, in sides of the face's frame.
+const WINDOW: f32 = 1.6;
+/// Below this score of the closer look the face may stand on its side; the window is turned too.
+const DOUBTFUL: f32 = 0.6;
+
+/// Finds faces, from any thread.
+pub struct FaceFinder {
+    detector: Detector,
+    options: FinderOptions,
+}
+
+/// Clockwise turns of a picture by quarters.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Turn {
+    Quarter,
+    Half,
+    ThreeQuarters,
+}
+
+impl FaceFinder {
+    /// Takes the network and how hard to look.
+    pub fn new(detector: Detector, options: FinderOptions) -> Self {
+        Self { detector, options }
+    }
+
+    /// The faces in `luma`, largest first.
+    ///
+    /// A coarse look at the whole; unless that shows a portrait, a finer one; if both are empty,
+    /// the coarse picture with a border around it (for faces that fill the frame) and on its
+    /// sides (for photos that were never turned upright). Each face is then looked at closely and
+    /// level, so that its frame does not depend on how it was found.
+    ///
+    /// # Errors
+    /// When the network cannot be run.
+    pub fn find(&self, luma: &GrayImage) -> Result<Vec<Face>, FaceError> {
+        let (width, height) = luma.dimensions();
+        if width == 0 || height == 0 {
+            return Ok(Vec::new());
+        }
+        let options = &self.options;
+        let (coarse, scale) = shrunk(luma, options.coarse_side)?;
+        let mut found = scaled(self.look(&coarse, options.threshold)?, scale);
+        let largest = found.iter().map(|face| side(face)).fold(0.0, f32::max);
+        let shorter = width.min(height) as f32;
+        if largest < PORTRAIT * shorter && width.max(height) > options.coarse_side {
+            let (fine, scale) = shrunk(luma, options.fine_side)?;
+            found.extend(scaled(self.look(&fine, options.threshold)?, scale));
+        }
+        if found.is_empty() {
+            found = scaled(self.retry(&coarse)?, scale);
+        }
+        let mut faces: Vec<Face> = Vec::new();
+        for detection in distinct(found.iter().map(face).collect()).into_iter().take(4 * options.max_faces) {
+            faces.extend(self.closer(luma, detection)?);
+        }
+        let mut faces = distinct(faces);
+        faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
+        faces.truncate(options.max_faces);
+        Ok(faces)
+    }
+
+    /// Runs the detector on a picture, with black to the right and below up to its step.
+    fn look(&self, picture: &GrayImage, threshold: f32) -> Result<Vec<Detection>, FaceError> {
+        let (width, height) = (picture.width() as usize, picture.height() as usize);
+        let (wide, high) = (width.next_multiple_of(STEP), height.next_multiple_of(STEP));
+        let mut pixels = vec![0; wide * high];
+        for (target, row) in pixels.chunks_exact_mut(wide).zip(picture.as_raw().chunks_exact(width)) {
+            target[..width].copy_from_slice(row);
+        }
+        Ok(self.detector.detect(&pixels, wide, high, threshold)?)
+    }
+
+    /// Padded, then turned by quarters: the first of the two that shows something.
+    fn retry(&self, coarse: &GrayImage) -> Result<Vec<Detection>, FaceError> {
+        let (width, height) = coarse.dimensions();
+        let border = (PADDING * width.max(height) as f32) as u32;
+        let mut padded = GrayImage::from_pixel(width + 2 * border, height + 2 * border, image::Luma([128]));
+        imageops::replace(&mut padded, coarse, i64::from(border), i64::from(border));
+        let (padded, scale) = shrunk(&padded, self.options.coarse_side)?;
+        let found = scaled(self.look(&padded, self.options.retry_threshold)?, scale);
+        if !found.is_empty() {
+            let back = -(border as f32);
+            return Ok(found.into_iter().map(|found| mapped(found, |x, y| [x + back, y + back])).collect());
+        }
+        let mut best: Vec<Detection> = Vec::new();
+        let score = |found: &[Detection]| found.iter().map(|found| found.score).fold(0.0, f32::max);
+        for turn in [Turn::Quarter, Turn::ThreeQuarters, Turn::Half] {
+            let (turned, back) = turn.apply(coarse);
+            let found = self.look(&turned, self.options.retry_threshold)?;
+            if score(&found) > score(&best) {
+                best = found.into_iter().map(|found| mapped(found, &back)).collect();
+            }
+        }
+        Ok(best)
+    }
+
+    /// Looks again at a window around the face, cut level; `None` when a faint detection does not
+    /// stand up to it.
+    fn closer(&self, luma: &GrayImage, face: Face) -> Result<Option<Face>, FaceError> {
+        let mut best = self.window(luma, &face, 0.0)?;
+        if best.is_none_or(|best| best.score < DOUBTFUL) {
+            for turn in [1.0, 2.0, 3.0] {
+                let turned = self.window(luma, &face, turn * std::f32::consts::FRAC_PI_2)?;
+                if turned.is_some_and(|turned| best.is_none_or(|best| turned.score > best.score + 0.1)) {
+                    best = turned;
+                }
+            }
+        }
+        // What was clear at first sight stays, even where the closer look loses it.
+        Ok(best.or((face.score >= DOUBTFUL).then_some(face)))
+    }
+
+    fn window(&self, luma: &GrayImage, face: &Face, turn: f32) -> Result<Option<Face>, FaceError> {
+        let frame = CropFrame { side: face.frame.side * WINDOW, roll: face.frame.roll + turn, ..face.frame };
+        let window = FaceCrop::cut(luma, &frame);
+        let found = self.detector.detect(window.pixels(), SIDE, SIDE, self.options.threshold)?;
+        let distance = |found: &Detection| {
+            let [left, top, width, height] = found.bounds;
+            let middle = SIDE as f32 / 2.0;
+            (left + width / 2.0 - middle).hypot(top + height / 2.0 - middle)
+        };
+        // The window's own face is the one in its middle; a neighbour may stand at its edge.
+        let central = found.into_iter().filter(|found| distance(found) < SIDE as f32 / 4.0);
+        let Some(best) = central.max_by(|a, b| a.score.total_cmp(&b.score)) else { return Ok(None) };
+        let units = |value: f32| value / SIDE as f32 - 0.5;
+        let to_photo = |[x, y]: [f32; 2]| {
+            let (x, y) = frame.to_photo(units(x), units(y));
+            [x, y]
+        };
+        let landmarks = best.landmarks.map(to_photo);
+        let bounds = mapped_bounds(best.bounds, |x, y| to_photo([x, y]));
+        let box_side = side(&best) * frame.side / SIDE as f32;
+        let [x, y, w, h] = bounds;
+        let bounds = Bounds { x, y, w, h };
+        Ok(Some(Face { bounds, landmarks, score: best.score, frame: align::frame(&landmarks, box_side) }))
+    }
+}
+
+impl Turn {
+    /// The picture turned, and the way back for points of it.
+    fn apply(self, picture: &GrayImage) -> (GrayImage, impl Fn(f32, f32) -> [f32; 2]) {
+        let (width, height) = (picture.width() as f32, picture.height() as f32);
+        let turned = match self {
+            Self::Quarter => imageops::rotate90(picture),
+            Self::Half => imageops::rotate180(picture),
+            Self::ThreeQuarters => imageops::rotate270(picture),
+        };
+        let back = move |x: f32, y: f32| match self {
+            Self::Quarter => [y, height - x],
+            Self::Half => [width - x, height - y],
+            Self::ThreeQuarters => [width - y, x],
+        };
+        (turned, back)
+    }
+}
+
+/// The picture with its longer side shrunk to `side`, and how many of its pixels one now stands
+/// for; as it is when it is smaller.
+fn shrunk(picture: &GrayImage, side: u32) -> Result<(GrayImage, f32), FaceError> {
+    let (width, height) = picture.dimensions();
+    let scale = width.max(height) as f32 / side as f32;
+    if scale <= 1.0 {
+        return Ok((picture.clone(), 1.0));
+    }
+    let shrink = |pixels: u32| ((pixels as f32 / scale).round() as u32).max(1);
+    let failed = |error: &dyn std::fmt::Display| FaceError::Resize(error.to_string());
+    let source = ImageRef::new(width, height, picture.as_raw(), PixelType::U8).map_err(|error| failed(&error))?;
+    let (small_width, small_height) = (shrink(width), shrink(height));
+    let mut target = Image::new(small_width, small_height, PixelType::U8);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box));
+    Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
+    let small = GrayImage::from_raw(small_width, small_height, target.into_vec());
+    Ok((small.ok_or_else(|| failed(&"the sizes do not fit"))?, scale))
+}
+
+fn scaled(found: Vec<Detection>, scale: f32) -> Vec<Detection> {
+    found.into_iter().map(|found| mapped(found, |x, y| [x * scale, y * scale])).collect()
+}
+
+fn mapped(found: Detection, map: impl Fn(f32, f32) -> [f32; 2]) -> Detection {
+    Detection { bounds: mapped_bounds(found.bounds, &map), landmarks: found.landmarks.map(|[x, y]| map(x, y)), ..found }
+}
+
+/// The upright box around a mapped box.
+fn mapped_bounds([x, y, w, h]: [f32; 4], map: impl Fn(f32, f32) -> [f32; 2]) -> [f32; 4] {
+    let corners = [map(x, y), map(x + w, y), map(x, y + h), map(x + w, y + h)];
+    let low = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f32::MAX, f32::min);
+    let high = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f32::MIN, f32::max);
+    [low(0), low(1), high(0) - low(0), high(1) - low(1)]
+}
+
+/// The root of the box's area.
+fn side(found: &Detection) -> f32 {
+    (found.bounds[2] * found.bounds[3]).max(0.0).sqrt()
+}
+
+fn face(found: &Detection) -> Face {
+    let [x, y, w, h] = found.bounds;
+    let frame = align::frame(&found.landmarks, side(found));
+    Face { bounds: Bounds { x, y, w, h }, landmarks: found.landmarks, score: found.score, frame }
+}
+
+/// One detection a face, best first: of those that overlap, the one of the highest score.
+fn distinct(mut faces: Vec<Face>) -> Vec<Face> {
+    faces.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let mut kept: Vec<Face> = Vec::new();
+    for face in faces {
+        if kept.iter().all(|other| other.bounds.overlap(&face.bounds) < SAME_FACE) {
+            kept.push(face);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turned_point_comes_back_to_where_it_was() {
+        let mut picture = GrayImage::new(7, 4);
+        picture.put_pixel(5, 1, image::Luma([255]));
+        for turn in [Turn::Quarter, Turn::Half, Turn::ThreeQuarters] {
+            let (turned, back) = turn.apply(&picture);
+            let (x, y, _) = turned.enumerate_pixels().find(|(_, _, value)| value.0[0] == 255).unwrap();
+            assert_eq!(back(x as f32 + 0.5, y as f32 + 0.5), [5.5, 1.5], "{turn:?}");
+        }
+    }
+
+    #[test]
+    fn odd_pictures_hold_no_face_and_do_no_harm() {
+        let detector = Detector::from_safetensors(crate::model::detector::embedded()).unwrap();
+        let finder = FaceFinder::new(detector, FinderOptions::default());
+        for (width, height) in [(0, 0), (1, 1), (1, 4000), (3000, 2), (333, 77)] {
+            let flat = GrayImage::from_pixel(width, height, image::Luma([120]));
+            assert_eq!(finder.find(&flat).unwrap(), [], "{width}×{height}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The face detector: CenterFace (Xu et al. 2019, arXiv:1911.03599) on a grey picture.
+//!
+//! A MobileNetV2 whose four last stages are brought together at a quarter of the input's size;
+//! each cell there says whether a face's centre lies in it, how large the face is and where its
+//! five landmarks lie. Weights and their conversion: `models/MODEL_CARD.md`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::ModelError;
+use super::convolution::{Convolution, Epilogue};
+use super::depthwise::Depthwise;
+
+/// Both sides of the detector's input are multiples of this many pixels.
+pub const STEP: usize = 32;
+/// Pixels of input a cell of the output stands for, in both directions.
+const CELL: f32 = 4.0;
+/// MobileNetV2's stages: expansion, blocks, stride of the first block.
+const STAGES: [(usize, usize, usize); 7] =
+    [(1, 1, 1), (6, 2, 2), (6, 3, 2), (6, 4, 2), (6, 3, 1), (6, 3, 2), (6, 1, 1)];
+/// The blocks after which a lateral connection leaves, deepest first.
+const LATERALS: [usize; 3] = [12, 5, 2];
+
+/// A face as the detector sees it, in pixels of its input.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Detection {
+    /// 0 to 1.
+    pub score: f32,
+    /// Left, top, width, height.
+    pub bounds: [f32; 4],
+    /// x and y of the eye on the picture's left, the one on its right, the nose's tip, and the
+    /// corners of the mouth on the left and on the right.
+    pub landmarks: [[f32; 2]; 5],
+}
+
+type Layer = (Tensor, Convolution);
+
+struct Inverted {
+    expand: Option<Layer>,
+    depthwise: (Tensor, Depthwise),
+    project: Layer,
+    /// Whether the block's input is added to its output.
+    skips: bool,
+}
+
+/// The network, ready to run on the CPU from any thread.
+pub struct Detector {
+    stem: Layer,
+    blocks: Vec<Inverted>,
+    top: Layer,
+    /// Up-sampling and the lateral connection that joins it, coarsest first.
+    ups: Vec<(Layer, Layer)>,
+    head: Layer,
+    out: Layer,
+}
+
+impl Detector {
+    /// Loads the weights that `models/convert_detector.py` writes.
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] when `bytes` are something else.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let load = Loader(&tensors);
+        let mut blocks = Vec::new();
+        for (expansion, count, first_stride) in STAGES {
+            for index in 0..count {
+                let name = format!("block{}", blocks.len());
+                let stride = if index == 0 { first_stride } else { 1 };
+                blocks.push(Inverted {
+                    expand: if expansion > 1 { Some(load.layer(&format!("{name}.expand"), 1, true)?) } else { None },
+                    depthwise: load.depthwise(&format!("{name}.depthwise"), stride)?,
+                    project: load.layer(&format!("{name}.project"), 1, false)?,
+                    skips: index > 0,
+                });
+            }
+        }
+        let up = |step: usize| -> Result<_, ModelError> {
+            Ok((load.layer(&format!("up{step}"), 1, true)?, load.layer(&format!("lateral{step}"), 1, true)?))
+        };
+        Ok(Self {
+            stem: load.layer("stem", 2, true)?,
+            blocks,
+            top: load.layer("top", 1, true)?,
+            ups: (0..LATERALS.len()).map(up).collect::<Result<_, _>>()?,
+            head: load.layer("head", 1, true)?,
+            out: load.layer("out", 1, false)?,
+        })
+    }
+
+    /// Finds faces whose score reaches `threshold` in grey pixels, row by row from the top;
+    /// neighbouring cells report the same face again, which is for the caller to sort out.
+    ///
+    /// # Errors
+    /// When a side is no multiple of [`STEP`] or does not fit the number of pixels.
+    pub fn detect(
+        &self,
+        pixels: &[u8],
+        width: usize,
+        height: usize,
+        threshold: f32,
+    ) -> Result<Vec<Detection>, ModelError> {
+        if width == 0 || height == 0 || width % STEP != 0 || height % STEP != 0 || pixels.len() != width * height {
+            return Err(ModelError::DetectorInput { width, height });
+        }
+        let grey: Vec<f32> = pixels.iter().map(|&value| f32::from(value)).collect();
+        let out = self.forward(&Tensor::from_vec(grey, (1, height, width, 1), &Device::Cpu)?)?;
+        let (_, rows, columns, channels) = out.dims4()?;
+        let out = out.flatten_all()?.to_vec1::<f32>()?;
+        // The heat map holds logits: compare those, and spare the exponentials.
+        let least = (threshold / (1.0 - threshold).max(1e-6)).ln();
+        let cells = out.chunks_exact(channels).enumerate().filter(|(_, cell)| cell[0] > least);
+        Ok(cells.take(rows * columns).map(|(at, cell)| decoded(cell, at / columns, at % columns)).collect())
+    }
+
+    /// Grey values (1, height, width, 1), 0 to 255 → (1, height / 4, width / 4, 15).
+    fn forward(&self, grey: &Tensor) -> Result<Tensor, ModelError> {
+        let mut x = run(grey, &self.stem)?;
+        let mut laterals = Vec::new();
+        for (index, block) in self.blocks.iter().enumerate() {
+            let inner = match &block.expand {
+                Some(expand) => run(&x, expand)?,
+                None => x.clone(),
+            };
+            let inner = inner.apply_op2_no_bwd(&block.depthwise.0, &block.depthwise.1)?;
+            let (weight, project) = &block.project;
+            x = if block.skips {
+                inner.apply_op3_no_bwd(weight, &x, project)?
+            } else {
+                inner.apply_op2_no_bwd(weight, project)?
+            };
+            if LATERALS.contains(&index) {
+                laterals.push(x.clone());
+            }
+        }
+        let mut x = run(&x, &self.top)?;
+        for ((up, lateral), from) in self.ups.iter().zip(laterals.iter().rev()) {
+            let (batch, height, width, channels) = x.dims4()?;
+            // Four values a pixel become two rows of two.
+            let wide = run(&x, up)?.reshape((batch, height, width, 2, 2 * channels))?;
+            let wide =
+                wide.permute((0, 1, 3, 2, 4))?.contiguous()?.reshape((batch, 2 * height, 2 * width, channels))?;
+            x = (wide + run(from, lateral)?)?;
+        }
+        Ok(run(&run(&x, &self.head)?, &self.out)?)
+    }
+}
+
+fn run(x: &Tensor, (weight, operation): &Layer) -> candle_core::Result<Tensor> {
+    x.apply_op2_no_bwd(weight, operation)
+}
+
+/// The face whose centre lies in the cell at `row` and `column`.
+fn decoded(cell: &[f32], row: usize, column: usize) -> Detection {
+    let score = 1.0 / (1.0 + (-cell[0]).exp());
+    // A size beyond e^8 cells would be no face but a broken number.
+    let (height, width) = (cell[1].clamp(-8.0, 8.0).exp() * CELL, cell[2].clamp(-8.0, 8.0).exp() * CELL);
+    let center_y = (row as f32 + cell[3] + 0.5) * CELL;
+    let center_x = (column as f32 + cell[4] + 0.5) * CELL;
+    let (left, top) = (center_x - width / 2.0, center_y - height / 2.0);
+    let landmarks = std::array::from_fn(|at| [left + cell[6 + 2 * at] * width, top + cell[5 + 2 * at] * height]);
+    Detection { score, bounds: [left, top, width, height], landmarks }
+}
+
+struct Loader<'a>(&'a HashMap<String, Tensor>);
+
+impl Loader<'_> {
+    fn tensor(&self, name: String, rank: usize) -> Result<Tensor, ModelError> {
+        let tensor = self.0.get(&name).ok_or_else(|| ModelError::Weights(format!("{name} is missing")))?;
+        if tensor.rank() != rank {
+            return Err(ModelError::Weights(format!("{name} has shape {:?}", tensor.dims())));
+        }
+        Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
+    }
+
+    fn bias(&self, name: &str, channels: usize) -> Result<Arc<[f32]>, ModelError> {
+        let bias = self.tensor(format!("{name}.bias"), 1)?.to_vec1::<f32>()?;
+        if bias.len() != channels {
+            return Err(ModelError::Weights(format!("{name}.bias has {} values, not {channels}", bias.len())));
+        }
+        Ok(bias.into())
+    }
+
+    fn layer(&self, name: &str, stride: usize, relu: bool) -> Result<Layer, ModelError> {
+        let weight = self.tensor(format!("{name}.weight"), 4)?;
+        let (kernel, _, _, out_channels) = weight.dims4()?;
+        let epilogue = Some(Epilogue { bias: self.bias(name, out_channels)?, relu });
+        Ok((weight, Convolution { kernel, stride, epilogue }))
+    }
+
+    fn depthwise(&self, name: &str, stride: usize) -> Result<(Tensor, Depthwise), ModelError> {
+        let weight = self.tensor(format!("{name}.weight"), 3)?;
+        let bias = self.bias(name, weight.dims3()?.2)?;
+        Ok((weight, Depthwise { stride, bias }))
+    }
+}
+
+/// The compiled-in weights.
+pub fn embedded() -> &'static [u8] {
+    include_bytes!("../../models/detector.safetensors")
+}
