@@ -122,11 +122,8 @@ fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
     for ky in 0..g.kernel {
         let y = (out_y * g.stride + ky).wrapping_sub(pad);
         let inside = y < g.height;
-        let source = if inside {
-            &input[(image * g.height + y) * g.width * g.channels..][..g.width * g.channels]
-        } else {
-            &[]
-        };
+        let source =
+            if inside { &input[(image * g.height + y) * g.width * g.channels..][..g.width * g.channels] } else { &[] };
         for (out_x, pixel) in line.chunks_exact_mut(g.columns()).enumerate() {
             let target = &mut pixel[ky * segment..(ky + 1) * segment];
             let left = out_x * g.stride;
@@ -165,13 +162,7 @@ impl<'a> Matrix<'a> {
     }
 
     fn transposed(self) -> Self {
-        Self {
-            rows: self.columns,
-            columns: self.rows,
-            row_step: self.column_step,
-            column_step: self.row_step,
-            ..self
-        }
+        Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
     }
 }
 

@@ -99,12 +99,15 @@ impl Estimator {
         let unfit = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unfit)?;
         let notes = header.metadata().clone().unwrap_or_default();
-        let note = |key: &str| {
-            notes.get(key).ok_or_else(|| ModelError::Weights(format!("the file's metadata lacks {key:?}")))
-        };
+        let note =
+            |key: &str| notes.get(key).ok_or_else(|| ModelError::Weights(format!("the file's metadata lacks {key:?}")));
         let number = |key: &str| -> Result<f64, ModelError> {
             let value: f64 = note(key)?.parse().map_err(|_| ModelError::Weights(format!("{key} is no number")))?;
-            if value.is_finite() && value > 0.0 { Ok(value) } else { Err(ModelError::Weights(format!("{key} is {value}"))) }
+            if value.is_finite() && value > 0.0 {
+                Ok(value)
+            } else {
+                Err(ModelError::Weights(format!("{key} is {value}")))
+            }
         };
         let architecture: Architecture = note("architecture")?.parse()?;
         let calibration = Calibration {
@@ -173,7 +176,8 @@ impl Estimator {
             ("age_temperature".to_owned(), self.calibration.age_temperature.to_string()),
             ("gender_temperature".to_owned(), self.calibration.gender_temperature.to_string()),
         ]);
-        safetensors::serialize_to_file(&tensors, Some(notes), path).map_err(|error| ModelError::Weights(error.to_string()))
+        safetensors::serialize_to_file(&tensors, Some(notes), path)
+            .map_err(|error| ModelError::Weights(error.to_string()))
     }
 
     /// Pictures (batch, 128, 128, 1), normalised as [`input`] does → uncalibrated [`Logits`].
@@ -211,7 +215,8 @@ impl Estimator {
             (first + second)? * 0.5
         };
         let age = softmax(&(mean(&logits.age)? / self.calibration.age_temperature)?, D::Minus1)?.to_vec2::<f32>()?;
-        let female = sigmoid(&(mean(&logits.gender)? / self.calibration.gender_temperature)?)?.flatten_all()?.to_vec1()?;
+        let female =
+            sigmoid(&(mean(&logits.gender)? / self.calibration.gender_temperature)?)?.flatten_all()?.to_vec1()?;
         let estimates = age.into_iter().zip(female).map(|(age, female_probability)| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
             Ok(Estimate { age_probabilities, female_probability })

@@ -33,9 +33,11 @@ impl std::str::FromStr for Architecture {
             };
             let stages: Vec<(usize, usize)> = stages.split(',').map(stage).collect::<Option<_>>()?;
             // Beyond these the weights could not be real, and a file could ask for any memory.
-            let sound = |&(channels, blocks): &(usize, usize)| (1..=1024).contains(&channels) && (1..=16).contains(&blocks);
+            let sound =
+                |&(channels, blocks): &(usize, usize)| (1..=1024).contains(&channels) && (1..=16).contains(&blocks);
             let stem: usize = stem.parse().ok()?;
-            ((1..=1024).contains(&stem) && stages.len() <= 6 && stages.iter().all(sound)).then_some(Self { stem, stages })
+            ((1..=1024).contains(&stem) && stages.len() <= 6 && stages.iter().all(sound))
+                .then_some(Self { stem, stages })
         };
         parse().ok_or_else(|| ModelError::Weights(format!("architecture {text:?} is not of the form 16:24x2,48x2")))
     }

@@ -67,7 +67,13 @@ impl NormRelu {
     }
 
     /// Gradients of input, affine and (the gradient behind the ReLU) residual.
-    fn backward(&self, x: &[f32], affine: &[f32], y: &[f32], gradient: &[f32]) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
+    fn backward(
+        &self,
+        x: &[f32],
+        affine: &[f32],
+        y: &[f32],
+        gradient: &[f32],
+    ) -> Result<(Vec<f32>, Vec<f32>, Vec<f32>)> {
         let Some(statistics) = self.statistics.get() else { bail!("backward before forward") };
         let channels = statistics.mean.len();
         let part = PART * channels;
@@ -80,7 +86,10 @@ impl NormRelu {
             .map(|(index, gradient)| {
                 let (x, y) = (&x[index * part..][..gradient.len()], &y[index * part..][..gradient.len()]);
                 if self.relu {
-                    gradient.iter_mut().zip(y).for_each(|(gradient, y)| *gradient = if *y > 0.0 { *gradient } else { 0.0 });
+                    gradient
+                        .iter_mut()
+                        .zip(y)
+                        .for_each(|(gradient, y)| *gradient = if *y > 0.0 { *gradient } else { 0.0 });
                 }
                 let (mut shift, mut scale) = (vec![0.0f32; channels], vec![0.0f32; channels]);
                 for (gradient, x) in gradient.chunks_exact(channels).zip(x.chunks_exact(channels)) {
@@ -120,7 +129,9 @@ impl NormRelu {
 
     fn backward_tensors(&self, x: &Tensor, affine: &Tensor, y: &Tensor, gradient: &Tensor) -> Result<[Tensor; 3]> {
         let (dx, daffine, behind_relu) = with_values(gradient, |gradient| {
-            with_values(x, |xs| with_values(y, |y| with_values(affine, |affine| self.backward(xs, affine, y, gradient))))
+            with_values(x, |xs| {
+                with_values(y, |y| with_values(affine, |affine| self.backward(xs, affine, y, gradient)))
+            })
         })?;
         Ok([
             Tensor::from_vec(dx, x.shape(), x.device())?,
@@ -135,7 +146,8 @@ pub fn folded(statistics: &Statistics, affine: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (scale, shift) = affine.split_at(statistics.mean.len());
     let scale: Vec<f32> =
         scale.iter().zip(&statistics.variance).map(|(scale, variance)| scale / (variance + EPSILON).sqrt()).collect();
-    let shift = shift.iter().zip(&statistics.mean).zip(&scale).map(|((shift, mean), scale)| shift - mean * scale).collect();
+    let shift =
+        shift.iter().zip(&statistics.mean).zip(&scale).map(|((shift, mean), scale)| shift - mean * scale).collect();
     (scale, shift)
 }
 
@@ -244,7 +256,8 @@ mod tests {
         let centred = flat.broadcast_sub(&mean).unwrap();
         let deviation = (centred.sqr().unwrap().mean_keepdim(0).unwrap() + f64::from(EPSILON)).unwrap().sqrt().unwrap();
         let normal = centred.broadcast_div(&deviation).unwrap();
-        let scaled = normal.broadcast_mul(&affine.get(0).unwrap()).unwrap().broadcast_add(&affine.get(1).unwrap()).unwrap();
+        let scaled =
+            normal.broadcast_mul(&affine.get(0).unwrap()).unwrap().broadcast_add(&affine.get(1).unwrap()).unwrap();
         let theirs = scaled.reshape((3, 5, 4, 6)).unwrap().add(&residual).unwrap().relu().unwrap();
         let close = |a: &Tensor, b: &Tensor| {
             let worst = (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(D::Minus1).unwrap();

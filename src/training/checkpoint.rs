@@ -110,7 +110,8 @@ impl Checkpoint {
         };
         for (name, parameter) in &mut learner.parameters {
             let length = parameter.first.len();
-            let weight = Tensor::from_vec(values(format!("weight/{name}"), length)?, parameter.var.shape(), &Device::Cpu)?;
+            let weight =
+                Tensor::from_vec(values(format!("weight/{name}"), length)?, parameter.var.shape(), &Device::Cpu)?;
             parameter.var.set(&weight)?;
             parameter.first = values(format!("first/{name}"), length)?;
             parameter.second = values(format!("second/{name}"), length)?;

@@ -53,8 +53,13 @@ pub fn draw(path: &Path, history: &[Epoch]) -> Result<(), TrainingError> {
         let (left, right) = area.split_horizontally(width / 2);
         let accuracy = |value: fn(&Epoch) -> f64| history.iter().map(value).map(|v| v * 100.0).collect::<Vec<_>>();
         let error = |value: fn(&Epoch) -> f64| history.iter().map(value).collect::<Vec<_>>();
-        panel(&left, "gender accuracy, %", &accuracy(|e| e.train_gender_accuracy), &accuracy(|e| e.val_gender_accuracy))
-            .map_err(|error| unwritable(path, error))?;
+        panel(
+            &left,
+            "gender accuracy, %",
+            &accuracy(|e| e.train_gender_accuracy),
+            &accuracy(|e| e.val_gender_accuracy),
+        )
+        .map_err(|error| unwritable(path, error))?;
         panel(&right, "age error (MAE), years", &error(|e| e.train_age_mae), &error(|e| e.val_age_mae))
             .map_err(|error| unwritable(path, error))?;
         area.present().map_err(|error| unwritable(path, error))?;

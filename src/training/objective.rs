@@ -68,7 +68,8 @@ impl Targets {
         let bins = (inside * (1.0 - &self.exact)?)?;
         let gender = logits.gender.squeeze(1)?;
         // max(z, 0) − z·y + ln(1 + exp(−|z|)), the binary cross entropy that never overflows.
-        let gender_loss = ((gender.relu()? - (&gender * &self.female)?)? + (gender.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
+        let gender_loss =
+            ((gender.relu()? - (&gender * &self.female)?)? + (gender.abs()?.neg()?.exp()? + 1.0)?.log()?)?;
         let per_face = (cross_entropy + (age_error * recipe.age_error_weight)?)?;
         let per_face = ((per_face + (bins * recipe.bin_weight)?)? + gender_loss)?;
         per_face.mean_all()

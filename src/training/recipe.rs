@@ -66,7 +66,10 @@ impl Recipe {
         if self.epochs == 0 {
             return unfit("epochs must be at least 1");
         }
-        if !(0.0..1.0).contains(&self.dropout) || !(0.0..1.0).contains(&self.average) || !(0.0..1.0).contains(&self.warm_up) {
+        if !(0.0..1.0).contains(&self.dropout)
+            || !(0.0..1.0).contains(&self.average)
+            || !(0.0..1.0).contains(&self.warm_up)
+        {
             return unfit("dropout, average and warm_up must lie in 0..1");
         }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_share >= 0.0 && self.age_spread > 0.0) {
