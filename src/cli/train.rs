@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Go on from the last finished epoch in --out.
     #[arg(long)]
     resume: bool,
+    /// End after this epoch of the schedule, with weights ready to run; --resume goes on from there.
+    #[arg(long, value_name = "N")]
+    stop_after: Option<usize>,
     /// The same seed, data and recipe give the same weights to the bit.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -40,8 +43,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut recipe = Recipe::load(arguments.recipe.as_deref())?;
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     anyhow::ensure!(recipe.epochs > 0, "--epochs must be at least 1");
-    let Arguments { train: folder, val, extra, out, resume, seed, .. } = arguments;
-    let history = train(&TrainingOptions { train: folder, val, extra, out: out.clone(), recipe, resume, seed })?;
+    let Arguments { train: folder, val, extra, out, resume, stop_after, seed, .. } = arguments;
+    let history =
+        train(&TrainingOptions { train: folder, val, extra, out: out.clone(), recipe, resume, stop_after, seed })?;
     if let Some(last) = history.last() {
         println!(
             "{} epochs done: validation age MAE {:.2} years, gender accuracy {:.2} %. Weights, curve and log are in {}",

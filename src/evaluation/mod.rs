@@ -1,12 +1,34 @@
 //! How good the guesses are: errors, calibration, intervals.
 //!
-//! [`temperature`] fits what [`Scores`] then judges.
+//! [`utkface`] reads the labels, [`mod@measure`] runs the network over a folder, [`temperature`]
+//! fits what [`Scores`] then judges.
 
+pub mod measure;
 pub mod temperature;
+pub mod utkface;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::model::ModelError;
 use crate::model::estimator::Estimate;
+
+pub use measure::{Measurement, measure};
+
+/// Why a folder cannot be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// The folder holds nothing to measure.
+    #[error("the folder {path} {reason}")]
+    Folder { path: PathBuf, reason: String },
+    /// The predictions cannot be kept.
+    #[error("{path} cannot be written: {reason}")]
+    Write { path: PathBuf, reason: String },
+    /// The network failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
 
 /// What is known of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use image::GrayImage;
 use rayon::prelude::*;
 use serde::Deserialize;
+use tracing::warn;
 
 use super::TrainingError;
 use crate::evaluation::Label;
+use crate::evaluation::utkface::{LabelledFile, labelled_folder};
 use crate::face::CropFrame;
 use crate::photo::{DecodeLimits, decode};
 
@@ -47,48 +49,11 @@ pub struct Dataset {
     pub examples: Vec<Example>,
 }
 
-/// Age and gender in a UTKFace file name, `AGE_GENDER_RACE_TIME.jpg`; gender 0 is male.
-pub fn utkface_label(name: &str) -> Option<Label> {
-    let mut parts = name.split('_');
-    let age: u32 = parts.next()?.parse().ok().filter(|age| *age <= 120)?;
-    let female = match parts.next()? {
-        "0" => false,
-        "1" => true,
-        _ => return None,
-    };
-    parts.next()?;
-    Some(Label { age: age as f32, female })
-}
-
-/// The pictures of a folder with UTKFace names, sorted, and how many other files lie there.
-///
-/// # Errors
-/// [`TrainingError::Data`] when the folder cannot be read or holds no such picture.
-pub fn utkface_files(folder: &Path) -> Result<(Vec<(PathBuf, Label)>, usize), TrainingError> {
-    let unusable = |reason: String| TrainingError::Data { path: folder.to_owned(), reason };
-    let entries = std::fs::read_dir(folder).map_err(|error| unusable(format!("cannot be read: {error}")))?;
-    let mut files = Vec::new();
-    let mut others = 0;
-    for entry in entries {
-        let path = entry.map_err(|error| unusable(error.to_string()))?.path();
-        match path.file_name().and_then(|name| name.to_str()).and_then(utkface_label) {
-            Some(label) => files.push((path, label)),
-            None => others += 1,
-        }
-    }
-    if files.is_empty() {
-        return Err(unusable(
-            "holds no picture named as UTKFace names them (AGE_GENDER_RACE_TIME.jpg, such as 31_1_2_2017.jpg)".into(),
-        ));
-    }
-    files.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok((files, others))
-}
-
 fn read(path: &Path) -> Result<Arc<GrayImage>, TrainingError> {
     let unusable = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    Ok(Arc::new(decode(&bytes, &DecodeLimits::default()).map_err(|error| unusable(error.to_string()))?.luma))
+    let photo = decode(&bytes, &DecodeLimits::default());
+    Ok(Arc::new(photo.map_err(|error| unusable(format!("{error}; replace or remove it")))?.luma))
 }
 
 #[derive(Deserialize)]
@@ -104,15 +69,19 @@ const FAIRFACE_SIDE: f32 = 0.92;
 const FAIRFACE_DOWN: f32 = 0.04;
 
 impl Dataset {
-    /// A folder of UTKFace crops.
+    /// A folder of UTKFace crops; entries with other names are left out with a warning.
     ///
     /// # Errors
-    /// [`TrainingError::Data`] names the folder or picture that cannot be used.
+    /// [`TrainingError::Folder`] or [`TrainingError::Data`] names what cannot be used.
     pub fn utkface(folder: &Path) -> Result<Self, TrainingError> {
-        let (files, _) = utkface_files(folder)?;
-        let examples = files
+        let labelled = labelled_folder(folder)?;
+        if labelled.others > 0 {
+            warn!(folder = %folder.display(), left_out = labelled.others, "entries not named as UTKFace names pictures");
+        }
+        let examples = labelled
+            .files
             .par_iter()
-            .map(|(path, label)| {
+            .map(|LabelledFile { path, label, .. }| {
                 let luma = read(path)?;
                 let frame = CropFrame::whole(&luma);
                 // The last age class means "100 and above".
@@ -169,12 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_read_from_names_and_bins() {
-        assert_eq!(utkface_label("31_1_2_2017.jpg.chip.jpg"), Some(Label { age: 31.0, female: true }));
-        assert_eq!(utkface_label("0_0_0_1.jpg"), Some(Label { age: 0.0, female: false }));
-        for wrong in ["31_3_2_2017.jpg", "x_1_2_3.jpg", "31_1.jpg", "999_1_2_3.jpg", "readme.txt", ""] {
-            assert_eq!(utkface_label(wrong), None, "{wrong}");
-        }
+    fn age_bins_are_read_with_their_last_year() {
         assert_eq!(age_bin("0-2"), Some(Age::Bin(0, 3)));
         assert_eq!(age_bin("70+"), Some(Age::Bin(70, 101)));
         assert_eq!((age_bin("9-3"), age_bin("x"), age_bin("3-")), (None, None, None));

@@ -181,26 +181,63 @@ impl Learner {
         Tensor::from_vec(std::iter::repeat_with(draw).take(batch * features).collect(), (batch, features), &Device::Cpu)
     }
 
-    /// The averaged weights with the running statistics folded in, ready to run.
+    fn average_of(&self, name: &str) -> Result<Tensor> {
+        let Some(parameter) = self.parameters.get(name) else { candle_core::bail!("{name} is missing") };
+        Tensor::from_slice(&parameter.average, parameter.var.shape(), &Device::Cpu)
+    }
+
+    /// Batch statistics of the averaged weights, as the mean over `batches` of crops (Wu & Johnson
+    /// 2021, "precise" statistics): the running ones belong to the last weights, and while the
+    /// learning rate is high those differ from their average.
+    fn statistics_of_average(
+        &self,
+        batches: &[Vec<Vec<u8>>],
+    ) -> std::result::Result<BTreeMap<String, Statistics>, TrainingError> {
+        let mut sums: BTreeMap<String, Statistics> = BTreeMap::new();
+        for batch in batches {
+            let pictures = input(&batch.iter().map(Vec::as_slice).collect::<Vec<_>>())?;
+            let mut seen = Vec::new();
+            self.architecture.walk(&pictures, |unit, x, residual| {
+                let weight = self.average_of(&format!("{}.weight", unit.name))?;
+                let affine = self.average_of(&format!("{}.affine", unit.name))?;
+                let x = x.apply_op2_no_bwd(&weight, &Convolution::new(unit.kernel, unit.stride))?;
+                let (norm, statistics) = NormRelu::new(unit.relu);
+                seen.push((unit.name.clone(), statistics));
+                match residual {
+                    Some(residual) => x.apply_op3_no_bwd(&affine, residual, &norm),
+                    None => x.apply_op2_no_bwd(&affine, &norm),
+                }
+            })?;
+            for (name, statistics) in seen {
+                let Some(batch) = statistics.get() else { continue };
+                let zeros = || vec![0.0; batch.mean.len()];
+                let sum = sums.entry(name).or_insert_with(|| Statistics { mean: zeros(), variance: zeros() });
+                let share = 1.0 / batches.len() as f32;
+                sum.mean.iter_mut().zip(&batch.mean).for_each(|(sum, value)| *sum += share * value);
+                sum.variance.iter_mut().zip(&batch.variance).for_each(|(sum, value)| *sum += share * value);
+            }
+        }
+        Ok(sums)
+    }
+
+    /// The averaged weights with their batch statistics folded in, ready to run; the statistics
+    /// are taken over `batches` of varied crops, or are the running ones when there are none.
     ///
     /// # Errors
     /// When a tensor operation fails.
-    pub fn averaged(&self) -> std::result::Result<Estimator, TrainingError> {
-        let averaged = |name: &str| -> Result<Tensor> {
-            let Some(parameter) = self.parameters.get(name) else { candle_core::bail!("{name} is missing") };
-            Tensor::from_slice(&parameter.average, parameter.var.shape(), &Device::Cpu)
-        };
+    pub fn averaged(&self, batches: &[Vec<Vec<u8>>]) -> std::result::Result<Estimator, TrainingError> {
+        let measured = self.statistics_of_average(batches)?;
         let mut tensors = HashMap::new();
         for Unit { name, .. } in self.architecture.units() {
-            let affine: Vec<f32> = averaged(&format!("{name}.affine"))?.flatten_all()?.to_vec1()?;
-            let Some(running) = self.running.get(&name) else { continue };
-            let (scale, shift) = folded(running, &affine);
-            let weight = averaged(&format!("{name}.weight"))?;
+            let affine: Vec<f32> = self.average_of(&format!("{name}.affine"))?.flatten_all()?.to_vec1()?;
+            let Some(statistics) = measured.get(&name).or_else(|| self.running.get(&name)) else { continue };
+            let (scale, shift) = folded(statistics, &affine);
+            let weight = self.average_of(&format!("{name}.weight"))?;
             tensors.insert(format!("{name}.weight"), weight.broadcast_mul(&Tensor::new(scale, &Device::Cpu)?)?);
             tensors.insert(format!("{name}.bias"), Tensor::new(shift, &Device::Cpu)?);
         }
         for name in ["age.weight", "age.bias", "gender.weight", "gender.bias"] {
-            tensors.insert(name.to_owned(), averaged(name)?.to_dtype(DType::F32)?);
+            tensors.insert(name.to_owned(), self.average_of(name)?.to_dtype(DType::F32)?);
         }
         Ok(Estimator::from_tensors(self.architecture.clone(), &tensors, Calibration::default())?)
     }
@@ -217,4 +254,58 @@ fn normal(random: &mut ChaCha8Rng, count: usize, deviation: f32) -> Vec<f32> {
         deviation * radius * (std::f32::consts::TAU * random.random::<f32>()).cos()
     };
     std::iter::repeat_with(draw).take(count).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::network::SIDE;
+    use crate::model::normalisation::EPSILON;
+
+    /// Convolution, normalisation by the running statistics, scale, shift, residual, ReLU: one
+    /// after the other, as the network is defined.
+    fn unfolded(learner: &Learner, pictures: &Tensor) -> Result<Tensor> {
+        learner.architecture.walk(pictures, |unit, x, residual| {
+            let weight = learner.average_of(&format!("{}.weight", unit.name))?.permute((3, 2, 0, 1))?.contiguous()?;
+            let x = x.permute((0, 3, 1, 2))?.contiguous()?.conv2d(&weight, unit.kernel / 2, unit.stride, 1, 1)?;
+            let x = x.permute((0, 2, 3, 1))?.contiguous()?;
+            let running = &learner.running[&unit.name];
+            let device = &Device::Cpu;
+            let deviation = (Tensor::new(running.variance.as_slice(), device)? + f64::from(EPSILON))?.sqrt()?;
+            let normal = x.broadcast_sub(&Tensor::new(running.mean.as_slice(), device)?)?.broadcast_div(&deviation)?;
+            let affine = learner.average_of(&format!("{}.affine", unit.name))?;
+            let y = normal.broadcast_mul(&affine.get(0)?)?.broadcast_add(&affine.get(1)?)?;
+            let y = if let Some(residual) = residual { (y + residual)? } else { y };
+            if unit.relu { y.relu() } else { Ok(y) }
+        })
+    }
+
+    #[test]
+    fn the_folded_network_answers_as_the_unfolded_one() {
+        let text = include_str!("../../config/training/estimator.toml");
+        let recipe = Recipe { architecture: "8:8x2,12x1".into(), ..toml::from_str(text).unwrap() };
+        let mut learner = Learner::new(&recipe, 3).unwrap();
+        // Statistics and scales as after training: none of them zero or one.
+        for (at, statistics) in learner.running.values_mut().enumerate() {
+            statistics.mean.iter_mut().enumerate().for_each(|(c, v)| *v = ((at * 7 + c) as f32).sin() * 0.3);
+            statistics.variance.iter_mut().enumerate().for_each(|(c, v)| *v = 0.5 + ((at + c) % 5) as f32 * 0.4);
+        }
+        for (name, parameter) in &mut learner.parameters {
+            if name.ends_with("affine") || name.ends_with("bias") {
+                parameter.average.iter_mut().enumerate().for_each(|(i, v)| *v += (i as f32 * 1.7).sin() * 0.2);
+            }
+        }
+        let crops: Vec<Vec<u8>> =
+            (1..4usize).map(|k| (0..SIDE * SIDE).map(|i| (i * k * 31 % 251) as u8).collect()).collect();
+        let pictures = input(&crops.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        let folded = learner.averaged(&[]).unwrap().forward(&pictures).unwrap();
+        let features = unfolded(&learner, &pictures).unwrap();
+        for (name, ours) in [("age", folded.age), ("gender", folded.gender)] {
+            let weight = learner.average_of(&format!("{name}.weight")).unwrap();
+            let bias = learner.average_of(&format!("{name}.bias")).unwrap();
+            let theirs = features.matmul(&weight).unwrap().broadcast_add(&bias).unwrap();
+            let worst = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(worst < 1e-4, "{name} logits differ by {worst}");
+        }
+    }
 }

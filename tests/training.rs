@@ -1,0 +1,352 @@
+//! Training and evaluation as a person runs them: loss falls, stops and seeds change no bit,
+//! wrong input is named with its remedy.
+//!
+//! Most tests draw their own faces: a disk whose size tells the age and whose shade tells the
+//! gender. One reads real crops, when FACEGUESSER_DATA names the folder of the data sets.
+
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use faceguesser::model::estimator::Estimator;
+use faceguesser::training::curve::Epoch;
+use faceguesser::training::learner::Learner;
+use faceguesser::training::recipe::Recipe;
+use faceguesser::training::{TrainingError, TrainingOptions, train};
+use image::GrayImage;
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
+
+/// A small network and quick averages, so that a run takes a second or two.
+const RECIPE: &str = r#"
+architecture = "8:8x1,16x1,16x1"
+epochs = 3
+batch = 16
+learning_rate = 1e-2
+warm_up = 0.2
+weight_decay = 0.02
+average = 0.8
+dropout = 0.1
+age_error_weight = 0.1
+age_spread = 0.8
+age_spread_per_year = 0.04
+bin_weight = 0.7
+extra_share = 0.5
+[augmentation]
+roll = 15.0
+scale = 0.15
+shift = 0.08
+gamma = 0.6
+blur = 0.1
+cutout = 0.2
+"#;
+
+/// Folders of drawn faces, and places for results.
+struct Scene {
+    folder: TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let scene = Self { folder: tempfile::tempdir().unwrap() };
+        scene.draw("train", 96);
+        scene.draw("val", 32);
+        std::fs::write(scene.path("recipe.toml"), RECIPE).unwrap();
+        scene
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn draw(&self, name: &str, count: u32) {
+        std::fs::create_dir_all(self.path(name)).unwrap();
+        for index in 0..count {
+            let (age, gender) = (index * 7 % 80, index / 2 % 2);
+            let face = drawn_face(age, gender == 1, index);
+            face.save(self.path(name).join(format!("{age}_{gender}_{}_{index}.png", index % 5))).unwrap();
+        }
+    }
+
+    fn options(&self, out: &str) -> TrainingOptions {
+        TrainingOptions {
+            train: self.path("train"),
+            val: self.path("val"),
+            extra: Vec::new(),
+            out: self.path(out),
+            recipe: Recipe::load(Some(&self.path("recipe.toml"))).unwrap(),
+            resume: false,
+            stop_after: None,
+            seed: 5,
+        }
+    }
+
+    fn weights(&self, out: &str) -> Weights {
+        weights(&self.path(out).join("estimator.safetensors"))
+    }
+
+    fn evaluate(&self, arguments: &[&str]) -> std::process::Output {
+        let weights = self.path("out/estimator.safetensors");
+        let mut command = Command::new(PROGRAM);
+        command.args(["evaluate", "--aligned", "--weights"]).arg(weights).arg("--data").arg(self.path("val"));
+        command.args(arguments).output().unwrap()
+    }
+}
+
+/// A disk on a shaded ground: the older the larger, female bright, male dark.
+fn drawn_face(age: u32, female: bool, seed: u32) -> GrayImage {
+    let radius = 14.0 + age as f32 * 0.4;
+    GrayImage::from_fn(100, 100, |x, y| {
+        let distance = ((x as f32 - 50.0).powi(2) + (y as f32 - 50.0).powi(2)).sqrt();
+        let grain = (x * 31 + y * 17 + seed * 13) % 23;
+        let disk = if female { 200 } else { 40 };
+        image::Luma([(if distance < radius { disk } else { 120 } + grain) as u8])
+    })
+}
+
+type Weights = Vec<(String, Vec<u8>)>;
+
+/// All tensors of a file by name, to the bit.
+fn weights(path: &Path) -> Weights {
+    let bytes = std::fs::read(path).unwrap();
+    let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let mut all: Weights = tensors.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
+    all.sort();
+    all
+}
+
+fn without_time(history: &[Epoch]) -> Vec<Epoch> {
+    history.iter().map(|epoch| Epoch { seconds: 0.0, ..*epoch }).collect()
+}
+
+fn refusal(options: &TrainingOptions) -> TrainingError {
+    train(options).expect_err("this must be refused")
+}
+
+#[test]
+fn training_lowers_the_loss_and_leaves_weights_that_know_their_faces() {
+    let scene = Scene::new();
+    let mut options = scene.options("out");
+    options.recipe.epochs = 16;
+    let history = train(&options).unwrap();
+    let (first, last) = (history[0], history[15]);
+    assert!(last.loss < first.loss * 0.85, "loss went from {} to {}", first.loss, last.loss);
+    assert!(last.val_gender_accuracy >= 0.9, "gender accuracy {}", last.val_gender_accuracy);
+    assert!(last.val_age_mae < first.val_age_mae, "age MAE went from {} to {}", first.val_age_mae, last.val_age_mae);
+    let picture = image::open(scene.path("out/curve.png")).unwrap();
+    assert!(picture.width() > picture.height());
+    let rows = std::fs::read_to_string(scene.path("out/curve.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 17, "a header and sixteen epochs");
+}
+
+#[test]
+fn a_run_stopped_and_resumed_ends_with_the_same_weights_to_the_bit() {
+    let scene = Scene::new();
+    let whole = train(&scene.options("whole")).unwrap();
+    let first = train(&TrainingOptions { stop_after: Some(1), ..scene.options("parts") }).unwrap();
+    assert_eq!(first.len(), 1);
+    assert!(scene.weights("whole") != scene.weights("parts"));
+    let parts = train(&TrainingOptions { resume: true, ..scene.options("parts") }).unwrap();
+    assert_eq!(without_time(&whole), without_time(&parts));
+    assert!(scene.weights("whole") == scene.weights("parts"));
+}
+
+#[test]
+fn a_killed_program_resumes_to_the_same_weights_to_the_bit() {
+    let scene = Scene::new();
+    let command = |out: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("train").arg("--train").arg(scene.path("train")).arg("--val").arg(scene.path("val"));
+        command.arg("--out").arg(scene.path(out)).arg("--recipe").arg(scene.path("recipe.toml"));
+        command.args(["--seed", "5", "--epochs", "4"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let mut program = command("killed").spawn().unwrap();
+    // The report of an epoch comes after its checkpoint.
+    let lines = BufReader::new(program.stderr.take().unwrap()).lines();
+    let told = lines.map_while(Result::ok).any(|line| line.contains("epoch 1/4"));
+    program.kill().unwrap();
+    program.wait().unwrap();
+    assert!(told, "the program ended before it told of its first epoch");
+    assert!(command("killed").arg("--resume").output().unwrap().status.success());
+    assert!(command("whole").output().unwrap().status.success());
+    assert!(scene.weights("killed") == scene.weights("whole"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_and_another_seed_gives_others() {
+    let scene = Scene::new();
+    for (out, seed) in [("a", 1), ("b", 1), ("c", 2)] {
+        train(&TrainingOptions { seed, stop_after: Some(1), ..scene.options(out) }).unwrap();
+    }
+    assert!(scene.weights("a") == scene.weights("b"));
+    assert!(scene.weights("a") != scene.weights("c"));
+}
+
+#[test]
+fn age_bins_of_extra_crops_are_learnt_from() {
+    let scene = Scene::new();
+    scene.draw("extra/train", 40);
+    let mut labels = "file,age,gender,race\n".to_owned();
+    for entry in std::fs::read_dir(scene.path("extra/train")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let parts: Vec<&str> = name.split('_').collect();
+        let decade = parts[0].parse::<u32>().unwrap() / 10 * 10;
+        let gender = if parts[1] == "1" { "Female" } else { "Male" };
+        labels += &format!("train/{name},{decade}-{},{gender},x\n", decade + 9);
+    }
+    std::fs::write(scene.path("extra/labels.csv"), &labels).unwrap();
+    let with_extra = |out| TrainingOptions { extra: vec![scene.path("extra")], ..scene.options(out) };
+    let history = train(&with_extra("out")).unwrap();
+    assert!(history[2].loss < history[0].loss);
+    train(&scene.options("without")).unwrap();
+    assert!(scene.weights("out") != scene.weights("without"));
+    std::fs::write(scene.path("extra/labels.csv"), labels.replace("Female", "unknown")).unwrap();
+    let error = refusal(&with_extra("other")).to_string();
+    assert!(error.contains("labels.csv") && error.contains("unknown"), "{error}");
+}
+
+#[test]
+fn wrong_input_is_named_with_its_remedy() {
+    let scene = Scene::new();
+    std::fs::create_dir(scene.path("empty")).unwrap();
+    let error = refusal(&TrainingOptions { train: scene.path("empty"), ..scene.options("out") }).to_string();
+    assert!(error.contains("empty") && error.contains("AGE_GENDER_RACE_TIME"), "{error}");
+    std::fs::write(scene.path("empty/readme.txt"), "no picture").unwrap();
+    let error = refusal(&TrainingOptions { train: scene.path("empty"), ..scene.options("out") }).to_string();
+    assert!(error.contains("1 other entries"), "{error}");
+    let error = refusal(&TrainingOptions { val: scene.path("missing"), ..scene.options("out") }).to_string();
+    assert!(error.contains("missing") && error.contains("cannot be read"), "{error}");
+    std::fs::write(scene.path("train/30_1_0_9.jpg"), "this is text").unwrap();
+    let error = refusal(&scene.options("out")).to_string();
+    assert!(error.contains("30_1_0_9.jpg") && error.contains("remove it"), "{error}");
+}
+
+#[test]
+fn a_checkpoint_that_does_not_belong_to_the_run_is_refused() {
+    let scene = Scene::new();
+    let stopped = TrainingOptions { stop_after: Some(1), ..scene.options("out") };
+    train(&stopped).unwrap();
+    assert!(matches!(refusal(&stopped), TrainingError::OutInUse { .. }));
+    let resumed = TrainingOptions { resume: true, ..scene.options("out") };
+    let error = refusal(&TrainingOptions { seed: 6, ..resumed.clone() }).to_string();
+    assert!(error.contains("--seed 5"), "{error}");
+    let mut longer = resumed.clone();
+    longer.recipe.epochs = 9;
+    assert!(refusal(&longer).to_string().contains("number of epochs"));
+    // Weights alone are no checkpoint; neither are other bytes.
+    std::fs::copy(scene.path("out/estimator.safetensors"), scene.path("out/checkpoint.safetensors")).unwrap();
+    assert!(refusal(&resumed).to_string().contains("not a run's state"));
+    std::fs::write(scene.path("out/checkpoint.safetensors"), "garbage").unwrap();
+    assert!(matches!(refusal(&resumed), TrainingError::Checkpoint { .. }));
+}
+
+#[test]
+fn evaluation_prints_its_contract_and_says_what_it_left_out() {
+    let scene = Scene::new();
+    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
+    std::fs::write(scene.path("val/notes.txt"), "not a picture").unwrap();
+    let csv = scene.path("guesses.csv");
+    let output = scene.evaluate(&["--json", "--predictions", csv.to_str().unwrap()]);
+    assert!(output.status.success());
+    let scores: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut keys: Vec<&str> = scores.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let contract = [
+        "age_mae",
+        "age_mae_21_60",
+        "gender_accuracy",
+        "gender_accuracy_13_plus",
+        "gender_ece",
+        "interval_80_coverage",
+        "interval_80_width_mean",
+        "photos",
+    ];
+    assert_eq!(keys, contract);
+    assert_eq!(scores["photos"], 32);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 entries whose names are not UTKFace's"));
+    let mut rows = csv::Reader::from_path(&csv).unwrap();
+    assert_eq!(rows.headers().unwrap(), vec!["file", "age", "age_low", "age_high", "female_probability"]);
+    let mut error_sum = 0.0;
+    for row in rows.deserialize::<(String, f64, f64, f64, f64)>() {
+        let (file, age, low, high, female) = row.unwrap();
+        assert!(low < high && (0.0..=1.0).contains(&female), "{file}: {low} to {high}, {female}");
+        error_sum += (age - file.split('_').next().unwrap().parse::<f64>().unwrap()).abs();
+    }
+    assert!((error_sum / 32.0 - scores["age_mae"].as_f64().unwrap()).abs() < 1e-3);
+    // A picture that cannot be read is left out, told, and shows in the exit status.
+    std::fs::write(scene.path("val/30_1_0_9.jpg"), "this is text").unwrap();
+    let output = scene.evaluate(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("30_1_0_9.jpg"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("gender accuracy"));
+}
+
+#[test]
+fn a_batch_is_answered_as_its_crops_one_by_one() {
+    let recipe = Recipe::load(None).unwrap();
+    let estimator = Learner::new(&recipe, 7).unwrap().averaged(&[]).unwrap();
+    let faces: Vec<Vec<u8>> = (0..7).map(|k| stretched(&drawn_face(k * 12, k % 2 == 0, k))).collect();
+    let faces: Vec<&[u8]> = faces.iter().map(Vec::as_slice).collect();
+    let together = estimator.estimate(&faces).unwrap();
+    assert_eq!(together.len(), faces.len());
+    for (face, together) in faces.iter().zip(&together) {
+        let alone = &estimator.estimate(&[face]).unwrap()[0];
+        assert!((alone.female_probability - together.female_probability).abs() < 1e-4);
+        let mut ages = alone.age_probabilities.iter().zip(&together.age_probabilities);
+        assert!(ages.all(|(a, b)| (a - b).abs() < 1e-4));
+    }
+    assert!(estimator.estimate(&[&[0; 100]]).is_err(), "a crop of another size");
+    assert!(Estimator::from_safetensors(b"no weights").is_err());
+}
+
+fn stretched(face: &GrayImage) -> Vec<u8> {
+    image::imageops::resize(face, 128, 128, image::imageops::FilterType::Triangle).into_raw()
+}
+
+#[test]
+fn real_crops_lower_the_loss_too() {
+    let Some(data) = std::env::var_os("FACEGUESSER_DATA") else {
+        eprintln!("skipped: FACEGUESSER_DATA does not name the folder with utkface.tar");
+        return;
+    };
+    let scene = Scene { folder: tempfile::tempdir().unwrap() };
+    std::fs::write(scene.path("recipe.toml"), RECIPE).unwrap();
+    let archive = Path::new(&data).join("utkface.tar");
+    unpack_some(&archive, "train/", &scene.path("train"), 256);
+    unpack_some(&archive, "val/", &scene.path("val"), 64);
+    let history = train(&scene.options("out")).unwrap();
+    assert!(history[2].loss < history[0].loss * 0.95, "loss went from {} to {}", history[0].loss, history[2].loss);
+    assert!(history[2].val_age_mae < 25.0, "age MAE {}", history[2].val_age_mae);
+}
+
+/// Unpacks every fortieth picture of a folder in a tar archive, `count` at most. Such an archive
+/// is blocks of 512 bytes: a header with the name at 0 and the size, octal, at 124, then the file.
+fn unpack_some(archive: &Path, folder: &str, target: &Path, count: usize) {
+    std::fs::create_dir_all(target).unwrap();
+    let mut archive = BufReader::new(std::fs::File::open(archive).unwrap());
+    let mut header = [0; 512];
+    let (mut seen, mut taken) = (0, 0);
+    while taken < count && archive.read_exact(&mut header).is_ok() && header[0] != 0 {
+        let text = |range: std::ops::Range<usize>| {
+            let field = &header[range];
+            let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
+            String::from_utf8_lossy(&field[..end]).trim().to_owned()
+        };
+        let (name, size) = (text(0..100), u64::from_str_radix(&text(124..136), 8).unwrap());
+        let padding = (512 - size % 512) % 512;
+        let wanted = name.contains(folder) && name.ends_with(".jpg");
+        seen += usize::from(wanted);
+        if wanted && seen % 40 == 1 {
+            let mut bytes = vec![0; size as usize];
+            archive.read_exact(&mut bytes).unwrap();
+            archive.seek(SeekFrom::Current(padding as i64)).unwrap();
+            std::fs::write(target.join(Path::new(&name).file_name().unwrap()), bytes).unwrap();
+            taken += 1;
+        } else {
+            archive.seek(SeekFrom::Current((size + padding) as i64)).unwrap();
+        }
+    }
+    assert_eq!(taken, count, "pictures of {folder} in the archive");
+}
