@@ -3,6 +3,7 @@
 //! [`estimator`] guesses age and gender of a crop, [`network`] is its architecture, shared with
 //! training; [`convolution`] and [`normalisation`] are its kernels.
 
+mod columns;
 pub mod convolution;
 pub mod estimator;
 pub mod network;
