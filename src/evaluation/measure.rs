@@ -130,6 +130,14 @@ impl Measurement {
         groups
     }
 
+    /// The confidence score that `share` (0 to 1) of the guesses reach.
+    pub fn confidence_of_surest(&self, share: f64) -> f32 {
+        let mut scores: Vec<f32> = self.predictions.iter().map(|one| one.estimate.confidence()).collect();
+        scores.sort_by(|a, b| b.total_cmp(a));
+        let last = ((scores.len() as f64 * share.clamp(0.0, 1.0)) as usize).clamp(1, scores.len().max(1)) - 1;
+        scores.get(last).copied().unwrap_or(0.0)
+    }
+
     fn group(&self, name: &str, belongs: impl Fn(&Prediction) -> bool) -> Group {
         let members = self.predictions.iter().filter(|one| belongs(one));
         let pairs: Vec<_> = members.map(|one| (&one.estimate, &one.file.label)).collect();

@@ -7,12 +7,12 @@
 //! Work is cut into blocks that do not depend on the number of threads, and partial sums are
 //! added in a fixed order, so that results are the same to the bit on any pool.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
-use gemm::Parallelism;
 use rayon::prelude::*;
+
+use super::columns::{Geometry, Matrix, product, scatter_pixel, with_columns, with_scratch};
 
 /// Bytes of columns built at a time for a forward product: half of a usual second-level cache.
 const FORWARD_BLOCK: usize = 256 << 10;
@@ -41,159 +41,6 @@ pub struct Epilogue {
     pub bias: Arc<[f32]>,
     /// Whether negative values become zero.
     pub relu: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Geometry {
-    batch: usize,
-    height: usize,
-    width: usize,
-    channels: usize,
-    out_height: usize,
-    out_width: usize,
-    out_channels: usize,
-    kernel: usize,
-    stride: usize,
-}
-
-impl Geometry {
-    fn new(operation: &Convolution, input: &Shape, weight: &Shape) -> Result<Self> {
-        let (batch, height, width, channels) = input.dims4()?;
-        let (kernel, kernel_width, in_channels, out_channels) = weight.dims4()?;
-        if kernel != operation.kernel || kernel_width != kernel || in_channels != channels || kernel % 2 == 0 {
-            bail!("a {0}×{0} convolution of {channels} channels got weights {weight:?}", operation.kernel)
-        }
-        let stride = operation.stride;
-        let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));
-        Ok(Self { batch, height, width, channels, out_height, out_width, out_channels, kernel, stride })
-    }
-
-    /// Inputs that one output pixel sees.
-    fn columns(&self) -> usize {
-        self.kernel * self.kernel * self.channels
-    }
-
-    /// Output rows of all images, one below the other.
-    fn rows(&self) -> usize {
-        self.batch * self.out_height
-    }
-
-    /// Output rows whose columns take about `bytes`.
-    fn block_rows(&self, bytes: usize) -> usize {
-        (bytes / (4 * self.out_width * self.columns()).max(1)).clamp(1, self.rows().max(1))
-    }
-
-    fn output_shape(&self) -> Shape {
-        Shape::from((self.batch, self.out_height, self.out_width, self.out_channels))
-    }
-
-    /// A kernel of one pixel and stride one: the input is its own columns.
-    fn is_pointwise(&self) -> bool {
-        self.kernel == 1 && self.stride == 1
-    }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Hands `work` the columns of output rows `first..last`: ((last - first) * out_width, columns).
-fn with_columns<T>(g: &Geometry, input: &[f32], first: usize, last: usize, work: impl FnOnce(&[f32]) -> T) -> T {
-    let size = (last - first) * g.out_width * g.columns();
-    if g.is_pointwise() {
-        return work(&input[first * g.out_width * g.channels..][..size]);
-    }
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < size {
-            scratch.resize(size, 0.0);
-        }
-        let columns = &mut scratch[..size];
-        for (row, line) in (first..last).zip(columns.chunks_mut(g.out_width * g.columns())) {
-            gather_row(g, input, row, line);
-        }
-        work(columns)
-    })
-}
-
-fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
-    let pad = g.kernel / 2;
-    let (image, out_y) = (row / g.out_height, row % g.out_height);
-    let segment = g.kernel * g.channels;
-    for ky in 0..g.kernel {
-        let y = (out_y * g.stride + ky).wrapping_sub(pad);
-        let inside = y < g.height;
-        let source =
-            if inside { &input[(image * g.height + y) * g.width * g.channels..][..g.width * g.channels] } else { &[] };
-        for (out_x, pixel) in line.chunks_exact_mut(g.columns()).enumerate() {
-            let target = &mut pixel[ky * segment..(ky + 1) * segment];
-            let left = out_x * g.stride;
-            if !inside {
-                target.fill(0.0);
-            } else if left >= pad && left + g.kernel - pad <= g.width {
-                target.copy_from_slice(&source[(left - pad) * g.channels..][..segment]);
-            } else {
-                for (kx, tap) in target.chunks_exact_mut(g.channels).enumerate() {
-                    let x = (left + kx).wrapping_sub(pad);
-                    if x < g.width {
-                        tap.copy_from_slice(&source[x * g.channels..][..g.channels]);
-                    } else {
-                        tap.fill(0.0);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A matrix in memory: `rows`×`columns` values, `row_step` and `column_step` apart.
-#[derive(Clone, Copy)]
-struct Matrix<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_step: usize,
-    column_step: usize,
-}
-
-impl<'a> Matrix<'a> {
-    fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert!(values.len() >= rows * columns);
-        Self { values, rows, columns, row_step: columns, column_step: 1 }
-    }
-
-    fn transposed(self) -> Self {
-        Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
-    }
-}
-
-/// `out` = a · b, or `out` += a · b with `add`; `out` is row-major.
-fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool) {
-    assert!(a.columns == b.rows && out.len() == a.rows * b.columns);
-    // SAFETY: the three matrices lie within their slices, as `Matrix::new` and the line above
-    // assert, and `out` is borrowed mutably, so that it overlaps neither input.
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.columns,
-            a.columns,
-            out.as_mut_ptr(),
-            1,
-            b.columns as isize,
-            add,
-            a.values.as_ptr(),
-            a.column_step as isize,
-            a.row_step as isize,
-            b.values.as_ptr(),
-            b.column_step as isize,
-            b.row_step as isize,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
 }
 
 fn forward(
@@ -296,9 +143,7 @@ fn input_gradient(g: &Geometry, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
     let gradient_size = g.out_height * g.out_width * g.out_channels;
     input_gradient.par_chunks_mut(image_size).zip(gradient.par_chunks(gradient_size)).for_each(|(image, gradient)| {
         let pixels = g.out_height * g.out_width;
-        SCRATCH.with_borrow_mut(|scratch| {
-            scratch.resize(scratch.len().max(pixels * g.columns()), 0.0);
-            let columns = &mut scratch[..pixels * g.columns()];
+        with_scratch(pixels * g.columns(), |columns| {
             product(columns, Matrix::new(gradient, pixels, g.out_channels), weight, false);
             for (pixel, columns) in columns.chunks_exact(g.columns()).enumerate() {
                 scatter_pixel(g, columns, pixel / g.out_width, pixel % g.out_width, image);
@@ -306,18 +151,6 @@ fn input_gradient(g: &Geometry, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
         });
     });
     input_gradient
-}
-
-fn scatter_pixel(g: &Geometry, columns: &[f32], out_y: usize, out_x: usize, image: &mut [f32]) {
-    let pad = g.kernel / 2;
-    for (tap, values) in columns.chunks_exact(g.channels).enumerate() {
-        let y = (out_y * g.stride + tap / g.kernel).wrapping_sub(pad);
-        let x = (out_x * g.stride + tap % g.kernel).wrapping_sub(pad);
-        if y < g.height && x < g.width {
-            let target = &mut image[(y * g.width + x) * g.channels..][..g.channels];
-            target.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
-        }
-    }
 }
 
 /// The values of a contiguous f32 tensor on the CPU.
@@ -351,13 +184,13 @@ impl CustomOp2 for Convolution {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        let g = Geometry::new(self, lx.shape(), lw.shape())?;
+        let g = Geometry::new(self.kernel, self.stride, lx.shape(), lw.shape())?;
         let out = forward(&g, values(x, lx)?, values(w, lw)?, None, self.epilogue.as_ref());
         Ok((CpuStorage::F32(out), g.output_shape()))
     }
 
     fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let g = Geometry::new(self, x.shape(), w.shape())?;
+        let g = Geometry::new(self.kernel, self.stride, x.shape(), w.shape())?;
         let (dx, dw) = with_values(gradient, |gradient| {
             let dw = with_values(x, |x| Ok(weight_gradient(&g, x, gradient)))?;
             // A picture is the start of the graph: nobody asks for its gradient.
@@ -385,7 +218,7 @@ impl CustomOp3 for Convolution {
         residual: &CpuStorage,
         lr: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let g = Geometry::new(self, lx.shape(), lw.shape())?;
+        let g = Geometry::new(self.kernel, self.stride, lx.shape(), lw.shape())?;
         if lr.shape() != &g.output_shape() || self.epilogue.is_none() {
             bail!("a residual wants the output's shape {:?} and an epilogue, got {:?}", g.output_shape(), lr.shape())
         }

@@ -4,6 +4,7 @@
 //! architecture, shared with training; [`convolution`], [`depthwise`] and [`normalisation`] are
 //! their kernels.
 
+mod columns;
 pub mod convolution;
 pub mod depthwise;
 pub mod detector;
