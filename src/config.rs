@@ -16,6 +16,9 @@ use url::Url;
 use crate::inference::PoolOptions;
 use crate::photo::{DecodeLimits, DownloadLimits};
 
+/// Where Discord's own API lives.
+pub const DISCORD_API_BASE: &str = "https://discord.com";
+
 const DEFAULTS: &str = include_str!("../config/default.toml");
 
 /// Why the settings cannot be used.
@@ -93,6 +96,7 @@ pub struct Limits {
     photo_pixels: u64,
     #[serde(with = "humantime_serde")]
     download_timeout: Duration,
+    photo_memory: ByteSize,
     pub faces: usize,
 }
 
@@ -185,6 +189,9 @@ impl Config {
         if self.limits.photo_bytes.as_u64() == 0 || self.limits.photo_pixels == 0 {
             return unusable("limits.photo_bytes and limits.photo_pixels", "must be at least 1");
         }
+        if self.limits.photo_memory < self.limits.photo_bytes {
+            return unusable("limits.photo_memory", "must hold at least one photo of limits.photo_bytes");
+        }
         if self.inference.queue == 0 || self.inference.batch == 0 {
             return unusable("inference.queue and inference.batch", "must be at least 1");
         }
@@ -198,7 +205,11 @@ impl Config {
 
     /// Limits of one download.
     pub fn download_limits(&self) -> DownloadLimits {
-        DownloadLimits { max_bytes: self.limits.photo_bytes.as_u64(), timeout: self.limits.download_timeout }
+        DownloadLimits {
+            max_bytes: self.limits.photo_bytes.as_u64(),
+            max_memory: self.limits.photo_memory.as_u64(),
+            timeout: self.limits.download_timeout,
+        }
     }
 
     /// Size and patience of the worker pool.

@@ -10,6 +10,7 @@ pub mod words;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use tracing::{info, warn};
 use url::Url;
 
@@ -28,9 +29,26 @@ pub enum PhotoSource {
     Link { url: Url, hosts: Hosts },
 }
 
+/// What to say to a message with one photo or several.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Answer {
+    /// Plain text, at most [`ReplyOptions::max_characters`] characters.
+    pub text: String,
+    /// The annotated pictures, in the order of the photos.
+    pub cards: Vec<Card>,
+}
+
+impl From<String> for Answer {
+    fn from(text: String) -> Self {
+        Self { text, cards: Vec::new() }
+    }
+}
+
 /// When the annotated picture comes with the words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CardWhen {
+    /// Nobody looks at it.
+    Never,
     /// Only where the words need it: they speak of numbered faces.
     SeveralFaces,
     /// Whenever there is a face.
@@ -104,6 +122,18 @@ impl Bot {
         Reply { text, card, outcome }
     }
 
+    /// Answers all photos of one message in their order, with one text.
+    pub async fn answer(&self, photos: Vec<PhotoSource>, options: ReplyOptions) -> Answer {
+        let count = photos.len().max(1);
+        // Room for "Photo 10: " and an empty line each.
+        let share = if count == 1 { options.max_characters } else { options.max_characters / count - 12 };
+        let options = ReplyOptions { max_characters: share, ..options };
+        let replies = join_all(photos.into_iter().map(|photo| self.guess(photo, options))).await;
+        let texts: Vec<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
+        let text = words::numbered_photos(&texts);
+        Answer { text, cards: replies.into_iter().filter_map(|reply| reply.card).collect() }
+    }
+
     /// The reply for a problem that the platform itself found, without asking the workers.
     pub fn refuse(&self, problem: Problem) -> Reply {
         Reply { text: words::problem(&problem), card: None, outcome: Err(problem) }
@@ -142,6 +172,7 @@ impl Bot {
 
 fn wants_card(analysis: &Analysis, when: CardWhen) -> bool {
     match when {
+        CardWhen::Never => false,
         CardWhen::SeveralFaces => analysis.faces.len() > 1,
         CardWhen::AnyFace => !analysis.faces.is_empty(),
     }

@@ -49,6 +49,37 @@ pub fn guess(analysis: &Analysis, confident: f32, max_characters: usize) -> Stri
     }
 }
 
+/// The texts of one message's photos as one text.
+pub fn numbered_photos(texts: &[&str]) -> String {
+    match texts {
+        [] => problem(&Problem::NoPhoto),
+        [text] => (*text).to_owned(),
+        texts => {
+            let lines = texts.iter().enumerate().map(|(index, text)| format!("Photo {}: {text}", index + 1));
+            lines.collect::<Vec<_>>().join("\n\n")
+        }
+    }
+}
+
+/// What the bot is for; `how` says how to use it on the platform.
+pub fn help(how: &str) -> String {
+    format!(
+        "Hi! Send me a photo of a face and I guess how old the person looks, whether a man or a woman, and how sure I \
+         am.\n\n{how}\n\nFor a good guess: one face, turned to the camera, well lit, with a little room around \
+         it.\n\nI am a small neural network that looks at 128×128 grey pixels and learnt from some ten thousand \
+         faces: a guess about looks, not a fact about a person. /privacy says what happens to your photo."
+    )
+}
+
+/// What happens to photos and other data.
+pub fn privacy() -> String {
+    "Your photo is looked at in the memory of the computer that hosts me and then forgotten: it is not stored, not \
+     used for training and not sent to anyone. Nothing else is kept about you either. The log of my host counts \
+     photos and faces and holds no pictures, names or messages. The platform you write on has its own rules for \
+     what is sent there."
+        .to_owned()
+}
+
 /// Whether a guess is told as sure: the estimate's score reaches the threshold.
 pub fn is_sure(face: &FaceAnalysis, confident: f32) -> bool {
     face.estimate.confidence() >= confident

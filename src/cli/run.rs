@@ -73,7 +73,7 @@ async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> 
     match discord::DiscordOptions::new(config) {
         Some(options) => {
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
-            platforms.spawn(async move { ("discord", Ok(discord::run(options, bot, shutdown).await?)) });
+            platforms.spawn(async move { ("discord", discord::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
         None => eprintln!(
             "Discord is off. To add it, create an application at https://discord.com/developers/applications \
@@ -83,7 +83,8 @@ async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> 
     match telegram::TelegramOptions::new(config) {
         Some(options) => {
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
-            platforms.spawn(async move { ("telegram", Ok(telegram::run(options, bot, shutdown).await?)) });
+            platforms
+                .spawn(async move { ("telegram", telegram::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
         None => eprintln!(
             "Telegram is off. To add it, talk to @BotFather there and set FACEGUESSER__TELEGRAM__TOKEN to the \

@@ -1,10 +1,12 @@
 //! Fetches one photo from a platform's own file host, under limits of bytes and time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::{Client, StatusCode};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use url::Url;
 
 /// What one download may cost.
@@ -12,13 +14,15 @@ use url::Url;
 pub struct DownloadLimits {
     /// Bytes of the file; held while streaming, whatever the server announces.
     pub max_bytes: u64,
+    /// Bytes of all files that are being fetched or still held; further ones wait.
+    pub max_memory: u64,
     /// From the request to the last byte.
     pub timeout: Duration,
 }
 
 impl Default for DownloadLimits {
     fn default() -> Self {
-        Self { max_bytes: 20 << 20, timeout: Duration::from_secs(20) }
+        Self { max_bytes: 20 << 20, max_memory: 256 << 20, timeout: Duration::from_secs(20) }
     }
 }
 
@@ -71,11 +75,25 @@ impl Hosts {
     }
 }
 
-/// One HTTP client, shared by all platforms.
+/// One HTTP client and one budget of memory, shared by all platforms.
 #[derive(Debug, Clone)]
 pub struct Downloader {
     client: Client,
     limits: DownloadLimits,
+    /// One permit a byte.
+    memory: Arc<Semaphore>,
+}
+
+/// A file's bytes and the memory it was granted, given back with them.
+struct Held {
+    bytes: Vec<u8>,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Downloader {
@@ -90,7 +108,9 @@ impl Downloader {
             .user_agent(concat!("faceguesser/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| DownloadError::Failed { reason: error.to_string() })?;
-        Ok(Self { client, limits })
+        // A single photo of the largest size must fit, or it would wait for ever.
+        let memory = limits.max_memory.max(limits.max_bytes).min(u32::MAX.into()) as usize;
+        Ok(Self { client, limits, memory: Arc::new(Semaphore::new(memory)) })
     }
 
     /// Fetches `url` if it lies on one of `hosts`.
@@ -119,16 +139,21 @@ impl Downloader {
         if announced.is_some_and(|bytes| bytes > limit) {
             return Err(DownloadError::TooLarge { limit });
         }
-        let mut body = BytesMut::with_capacity(announced.unwrap_or(0) as usize);
+        // A file of unknown length is granted the most it may become: growing bit by bit, many of
+        // them could each hold a part and wait for the rest.
+        let granted = announced.unwrap_or(limit).min(u32::MAX.into()) as u32;
+        let closed = |_| DownloadError::Failed { reason: "stopped".into() };
+        let memory = self.memory.clone().acquire_many_owned(granted).await.map_err(closed)?;
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0) as usize);
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(failed)?;
-            if (body.len() + chunk.len()) as u64 > limit {
+            if (bytes.len() + chunk.len()) as u64 > limit {
                 return Err(DownloadError::TooLarge { limit });
             }
-            body.extend_from_slice(&chunk);
+            bytes.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(Bytes::from_owner(Held { bytes, _memory: memory }))
     }
 }
 

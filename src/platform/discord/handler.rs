@@ -1,0 +1,195 @@
+//! Messages and commands in, replies out.
+//!
+//! A message is answered in a direct message, when it mentions the bot, and in the configured
+//! channels when it holds a picture. Nobody is pinged by a reply.
+
+use std::sync::{Arc, OnceLock};
+
+use serenity::all::{
+    Attachment, ChannelId, Command, CommandInteraction, Context, CreateAllowedMentions, CreateAttachment,
+    CreateInteractionResponse, CreateInteractionResponseMessage, CreateMessage, EditInteractionResponse, EventHandler,
+    Interaction, Message, MessageReference, Ready, Typing, UserId,
+};
+use serenity::async_trait;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+use url::Url;
+
+use super::{DiscordOptions, commands};
+use crate::bot::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions, words};
+use crate::photo::Hosts;
+
+/// Discord's limits of one message.
+const MAX_CHARACTERS: usize = 2000;
+const MAX_ATTACHMENTS: usize = 10;
+/// The most characters of a file's alternative text.
+const MAX_DESCRIPTION: usize = 1024;
+
+const REPLY: ReplyOptions = ReplyOptions { max_characters: MAX_CHARACTERS, card: CardWhen::SeveralFaces };
+
+/// How to use the bot here.
+const HOW: &str = "Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or \
+                   pick \"Guess age\" under Apps in a message's menu.";
+
+pub(super) struct Handler {
+    bot: Arc<Bot>,
+    channels: Vec<ChannelId>,
+    hosts: Hosts,
+    replies: TaskTracker,
+    /// The bot's own user, once Discord has told.
+    me: OnceLock<UserId>,
+}
+
+impl Handler {
+    pub(super) fn new(bot: Arc<Bot>, options: &DiscordOptions, replies: TaskTracker) -> Self {
+        Self {
+            bot,
+            channels: options.channels.clone(),
+            hosts: Hosts::of(&options.file_hosts),
+            replies,
+            me: OnceLock::new(),
+        }
+    }
+}
+
+#[async_trait]
+impl EventHandler for Handler {
+    async fn ready(&self, context: Context, ready: Ready) {
+        let shard = context.shard_id;
+        self.me.get_or_init(|| ready.user.id);
+        info!(%shard, guilds = ready.guilds.len(), "Discord is connected");
+        if shard.get() == 0
+            && let Err(error) = Command::set_global_commands(&context.http, commands::all()).await
+        {
+            warn!(%error, "the commands could not be registered with Discord");
+        }
+    }
+
+    async fn message(&self, context: Context, message: Message) {
+        let _under_way = self.replies.token();
+        if message.author.bot || message.webhook_id.is_some() {
+            return;
+        }
+        if let Some(answer) = self.answer(&context, &message).await
+            && let Err(error) = send(&context, &message, answer).await
+        {
+            warn!(%error, "a reply could not be sent to Discord");
+        }
+    }
+
+    async fn interaction_create(&self, context: Context, interaction: Interaction) {
+        let _under_way = self.replies.token();
+        let Interaction::Command(command) = interaction else { return };
+        if let Err(error) = self.command(&context, &command).await {
+            warn!(%error, command = command.data.name, "a command could not be answered on Discord");
+        }
+    }
+}
+
+impl Handler {
+    /// What to say to a message: nothing, unless it holds a picture for the bot or speaks to it.
+    async fn answer(&self, context: &Context, message: &Message) -> Option<Answer> {
+        let me = self.me.get().copied();
+        let direct = message.guild_id.is_none();
+        let photos = if direct || message.mentions.iter().any(|user| Some(user.id) == me) {
+            addressed_photos(message, me)
+        } else if self.channels.contains(&message.channel_id) {
+            message.attachments.iter().filter(|one| is_picture(one)).collect()
+        } else {
+            return None;
+        };
+        if !photos.is_empty() {
+            let _typing = Typing::start(context.http.clone(), message.channel_id);
+            return Some(self.bot.answer(self.sources(&photos), REPLY).await);
+        }
+        // A reply to the bot mentions it too, but "thanks" wants no lecture.
+        let by_name = me.is_some_and(|me| message.content.contains(&format!("<@{me}>")));
+        match (direct, by_name) {
+            (true, _) => Some(words::help(HOW).into()),
+            (false, true) => Some(format!("{} {HOW}", words::problem(&Problem::NoPhoto)).into()),
+            (false, false) => None,
+        }
+    }
+
+    fn sources(&self, photos: &[&Attachment]) -> Vec<PhotoSource> {
+        let links = photos.iter().filter_map(|photo| Url::parse(&photo.url).ok());
+        links.take(MAX_ATTACHMENTS).map(|url| PhotoSource::Link { url, hosts: self.hosts.clone() }).collect()
+    }
+
+    /// Answers at once, or defers within Discord's three seconds and edits the answer in.
+    async fn command(&self, context: &Context, command: &CommandInteraction) -> serenity::Result<()> {
+        let data = &command.data;
+        let (photos, seen_by_asker_alone): (Vec<&Attachment>, bool) = match data.name.as_str() {
+            commands::GUESS => (data.resolved.attachments.values().collect(), false),
+            commands::GUESS_AGE => (data.resolved.messages.values().flat_map(photos_of).collect(), true),
+            commands::PRIVACY => return say(context, command, words::privacy()).await,
+            _ => return say(context, command, words::help(HOW)).await,
+        };
+        if photos.is_empty() {
+            return say(context, command, words::problem(&Problem::NoPhoto)).await;
+        }
+        let defer = CreateInteractionResponseMessage::new().ephemeral(seen_by_asker_alone);
+        command.create_response(&context.http, CreateInteractionResponse::Defer(defer)).await?;
+        let answer = self.bot.answer(self.sources(&photos), REPLY).await;
+        let files = files(&answer.cards);
+        let mut response =
+            EditInteractionResponse::new().content(answer.text).allowed_mentions(CreateAllowedMentions::new());
+        for file in files {
+            response = response.new_attachment(file);
+        }
+        command.edit_response(&context.http, response).await?;
+        Ok(())
+    }
+}
+
+/// An answer that only the asker sees.
+async fn say(context: &Context, command: &CommandInteraction, text: String) -> serenity::Result<()> {
+    let message = CreateInteractionResponseMessage::new().content(text).ephemeral(true);
+    command.create_response(&context.http, CreateInteractionResponse::Message(message)).await
+}
+
+/// Replies to `message`, or stands alone if that is gone by now.
+async fn send(context: &Context, message: &Message, answer: Answer) -> serenity::Result<()> {
+    let reference = MessageReference::from((message.channel_id, message.id)).fail_if_not_exists(false);
+    let reply = CreateMessage::new()
+        .reference_message(reference)
+        .allowed_mentions(CreateAllowedMentions::new().replied_user(false))
+        .files(files(&answer.cards))
+        .content(answer.text);
+    message.channel_id.send_message(&context.http, reply).await.map(drop)
+}
+
+fn files(cards: &[Card]) -> Vec<CreateAttachment> {
+    let file = |(index, card): (usize, &Card)| {
+        let description: String = card.alternative_text.chars().take(MAX_DESCRIPTION).collect();
+        CreateAttachment::bytes(card.jpeg.to_vec(), format!("faces-{}.jpg", index + 1)).description(description)
+    };
+    cards.iter().enumerate().map(file).collect()
+}
+
+/// The pictures of a message that speaks to the bot: its own, or those of the message it replies
+/// to, unless that is the bot's. A file that is no picture is taken too when there is nothing
+/// else: the reply says what it is.
+fn addressed_photos(message: &Message, me: Option<UserId>) -> Vec<&Attachment> {
+    let own = photos_of(message);
+    match &message.referenced_message {
+        Some(other) if own.is_empty() && Some(other.author.id) != me => photos_of(other),
+        _ => own,
+    }
+}
+
+/// Pictures of a message and of the message it forwards, else its other files.
+fn photos_of(message: &Message) -> Vec<&Attachment> {
+    let forwarded = message.message_snapshots.iter().flat_map(|forwarded| &forwarded.attachments);
+    let files: Vec<&Attachment> = message.attachments.iter().chain(forwarded).collect();
+    let pictures: Vec<&Attachment> = files.iter().copied().filter(|file| is_picture(file)).collect();
+    if pictures.is_empty() { files } else { pictures }
+}
+
+/// What the uploader's client says the file is; its bytes decide later.
+fn is_picture(file: &Attachment) -> bool {
+    match &file.content_type {
+        Some(kind) => kind.starts_with("image/"),
+        None => file.width.is_some(),
+    }
+}

@@ -1,0 +1,159 @@
+//! The Discord bot: gateway and REST through serenity.
+//!
+//! Owns the connection, from the first request to the last reply at shutdown. [`handler`] answers
+//! messages and commands, [`commands`] is what Discord is told about them.
+
+mod commands;
+mod handler;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use serenity::all::{ChannelId, ClientBuilder, GatewayError, GatewayIntents, Http, HttpBuilder, HttpError};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+use url::Url;
+
+use crate::bot::Bot;
+use crate::config::{Config, DISCORD_API_BASE};
+use handler::Handler;
+
+/// The longest one REST request may take, an annotated picture's upload included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// Pauses between attempts to reach Discord: the first, doubled each time up to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What the Discord bot needs to know.
+#[derive(Debug, Clone)]
+pub struct DiscordOptions {
+    token: SecretString,
+    /// Channels in which every picture is answered.
+    channels: Vec<ChannelId>,
+    /// A stand-in or proxy in place of Discord's own API.
+    api_base: Option<Url>,
+    gateway: Option<Url>,
+    file_hosts: Vec<Url>,
+    /// How long replies under way may take at shutdown.
+    grace: Duration,
+}
+
+impl DiscordOptions {
+    /// `None` when no token is configured: then the bot is off.
+    pub fn new(config: &Config) -> Option<Self> {
+        let discord = &config.discord;
+        Some(Self {
+            token: discord.token.clone()?,
+            channels: discord.channels.iter().filter(|id| **id != 0).map(|id| ChannelId::new(*id)).collect(),
+            api_base: (discord.api_base.as_str().trim_end_matches('/') != DISCORD_API_BASE)
+                .then(|| discord.api_base.clone()),
+            gateway: discord.gateway.clone(),
+            file_hosts: discord.file_hosts.clone(),
+            grace: config.inference.grace,
+        })
+    }
+
+    /// Attachments arrive without a privilege in direct messages, with mentions and with
+    /// commands; only a list of channels needs the content of messages at large.
+    fn intents(&self) -> GatewayIntents {
+        let intents = GatewayIntents::GUILD_MESSAGES | GatewayIntents::DIRECT_MESSAGES;
+        if self.channels.is_empty() { intents } else { intents | GatewayIntents::MESSAGE_CONTENT }
+    }
+
+    fn http(&self) -> Result<Http, DiscordError> {
+        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(serenity::Error::from)?;
+        let http = HttpBuilder::new(self.token.expose_secret()).client(client);
+        Ok(match &self.api_base {
+            // serenity honours a proxy only while its own rate limiter is off.
+            Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
+            None => http.build(),
+        })
+    }
+}
+
+/// Why the Discord bot stopped for good.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscordError {
+    #[error(
+        "Discord refuses the token: copy the bot's token anew from the developer portal (Bot, Reset Token) into \
+         FACEGUESSER__DISCORD__TOKEN"
+    )]
+    InvalidToken,
+    #[error(
+        "Discord refuses the message content intent that discord.channels needs: switch it on in the developer \
+         portal (Bot, Privileged Gateway Intents), or leave discord.channels empty"
+    )]
+    DisallowedIntents,
+    #[error("Discord: {0}")]
+    Client(#[from] serenity::Error),
+}
+
+/// Serves Discord until `shutdown`, then closes the gateway and finishes the replies under way.
+///
+/// # Errors
+/// [`DiscordError`] when waiting would not help; what may pass is tried again.
+pub async fn run(options: DiscordOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), DiscordError> {
+    let replies = TaskTracker::new();
+    let served = tokio::select! {
+        served = serve(&options, bot, &replies, &shutdown) => served,
+        () = shutdown.cancelled() => Ok(()),
+    };
+    replies.close();
+    if timeout(options.grace, replies.wait()).await.is_err() {
+        warn!(left = replies.len(), "stopped before every reply on Discord was finished");
+    }
+    served
+}
+
+async fn serve(
+    options: &DiscordOptions,
+    bot: Arc<Bot>,
+    replies: &TaskTracker,
+    shutdown: &CancellationToken,
+) -> Result<(), DiscordError> {
+    let http = options.http()?;
+    let shards = recommended_shards(&http).await?;
+    let handler = Handler::new(bot, options, replies.clone());
+    let mut client = ClientBuilder::new_with_http(http, options.intents()).event_handler(handler).await?;
+    if let Some(gateway) = &options.gateway {
+        gateway.as_str().clone_into(&mut *client.ws_url.lock().await);
+    }
+    let manager = client.shard_manager.clone();
+    tokio::select! {
+        served = client.start_shards(shards) => served.map_err(told),
+        () = shutdown.cancelled() => {
+            manager.shutdown_all().await;
+            Ok(())
+        }
+    }
+}
+
+/// Asks how many shards Discord wants, again and again until it answers or refuses.
+async fn recommended_shards(http: &Http) -> Result<u32, DiscordError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match http.get_bot_gateway().await.map_err(told) {
+            Ok(gateway) => return Ok(gateway.shards),
+            Err(DiscordError::Client(error)) => {
+                warn!(%error, pause_s = pause.as_secs(), "Discord cannot be reached, trying again");
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            Err(refused) => return Err(refused),
+        }
+    }
+}
+
+fn told(error: serenity::Error) -> DiscordError {
+    match error {
+        serenity::Error::Http(HttpError::UnsuccessfulRequest(response)) if response.status_code == 401 => {
+            DiscordError::InvalidToken
+        }
+        serenity::Error::Gateway(GatewayError::InvalidAuthentication) => DiscordError::InvalidToken,
+        serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents) => DiscordError::DisallowedIntents,
+        error => DiscordError::Client(error),
+    }
+}

@@ -1,0 +1,133 @@
+//! Who may ask, and what a browser may do with the answer.
+//!
+//! A server on loopback can be reached by every page that the machine's browser shows. Two checks
+//! keep those pages out: the `Host` has to be a loopback one (a foreign name that resolves to
+//! this machine is DNS rebinding), and a photo has to come from this page or from no page at all.
+
+use axum::extract::Request;
+use axum::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use axum::http::uri::Authority;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::json;
+
+/// Every answer carries these. The page loads nothing from elsewhere and runs no inline script.
+const HEADERS: [(&str, &str); 6] = [
+    (
+        "content-security-policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; \
+         form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("permissions-policy", "camera=(self), microphone=(), geolocation=()"),
+];
+
+/// The router with the headers on every answer and, on `loopback`, both checks on every request.
+pub(super) fn guarded(router: Router, loopback: bool) -> Router {
+    router.layer(middleware::from_fn(move |request: Request, next: Next| async move {
+        let refusal = if loopback { refusal(request.method(), request.uri(), request.headers()) } else { None };
+        let mut response = match refusal {
+            Some(why) => refused(why),
+            None => next.run(request).await,
+        };
+        for (name, value) in HEADERS {
+            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        response
+    }))
+}
+
+fn refused(why: &'static str) -> Response {
+    (StatusCode::FORBIDDEN, Json(json!({ "error": why }))).into_response()
+}
+
+fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str).peekable();
+    let named_here = hosts.peek().is_some() && hosts.all(|host| host.is_ok_and(is_loopback));
+    if !named_here || uri.authority().is_some_and(|authority| !is_loopback(authority.as_str())) {
+        return Some("This page is only for this machine: open it as http://localhost or by its own address.");
+    }
+    if method == Method::POST && !is_own_page(headers) {
+        return Some("I only take photos from my own page, not from other sites.");
+    }
+    None
+}
+
+/// Whether `host`, with or without a port, is this machine under a name that nobody else can own.
+fn is_loopback(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let host = authority.host();
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin` alone;
+/// programs that are no browsers send neither.
+fn is_own_page(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin" || site == "none";
+    }
+    let Some(origin) = headers.get(ORIGIN) else { return true };
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    origin.map(|(_, authority)| authority) == host
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    fn is_refused(method: Method, pairs: &[(&'static str, &'static str)]) -> bool {
+        refusal(&method, &Uri::from_static("/"), &headers(pairs)).is_some()
+    }
+
+    #[test]
+    fn only_loopback_hosts_are_this_machine() {
+        for host in ["localhost", "LocalHost:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:1", "[::ffff:127.0.0.1]"] {
+            assert!(is_loopback(host), "{host}");
+        }
+        let foreign = ["example.org", "localhost.example.org", "127.0.0.1.example.org", "10.0.0.1", "[::2]", "", "a b"];
+        for host in foreign {
+            assert!(!is_loopback(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_or_missing_host_is_refused_even_in_the_request_line() {
+        assert!(!is_refused(Method::GET, &[("host", "localhost:8080")]));
+        assert!(is_refused(Method::GET, &[("host", "rebound.example")]));
+        assert!(is_refused(Method::GET, &[]));
+        let absolute = Uri::from_static("http://rebound.example/");
+        assert!(refusal(&Method::GET, &absolute, &headers(&[("host", "localhost")])).is_some());
+    }
+
+    #[test]
+    fn photos_are_taken_from_the_own_page_and_from_programs_alone() {
+        let host = ("host", "localhost:8080");
+        for own in
+            [&[host][..], &[host, ("sec-fetch-site", "same-origin")], &[host, ("origin", "http://localhost:8080")]]
+        {
+            assert!(!is_refused(Method::POST, own), "{own:?}");
+        }
+        for foreign in [
+            ("sec-fetch-site", "cross-site"),
+            ("sec-fetch-site", "same-site"),
+            ("origin", "http://localhost:3000"),
+            ("origin", "https://example.org"),
+            ("origin", "null"),
+        ] {
+            assert!(is_refused(Method::POST, &[host, foreign]), "{foreign:?}");
+            assert!(!is_refused(Method::GET, &[host, foreign]), "{foreign:?}");
+        }
+    }
+}

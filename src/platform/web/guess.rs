@@ -1,0 +1,244 @@
+//! `POST /api/guess`: one photo in a multipart form, one JSON object back.
+//!
+//! Owns the reading of the form under its limits, and the status of each kind of answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::multipart::{Field, Multipart, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use super::WebOptions;
+use crate::bot::{Bot, Card, CardWhen, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
+use crate::inference::InferenceError;
+use crate::photo::PhotoError;
+
+/// Room for what a form has beside the photo: boundaries, part headers, other fields.
+const FORM_BYTES: u64 = 64 << 10;
+/// Longer names say nothing more to a person.
+const NAME_CHARACTERS: usize = 100;
+/// The page scrolls; a crowd's list ends all the same.
+const TEXT_CHARACTERS: usize = 4000;
+/// When to come back after "busy".
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+const NOT_A_FORM: Refusal =
+    Refusal::Form(StatusCode::BAD_REQUEST, "Please send the photo as a form with one file field named \"photo\".");
+const SEVERAL: Refusal = Refusal::Form(StatusCode::BAD_REQUEST, "Please send one photo at a time.");
+const BROKEN_OFF: Refusal =
+    Refusal::Form(StatusCode::BAD_REQUEST, "The upload broke off before its end. Please send the photo again.");
+const STALLED: Refusal =
+    Refusal::Form(StatusCode::REQUEST_TIMEOUT, "The upload took too long, so I stopped waiting. Please try again.");
+
+/// Why a request holds no photo to answer.
+enum Refusal {
+    /// One of the bot's own problems.
+    Problem(Problem),
+    /// The request itself is amiss: the status and a kind sentence.
+    Form(StatusCode, &'static str),
+}
+
+/// What answering photos takes, shared by all requests.
+struct Desk {
+    bot: Arc<Bot>,
+    options: WebOptions,
+    /// One permit a byte of photo in memory.
+    memory: Arc<Semaphore>,
+}
+
+/// A photo as it came, and the memory it was granted.
+struct Upload {
+    name: String,
+    photo: Bytes,
+    _memory: Option<OwnedSemaphorePermit>,
+}
+
+/// The keys of `guess --json`, the reply's words, and the annotated picture when asked for.
+#[derive(Serialize)]
+struct Answer {
+    #[serde(flatten)]
+    report: PhotoReport,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<CardJson>,
+}
+
+#[derive(Serialize)]
+struct CardJson {
+    jpeg_base64: String,
+    alternative_text: String,
+}
+
+impl From<&Card> for CardJson {
+    fn from(card: &Card) -> Self {
+        Self { jpeg_base64: STANDARD.encode(&card.jpeg), alternative_text: card.alternative_text.clone() }
+    }
+}
+
+/// The route: a photo in the field `photo`, and `?card=1` for the annotated picture.
+pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
+    let largest = usize::try_from(options.photo_bytes).unwrap_or(Semaphore::MAX_PERMITS);
+    let memory = options.memory_bytes.max(largest).min(Semaphore::MAX_PERMITS);
+    let body_limit = largest.saturating_add(FORM_BYTES as usize);
+    let desk = Arc::new(Desk { bot, options, memory: Arc::new(Semaphore::new(memory)) });
+    post(answer).layer(DefaultBodyLimit::max(body_limit)).with_state(desk)
+}
+
+async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+    let started = Instant::now();
+    let wants_card = request
+        .uri()
+        .query()
+        .is_some_and(|query| url::form_urlencoded::parse(query.as_bytes()).any(|(key, is)| key == "card" && is == "1"));
+    let received = timeout(desk.options.upload_timeout, desk.receive(request)).await.unwrap_or(Err(STALLED));
+    let (name, reply) = match received {
+        Ok(Upload { name, photo, _memory }) => {
+            let card = if wants_card { CardWhen::AnyFace } else { CardWhen::Never };
+            let options = ReplyOptions { max_characters: TEXT_CHARACTERS, card };
+            (name, desk.bot.guess(PhotoSource::Bytes(photo), options).await)
+        }
+        Err(Refusal::Problem(problem)) => (String::new(), desk.bot.refuse(problem)),
+        Err(Refusal::Form(status, sentence)) => return misread(status, sentence, started.elapsed()),
+    };
+    let report = desk.bot.report(&reply, &name, started.elapsed());
+    let status = reply.outcome.as_ref().map_or_else(status, |_| StatusCode::OK);
+    let card = reply.card.as_ref().map(CardJson::from);
+    let Reply { text, .. } = reply;
+    respond(status, Answer { report, text, card })
+}
+
+impl Desk {
+    async fn receive(&self, request: Request) -> Result<Upload, Refusal> {
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: u64| length > self.options.photo_bytes.saturating_add(FORM_BYTES)) {
+            return Err(self.too_large());
+        }
+        let mut form = Multipart::from_request(request, &()).await.map_err(|_| NOT_A_FORM)?;
+        let mut upload = None;
+        while let Some(field) = self.soon(form.next_field()).await? {
+            if field.name() != Some("photo") {
+                continue;
+            }
+            if upload.is_some() {
+                return Err(SEVERAL);
+            }
+            upload = Some(self.read(field).await?);
+        }
+        upload.ok_or(Refusal::Problem(Problem::NoPhoto))
+    }
+
+    async fn read(&self, mut field: Field<'_>) -> Result<Upload, Refusal> {
+        let name = base_name(field.file_name().unwrap_or_default());
+        let mut memory: Option<OwnedSemaphorePermit> = None;
+        let mut photo = BytesMut::new();
+        while let Some(chunk) = self.soon(field.chunk()).await? {
+            if (photo.len() + chunk.len()) as u64 > self.options.photo_bytes {
+                return Err(self.too_large());
+            }
+            let granted = u32::try_from(chunk.len())
+                .ok()
+                .and_then(|bytes| self.memory.clone().try_acquire_many_owned(bytes).ok());
+            let Some(granted) = granted else {
+                return Err(Refusal::Problem(Problem::Inference(InferenceError::Overloaded)));
+            };
+            match &mut memory {
+                Some(memory) => memory.merge(granted),
+                None => memory = Some(granted),
+            }
+            photo.extend_from_slice(&chunk);
+        }
+        Ok(Upload { name, photo: photo.freeze(), _memory: memory })
+    }
+
+    /// Waits for the next piece of a form, but not for a client that stopped sending.
+    async fn soon<T>(&self, piece: impl Future<Output = Result<T, MultipartError>>) -> Result<T, Refusal> {
+        match timeout(self.options.pause_timeout, piece).await {
+            Ok(Ok(piece)) => Ok(piece),
+            Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(self.too_large()),
+            Ok(Err(_)) => Err(BROKEN_OFF),
+            Err(_) => Err(STALLED),
+        }
+    }
+
+    fn too_large(&self) -> Refusal {
+        let limit = self.options.photo_bytes;
+        // How large it is stays unknown: nobody counts what is not read.
+        let error = PhotoError::TooManyBytes { bytes: limit.saturating_add(1), limit };
+        Refusal::Problem(Problem::Inference(InferenceError::Photo(error)))
+    }
+}
+
+/// The last part of a file name as a browser or script gave it, fit to be shown: no folders, no
+/// control characters, none that turn the direction of writing.
+fn base_name(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let shown = |c: &char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let name: String = last.chars().filter(shown).take(NAME_CHARACTERS).collect();
+    if name.trim_matches(['.', ' ']).is_empty() { "photo".to_owned() } else { name }
+}
+
+fn misread(status: StatusCode, sentence: &str, elapsed: Duration) -> Response {
+    let report = PhotoReport {
+        photo: String::new(),
+        width: None,
+        height: None,
+        faces: Vec::new(),
+        error: Some(sentence.to_owned()),
+        elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,
+    };
+    respond(status, Answer { report, text: sentence.to_owned(), card: None })
+}
+
+fn respond(status: StatusCode, answer: Answer) -> Response {
+    let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response();
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+    }
+    response
+}
+
+fn status(problem: &Problem) -> StatusCode {
+    match problem {
+        Problem::NoPhoto => StatusCode::BAD_REQUEST,
+        Problem::PlatformLimit { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        Problem::Download(_) => StatusCode::BAD_GATEWAY,
+        Problem::Inference(InferenceError::Photo(error)) => match error {
+            PhotoError::NotAPicture { .. } | PhotoError::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            PhotoError::TooManyBytes { .. } | PhotoError::TooManyPixels { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            PhotoError::Empty | PhotoError::Truncated | PhotoError::Damaged { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        },
+        Problem::Inference(InferenceError::Unreadable(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Problem::Inference(InferenceError::Overloaded | InferenceError::Stopped | InferenceError::Expired(_)) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Problem::Inference(InferenceError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_keeps_its_last_part_alone() {
+        assert_eq!(base_name("../../etc/passwd"), "passwd");
+        assert_eq!(base_name("C:\\photos\\me.jpg"), "me.jpg");
+        assert_eq!(base_name("me\u{202e}gpj.\r\n.jpg"), "megpj..jpg");
+        assert_eq!(base_name("Grüße aus Wien.jpg"), "Grüße aus Wien.jpg");
+        for nothing in ["", "..", "folder/", "\0"] {
+            assert_eq!(base_name(nothing), "photo");
+        }
+        assert_eq!(base_name(&"x".repeat(5000)).len(), NAME_CHARACTERS);
+    }
+}

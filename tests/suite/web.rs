@@ -1,0 +1,321 @@
+//! The chat page's door over real sockets: what comes in, what goes out, what is refused.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use bytes::Bytes;
+use faceguesser::bot::Bot;
+use faceguesser::inference::pool::Analyser;
+use faceguesser::inference::{Analysis, Framing, InferenceError, Pool, PoolOptions};
+use faceguesser::photo::{DecodeLimits, DownloadLimits, Downloader};
+use faceguesser::platform::web::{self, WebOptions};
+use futures_util::stream;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Client, RequestBuilder, StatusCode};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// A server on a free port; it stops with the value.
+struct Server {
+    address: SocketAddr,
+    shutdown: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(bot: Arc<Bot>, options: WebOptions) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(web::run(listener, options, bot, shutdown.clone()));
+        Self { address, shutdown, task }
+    }
+
+    /// With the compiled-in weights.
+    async fn real() -> Self {
+        Self::start(crate::support::bot().0, WebOptions::default()).await
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        Client::new().get(format!("http://{}{path}", self.address))
+    }
+
+    fn post(&self, path: &str) -> RequestBuilder {
+        Client::new().post(format!("http://{}{path}", self.address))
+    }
+
+    async fn guess(&self, name: &str, photo: impl Into<Bytes>) -> (StatusCode, Value) {
+        answer(self.post("/api/guess").multipart(form(name, photo))).await
+    }
+
+    /// Sends bytes as they are and returns all that comes back until the server closes.
+    async fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn form(name: &str, photo: impl Into<Bytes>) -> Form {
+    Form::new().part("photo", Part::stream(photo.into()).file_name(name.to_owned()))
+}
+
+async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    (response.status(), response.json().await.unwrap())
+}
+
+fn said(answer: &Value) -> &str {
+    answer["error"].as_str().unwrap_or_default()
+}
+
+fn jpeg() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let plain = image::GrayImage::from_pixel(320, 240, image::Luma([128]));
+    image::codecs::jpeg::JpegEncoder::new(&mut bytes).encode_image(&plain).unwrap();
+    bytes
+}
+
+/// Answers every photo with "no face"; holds one named "wait" between two meetings at its barrier.
+struct Scripted(Barrier);
+
+impl Analyser for Scripted {
+    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+        if photos.iter().any(|(photo, _)| photo == "wait") {
+            self.0.wait();
+            self.0.wait();
+        }
+        photos.iter().map(|_| Ok(Analysis { width: 1, height: 1, faces: Vec::new() })).collect()
+    }
+}
+
+/// A bot with one worker and one place to wait.
+fn scripted() -> (Arc<Bot>, Arc<Scripted>) {
+    let script = Arc::new(Scripted(Barrier::new(2)));
+    let options = PoolOptions { workers: 1, queue: 1, batch: 1, deadline: Duration::from_secs(60) };
+    let pool = Arc::new(Pool::start(script.clone(), options).unwrap());
+    let downloader = Downloader::new(DownloadLimits::default()).unwrap();
+    (Arc::new(Bot::new(pool, downloader, DecodeLimits::default(), 0.5)), script)
+}
+
+async fn meet(script: &Arc<Scripted>) {
+    let script = script.clone();
+    tokio::task::spawn_blocking(move || script.0.wait()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_photo_is_answered_with_every_key_that_scripts_rely_on() {
+    let Some(photos) = crate::support::folder("FACEGUESSER_PHOTOS") else { return };
+    let server = Server::real().await;
+    let photo = std::fs::read(photos.join("person-woman.jpg")).unwrap();
+    let (status, plain) = server.guess("person-woman.jpg", photo.clone()).await;
+    assert_eq!(status, StatusCode::OK, "{plain}");
+    let mut keys: Vec<_> = plain.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, ["elapsed_ms", "error", "faces", "height", "photo", "text", "width"]);
+    assert_eq!(plain["photo"], "person-woman.jpg");
+    assert!(plain["error"].is_null());
+    let [face] = plain["faces"].as_array().unwrap().as_slice() else { panic!("not one face: {plain}") };
+    let mut keys: Vec<_> = face.as_object().unwrap().keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    let wanted = ["age", "age_high", "age_low", "box", "confident", "gender", "gender_probability", "tips"];
+    assert_eq!(keys, wanted);
+    assert_eq!(face["gender"], "female");
+    let [low, age, high] = ["age_low", "age", "age_high"].map(|key| face[key].as_f64().unwrap());
+    assert!(0.0 <= low && low <= age && age <= high && high <= 100.0, "{face}");
+    assert!((15.0..=60.0).contains(&age), "{face}");
+
+    let (_, with_card) = answer(server.post("/api/guess?card=1").multipart(form("x", photo))).await;
+    assert_eq!(with_card["faces"], plain["faces"]);
+    assert!(with_card["card"]["alternative_text"].as_str().unwrap().contains("woman"));
+    use base64::Engine;
+    let card = with_card["card"]["jpeg_base64"].as_str().unwrap();
+    let card = base64::engine::general_purpose::STANDARD.decode(card).unwrap();
+    let card = image::load_from_memory(&card).unwrap();
+    assert!(card.width() >= 320 && card.width().max(card.height()) <= 1280);
+}
+
+#[tokio::test]
+async fn a_picture_without_a_face_is_answered() {
+    let server = Server::real().await;
+    let (status, answer) = server.guess("grey.jpg", jpeg()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["faces"], serde_json::json!([]));
+    assert_eq!((answer["width"].as_u64(), answer["height"].as_u64()), (Some(320), Some(240)));
+    assert!(answer["error"].is_null() && answer["text"].as_str().unwrap().contains("can't find a face"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_no_whole_picture_gets_its_own_kind_sentence() {
+    let server = Server::real().await;
+    let whole = jpeg();
+    let cases = [
+        (Bytes::from("Just some words.\n"), StatusCode::UNSUPPORTED_MEDIA_TYPE, "not a picture"),
+        (whole[..whole.len() * 2 / 3].to_vec().into(), StatusCode::UNPROCESSABLE_ENTITY, "cut short"),
+        (Bytes::new(), StatusCode::UNPROCESSABLE_ENTITY, "empty"),
+    ];
+    for (bytes, status, words) in cases {
+        let (got, answer) = server.guess("photo.jpg", bytes).await;
+        assert_eq!(got, status, "{answer}");
+        assert!(said(&answer).contains(words), "{answer}");
+        assert_eq!(answer["text"], answer["error"]);
+        assert!(answer["width"].is_null() && answer["faces"].as_array().unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_one_photo_is_told_what_is_missing() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    let other = Form::new().text("picture", "?");
+    let twice = form("a", "a").part("photo", Part::text("b"));
+    let cases = [
+        (server.post("/api/guess").multipart(other), "no picture"),
+        (server.post("/api/guess").multipart(twice), "one photo"),
+        (server.post("/api/guess").body("photo"), "field named \"photo\""),
+        (
+            server.post("/api/guess").header("content-type", "multipart/form-data; boundary=x").body("--x\r\nbroken"),
+            "broke off",
+        ),
+    ];
+    for (request, words) in cases {
+        let (status, answer) = answer(request).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        assert!(said(&answer).contains(words), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_oversized_photo_is_refused_whether_announced_or_not() {
+    let options = WebOptions { photo_bytes: 1 << 20, ..WebOptions::default() };
+    let server = Server::start(scripted().0, options).await;
+    // Far more than sockets hold: the client is still sending when it is refused.
+    let large = Bytes::from(vec![7; 32 << 20]);
+    let (status, announced) = server.guess("large.jpg", large.clone()).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(said(&announced).contains("1 MB"), "{announced}");
+
+    let pieces = (0..512).map(move |index| Ok::<_, std::io::Error>(large.slice(index << 16..(index + 1) << 16)));
+    let part = Part::stream(Body::wrap_stream(stream::iter(pieces))).file_name("large.jpg");
+    let (status, chunked) = answer(server.post("/api/guess").multipart(Form::new().part("photo", part))).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(chunked["error"], announced["error"]);
+
+    // One byte more than allowed slips under every announcement.
+    let (status, _) = server.guess("close.jpg", vec![7; (1 << 20) + 1]).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+    let (status, _) = server.guess("fits.jpg", vec![7; 1 << 20]).await;
+    assert_eq!(status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn folders_in_a_file_name_are_left_out() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    for (sent, shown) in [("../../etc/passwd", "passwd"), ("C:\\me\\selfie.png", "selfie.png"), ("..", "photo")] {
+        let (status, answer) = server.guess(sent, "x").await;
+        assert_eq!((status, &answer["photo"]), (StatusCode::OK, &Value::from(shown)));
+    }
+}
+
+#[tokio::test]
+async fn other_sites_are_kept_out() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    let rebound = server.get("/").header("host", "rebound.example").send().await.unwrap();
+    assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
+    let (status, foreign) =
+        answer(server.post("/api/guess").header("sec-fetch-site", "cross-site").multipart(form("x", "x"))).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert!(!said(&foreign).is_empty());
+    let own = server.post("/api/guess").header("sec-fetch-site", "same-origin").multipart(form("x", "x"));
+    assert_eq!(answer(own).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_page_comes_whole_and_runs_nothing_from_elsewhere() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    let page = server.get("/").send().await.unwrap();
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    assert_eq!(page.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(page.headers()["referrer-policy"], "no-referrer");
+    let page = page.text().await.unwrap();
+    let script = server.get("/page.js").send().await.unwrap().text().await.unwrap();
+    let style = server.get("/page.css").send().await.unwrap().text().await.unwrap();
+    for text in [&page, &script, &style] {
+        assert!(!text.replace("http://www.w3.org/2000/svg", "").contains("://"), "an outside address: {text}");
+    }
+    for link in page.split(['"']).filter(|part| part.starts_with('/')) {
+        assert_eq!(server.get(link).send().await.unwrap().status(), StatusCode::OK, "{link}");
+    }
+    assert_eq!(server.get("/health").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(server.get("/../Cargo.toml").send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(server.get("/api/guess").send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_house_says_busy_and_when_to_come_back() {
+    let (bot, script) = scripted();
+    let options = WebOptions { photo_bytes: 1000, memory_bytes: 1000, ..WebOptions::default() };
+    let server = Server::start(bot, options).await;
+    let held = tokio::spawn(answer(server.post("/api/guess").multipart(form("held.jpg", "wait"))));
+    meet(&script).await;
+    // The held photo's four bytes are still in memory, so another thousand do not fit.
+    let busy = server.post("/api/guess").multipart(form("second.jpg", vec![7; 1000])).send().await.unwrap();
+    assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(busy.headers()["retry-after"].to_str().unwrap().parse::<u32>().is_ok());
+    let busy: Value = busy.json().await.unwrap();
+    assert!(said(&busy).contains("busy"), "{busy}");
+    // One photo may wait behind it; of two more, one finds the queue full.
+    let mut more: Vec<_> =
+        (0..2).map(|_| tokio::spawn(answer(server.post("/api/guess").multipart(form("x", "x"))))).collect();
+    let (first, _, rest) = futures_util::future::select_all(more.drain(..)).await;
+    assert_eq!(first.unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
+    meet(&script).await;
+    assert_eq!(held.await.unwrap().0, StatusCode::OK);
+    for waiting in rest {
+        assert_eq!(waiting.await.unwrap().0, StatusCode::OK);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_answers_what_is_under_way_and_takes_nothing_new() {
+    let (bot, script) = scripted();
+    let mut server = Server::start(bot, WebOptions::default()).await;
+    let held = tokio::spawn(answer(server.post("/api/guess").multipart(form("held.jpg", "wait"))));
+    meet(&script).await;
+    // An open connection without a request must not hold the end up.
+    let _idle = TcpStream::connect(server.address).await.unwrap();
+    server.shutdown.cancel();
+    while TcpStream::connect(server.address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    assert!(!held.is_finished() && !server.task.is_finished());
+    meet(&script).await;
+    let (status, answer) = held.await.unwrap();
+    assert_eq!((status, &answer["photo"]), (StatusCode::OK, &Value::from("held.jpg")));
+    (&mut server.task).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_trickles_is_not_waited_for() {
+    let brief = Duration::from_millis(100);
+    let options = WebOptions { head_timeout: brief, pause_timeout: brief, ..WebOptions::default() };
+    let server = Server::start(scripted().0, options).await;
+    assert_eq!(server.raw(b"POST /api/guess HTTP/1.1\r\nHost: local").await, "");
+    let head = "POST /api/guess HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n\
+                Content-Length: 5000\r\n\r\n--x\r\nContent-Disposition: form-data; name=\"photo\"\r\n\r\nhalf";
+    let stalled = server.raw(head.as_bytes()).await;
+    assert!(stalled.starts_with("HTTP/1.1 408 "), "{stalled}");
+    assert!(stalled.contains("took too long"), "{stalled}");
+}
