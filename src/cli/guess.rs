@@ -39,14 +39,7 @@ const BAD_USAGE: u8 = 2;
 
 /// Guesses each photo in order. Exit status 0: all answered; 1: one failed; 2: bad usage.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let mut photos = Vec::new();
-    for path in &arguments.paths {
-        if !path.exists() {
-            eprintln!("faceguesser: {}: there is no such file or folder", path.display());
-            return Ok(ExitCode::from(BAD_USAGE));
-        }
-        photos.extend(pictures(path));
-    }
+    let photos: Vec<PathBuf> = arguments.paths.iter().flat_map(|path| pictures(path)).collect();
     if photos.is_empty() {
         eprintln!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", "));
         return Ok(ExitCode::from(BAD_USAGE));

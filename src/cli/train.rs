@@ -27,6 +27,9 @@ pub struct Arguments {
     /// Go on from the last finished epoch in --out.
     #[arg(long)]
     resume: bool,
+    /// Begin with the weights of another run's checkpoint.safetensors instead of random ones.
+    #[arg(long, value_name = "FILE")]
+    start_from: Option<PathBuf>,
     /// End after this epoch of the schedule, with weights ready to run; --resume goes on from there.
     #[arg(long, value_name = "N")]
     stop_after: Option<usize>,
@@ -43,16 +46,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut recipe = Recipe::load(arguments.recipe.as_deref())?;
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     anyhow::ensure!(recipe.epochs > 0, "--epochs must be at least 1");
-    let Arguments { train: folder, val, extra, out, resume, stop_after, seed, .. } = arguments;
-    let history =
-        train(&TrainingOptions { train: folder, val, extra, out: out.clone(), recipe, resume, stop_after, seed })?;
+    let Arguments { train: folder, val, extra, out, resume, start_from, stop_after, seed, .. } = arguments;
+    let out_folder = out.display().to_string();
+    let options = TrainingOptions { train: folder, val, extra, out, recipe, resume, start_from, stop_after, seed };
+    let history = train(&options)?;
     if let Some(last) = history.last() {
         println!(
             "{} epochs done: validation age MAE {:.2} years, gender accuracy {:.2} %. Weights, curve and log are in {}",
             last.epoch,
             last.val_age_mae,
             last.val_gender_accuracy * 100.0,
-            out.display()
+            out_folder
         );
     }
     Ok(ExitCode::SUCCESS)

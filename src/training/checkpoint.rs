@@ -103,25 +103,44 @@ impl Checkpoint {
     /// # Errors
     /// [`TrainingError::Checkpoint`] when a tensor is missing or has another size.
     pub fn restore(self, learner: &mut Learner) -> Result<Vec<Epoch>, TrainingError> {
-        let values = |name: String, length: usize| -> Result<Vec<f32>, TrainingError> {
-            let tensor = self.tensors.get(&name).ok_or_else(|| self.unusable(format!("{name} is missing")))?;
-            let values = tensor.flatten_all()?.to_vec1::<f32>()?;
-            if values.len() == length { Ok(values) } else { Err(self.unusable(format!("{name} has another size"))) }
-        };
         for (name, parameter) in &mut learner.parameters {
             let length = parameter.first.len();
             let weight =
-                Tensor::from_vec(values(format!("weight/{name}"), length)?, parameter.var.shape(), &Device::Cpu)?;
+                Tensor::from_vec(self.values(format!("weight/{name}"), length)?, parameter.var.shape(), &Device::Cpu)?;
             parameter.var.set(&weight)?;
-            parameter.first = values(format!("first/{name}"), length)?;
-            parameter.second = values(format!("second/{name}"), length)?;
-            parameter.average = values(format!("average/{name}"), length)?;
+            parameter.first = self.values(format!("first/{name}"), length)?;
+            parameter.second = self.values(format!("second/{name}"), length)?;
+            parameter.average = self.values(format!("average/{name}"), length)?;
         }
-        for (name, statistics) in &mut learner.running {
-            statistics.mean = values(format!("mean/{name}"), statistics.mean.len())?;
-            statistics.variance = values(format!("variance/{name}"), statistics.variance.len())?;
-        }
+        self.restore_statistics(learner)?;
         learner.step = self.state.step;
         Ok(self.state.history)
+    }
+
+    /// Gives a fresh `learner` the averaged weights alone, as the start of another schedule.
+    ///
+    /// # Errors
+    /// [`TrainingError::Checkpoint`] when a tensor is missing or has another size.
+    pub fn hand_weights_to(&self, learner: &mut Learner) -> Result<(), TrainingError> {
+        for (name, parameter) in &mut learner.parameters {
+            parameter.average = self.values(format!("average/{name}"), parameter.average.len())?;
+            let weight = Tensor::from_slice(&parameter.average, parameter.var.shape(), &Device::Cpu)?;
+            parameter.var.set(&weight)?;
+        }
+        self.restore_statistics(learner)
+    }
+
+    fn restore_statistics(&self, learner: &mut Learner) -> Result<(), TrainingError> {
+        for (name, statistics) in &mut learner.running {
+            statistics.mean = self.values(format!("mean/{name}"), statistics.mean.len())?;
+            statistics.variance = self.values(format!("variance/{name}"), statistics.variance.len())?;
+        }
+        Ok(())
+    }
+
+    fn values(&self, name: String, length: usize) -> Result<Vec<f32>, TrainingError> {
+        let tensor = self.tensors.get(&name).ok_or_else(|| self.unusable(format!("{name} is missing")))?;
+        let values = tensor.flatten_all()?.to_vec1::<f32>()?;
+        if values.len() == length { Ok(values) } else { Err(self.unusable(format!("{name} has another size"))) }
     }
 }

@@ -71,6 +71,8 @@ pub struct TrainingOptions {
     pub out: PathBuf,
     pub recipe: Recipe,
     pub resume: bool,
+    /// A finished run's checkpoint, whose averaged weights this run begins with.
+    pub start_from: Option<PathBuf>,
     /// Ends after this epoch of the schedule; a later run may resume from there.
     pub stop_after: Option<usize>,
     pub seed: u64,
@@ -114,6 +116,9 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         checkpoint.check(recipe, options.seed, total_steps)?;
         history = checkpoint.restore(&mut learner)?;
         info!(epochs = history.len(), "resumed");
+    } else if let Some(earlier) = &options.start_from {
+        Checkpoint::load(earlier)?.hand_weights_to(&mut learner)?;
+        info!(checkpoint = %earlier.display(), "begun with the weights of an earlier run");
     } else if options.resume {
         info!(folder = %out.display(), "nothing to resume: starting afresh");
     }

@@ -1,5 +1,11 @@
 //! The whole program over real sockets and files; one binary, so that it is linked once.
 
+mod architecture;
+mod browser;
+mod cli;
+mod discord;
+mod face;
 mod support;
+mod telegram;
 mod training;
 mod web;

@@ -4,7 +4,7 @@
 //! Most tests draw their own faces: a disk whose size tells the age and whose shade tells the
 //! gender. One reads real crops, when FACEGUESSER_DATA names the folder of the data sets.
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -15,6 +15,8 @@ use faceguesser::training::recipe::Recipe;
 use faceguesser::training::{TrainingError, TrainingOptions, train};
 use image::GrayImage;
 use tempfile::TempDir;
+
+use crate::support::crops;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 
@@ -77,6 +79,7 @@ impl Scene {
             out: self.path(out),
             recipe: Recipe::load(Some(&self.path("recipe.toml"))).unwrap(),
             resume: false,
+            start_from: None,
             stop_after: None,
             seed: 5,
         }
@@ -308,46 +311,15 @@ fn stretched(face: &GrayImage) -> Vec<u8> {
 
 #[test]
 fn real_crops_lower_the_loss_too() {
-    let Some(data) = std::env::var_os("FACEGUESSER_DATA") else {
-        eprintln!("skipped: FACEGUESSER_DATA does not name the folder with utkface.tar");
-        return;
-    };
+    let Some(crops) = crops("train", 256) else { return };
     let scene = Scene { folder: tempfile::tempdir().unwrap() };
     std::fs::write(scene.path("recipe.toml"), RECIPE).unwrap();
-    let archive = Path::new(&data).join("utkface.tar");
-    unpack_some(&archive, "train/", &scene.path("train"), 256);
-    unpack_some(&archive, "val/", &scene.path("val"), 64);
+    for (index, (name, bytes)) in crops.iter().enumerate() {
+        let folder = scene.path(if index % 5 == 0 { "val" } else { "train" });
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), bytes).unwrap();
+    }
     let history = train(&scene.options("out")).unwrap();
     assert!(history[2].loss < history[0].loss * 0.95, "loss went from {} to {}", history[0].loss, history[2].loss);
     assert!(history[2].val_age_mae < 25.0, "age MAE {}", history[2].val_age_mae);
-}
-
-/// Unpacks every fortieth picture of a folder in a tar archive, `count` at most. Such an archive
-/// is blocks of 512 bytes: a header with the name at 0 and the size, octal, at 124, then the file.
-fn unpack_some(archive: &Path, folder: &str, target: &Path, count: usize) {
-    std::fs::create_dir_all(target).unwrap();
-    let mut archive = BufReader::new(std::fs::File::open(archive).unwrap());
-    let mut header = [0; 512];
-    let (mut seen, mut taken) = (0, 0);
-    while taken < count && archive.read_exact(&mut header).is_ok() && header[0] != 0 {
-        let text = |range: std::ops::Range<usize>| {
-            let field = &header[range];
-            let end = field.iter().position(|byte| *byte == 0).unwrap_or(field.len());
-            String::from_utf8_lossy(&field[..end]).trim().to_owned()
-        };
-        let (name, size) = (text(0..100), u64::from_str_radix(&text(124..136), 8).unwrap());
-        let padding = (512 - size % 512) % 512;
-        let wanted = name.contains(folder) && name.ends_with(".jpg");
-        seen += usize::from(wanted);
-        if wanted && seen % 40 == 1 {
-            let mut bytes = vec![0; size as usize];
-            archive.read_exact(&mut bytes).unwrap();
-            archive.seek(SeekFrom::Current(padding as i64)).unwrap();
-            std::fs::write(target.join(Path::new(&name).file_name().unwrap()), bytes).unwrap();
-            taken += 1;
-        } else {
-            archive.seek(SeekFrom::Current((size + padding) as i64)).unwrap();
-        }
-    }
-    assert_eq!(taken, count, "pictures of {folder} in the archive");
 }

@@ -1,0 +1,70 @@
+//! The rules of the house that a compiler does not hold: which room may use what.
+
+use std::path::{Path, PathBuf};
+
+/// Every source file of the crate, as its path below `src` and its text.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = walkdir::WalkDir::new(&root).into_iter().map(|entry| entry.unwrap().into_path());
+    let rust = files.filter(|path| path.extension().is_some_and(|ending| ending == "rs"));
+    let name = |path: &PathBuf| path.strip_prefix(&root).unwrap().to_str().unwrap().replace('\\', "/");
+    rust.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// The code of a file: no comments, no tests.
+fn code(text: &str) -> String {
+    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    product.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+fn names(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, _)| {
+        let part = |c: char| c.is_alphanumeric() || c == '_';
+        !code[..at].ends_with(part) && !code[at + word.len()..].starts_with(part)
+    })
+}
+
+#[test]
+fn chat_libraries_stay_in_platform_and_tensors_in_the_rooms_of_the_networks() {
+    let rules: [(&str, &[&str]); 4] = [
+        ("serenity", &["platform/"]),
+        ("teloxide", &["platform/"]),
+        ("candle_core", &["model/", "inference/", "training/", "evaluation/"]),
+        ("candle_nn", &["model/", "inference/", "training/", "evaluation/"]),
+    ];
+    for (file, text) in sources() {
+        for (library, rooms) in rules {
+            let allowed = rooms.iter().any(|room| file.starts_with(room));
+            assert!(allowed || !names(&code(&text), library), "{file} uses {library}");
+        }
+    }
+}
+
+#[test]
+fn arrows_between_rooms_never_run_upward() {
+    let may_use: [(&str, &[&str]); 9] = [
+        ("telemetry.rs", &["config"]),
+        ("photo/", &["photo"]),
+        ("model/", &["model"]),
+        ("face/", &["face", "photo", "model"]),
+        ("inference/", &["inference", "face", "photo", "model"]),
+        ("bot/", &["bot", "inference", "face", "photo"]),
+        ("platform/", &["platform", "bot", "inference", "photo", "config"]),
+        ("training/", &["training", "evaluation", "photo", "face", "model"]),
+        ("evaluation/", &["evaluation", "photo", "face", "model"]),
+    ];
+    for (file, text) in sources() {
+        let Some((_, rooms)) = may_use.iter().find(|(room, _)| file.starts_with(room)) else { continue };
+        for used in code(&text).split("crate::").skip(1) {
+            let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            assert!(rooms.contains(&used.as_str()), "{file} uses {used}");
+        }
+    }
+}
+
+#[test]
+fn no_source_file_is_too_long_to_read() {
+    for (file, text) in sources() {
+        assert!(text.lines().count() <= 450, "{file} has {} lines: split it", text.lines().count());
+    }
+}

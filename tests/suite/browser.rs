@@ -1,0 +1,133 @@
+//! The chat page in a real browser, where Chromium's driver is installed.
+
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use fantoccini::wd::Capabilities;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::json;
+
+use crate::support::photo_with_faces;
+use crate::support::program::Program;
+use crate::support::{folder, photo_with_a_face};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Driver {
+    process: Child,
+    port: u16,
+}
+
+impl Driver {
+    /// `None`, with the reason printed, where there is no driver.
+    fn start() -> Option<Self> {
+        let port = free_port();
+        let argument = format!("--port={port}");
+        match Command::new("chromedriver").arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
+            Ok(process) => Some(Self { process, port }),
+            Err(error) => {
+                eprintln!("left out: chromedriver cannot be started ({error})");
+                None
+            }
+        }
+    }
+
+    /// A headless browser that trusts its page with nothing but what it is given.
+    async fn browser(&self) -> Client {
+        let options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+            "--window-size=900,1400"] });
+        let capabilities = Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)]);
+        let address = format!("http://127.0.0.1:{}", self.port);
+        let connect = async {
+            loop {
+                let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+                match builder.capabilities(capabilities.clone()).connect(&address).await {
+                    Ok(client) => return client,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, connect).await.expect("the browser's driver answers")
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Drops a file on the page as a hand with a mouse would.
+const DROP: &str = r#"
+    const [name, base64] = arguments;
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], name, { type: "image/jpeg" }));
+    for (const kind of ["dragenter", "dragover", "drop"]) {
+        document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
+    }
+"#;
+
+async fn drop_file(browser: &Client, name: &str, bytes: &[u8]) {
+    use base64::Engine;
+    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+    browser.execute(DROP, vec![json!(name), json!(encoded)]).await.unwrap();
+}
+
+async fn wait(browser: &Client, css: &str) -> fantoccini::elements::Element {
+    browser.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}"))
+}
+
+/// Keeps a picture of the page where FACEGUESSER_SCREENSHOTS names a folder.
+async fn screenshot(browser: &Client, name: &str) {
+    if let Some(folder) = std::env::var_os("FACEGUESSER_SCREENSHOTS") {
+        let picture = browser.screenshot().await.unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
+    let Some(driver) = Driver::start() else { return };
+    let listen = format!("127.0.0.1:{}", free_port());
+    let _program = Program::start(&[("FACEGUESSER__WEB__LISTEN", &listen)]);
+    let browser = driver.browser().await;
+    let page = format!("http://{listen}/");
+    let open = async { while browser.goto(&page).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, open).await.expect("the chat page opens");
+    screenshot(&browser, "empty.png").await;
+
+    let photo = match folder("FACEGUESSER_PHOTOS") {
+        Some(photos) => std::fs::read(photos.join("person-woman.jpg")).unwrap(),
+        None => photo_with_a_face(),
+    };
+    drop_file(&browser, "person-woman.jpg", &photo).await;
+    let card = wait(&browser, "img.card").await;
+    assert!(card.attr("alt").await.unwrap().unwrap().contains("box 1"));
+    let drawn = "return document.querySelector('img.card').decode().then(() => document.querySelector('img.card').naturalWidth)";
+    assert!(browser.execute(drawn, vec![]).await.unwrap().as_u64().unwrap() >= 320);
+    let said = wait(&browser, ".message.bot:last-child .words").await.text().await.unwrap();
+    assert!(said.contains(" of about ") && said.contains("likely"), "{said}");
+    screenshot(&browser, "one-face.png").await;
+
+    drop_file(&browser, "three.jpg", &photo_with_faces(3)).await;
+    wait(&browser, ".message.bot:last-child .face:nth-child(3)").await;
+    screenshot(&browser, "three-faces.png").await;
+
+    drop_file(&browser, "notes.jpg", b"Just some words.\n").await;
+    let refusal = Locator::XPath("//*[contains(@class,'words')][contains(text(),'not a picture')]");
+    browser.wait().at_most(PATIENCE).for_element(refusal).await.expect("a kind refusal");
+    screenshot(&browser, "refused.png").await;
+
+    browser.set_window_size(390, 844).await.unwrap();
+    let width = browser.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.unwrap();
+    assert_eq!(width, 0, "the page scrolls sideways on a phone");
+    screenshot(&browser, "phone.png").await;
+    browser.close().await.unwrap();
+}

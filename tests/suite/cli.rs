@@ -1,0 +1,188 @@
+//! The command line as scripts use it: one JSON object a photo, exit statuses, clear errors.
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::support::program::command;
+use crate::support::{folder, photo_with_a_face, photo_with_faces, photo_without_a_face};
+
+fn faceguesser(arguments: &[&str]) -> Output {
+    command().args(arguments).output().unwrap()
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn path(folder: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn guess_prints_one_object_a_photo_with_the_promised_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let face = path(&folder, "face.jpg", photo_with_a_face());
+    let plain = path(&folder, "plain.jpg", photo_without_a_face());
+    let output = faceguesser(&["guess", "--json", &face, &plain]);
+    assert_eq!(output.status.code(), Some(0), "no face is an answer: {}", errors(&output));
+    let [face_line, plain_line] = &lines(&output)[..] else { panic!("not two lines") };
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(face_line), ["photo", "width", "height", "faces", "error", "elapsed_ms"].map(str::to_owned).sorted());
+    assert_eq!((&face_line["photo"], &face_line["width"], &face_line["height"]), (&json!(face), &json!(640), &json!(480)));
+    let found = &face_line["faces"][0];
+    let wanted = ["box", "age", "age_low", "age_high", "gender", "gender_probability", "confident", "tips"];
+    assert_eq!(keys(found), wanted.map(str::to_owned).sorted());
+    let [x, y, w, h] = [0, 1, 2, 3].map(|at| found["box"][at].as_f64().unwrap());
+    assert!(x > 160.0 && y > 80.0 && x + w < 480.0 && y + h < 420.0 && w > 100.0, "{found}");
+    let [low, age, high] = ["age_low", "age", "age_high"].map(|key| found[key].as_f64().unwrap());
+    assert!(low < age && age < high, "{found}");
+    assert!(["female", "male"].contains(&found["gender"].as_str().unwrap()));
+    assert!((0.5..=1.0).contains(&found["gender_probability"].as_f64().unwrap()));
+    assert_eq!((&plain_line["faces"], &plain_line["error"]), (&json!([]), &Value::Null));
+}
+
+trait Sorted {
+    fn sorted(self) -> Vec<String>;
+}
+
+impl<const N: usize> Sorted for [String; N] {
+    fn sorted(self) -> Vec<String> {
+        let mut names = Vec::from(self);
+        names.sort();
+        names
+    }
+}
+
+#[test]
+fn a_photo_that_fails_is_told_and_the_others_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = path(&folder, "text.jpg", "Just some words.\n");
+    let face = path(&folder, "face.jpg", photo_with_a_face());
+    let missing = folder.path().join("missing.jpg").to_str().unwrap().to_owned();
+    let output = faceguesser(&["guess", "--json", &text, &missing, &face]);
+    assert_eq!(output.status.code(), Some(1));
+    let [text_line, missing_line, face_line] = &lines(&output)[..] else { panic!("not three lines") };
+    assert!(text_line["error"].as_str().unwrap().contains("not a picture but"), "{text_line}");
+    assert!(missing_line["error"].as_str().unwrap().contains("missing.jpg"), "{missing_line}");
+    assert_eq!(face_line["faces"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_folder_means_all_pictures_under_it() {
+    let folder = tempfile::tempdir().unwrap();
+    path(&folder, "a.jpg", photo_without_a_face());
+    path(&folder, "deep/er/b.JPG", photo_without_a_face());
+    path(&folder, "notes.txt", "not asked for");
+    let output = faceguesser(&["guess", "--json", folder.path().to_str().unwrap()]);
+    assert_eq!((output.status.code(), lines(&output).len()), (Some(0), 2), "{}", errors(&output));
+}
+
+#[test]
+fn bad_usage_exits_with_two_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().to_str().unwrap();
+    let one = path(&folder, "deeper/one.jpg", photo_without_a_face());
+    for arguments in [
+        &["guess"][..],
+        &["guess", "--jsno", &one],
+        &["guess", &format!("{empty}/deeper/.."), "--annotate"],
+        &["guess", "--annotate", "out.jpg", &one, &one],
+        &["gues"],
+    ] {
+        let output = faceguesser(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
+        assert!(!errors(&output).is_empty());
+    }
+}
+
+#[test]
+fn annotate_writes_the_photo_with_its_boxes() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = path(&folder, "three.jpg", photo_with_faces(3));
+    let target = folder.path().join("boxes.jpg");
+    let output = faceguesser(&["guess", "--annotate", target.to_str().unwrap(), &photo]);
+    assert!(output.status.success(), "{}", errors(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("I see 3 faces, numbered from left to right"));
+    let drawn = image::open(&target).unwrap().to_rgb8();
+    let ink = drawn.pixels().filter(|pixel| pixel[0] > 200 && pixel[1] > 160 && pixel[2] < 90).count();
+    assert_eq!(drawn.dimensions(), (780, 400));
+    assert!(ink > 1000, "only {ink} pixels of the boxes");
+}
+
+#[test]
+fn an_aligned_crop_is_guessed_without_looking_for_a_face() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = path(&folder, "plain.jpg", photo_without_a_face());
+    let output = faceguesser(&["guess", "--json", "--aligned", &plain]);
+    let [line] = &lines(&output)[..] else { panic!("not one line") };
+    assert_eq!(line["faces"].as_array().unwrap().len(), 1, "{line}");
+}
+
+#[test]
+fn check_says_what_is_on_and_off_and_names_a_wrong_setting() {
+    let output = command().args(["check"]).env("FACEGUESSER__DISCORD__TOKEN", "s3cret").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", errors(&output));
+    for words in ["configuration: fits", "bundled picture", "Discord: on", "Telegram: off", "http://127.0.0.1:8080/"] {
+        assert!(said.contains(words), "{words} is missing in {said}");
+    }
+    assert!(!said.contains("s3cret"));
+    let output = command().arg("check").env("FACEGUESSER__WEB__LISTNE", "x").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("listne"), "{}", errors(&output));
+    let output = command().arg("check").env("FACEGUESSER__MODELS__ESTIMATOR", "Cargo.toml").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("models.estimator"), "{}", errors(&output));
+}
+
+#[test]
+fn help_names_every_command() {
+    let output = faceguesser(&["--help"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    for name in ["run", "guess", "check", "evaluate", "train"] {
+        assert!(said.contains(&format!("\n  {name} ")), "{name} is missing in {said}");
+    }
+}
+
+#[test]
+fn people_are_found_in_the_photographs_and_nobody_on_plates_and_animals() {
+    let Some(photos) = folder("FACEGUESSER_PHOTOS") else { return };
+    let mut paths: Vec<String> = std::fs::read_dir(&photos)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
+        .filter(|path| path.ends_with(".jpg"))
+        .collect();
+    paths.sort();
+    let mut arguments = vec!["guess", "--json"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let output = faceguesser(&arguments);
+    assert_eq!(output.status.code(), Some(1), "one of them is no picture");
+    for line in lines(&output) {
+        let name = Path::new(line["photo"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
+        let faces = line["faces"].as_array().unwrap();
+        match name.as_str() {
+            "not-an-image.jpg" => assert!(line["error"].as_str().unwrap().contains("not a picture but"), "{line}"),
+            "person-crowd.jpg" | "person-group.jpg" => assert!(faces.len() >= 3, "{line}"),
+            name if name.starts_with("person-") => assert_eq!(faces.len(), 1, "{line}"),
+            _ => assert!(faces.is_empty() && line["error"].is_null(), "{line}"),
+        }
+        let gender = faces.first().map(|face| face["gender"].clone());
+        match name.as_str() {
+            "person-woman.jpg" => assert_eq!(gender, Some(json!("female"))),
+            "person-man.jpg" => assert_eq!(gender, Some(json!("male"))),
+            "person-baby.jpg" => assert!(faces[0]["age"].as_f64().unwrap() < 6.0, "{line}"),
+            "person-child.jpg" => assert!(faces[0]["age"].as_f64().unwrap() < 16.0, "{line}"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a stand-in server was asked, in order, for tests to wait on.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
+
+/// Longer than anything takes, so that a lost reply fails its test rather than hangs it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One request, taken apart.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// Method and path below the base, or what happened on a websocket.
+    pub what: String,
+    pub body: Value,
+    /// Uploaded files by part name.
+    pub files: BTreeMap<String, Bytes>,
+}
+
+/// The reading end, with what was passed over so far.
+pub struct Inbox {
+    receiver: UnboundedReceiver<Asked>,
+    passed_over: Vec<Asked>,
+}
+
+pub fn inbox() -> (UnboundedSender<Asked>, Inbox) {
+    let (sender, receiver) = unbounded_channel();
+    (sender, Inbox { receiver, passed_over: Vec::new() })
+}
+
+impl Inbox {
+    /// The first request, past or to come, of which `is` holds.
+    pub async fn wait(&mut self, what: &str, is: impl Fn(&Asked) -> bool) -> Asked {
+        if let Some(at) = self.passed_over.iter().position(&is) {
+            return self.passed_over.remove(at);
+        }
+        loop {
+            let Ok(Some(asked)) = tokio::time::timeout(PATIENCE, self.receiver.recv()).await else {
+                let seen: Vec<&str> = self.passed_over.iter().map(|one| one.what.as_str()).collect();
+                panic!("{what} did not come; there was {seen:?}");
+            };
+            assert!(!asked.what.starts_with("refused"), "{}: {}", asked.what, asked.body);
+            if is(&asked) {
+                return asked;
+            }
+            self.passed_over.push(asked);
+        }
+    }
+
+    /// The first request whose method and path start like this.
+    pub async fn next(&mut self, start: &str) -> Asked {
+        self.wait(start, |asked| asked.what.starts_with(start)).await
+    }
+
+    /// What has come and nobody waited for, of a kind.
+    pub fn left(&mut self, start: &str) -> Vec<Asked> {
+        while let Ok(asked) = self.receiver.try_recv() {
+            self.passed_over.push(asked);
+        }
+        self.passed_over.iter().filter(|asked| asked.what.starts_with(start)).cloned().collect()
+    }
+}
+
+/// The files that a stand-in serves, some of them only once a test opens their gate.
+#[derive(Default)]
+pub struct Shelf {
+    files: std::sync::Mutex<BTreeMap<String, (Bytes, Option<watch::Receiver<bool>>)>>,
+}
+
+impl Shelf {
+    pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
+        self.files.lock().unwrap().insert(name.to_owned(), (bytes.into(), None));
+    }
+
+    /// The file is delivered when `true` is sent.
+    pub fn put_gated(&self, name: &str, bytes: impl Into<Bytes>) -> watch::Sender<bool> {
+        let (gate, open) = watch::channel(false);
+        self.files.lock().unwrap().insert(name.to_owned(), (bytes.into(), Some(open)));
+        gate
+    }
+
+    pub async fn take(self: Arc<Self>, name: String) -> Option<Bytes> {
+        let (bytes, gate) = self.files.lock().unwrap().get(&name).cloned()?;
+        if let Some(mut gate) = gate {
+            gate.wait_for(|open| *open).await.ok()?;
+        }
+        Some(bytes)
+    }
+}

@@ -1,0 +1,84 @@
+//! The program as a person runs it: a process with variables and signals.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
+
+/// The program without the variables that would configure it from outside.
+pub fn command() -> Command {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars() {
+        let settings = name.starts_with("FACEGUESSER_") || name == "DISCORD_TOKEN" || name == "TELOXIDE_TOKEN";
+        if settings {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A running program; killed with the value.
+pub struct Program {
+    child: Child,
+    log: Arc<Mutex<String>>,
+    readers: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Program {
+    /// Starts `faceguesser` with these variables.
+    pub fn start(variables: &[(&str, &str)]) -> Self {
+        let variables: HashMap<_, _> = variables.iter().copied().collect();
+        let mut child = command().envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let pipes: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        let readers = pipes.map(|pipe| {
+            let log = log.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+                    let mut log = log.lock().unwrap();
+                    *log += &line;
+                    log.push('\n');
+                }
+            })
+        });
+        Self { child, log, readers: readers.into() }
+    }
+
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for the end and returns all that was printed.
+    pub async fn finished(mut self) -> (ExitStatus, String) {
+        let readers = std::mem::take(&mut self.readers);
+        tokio::task::spawn_blocking(move || {
+            let status = self.child.wait().unwrap();
+            for reader in readers {
+                reader.join().unwrap();
+            }
+            let log = self.log.lock().unwrap().clone();
+            (status, log)
+        })
+        .await
+        .unwrap()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- the program's own words ---\n{}", self.log.lock().unwrap());
+        }
+    }
+}

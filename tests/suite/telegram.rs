@@ -1,0 +1,181 @@
+//! The real program against a stand-in Telegram: what people send, and what they get.
+
+use serde_json::json;
+
+use crate::support::inbox::Asked;
+use crate::support::program::Program;
+use crate::support::telegram::{BOT_NAME, TOKEN, Telegram, document, message, photo};
+use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
+
+const PERSON: i64 = 9;
+const GROUP: i64 = -1_000_000_000_007;
+
+/// The program, polling.
+async fn polling(variables: &[(&str, &str)]) -> (Telegram, Program) {
+    let mut telegram = Telegram::start().await;
+    let base = telegram.base();
+    let mut all = vec![
+        ("FACEGUESSER__TELEGRAM__TOKEN", TOKEN),
+        ("FACEGUESSER__TELEGRAM__API_BASE", &base),
+        ("FACEGUESSER__WEB__ENABLED", "false"),
+    ];
+    all.extend_from_slice(variables);
+    let program = Program::start(&all);
+    telegram.inbox.next("setmycommands").await;
+    (telegram, program)
+}
+
+fn text(asked: &Asked) -> &str {
+    asked.body["text"].as_str().unwrap()
+}
+
+/// The largest size is fetched, the reply refers to the message, the token stays out of the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_in_a_private_chat_is_answered() {
+    let (mut telegram, program) = polling(&[]).await;
+    telegram.shelf.put("selfie", photo_with_a_face());
+    let id = telegram.post(PERSON, json!({ "photo": photo("selfie") }));
+    telegram.inbox.next("sendchataction").await;
+    telegram.inbox.next("fetched photos/selfie").await;
+    let reply = telegram.inbox.next("sendmessage").await;
+    assert!(text(&reply).contains(" of about ") && text(&reply).contains("likely"), "{reply:?}");
+    assert_eq!(reply.body["chat_id"], PERSON);
+    assert_eq!(reply.body["reply_parameters"]["message_id"], id);
+    assert_eq!(reply.body["reply_parameters"]["allow_sending_without_reply"], true);
+    program.terminate();
+    let (status, log) = program.finished().await;
+    assert!(status.success(), "{log}");
+    assert!(!log.contains("stand-in-telegram-token"), "the token is in the log");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn several_faces_come_as_a_numbered_picture_with_a_caption() {
+    let (mut telegram, _program) = polling(&[]).await;
+    telegram.shelf.put("group", photo_with_faces(3));
+    telegram.post(PERSON, json!({ "document": document("group", 90_000, "image/jpeg") }));
+    let reply = telegram.inbox.next("sendphoto").await;
+    let caption = reply.body["caption"].as_str().unwrap();
+    assert!(caption.starts_with("I see 3 faces") && caption.contains("\n3. "), "{caption}");
+    let picture = reply.files.values().next().unwrap();
+    assert_eq!(image::load_from_memory(picture).unwrap().width(), 780);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
+    let (mut telegram, mut program) = polling(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
+    let whole = photo_with_a_face();
+    telegram.shelf.put("text.jpg", "Just some words.\n");
+    telegram.shelf.put("cut.jpg", whole[..whole.len() / 2].to_vec());
+    telegram.shelf.put("large.jpg", vec![0xff; 3 << 20]);
+    telegram.shelf.put("empty.jpg", photo_without_a_face());
+    let file = |name: &str, bytes: u64| json!({ "document": document(name, bytes, "image/jpeg") });
+    let cases = [
+        (file("text.jpg", 17), "not a picture but"),
+        (file("cut.jpg", 5000), "cut short"),
+        (file("large.jpg", 3 << 20), "I take photos of up to 1 MB"),
+        (file("empty.jpg", 5000), "can't find a face"),
+        (file("gone.jpg", 5000), "no longer there"),
+        (file("huge.jpg", 21 << 20), "at most 20 MB"),
+        (json!({ "voice": { "file_id": "v", "file_unique_id": "v", "duration": 1 } }), "no picture"),
+    ];
+    for (content, words) in cases {
+        telegram.post(PERSON, content);
+        let reply = telegram.inbox.next("sendmessage").await;
+        assert!(text(&reply).contains(words), "{words}: {reply:?}");
+    }
+    // A file whose size was not told is found out by Telegram itself.
+    let refusal = json!({ "ok": false, "error_code": 400, "description": "Bad Request: file is too big" });
+    telegram.script("getFile", refusal);
+    telegram.post(PERSON, json!({ "photo": photo("selfie") }));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains("at most 20 MB"));
+    assert!(program.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_a_group_only_the_command_is_answered() {
+    let (mut telegram, _program) = polling(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    let mut original = message(GROUP, 50);
+    original["photo"] = photo("one");
+    telegram.post(GROUP, json!({ "photo": photo("one") }));
+    telegram.post(GROUP, json!({ "text": "hello" }));
+    telegram.post(GROUP, json!({ "text": "/guess@another_bot", "reply_to_message": original }));
+    let caption = telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/guess how old?" }));
+    let named = format!("/guess@{BOT_NAME}");
+    let reply = telegram.post(GROUP, json!({ "text": named, "reply_to_message": original }));
+    let in_topic = json!({ "text": "/guess", "message_thread_id": 3, "is_topic_message": true });
+    let bare = telegram.post(GROUP, in_topic);
+    for (id, words) in [(caption, " of about "), (reply, " of about "), (bare, "no picture")] {
+        let about = |asked: &Asked| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
+        let reply = telegram.inbox.wait("a reply", about).await;
+        assert!(text(&reply).contains(words), "{reply:?}");
+        assert_eq!(reply.body["message_thread_id"].as_i64(), (id == bare).then_some(3));
+    }
+    assert!(telegram.inbox.left("send").iter().all(|asked| asked.what == "sendchataction"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_and_chatter_in_private_are_answered_with_help() {
+    let (mut telegram, _program) = polling(&[]).await;
+    for (said, words) in [("/start", "128×128"), ("/help", "/guess"), ("hello", "Hi!"), ("/privacy", "not stored")] {
+        telegram.post(PERSON, json!({ "text": said }));
+        let reply = telegram.inbox.next("sendmessage").await;
+        assert!(text(&reply).contains(words), "{said}: {reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_waits_as_long_as_telegram_asks_and_follows_a_group_that_moved() {
+    let (mut telegram, _program) = polling(&[]).await;
+    let moved = json!({
+        "ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat",
+        "parameters": { "migrate_to_chat_id": -77 }
+    });
+    let pause = json!({
+        "ok": false, "error_code": 429, "description": "Too Many Requests: retry after 1", "parameters": { "retry_after": 1 }
+    });
+    telegram.script("sendMessage", moved);
+    telegram.script("sendMessage", pause);
+    telegram.post(GROUP, json!({ "text": "/privacy" }));
+    for chat in [GROUP, GROUP, -77] {
+        assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], chat);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_in_flight_is_answered_and_confirmed_when_the_program_is_told_to_stop() {
+    let (mut telegram, mut program) = polling(&[]).await;
+    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let id = telegram.post(PERSON, json!({ "photo": photo("slow") }));
+    telegram.inbox.next("fetched photos/slow").await;
+    program.terminate();
+    let confirmed = |asked: &Asked| asked.what == "getupdates" && asked.body["timeout"] == 0;
+    assert_eq!(telegram.inbox.wait("the last poll", confirmed).await.body["offset"], id + 1);
+    assert!(program.is_running());
+    gate.send(true).unwrap();
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
+    let (status, log) = program.finished().await;
+    assert!(status.success(), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_with_telegram_is_explained_and_outlived() {
+    let telegram = Telegram::start().await;
+    let base = telegram.base();
+    let program = Program::start(&[
+        ("TELOXIDE_TOKEN", "1:wrong-token"),
+        ("FACEGUESSER__TELEGRAM__API_BASE", &base),
+        ("FACEGUESSER__WEB__ENABLED", "false"),
+    ]);
+    let (status, log) = program.finished().await;
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("Telegram refuses the token") && !log.contains("wrong-token"), "{log}");
+
+    let (mut telegram, _program) = polling(&[]).await;
+    let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
+    telegram.script("getUpdates", json!({ "ok": false, "error_code": 409, "description": conflict }));
+    telegram.post(PERSON, json!({ "text": "/help" }));
+    telegram.post(PERSON, json!({ "text": "/help" }));
+    telegram.inbox.next("sendmessage").await;
+    telegram.inbox.next("sendmessage").await;
+}
