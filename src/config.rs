@@ -58,6 +58,7 @@ pub struct Discord {
     #[serde(default)]
     token_file: Option<PathBuf>,
     /// Channels in which every picture is answered.
+    #[serde(deserialize_with = "ids")]
     pub channels: Vec<u64>,
     pub api_base: Url,
     /// The gateway's address; `None` asks the API.
@@ -241,6 +242,31 @@ fn token(
     Ok(conventional.map(SecretString::from))
 }
 
+/// A list of numbers; a variable with one number in it arrives as that number.
+fn ids<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    struct Ids;
+    impl<'de> serde::de::Visitor<'de> for Ids {
+        type Value = Vec<u64>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list of ids, which are whole numbers")
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, id: u64) -> Result<Vec<u64>, E> {
+            Ok(vec![id])
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, id: i64) -> Result<Vec<u64>, E> {
+            u64::try_from(id).map(|id| vec![id]).map_err(E::custom)
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u64>, A::Error> {
+            std::iter::from_fn(|| list.next_element().transpose()).collect()
+        }
+    }
+    deserializer.deserialize_any(Ids)
+}
+
 fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -290,6 +316,8 @@ mod tests {
         assert_eq!(exposed(&config.discord.token), Some("first"));
         assert_eq!(exposed(&config.telegram.token), Some("12:third"));
         assert_eq!(config.discord.channels, [11, 22]);
+        assert_eq!(load(&[("FACEGUESSER__DISCORD__CHANNELS", "33")]).unwrap().discord.channels, [33]);
+        assert!(load(&[("FACEGUESSER__DISCORD__CHANNELS", "general")]).is_err());
         assert_eq!(config.telegram.api_base.as_str(), "http://127.0.0.1:4/");
     }
 

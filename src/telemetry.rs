@@ -1,6 +1,8 @@
 //! Logs: one line an event, to standard error, with fields and units. Never a photo, a token, a
 //! name or a message's text.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -20,7 +22,8 @@ pub fn start(log: &Log) -> Result<(), FilterError> {
     // addresses that hold tokens.
     let quiet = "serenity=warn,teloxide=warn,hyper=warn,reqwest=warn,tungstenite=warn";
     let filter = EnvFilter::try_new(format!("{quiet},{}", log.level)).map_err(|_| FilterError(log.level.clone()))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let in_colour = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(in_colour);
     // A second start happens in tests alone, where the first one's lines go on.
     let _ = match log.format {
         LogFormat::Text => lines.finish().try_init(),

@@ -262,3 +262,84 @@ fn reason(flaw: Flaw) -> &'static str {
         Flaw::Blurred => "blurred",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::{Bounds, CropFrame};
+    use crate::model::estimator::Estimate;
+
+    /// A face around `age` years, sure of both or of neither.
+    fn face(age: usize, female: f32, spread: usize, flaws: &[Flaw]) -> FaceAnalysis {
+        let years = age.saturating_sub(spread)..=age + spread;
+        let share = 1.0 / years.clone().count() as f32;
+        let age_probabilities = (0..101).map(|year| if years.contains(&year) { share } else { 0.0 }).collect();
+        FaceAnalysis {
+            bounds: Bounds { x: 0.0, y: 0.0, w: 10.0, h: 10.0 },
+            frame: CropFrame { center_x: 5.0, center_y: 5.0, side: 10.0, roll: 0.0 },
+            estimate: Estimate { age_probabilities, female_probability: female },
+            flaws: flaws.to_vec(),
+        }
+    }
+
+    fn analysis(faces: Vec<FaceAnalysis>) -> Analysis {
+        Analysis { width: 100, height: 100, faces }
+    }
+
+    #[test]
+    fn a_sure_guess_is_one_plain_sentence() {
+        let text = guess(&analysis(vec![face(31, 0.99, 5, &[])]), 0.5, 2000);
+        assert_eq!(text, "Looks like a woman of about 31 (likely 27 to 36).");
+        assert!(tips(&face(31, 0.99, 5, &[Flaw::Dark]), 0.5).is_empty());
+    }
+
+    #[test]
+    fn an_unsure_guess_says_so_and_names_what_was_measured() {
+        let text = guess(&analysis(vec![face(44, 0.4, 15, &[Flaw::Dark, Flaw::Blurred])]), 0.9, 2000);
+        assert!(text.starts_with("I'm not sure, but my guess is a man of about 44 (likely "), "{text}");
+        assert!(text.contains("Tip: The face is dark: ") && text.contains("The face is blurred: "), "{text}");
+        let without_flaw = guess(&analysis(vec![face(44, 0.4, 15, &[])]), 0.9, 2000);
+        assert!(without_flaw.contains("Tip: Try another photo"), "{without_flaw}");
+    }
+
+    #[test]
+    fn small_children_are_not_told_as_girls_or_boys() {
+        let text = |age, female| guess(&analysis(vec![face(age, female, 1, &[])]), 0.0, 2000);
+        assert!(text(2, 0.99).contains("a small child of about 2"));
+        assert!(text(9, 0.99).contains("a girl of about 9"));
+        assert!(text(9, 0.01).contains("a boy of about 9"));
+    }
+
+    #[test]
+    fn a_crowd_is_numbered_and_fits_the_platform() {
+        let crowd = analysis((0..40).map(|age| face(age + 20, 0.9, 5, &[Flaw::TooSmall])).collect());
+        let text = guess(&crowd, 0.0, 1024);
+        assert!(text.starts_with("I see 40 faces, numbered from left to right:\n1. a woman of about 20"), "{text}");
+        assert!(text.chars().count() <= 1024 && text.contains(" more."), "{text}");
+        assert!(guess(&crowd, 1.0, 5000).contains("(unsure, small in the picture)"));
+        assert!(alternative_text(&crowd, 0.0).chars().count() <= 1000);
+    }
+
+    #[test]
+    fn every_problem_has_its_own_sentence_with_a_next_step() {
+        let problems = [
+            Problem::NoPhoto,
+            Problem::PlatformLimit { limit: 20 << 20 },
+            Problem::Download(DownloadError::TooLarge { limit: 1 << 20 }),
+            Problem::Download(DownloadError::Gone { status: 404 }),
+            Problem::Download(DownloadError::ForeignHost),
+            Problem::Inference(InferenceError::Photo(PhotoError::Empty)),
+            Problem::Inference(InferenceError::Photo(PhotoError::NotAPicture { what: "a PDF document" })),
+            Problem::Inference(InferenceError::Photo(PhotoError::Truncated)),
+            Problem::Inference(InferenceError::Overloaded),
+            Problem::Inference(InferenceError::Stopped),
+        ];
+        let mut sentences: Vec<String> = problems.iter().map(problem).collect();
+        for sentence in &sentences {
+            assert!(sentence.contains("end") || sentence.contains("ttach") || sentence.contains("try"), "{sentence}");
+        }
+        sentences.sort();
+        sentences.dedup();
+        assert_eq!(sentences.len(), problems.len());
+    }
+}

@@ -39,10 +39,11 @@ const LEAST_SIDE: f32 = 64.0;
 const MOST_OUTSIDE: f32 = 0.12;
 /// Four standard deviations of the training crops (0.06).
 const MOST_TURN: f32 = 0.24;
-const LEAST_BRIGHTNESS: f32 = 45.0;
-const MOST_BRIGHTNESS: f32 = 215.0;
-/// The 2nd percentile of sharp validation crops lies above, the same crops blurred by a Gaussian
-/// of three crop pixels below.
+/// Of 600 validation crops, half a percent are darker than 56 and half a percent brighter than 196.
+const LEAST_BRIGHTNESS: f32 = 55.0;
+const MOST_BRIGHTNESS: f32 = 200.0;
+/// Of the same crops 1 % lie below 0.0046; blurred by a Gaussian of three crop pixels, 95 % lie
+/// below 0.0037.
 const LEAST_SHARPNESS: f32 = 0.004;
 
 impl Quality {

@@ -37,8 +37,14 @@ fn guess_prints_one_object_a_photo_with_the_promised_keys() {
     assert_eq!(output.status.code(), Some(0), "no face is an answer: {}", errors(&output));
     let [face_line, plain_line] = &lines(&output)[..] else { panic!("not two lines") };
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(keys(face_line), ["photo", "width", "height", "faces", "error", "elapsed_ms"].map(str::to_owned).sorted());
-    assert_eq!((&face_line["photo"], &face_line["width"], &face_line["height"]), (&json!(face), &json!(640), &json!(480)));
+    assert_eq!(
+        keys(face_line),
+        ["photo", "width", "height", "faces", "error", "elapsed_ms"].map(str::to_owned).sorted()
+    );
+    assert_eq!(
+        (&face_line["photo"], &face_line["width"], &face_line["height"]),
+        (&json!(face), &json!(640), &json!(480))
+    );
     let found = &face_line["faces"][0];
     let wanted = ["box", "age", "age_low", "age_high", "gender", "gender_probability", "confident", "tips"];
     assert_eq!(keys(found), wanted.map(str::to_owned).sorted());

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use faceguesser::config::Config;
 use faceguesser::face::FaceFinder;
-use faceguesser::inference::{Analysis, Engine, Framing};
 use faceguesser::inference::pool::Analyser;
+use faceguesser::inference::{Analysis, Engine, Framing};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
 use image::imageops::{self, FilterType};
@@ -89,7 +89,8 @@ fn with_orientation(upright: &GrayImage, orientation: u8) -> Vec<u8> {
     };
     let mut jpeg = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 97).encode_image(&stored).unwrap();
-    let exif = [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]].concat();
+    let exif =
+        [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]].concat();
     let length = (exif.len() as u16 + 2).to_be_bytes();
     [&jpeg[..2], &[0xff, 0xe1], &length, &exif, &jpeg[2..]].concat()
 }
@@ -119,7 +120,9 @@ fn a_face_anywhere_in_a_larger_picture_gives_the_guess_of_its_tight_crop() {
             missed += 1;
             continue;
         }
-        for (side, at, size) in [(200, (37, 11), (640, 480)), (200, (411, 263), (640, 480)), (300, (500, 90), (1280, 960))] {
+        for (side, at, size) in
+            [(200, (37, 11), (640, 480)), (200, (411, 263), (640, 480)), (300, (500, 90), (1280, 960))]
+        {
             let found = analyse(png(&pasted(face, side, at, size)), Framing::Find);
             match found.faces.as_slice() {
                 [_] => differences.push((age(&found) - age(&tight)).abs()),

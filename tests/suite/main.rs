@@ -4,6 +4,7 @@ mod architecture;
 mod browser;
 mod cli;
 mod discord;
+mod download;
 mod face;
 mod support;
 mod telegram;

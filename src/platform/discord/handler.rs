@@ -6,7 +6,7 @@
 use std::sync::{Arc, OnceLock};
 
 use serenity::all::{
-    Attachment, ChannelId, Command, CommandInteraction, Context, CreateAllowedMentions, CreateAttachment,
+    Attachment, ChannelId, CommandInteraction, Context, CreateAllowedMentions, CreateAttachment,
     CreateInteractionResponse, CreateInteractionResponseMessage, CreateMessage, EditInteractionResponse, EventHandler,
     Interaction, Message, MessageReference, Ready, Typing, UserId,
 };
@@ -59,7 +59,7 @@ impl EventHandler for Handler {
         self.me.get_or_init(|| ready.user.id);
         info!(%shard, guilds = ready.guilds.len(), "Discord is connected");
         if shard.get() == 0
-            && let Err(error) = Command::set_global_commands(&context.http, commands::all()).await
+            && let Err(error) = context.http.create_global_commands(&commands::all()).await
         {
             warn!(%error, "the commands could not be registered with Discord");
         }

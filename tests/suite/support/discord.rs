@@ -249,7 +249,8 @@ async fn converse(shared: Arc<Shared>, mut socket: WebSocket) {
 fn answers(shared: &Shared, message: &Value) -> (&'static str, Vec<Value>) {
     match message["op"].as_u64() {
         Some(1) => ("heartbeat", vec![json!({ "op": 11 })]),
-        Some(2) if message["d"]["token"] == TOKEN => (
+        // Discord takes the token here with and without the word that goes before it elsewhere.
+        Some(2) if message["d"]["token"].as_str().is_some_and(|token| token.trim_start_matches("Bot ") == TOKEN) => (
             "identify",
             vec![json!({ "op": 0, "t": "READY", "s": 1, "d": {
             "v": 10, "user": { "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true },

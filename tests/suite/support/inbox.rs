@@ -10,7 +10,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
 /// Longer than anything takes, so that a lost reply fails its test rather than hangs it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One request, taken apart.
 #[derive(Debug, Clone)]
@@ -39,8 +39,9 @@ impl Inbox {
         if let Some(at) = self.passed_over.iter().position(&is) {
             return self.passed_over.remove(at);
         }
+        let until = tokio::time::Instant::now() + PATIENCE;
         loop {
-            let Ok(Some(asked)) = tokio::time::timeout(PATIENCE, self.receiver.recv()).await else {
+            let Ok(Some(asked)) = tokio::time::timeout_at(until, self.receiver.recv()).await else {
                 let seen: Vec<&str> = self.passed_over.iter().map(|one| one.what.as_str()).collect();
                 panic!("{what} did not come; there was {seen:?}");
             };
