@@ -126,8 +126,8 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     screenshot(&browser, "refused.png").await;
 
     browser.set_window_size(390, 844).await.unwrap();
-    let width = browser.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await.unwrap();
-    assert_eq!(width, 0, "the page scrolls sideways on a phone");
+    let overflow = "const page = document.documentElement; return page.scrollWidth - page.clientWidth";
+    assert_eq!(browser.execute(overflow, vec![]).await.unwrap(), 0, "the page scrolls sideways on a phone");
     screenshot(&browser, "phone.png").await;
     browser.close().await.unwrap();
 }

@@ -76,7 +76,10 @@ async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
         (file("empty.jpg", 5000), "can't find a face"),
         (file("gone.jpg", 5000), "no longer there"),
         (file("huge.jpg", 21 << 20), "at most 20 MB"),
-        (json!({ "voice": { "file_id": "v", "file_unique_id": "v", "duration": 1 } }), "no picture"),
+        (
+            json!({ "voice": { "file_id": "v", "file_unique_id": "v", "duration": 1, "mime_type": "audio/ogg" } }),
+            "no picture",
+        ),
     ];
     for (content, words) in cases {
         telegram.post(PERSON, content);

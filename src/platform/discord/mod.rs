@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use serenity::all::{ChannelId, ClientBuilder, GatewayError, GatewayIntents, Http, HttpBuilder, HttpError};
+use serenity::all::{ChannelId, Client, ClientBuilder, GatewayError, GatewayIntents, Http, HttpBuilder, HttpError};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -97,10 +97,7 @@ pub enum DiscordError {
 /// [`DiscordError`] when waiting would not help; what may pass is tried again.
 pub async fn run(options: DiscordOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), DiscordError> {
     let replies = TaskTracker::new();
-    let served = tokio::select! {
-        served = serve(&options, bot, &replies, &shutdown) => served,
-        () = shutdown.cancelled() => Ok(()),
-    };
+    let served = serve(&options, bot, &replies, &shutdown).await;
     replies.close();
     if timeout(options.grace, replies.wait()).await.is_err() {
         warn!(left = replies.len(), "stopped before every reply on Discord was finished");
@@ -114,13 +111,10 @@ async fn serve(
     replies: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Result<(), DiscordError> {
-    let http = options.http()?;
-    let shards = recommended_shards(&http).await?;
-    let handler = Handler::new(bot, options, replies.clone());
-    let mut client = ClientBuilder::new_with_http(http, options.intents()).event_handler(handler).await?;
-    if let Some(gateway) = &options.gateway {
-        gateway.as_str().clone_into(&mut *client.ws_url.lock().await);
-    }
+    let (mut client, shards) = tokio::select! {
+        connected = connect(options, bot, replies) => connected?,
+        () = shutdown.cancelled() => return Ok(()),
+    };
     let manager = client.shard_manager.clone();
     tokio::select! {
         served = client.start_shards(shards) => served.map_err(told),
@@ -129,6 +123,22 @@ async fn serve(
             Ok(())
         }
     }
+}
+
+/// A client that knows its gateway, and how many shards Discord wants.
+async fn connect(
+    options: &DiscordOptions,
+    bot: Arc<Bot>,
+    replies: &TaskTracker,
+) -> Result<(Client, u32), DiscordError> {
+    let http = options.http()?;
+    let shards = recommended_shards(&http).await?;
+    let handler = Handler::new(bot, options, replies.clone());
+    let client = ClientBuilder::new_with_http(http, options.intents()).event_handler(handler).await?;
+    if let Some(gateway) = &options.gateway {
+        gateway.as_str().clone_into(&mut *client.ws_url.lock().await);
+    }
+    Ok((client, shards))
 }
 
 /// Asks how many shards Discord wants, again and again until it answers or refuses.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::payloads::SendChatActionSetters;
 use teloxide::requests::Requester;
-use teloxide::types::{ChatAction, FileId, Me, Message};
+use teloxide::types::{ChatAction, FileId, FileMeta, Me, Message};
 use teloxide::{ApiError, RequestError};
 use tokio::time::interval;
 use tracing::warn;
@@ -43,7 +43,16 @@ const HOW: &str = "Here, just send me a photo. In a group, send it with the capt
 #[derive(Debug, Clone, PartialEq)]
 struct RemoteFile {
     id: FileId,
-    bytes: u32,
+    /// Absent when Telegram does not say.
+    bytes: Option<u32>,
+}
+
+impl RemoteFile {
+    fn new(file: &FileMeta) -> Self {
+        // teloxide's own word for a size that was not given.
+        let bytes = Some(file.size).filter(|bytes| *bytes != u32::MAX);
+        Self { id: file.id.clone(), bytes }
+    }
 }
 
 /// What a message asks for.
@@ -102,7 +111,7 @@ impl Chat {
 
     async fn source(&self, file: RemoteFile) -> Result<PhotoSource, Problem> {
         let limit = Problem::PlatformLimit { limit: MAX_FILE.into() };
-        if file.bytes > MAX_FILE {
+        if file.bytes.is_some_and(|bytes| bytes > MAX_FILE) {
             return Err(limit);
         }
         let path = match self.api.get_file(file.id).await {
@@ -179,8 +188,7 @@ fn command<'a>(text: &'a str, me: &str) -> Option<&'a str> {
 fn file(message: &Message) -> Option<RemoteFile> {
     if let Some(sizes) = message.photo() {
         let largest = sizes.iter().max_by_key(|size| u64::from(size.width) * u64::from(size.height))?;
-        return Some(RemoteFile { id: largest.file.id.clone(), bytes: largest.file.size });
+        return Some(RemoteFile::new(&largest.file));
     }
-    let document = message.document()?;
-    Some(RemoteFile { id: document.file.id.clone(), bytes: document.file.size })
+    message.document().map(|document| RemoteFile::new(&document.file))
 }

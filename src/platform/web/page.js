@@ -165,9 +165,11 @@ function scale({ age, age_low, age_high }) {
 function gender(face) {
   const percent = Math.round(face.gender_probability * 100);
   const name = face.gender === "female" ? "Female" : "Male";
+  // No guess is certain, however it rounds.
+  const likely = percent > 99 ? "over 99" : percent;
   const bar = make("progress", { max: 100, value: percent });
   bar.setAttribute("aria-hidden", "true");
-  return make("p", { className: "gender" }, make("span", { textContent: `${name}, ${percent} % likely` }), bar);
+  return make("p", { className: "gender" }, make("span", { textContent: `${name}, ${likely} % likely` }), bar);
 }
 
 // --- Four ways in ---
