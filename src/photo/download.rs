@@ -51,10 +51,11 @@ pub enum DownloadError {
 #[derive(Debug, Clone)]
 pub struct Hosts(Vec<Origin>);
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Origin {
     scheme: String,
     host: String,
+    /// `None` for every port.
     port: Option<u16>,
 }
 
@@ -70,8 +71,16 @@ impl Hosts {
         Self(urls.into_iter().filter_map(Origin::of).collect())
     }
 
+    /// These, and every port of this address's host.
+    pub fn and_host_of(mut self, url: &Url) -> Self {
+        self.0.extend(Origin::of(url).map(|origin| Origin { port: None, ..origin }));
+        self
+    }
+
     fn holds(&self, url: &Url) -> bool {
-        Origin::of(url).is_some_and(|origin| self.0.contains(&origin))
+        let Some(asked) = Origin::of(url) else { return false };
+        let fits = |own: &Origin| own.port.is_none() || own.port == asked.port;
+        self.0.iter().any(|own| own.scheme == asked.scheme && own.host == asked.host && fits(own))
     }
 }
 

@@ -13,11 +13,10 @@ const REPLY: &str = "post /channels/77/messages";
 /// The program, connected.
 async fn connected(variables: &[(&str, &str)]) -> (Discord, Program) {
     let mut discord = Discord::start().await;
-    let base = discord.base();
+    let base = format!("{}/api/v10", discord.base());
     let mut all = vec![
         ("FACEGUESSER__DISCORD__TOKEN", TOKEN),
         ("FACEGUESSER__DISCORD__API_BASE", &base),
-        ("FACEGUESSER__DISCORD__FILE_HOSTS", &base),
         ("FACEGUESSER__WEB__ENABLED", "false"),
     ];
     all.extend_from_slice(variables);

@@ -157,6 +157,21 @@ fn a_run_stopped_and_resumed_ends_with_the_same_weights_to_the_bit() {
 }
 
 #[test]
+fn another_schedule_begins_where_an_earlier_run_ended() {
+    let scene = Scene::new();
+    let first = train(&scene.options("first")).unwrap();
+    let mut options = scene.options("second");
+    options.recipe.epochs = 1;
+    options.recipe.learning_rate = 1e-4;
+    options.start_from = Some(scene.path("first/checkpoint.safetensors"));
+    let second = train(&options).unwrap();
+    assert!(second[0].loss < (first[0].loss + first[1].loss) / 2.0, "{} after {first:?}", second[0].loss);
+    options.out = scene.path("third");
+    options.start_from = Some(scene.path("nowhere.safetensors"));
+    assert!(matches!(train(&options), Err(TrainingError::Checkpoint { .. })));
+}
+
+#[test]
 fn a_killed_program_resumes_to_the_same_weights_to_the_bit() {
     let scene = Scene::new();
     let command = |out: &str| {

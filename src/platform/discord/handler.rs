@@ -42,13 +42,7 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) fn new(bot: Arc<Bot>, options: &DiscordOptions, replies: TaskTracker) -> Self {
-        Self {
-            bot,
-            channels: options.channels.clone(),
-            hosts: Hosts::of(&options.file_hosts),
-            replies,
-            me: OnceLock::new(),
-        }
+        Self { bot, channels: options.channels.clone(), hosts: options.hosts(), replies, me: OnceLock::new() }
     }
 }
 

@@ -19,6 +19,7 @@ use url::Url;
 
 use crate::bot::Bot;
 use crate::config::{Config, DISCORD_API_BASE};
+use crate::photo::Hosts;
 use handler::Handler;
 
 /// The longest one REST request may take, an annotated picture's upload included.
@@ -45,15 +46,22 @@ impl DiscordOptions {
     /// `None` when no token is configured: then the bot is off.
     pub fn new(config: &Config) -> Option<Self> {
         let discord = &config.discord;
+        let default = DISCORD_API_BASE.parse().ok()?;
         Some(Self {
             token: discord.token.clone()?,
             channels: discord.channels.iter().filter(|id| **id != 0).map(|id| ChannelId::new(*id)).collect(),
-            api_base: (discord.api_base.as_str().trim_end_matches('/') != DISCORD_API_BASE)
-                .then(|| discord.api_base.clone()),
+            api_base: Some(root(&discord.api_base)).filter(|base| base.as_str() != root(&default).as_str()),
             gateway: discord.gateway.clone(),
             file_hosts: discord.file_hosts.clone(),
             grace: config.inference.grace,
         })
+    }
+
+    /// Where attachments may be fetched from: the configured hosts and, where a stand-in takes
+    /// the place of Discord's API, that stand-in.
+    fn hosts(&self) -> Hosts {
+        let hosts = Hosts::of(&self.file_hosts);
+        if let Some(base) = &self.api_base { hosts.and_host_of(base) } else { hosts }
     }
 
     /// Attachments arrive without a privilege in direct messages, with mentions and with
@@ -72,6 +80,15 @@ impl DiscordOptions {
             None => http.build(),
         })
     }
+}
+
+/// The address below which `/api/v10` lies, which people also write with it.
+fn root(base: &Url) -> Url {
+    let path = base.path().trim_end_matches('/');
+    let path = path.strip_suffix("/api/v10").or_else(|| path.strip_suffix("/api")).unwrap_or(path);
+    let mut root = base.clone();
+    root.set_path(path);
+    root
 }
 
 /// Why the Discord bot stopped for good.
