@@ -273,7 +273,7 @@ mod tests {
     fn face(age: usize, female: f32, spread: usize, flaws: &[Flaw]) -> FaceAnalysis {
         let years = age.saturating_sub(spread)..=age + spread;
         let share = 1.0 / years.clone().count() as f32;
-        let age_probabilities = (0..101).map(|year| if years.contains(&year) { share } else { 0.0 }).collect();
+        let age_probabilities = std::array::from_fn(|year| if years.contains(&year) { share } else { 0.0 });
         FaceAnalysis {
             bounds: Bounds { x: 0.0, y: 0.0, w: 10.0, h: 10.0 },
             frame: CropFrame { center_x: 5.0, center_y: 5.0, side: 10.0, roll: 0.0 },
