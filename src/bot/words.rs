@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn a_sure_guess_is_one_plain_sentence() {
         let text = guess(&analysis(vec![face(31, 0.99, 5, &[])]), 0.5, 2000);
-        assert_eq!(text, "Looks like a woman of about 31 (likely 27 to 36).");
+        assert_eq!(text, "Looks like a woman of about 31 (likely 27 to 35).");
         assert!(tips(&face(31, 0.99, 5, &[Flaw::Dark]), 0.5).is_empty());
     }
 

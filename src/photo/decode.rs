@@ -70,6 +70,7 @@ fn pixels(bytes: &[u8], limits: &DecodeLimits, colour: Colour) -> Result<(Dynami
         Format::Png => {
             with_decoder(PngDecoder::with_limits(cursor, allocation(limits)).map_err(fault)?, limits, format)
         }
+        Format::WebP if riff_is_truncated(bytes) => Err(PhotoError::Truncated),
         Format::WebP => with_decoder(WebPDecoder::new(cursor).map_err(fault)?, limits, format),
         Format::Gif => with_decoder(GifDecoder::new(cursor).map_err(fault)?, limits, format),
     }
@@ -164,6 +165,13 @@ fn is_truncated(bytes: &[u8]) -> bool {
     let last_scan = memchr::memmem::rfind(bytes, b"\xff\xda");
     let end = memchr::memmem::rfind(bytes, b"\xff\xd9");
     last_scan.is_none_or(|scan| end.is_none_or(|end| end < scan))
+}
+
+/// Whether a RIFF file, which a WebP is, ends before the length in its header (little-endian,
+/// without the first eight bytes) says: its decoder calls that damage.
+fn riff_is_truncated(bytes: &[u8]) -> bool {
+    let length = bytes.get(4..8).and_then(|field| field.try_into().ok()).map_or(0, u32::from_le_bytes);
+    (bytes.len() as u64) < u64::from(length) + 8
 }
 
 /// BT.601 luma, the same weights as a JPEG's own Y, so that a PNG of a photo reads as its JPEG.

@@ -103,22 +103,22 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     tokio::time::timeout(PATIENCE, open).await.expect("the chat page opens");
     screenshot(&browser, "empty.png").await;
 
+    drop_file(&browser, "three.jpg", &photo_with_faces(3)).await;
+    wait(&browser, ".message.bot:last-child .face:nth-child(3)").await;
+    screenshot(&browser, "three-faces.png").await;
+
     let photo = match folder("FACEGUESSER_PHOTOS") {
         Some(photos) => std::fs::read(photos.join("person-woman.jpg")).unwrap(),
         None => photo_with_a_face(),
     };
     drop_file(&browser, "person-woman.jpg", &photo).await;
-    let card = wait(&browser, "img.card").await;
+    let card = wait(&browser, ".message.bot:last-child img.card").await;
     assert!(card.attr("alt").await.unwrap().unwrap().contains("box 1"));
-    let drawn = "return document.querySelector('img.card').decode().then(() => document.querySelector('img.card').naturalWidth)";
+    let drawn = "return [...document.querySelectorAll('img.card')].at(-1).decode().then(() => [...document.querySelectorAll('img.card')].at(-1).naturalWidth)";
     assert!(browser.execute(drawn, vec![]).await.unwrap().as_u64().unwrap() >= 320);
     let said = wait(&browser, ".message.bot:last-child .words").await.text().await.unwrap();
     assert!(said.contains(" of about ") && said.contains("likely"), "{said}");
     screenshot(&browser, "one-face.png").await;
-
-    drop_file(&browser, "three.jpg", &photo_with_faces(3)).await;
-    wait(&browser, ".message.bot:last-child .face:nth-child(3)").await;
-    screenshot(&browser, "three-faces.png").await;
 
     drop_file(&browser, "notes.jpg", b"Just some words.\n").await;
     let refusal = Locator::XPath("//*[contains(@class,'words')][contains(text(),'not a picture')]");

@@ -5,9 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -16,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::inbox::{Asked, Inbox, Shelf, inbox};
+use super::inbox::{Asked, Inbox, Shelf, inbox, taken_apart};
 use super::openapi::OpenApi;
 
 pub const TOKEN: &str = "stand-in.discord.token";
@@ -143,7 +142,10 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
     let method = request.method().as_str().to_lowercase();
     let query = request.uri().query().unwrap_or_default().to_owned();
     let authorized = request.headers().get("authorization").is_some_and(|sent| sent == &format!("Bot {TOKEN}"));
-    let (body, files) = parts(request).await;
+    let (mut body, files) = taken_apart(request).await;
+    if let Some(payload) = body.get_mut("payload_json") {
+        body = payload.take();
+    }
     let what = format!("{method} {path}");
     if !authorized && !path.starts_with("/interactions") && !path.starts_with("/webhooks") && path != "/gateway" {
         return (StatusCode::UNAUTHORIZED, axum::Json(json!({ "message": "401: Unauthorized", "code": 0 })))
@@ -177,28 +179,6 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
     };
     let _ = shared.asked.send(Asked { what, body, files });
     if answer.is_null() { StatusCode::NO_CONTENT.into_response() } else { axum::Json(answer).into_response() }
-}
-
-/// The JSON of a request and its uploaded files.
-async fn parts(request: Request) -> (Value, std::collections::BTreeMap<String, Bytes>) {
-    let multipart =
-        request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
-    if !multipart {
-        let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-        return (serde_json::from_slice(&body).unwrap_or_default(), Default::default());
-    }
-    let (mut body, mut files) = (Value::Null, std::collections::BTreeMap::new());
-    let mut form = Multipart::from_request(request, &()).await.unwrap();
-    while let Some(field) = form.next_field().await.unwrap() {
-        let name = field.name().unwrap_or_default().to_owned();
-        let bytes = field.bytes().await.unwrap();
-        if name == "payload_json" {
-            body = serde_json::from_slice(&bytes).unwrap();
-        } else {
-            files.insert(name, bytes);
-        }
-    }
-    (body, files)
 }
 
 async fn gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use serde_json::Value;
+use axum::extract::{FromRequest, Multipart, Request};
+use serde_json::{Map, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
@@ -92,4 +93,27 @@ impl Shelf {
         }
         Some(bytes)
     }
+}
+
+/// The fields of a request, with numbers and objects read back from a form's text; and its files
+/// by part name.
+pub async fn taken_apart(request: Request) -> (Value, BTreeMap<String, Bytes>) {
+    let kind = request.headers().get("content-type");
+    if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/")) {
+        let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+        return (serde_json::from_slice(&body).unwrap_or_default(), BTreeMap::new());
+    }
+    let (mut body, mut files) = (Map::new(), BTreeMap::new());
+    let mut form = Multipart::from_request(request, &()).await.unwrap();
+    while let Some(field) = form.next_field().await.unwrap() {
+        let name = field.name().unwrap_or_default().to_owned();
+        if field.file_name().is_some() {
+            files.insert(name, field.bytes().await.unwrap());
+        } else {
+            let text = field.text().await.unwrap();
+            let value = serde_json::from_str(&text).ok().filter(|value: &Value| !value.is_string());
+            body.insert(name, value.unwrap_or(Value::String(text)));
+        }
+    }
+    (Value::Object(body), files)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::inbox::{Asked, Inbox, Shelf, inbox};
+use super::inbox::{Asked, Inbox, Shelf, inbox, taken_apart};
 
 pub const TOKEN: &str = "12345:stand-in-telegram-token";
 pub const BOT_NAME: &str = "guessing_bot";
@@ -126,7 +126,7 @@ async fn method(
         return failed(StatusCode::UNAUTHORIZED, "Unauthorized");
     }
     let method = method.to_lowercase();
-    let (body, files) = parts(request).await;
+    let (body, files) = taken_apart(request).await;
     let fault = shared.api.as_ref().and_then(|api| api.check(&method, &body, &files).err());
     if let Some(fault) = fault {
         let _ = shared.asked.send(Asked { what: format!("refused {method}"), body: fault.clone().into(), files });
@@ -191,29 +191,6 @@ impl Shared {
         };
         tokio::time::timeout(hold, held).await.unwrap_or_else(|_| json!([]))
     }
-}
-
-/// The fields of a request, with numbers and objects read back from a form's text; and its files.
-async fn parts(request: Request) -> (Value, BTreeMap<String, Bytes>) {
-    let multipart =
-        request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/"));
-    if !multipart {
-        let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-        return (serde_json::from_slice(&body).unwrap_or_default(), BTreeMap::new());
-    }
-    let (mut body, mut files) = (Map::new(), BTreeMap::new());
-    let mut form = Multipart::from_request(request, &()).await.unwrap();
-    while let Some(field) = form.next_field().await.unwrap() {
-        let name = field.name().unwrap_or_default().to_owned();
-        if field.file_name().is_some() {
-            files.insert(name, field.bytes().await.unwrap());
-        } else {
-            let text = field.text().await.unwrap();
-            let value = serde_json::from_str(&text).ok().filter(|value: &Value| !value.is_string());
-            body.insert(name, value.unwrap_or(Value::String(text)));
-        }
-    }
-    (Value::Object(body), files)
 }
 
 /// Telegram's own description of its methods and types.
