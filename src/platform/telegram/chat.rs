@@ -152,7 +152,8 @@ impl Chat {
 
 /// What `message` asks the bot `me` for, if anything.
 fn wish(message: &Message, me: &str) -> Option<Wish> {
-    if message.from.as_ref().is_some_and(|sender| sender.is_bot) {
+    // An admin who writes as the group is shown as a bot of Telegram's own, with a sender chat.
+    if message.sender_chat.is_none() && message.from.as_ref().is_some_and(|sender| sender.is_bot) {
         return None;
     }
     let private = message.chat.is_private();

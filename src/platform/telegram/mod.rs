@@ -95,7 +95,9 @@ pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: Cancellation
 async fn introduce(api: &teloxide::Bot) -> Result<Me, TelegramError> {
     let me = persistently("getMe", || api.get_me().into_future()).await?;
     // Telegram hands out updates one way only: with a webhook set, polling is refused.
-    persistently("deleteWebhook", || api.delete_webhook().into_future()).await?;
+    if let Err(error) = api.delete_webhook().await {
+        warn!(error = told(&error), "a webhook, if one is set, could not be switched off");
+    }
     let commands = chat::COMMANDS.map(|(name, purpose)| BotCommand::new(name, purpose));
     if let Err(error) = api.set_my_commands(commands).await {
         warn!(error = told(&error), "the commands could not be registered with Telegram");
