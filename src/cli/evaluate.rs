@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::wire;
+use crate::config::Config;
 use crate::evaluation::{Measurement, Scores, measure};
 use crate::face::{CropFrame, FaceCrop};
-use crate::model::estimator::{Estimator, embedded};
+use crate::model::estimator::Estimator;
 
 /// Options of `evaluate`.
 #[derive(Debug, clap::Args)]
@@ -24,16 +26,13 @@ pub struct Arguments {
     /// Also write each picture's guess to this CSV file.
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
-    /// Measure these weights, such as those `train` left in --out, instead of the compiled-in ones.
+    /// Measure these weights, such as those `train` left in --out, instead of the configured ones.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Confidence score from which the table counts a guess as sure.
-    #[arg(long, value_name = "SCORE", default_value_t = 0.5)]
-    confident: f32,
 }
 
 /// Measures and prints; the exit code is 1 when a picture could not be read.
-pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(
         arguments.aligned,
         "evaluating whole photos is not available yet: give tight crops and add --aligned"
@@ -43,7 +42,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             let bytes = std::fs::read(path).with_context(|| format!("cannot read the weights {}", path.display()))?;
             Estimator::from_safetensors(&bytes).with_context(|| path.display().to_string())?
         }
-        None => Estimator::from_safetensors(&embedded())?,
+        None => wire::face_estimator(config)?,
     };
     let whole = |luma: &_| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma))));
     let measurement = measure(&arguments.data, &estimator, whole)?;
@@ -54,7 +53,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         println!("{}", serde_json::to_string(&scores)?);
     } else {
-        print_table(&measurement, &scores, arguments.confident);
+        print_table(&measurement, &scores, config.guess.confident);
     }
     tell_left_out(&measurement);
     Ok(if measurement.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

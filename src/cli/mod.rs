@@ -61,7 +61,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => run::run(&config),
         Command::Guess(arguments) => guess::run(arguments, &config),
         Command::Check => check::run(&config),
-        Command::Evaluate(arguments) => evaluate::run(arguments),
+        Command::Evaluate(arguments) => evaluate::run(arguments, &config),
         Command::Train(arguments) => train::run(arguments),
     }
 }
