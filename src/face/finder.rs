@@ -15,10 +15,8 @@ pub struct FinderOptions {
     pub max_faces: usize,
     /// Longer side of the first, coarse look, in pixels.
     pub coarse_side: u32,
-    /// Longer side of the second look, taken when the first leaves room for smaller faces: this
-    /// share of the photo's own, within these bounds.
-    pub fine_share: f32,
-    pub fine_sides: [u32; 2],
+    /// Longer side of the second look, taken when the first leaves room for smaller faces.
+    pub fine_side: u32,
     /// Score from which a detection counts.
     pub threshold: f32,
     /// Score from which one counts that was found only after turning or padding the photo.
@@ -26,18 +24,10 @@ pub struct FinderOptions {
 }
 
 impl Default for FinderOptions {
-    /// A portrait's face is found at a coarse side of 256. On composites of 640×480 pixels a fine
-    /// side of 448 finds at least what YuNet finds at full size, in every condition tried (the
-    /// table stands in `models/MODEL_CARD.md`); above 1,024 looking costs more than it finds.
+    /// On composites of 640×480 pixels a coarse side of 384 finds at least what YuNet finds at
+    /// full size, in every condition tried (the table stands in `models/MODEL_CARD.md`).
     fn default() -> Self {
-        Self {
-            max_faces: 32,
-            coarse_side: 256,
-            fine_share: 0.7,
-            fine_sides: [448, 1024],
-            threshold: 0.35,
-            retry_threshold: 0.5,
-        }
+        Self { max_faces: 32, coarse_side: 384, fine_side: 1024, threshold: 0.35, retry_threshold: 0.5 }
     }
 }
 
@@ -51,6 +41,9 @@ const PADDING: f32 = 0.5;
 const WINDOW: f32 = 1.6;
 /// Below this score of the closer look the face may stand on its side; the window is turned too.
 const DOUBTFUL: f32 = 0.6;
+
+/// Further looks at each face after the closer one.
+const SETTLING_LOOKS: usize = 2;
 
 /// Finds faces, from any thread.
 pub struct FaceFinder {
@@ -75,7 +68,7 @@ impl FaceFinder {
     /// The faces in `luma`, largest first.
     ///
     /// A coarse look at the whole; unless that shows a portrait, a finer one; if both are empty,
-    /// the picture with a border around it (for faces that fill the frame) and on its
+    /// the coarse picture with a border around it (for faces that fill the frame) and on its
     /// sides (for photos that were never turned upright). Each face is then looked at closely and
     /// level, so that its frame does not depend on how it was found.
     ///
@@ -90,16 +83,13 @@ impl FaceFinder {
         let (coarse, scale) = shrunk(luma, options.coarse_side)?;
         let mut found = scaled(self.look(&coarse, options.threshold)?, scale);
         let largest = found.iter().map(|face| side(face)).fold(0.0, f32::max);
-        let (shorter, longer) = (width.min(height), width.max(height));
-        if largest < PORTRAIT * shorter as f32 {
-            let [least, most] = options.fine_sides;
-            let (fine, scale) = shrunk(luma, ((options.fine_share * longer as f32) as u32).clamp(least, most))?;
-            if longer > options.coarse_side {
-                found.extend(scaled(self.look(&fine, options.threshold)?, scale));
-            }
-            if found.is_empty() {
-                found = scaled(self.retry(&fine)?, scale);
-            }
+        let shorter = width.min(height) as f32;
+        if largest < PORTRAIT * shorter && width.max(height) > options.coarse_side {
+            let (fine, scale) = shrunk(luma, options.fine_side)?;
+            found.extend(scaled(self.look(&fine, options.threshold)?, scale));
+        }
+        if found.is_empty() {
+            found = scaled(self.retry(&coarse)?, scale);
         }
         let mut faces: Vec<Face> = Vec::new();
         for detection in distinct(found.iter().map(face).collect()).into_iter().take(4 * options.max_faces) {
@@ -123,11 +113,11 @@ impl FaceFinder {
     }
 
     /// Padded, then turned by quarters: the first of the two that shows something.
-    fn retry(&self, picture: &GrayImage) -> Result<Vec<Detection>, FaceError> {
-        let (width, height) = picture.dimensions();
+    fn retry(&self, coarse: &GrayImage) -> Result<Vec<Detection>, FaceError> {
+        let (width, height) = coarse.dimensions();
         let border = (PADDING * width.max(height) as f32) as u32;
         let mut padded = GrayImage::from_pixel(width + 2 * border, height + 2 * border, image::Luma([128]));
-        imageops::replace(&mut padded, picture, i64::from(border), i64::from(border));
+        imageops::replace(&mut padded, coarse, i64::from(border), i64::from(border));
         let (padded, scale) = shrunk(&padded, self.options.coarse_side)?;
         let found = scaled(self.look(&padded, self.options.retry_threshold)?, scale);
         if !found.is_empty() {
@@ -137,7 +127,7 @@ impl FaceFinder {
         let mut best: Vec<Detection> = Vec::new();
         let score = |found: &[Detection]| found.iter().map(|found| found.score).fold(0.0, f32::max);
         for turn in [Turn::Quarter, Turn::ThreeQuarters, Turn::Half] {
-            let (turned, back) = turn.apply(picture);
+            let (turned, back) = turn.apply(coarse);
             let found = self.look(&turned, self.options.retry_threshold)?;
             if score(&found) > score(&best) {
                 best = found.into_iter().map(|found| mapped(found, &back)).collect();
@@ -158,8 +148,17 @@ impl FaceFinder {
                 }
             }
         }
-        // What was clear at first sight stays, even where the closer look loses it.
-        Ok(best.or((face.score >= DOUBTFUL).then_some(face)))
+        let Some(mut best) = best else {
+            // What was clear at first sight stays, even where the closer look loses it.
+            return Ok((face.score >= DOUBTFUL).then_some(face));
+        };
+        // Each further look starts from where the last one ended, so that all of them end at the
+        // same frame, wherever the first one began.
+        for _ in 0..SETTLING_LOOKS {
+            let Some(next) = self.window(luma, &best, 0.0)?.filter(|next| next.score > best.score - 0.1) else { break };
+            best = next;
+        }
+        Ok(Some(best))
     }
 
     fn window(&self, luma: &GrayImage, face: &Face, turn: f32) -> Result<Option<Face>, FaceError> {

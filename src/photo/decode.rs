@@ -111,9 +111,9 @@ fn image_fault(error: ImageError, format: Format) -> PhotoError {
     {
         return PhotoError::Truncated;
     }
-    // The PNG and WebP decoders hide the end of the data inside their own error types.
-    let words = error.to_string();
-    if words.contains("end of file") || words.contains("EOF") || words.contains("fill whole buffer") {
+    // The PNG, WebP and GIF decoders hide the end of the data inside their own error types.
+    let words = error.to_string().to_ascii_lowercase();
+    if ["end of file", "eof", "fill whole buffer", "truncated"].iter().any(|end| words.contains(end)) {
         return PhotoError::Truncated;
     }
     PhotoError::Damaged { format: format.name() }

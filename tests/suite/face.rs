@@ -88,7 +88,7 @@ fn with_orientation(upright: &GrayImage, orientation: u8) -> Vec<u8> {
         _ => picture,
     };
     let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 97).encode_image(&stored).unwrap();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100).encode_image(&stored).unwrap();
     let exif =
         [b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", &[orientation, 0, 0, 0, 0, 0, 0][..]].concat();
     let length = (exif.len() as u16 + 2).to_be_bytes();
