@@ -75,6 +75,19 @@ impl FaceCrop {
         Self { pixels: sample(luma, frame) }
     }
 
+    /// Fills with one grey value what `frame` holds of the world outside of `luma`, instead of the
+    /// continued edge.
+    pub fn fill_outside(&mut self, luma: &GrayImage, frame: &CropFrame, value: u8) {
+        let (width, height) = (luma.width() as f32, luma.height() as f32);
+        let units = |at: usize| (at as f32 + 0.5) / SIDE as f32 - 0.5;
+        for (at, pixel) in self.pixels.iter_mut().enumerate() {
+            let (x, y) = frame.to_photo(units(at % SIDE), units(at / SIDE));
+            if x < 0.0 || y < 0.0 || x >= width || y >= height {
+                *pixel = value;
+            }
+        }
+    }
+
     /// The pixels, row by row from the top: `SIDE * SIDE` bytes.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
@@ -234,6 +247,19 @@ mod tests {
         (0..50).for_each(|y| picture.put_pixel(49, y, image::Luma([200])));
         let frame = CropFrame { center_x: 500.0, center_y: 25.0, side: 100.0, roll: 0.0 };
         assert!(FaceCrop::cut(&picture, &frame).pixels().iter().all(|&value| value == 200));
+    }
+
+    #[test]
+    fn what_lies_outside_the_photo_can_be_filled_with_grey() {
+        let picture = GrayImage::from_pixel(50, 50, image::Luma([10]));
+        let frame = CropFrame { center_x: 0.0, center_y: 25.0, side: 50.0, roll: 0.0 };
+        let mut crop = FaceCrop::cut(&picture, &frame);
+        crop.fill_outside(&picture, &frame, 77);
+        for row in crop.pixels().chunks(SIDE) {
+            assert!(
+                row[..SIDE / 2].iter().all(|&value| value == 77) && row[SIDE / 2..].iter().all(|&value| value == 10)
+            );
+        }
     }
 
     #[test]

@@ -33,6 +33,8 @@ impl Default for FinderOptions {
 
 /// A face of this share of the photo's shorter side is a portrait's: nobody smaller is looked for.
 const PORTRAIT: f32 = 0.4;
+/// Up to this reduction the coarse look misses only faces too small to be guessed at.
+const FINE_FROM: f32 = 2.0;
 /// Two detections that share more than this are one face.
 const SAME_FACE: f32 = 0.3;
 /// Grey border for the padded retry, as a share of the photo's longer side.
@@ -42,8 +44,12 @@ const WINDOW: f32 = 1.6;
 /// Below this score of the closer look the face may stand on its side; the window is turned too.
 const DOUBTFUL: f32 = 0.6;
 
+/// Score from which a cell's report of the face in a window is weighed in.
+const FAINTEST: f32 = 0.2;
+/// Reports in a window that share more than this are of the same face.
+const SAME_REPORT: f32 = 0.5;
 /// Further looks at each face after the closer one.
-const SETTLING_LOOKS: usize = 2;
+const SETTLING_LOOKS: usize = 1;
 
 /// Finds faces, from any thread.
 pub struct FaceFinder {
@@ -67,7 +73,8 @@ impl FaceFinder {
 
     /// The faces in `luma`, largest first.
     ///
-    /// A coarse look at the whole; unless that shows a portrait, a finer one; if both are empty,
+    /// A coarse look at the whole; of a large photo, unless that shows a portrait, a finer one; if
+    /// neither shows a face,
     /// the coarse picture with a border around it (for faces that fill the frame) and on its
     /// sides (for photos that were never turned upright). Each face is then looked at closely and
     /// level, so that its frame does not depend on how it was found.
@@ -84,7 +91,7 @@ impl FaceFinder {
         let mut found = scaled(self.look(&coarse, options.threshold)?, scale);
         let largest = found.iter().map(|face| side(face)).fold(0.0, f32::max);
         let shorter = width.min(height) as f32;
-        if largest < PORTRAIT * shorter && width.max(height) > options.coarse_side {
+        if largest < PORTRAIT * shorter && scale > FINE_FROM {
             let (fine, scale) = shrunk(luma, options.fine_side)?;
             found.extend(scaled(self.look(&fine, options.threshold)?, scale));
         }
@@ -163,8 +170,10 @@ impl FaceFinder {
 
     fn window(&self, luma: &GrayImage, face: &Face, turn: f32) -> Result<Option<Face>, FaceError> {
         let frame = CropFrame { side: face.frame.side * WINDOW, roll: face.frame.roll + turn, ..face.frame };
-        let window = FaceCrop::cut(luma, &frame);
-        let found = self.detector.detect(window.pixels(), SIDE, SIDE, self.options.threshold)?;
+        let mut window = FaceCrop::cut(luma, &frame);
+        // The detector takes the streaks of a continued edge for a part of the face.
+        window.fill_outside(luma, &frame, 128);
+        let found = self.detector.detect(window.pixels(), SIDE, SIDE, FAINTEST)?;
         let distance = |found: &Detection| {
             let [left, top, width, height] = found.bounds;
             let middle = SIDE as f32 / 2.0;
@@ -172,7 +181,8 @@ impl FaceFinder {
         };
         // The window's own face is the one in its middle; a neighbour may stand at its edge.
         let central = found.into_iter().filter(|found| distance(found) < SIDE as f32 / 4.0);
-        let Some(best) = central.max_by(|a, b| a.score.total_cmp(&b.score)) else { return Ok(None) };
+        let best = settled(&central.collect::<Vec<_>>()).filter(|best| best.score >= self.options.threshold);
+        let Some(best) = best else { return Ok(None) };
         let units = |value: f32| value / SIDE as f32 - 0.5;
         let to_photo = |[x, y]: [f32; 2]| {
             let (x, y) = frame.to_photo(units(x), units(y));
@@ -238,6 +248,23 @@ fn mapped_bounds([x, y, w, h]: [f32; 4], map: impl Fn(f32, f32) -> [f32; 2]) -> 
     let low = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f32::MAX, f32::min);
     let high = |axis: usize| corners.iter().map(|corner| corner[axis]).fold(f32::MIN, f32::max);
     [low(0), low(1), high(0) - low(0), high(1) - low(1)]
+}
+
+/// The mean of all reports of the face that the best one is of, weighted by their scores: cells
+/// that see the same face err in different directions.
+fn settled(found: &[Detection]) -> Option<Detection> {
+    let best = *found.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
+    let bounds = face(&best).bounds;
+    let alike: Vec<&Detection> =
+        found.iter().filter(|other| face(other).bounds.overlap(&bounds) > SAME_REPORT).collect();
+    let total: f32 = alike.iter().map(|found| found.score).sum();
+    let mean =
+        |value: &dyn Fn(&Detection) -> f32| alike.iter().map(|found| found.score * value(found)).sum::<f32>() / total;
+    Some(Detection {
+        bounds: std::array::from_fn(|at| mean(&|found| found.bounds[at])),
+        landmarks: std::array::from_fn(|point| std::array::from_fn(|axis| mean(&|found| found.landmarks[point][axis]))),
+        ..best
+    })
 }
 
 /// The root of the box's area.

@@ -19,7 +19,12 @@ pub fn augmented(example: &Example, ranges: &Augmentation, random: &mut ChaCha8R
         roll: frame.roll + spread(ranges.roll).to_radians(),
     };
     let exponent = (1.0 + ranges.gamma).powf(spread(1.0));
-    let mut pixels = FaceCrop::cut(&example.luma, &frame).pixels().to_vec();
+    let mut crop = FaceCrop::cut(&example.luma, &frame);
+    // No draw where it is off: recipes from before it give the same crops as then.
+    if ranges.border > 0.0 && random.random_bool(f64::from(ranges.border)) {
+        crop.fill_outside(&example.luma, &frame, random.random());
+    }
+    let mut pixels = crop.pixels().to_vec();
     if random.random_bool(0.5) {
         pixels.chunks_mut(SIDE).for_each(<[u8]>::reverse);
     }

@@ -41,6 +41,9 @@ pub struct Augmentation {
     pub gamma: f32,
     pub blur: f32,
     pub cutout: f32,
+    /// Not in checkpoints of earlier recipes.
+    #[serde(default)]
+    pub border: f32,
 }
 
 impl Recipe {
@@ -71,6 +74,10 @@ impl Recipe {
             || !(0.0..1.0).contains(&self.warm_up)
         {
             return unfit("dropout, average and warm_up must lie in 0..1");
+        }
+        let Augmentation { blur, cutout, border, .. } = self.augmentation;
+        if ![blur, cutout, border].iter().all(|chance| (0.0..=1.0).contains(chance)) {
+            return unfit("blur, cutout and border are chances: they must lie in 0..=1");
         }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_share >= 0.0 && self.age_spread > 0.0) {
             return unfit("learning_rate and age_spread must be positive, weight_decay and extra_share not negative");

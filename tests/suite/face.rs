@@ -157,8 +157,8 @@ fn every_condition_is_met_as_well_as_by_the_yardstick() {
         ("blurred", 1.0, 120, |picture| imageops::blur(&picture, 3.0)),
         ("turned by 90°", 0.79, 120, |picture| imageops::rotate90(&picture)),
         ("half hidden", 0.92, 120, |mut picture| {
-            let hidden = GrayImage::from_pixel(400, 60, Luma([90]));
-            imageops::overlay(&mut picture, &hidden, 120, 240);
+            // The lower half of the face; grey, as the yardstick had it.
+            imageops::overlay(&mut picture, &GrayImage::from_pixel(120, 60, Luma([90])), 260, 240);
             picture
         }),
     ];

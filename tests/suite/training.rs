@@ -42,6 +42,7 @@ shift = 0.08
 gamma = 0.6
 blur = 0.1
 cutout = 0.2
+border = 0.5
 "#;
 
 /// Folders of drawn faces, and places for results.
