@@ -42,7 +42,7 @@ pub struct Label {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scores {
     pub photos: usize,
-    /// Mean absolute error of the expected age, years.
+    /// Mean absolute error of the guessed age, years.
     pub age_mae: f64,
     /// The same over true ages 21 to 60.
     pub age_mae_21_60: f64,
@@ -79,7 +79,7 @@ pub fn scores(estimates: &[Estimate], labels: &[Label]) -> Scores {
     }
 }
 
-/// Mean absolute error of the expected age, years.
+/// Mean absolute error of the guessed age, years.
 pub fn age_mae(pairs: &[Pair<'_>]) -> f64 {
     mean(pairs.iter().map(|(estimate, label)| f64::from((estimate.age() - label.age).abs())))
 }

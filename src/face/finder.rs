@@ -44,6 +44,8 @@ const WINDOW: f32 = 1.6;
 /// Below this score of the closer look the face may stand on its side; the window is turned too.
 const DOUBTFUL: f32 = 0.6;
 
+/// From this score of the first look a face stays, even where the closer look loses it.
+const CLEAR: f32 = 0.45;
 /// Score from which a cell's report of the face in a window is weighed in.
 const FAINTEST: f32 = 0.2;
 /// Reports in a window that share more than this are of the same face.
@@ -89,7 +91,7 @@ impl FaceFinder {
         let options = &self.options;
         let (coarse, scale) = shrunk(luma, options.coarse_side)?;
         let mut found = scaled(self.look(&coarse, options.threshold)?, scale);
-        let largest = found.iter().map(|face| side(face)).fold(0.0, f32::max);
+        let largest = found.iter().map(side).fold(0.0, f32::max);
         let shorter = width.min(height) as f32;
         if largest < PORTRAIT * shorter && scale > FINE_FROM {
             let (fine, scale) = shrunk(luma, options.fine_side)?;
@@ -156,8 +158,7 @@ impl FaceFinder {
             }
         }
         let Some(mut best) = best else {
-            // What was clear at first sight stays, even where the closer look loses it.
-            return Ok((face.score >= DOUBTFUL).then_some(face));
+            return Ok((face.score >= CLEAR).then_some(face));
         };
         // Each further look starts from where the last one ended, so that all of them end at the
         // same frame, wherever the first one began.

@@ -105,7 +105,7 @@ impl Analyser for Engine {
             match self.estimator.estimate(batch) {
                 Ok(batch) => estimates.extend(batch),
                 Err(error) => {
-                    return photos.iter().map(|_| Err(error.to_string()).map_err(InferenceError::Failed)).collect();
+                    return photos.iter().map(|_| Err(InferenceError::Failed(error.to_string()))).collect();
                 }
             }
         }

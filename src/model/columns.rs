@@ -23,7 +23,7 @@ impl Geometry {
     pub(super) fn new(kernel: usize, stride: usize, input: &Shape, weight: &Shape) -> Result<Self> {
         let (batch, height, width, channels) = input.dims4()?;
         let (height_of_kernel, width_of_kernel, in_channels, out_channels) = weight.dims4()?;
-        if [height_of_kernel, width_of_kernel] != [kernel; 2] || in_channels != channels || kernel % 2 == 0 {
+        if [height_of_kernel, width_of_kernel] != [kernel; 2] || in_channels != channels || kernel.is_multiple_of(2) {
             bail!("a {kernel}×{kernel} convolution of {channels} channels got weights {weight:?}")
         }
         let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::columns::{Geometry, Matrix, product, scatter_pixel, with_columns, with_scratch};
@@ -68,23 +69,38 @@ fn forward(
     out
 }
 
-fn finish(out: &mut [f32], residual: Option<&[f32]>, epilogue: &Epilogue) {
-    let floor = if epilogue.relu { 0.0 } else { f32::NEG_INFINITY };
-    let channels = epilogue.bias.len();
-    match residual {
-        Some(residual) => {
-            for (pixel, residual) in out.chunks_exact_mut(channels).zip(residual.chunks_exact(channels)) {
-                for ((value, bias), skip) in pixel.iter_mut().zip(&*epilogue.bias).zip(residual) {
-                    *value = (*value + bias + skip).max(floor);
-                }
+/// Applies `epilogue` to pixels (pixels, out), adding `residual` of the same shape.
+pub(super) fn finish(out: &mut [f32], residual: Option<&[f32]>, epilogue: &Epilogue) {
+    pulp::Arch::new().dispatch(Finish { out, residual, epilogue });
+}
+
+struct Finish<'a> {
+    out: &'a mut [f32],
+    residual: Option<&'a [f32]>,
+    epilogue: &'a Epilogue,
+}
+
+impl WithSimd for Finish<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { out, residual, epilogue } = self;
+        let floor = if epilogue.relu { 0.0 } else { f32::NEG_INFINITY };
+        let floors = simd.splat_f32s(floor);
+        let bias = &*epilogue.bias;
+        let (bias_lanes, bias_tail) = S::as_simd_f32s(bias);
+        for (at, pixel) in out.chunks_exact_mut(bias.len()).enumerate() {
+            let (lanes, tail) = S::as_mut_simd_f32s(pixel);
+            lanes.iter_mut().zip(bias_lanes).for_each(|(value, bias)| *value = simd.add_f32s(*value, *bias));
+            tail.iter_mut().zip(bias_tail).for_each(|(value, bias)| *value += bias);
+            if let Some(residual) = residual {
+                let (skips, skip_tail) = S::as_simd_f32s(&residual[at * bias.len()..][..bias.len()]);
+                lanes.iter_mut().zip(skips).for_each(|(value, skip)| *value = simd.add_f32s(*value, *skip));
+                tail.iter_mut().zip(skip_tail).for_each(|(value, skip)| *value += skip);
             }
-        }
-        None => {
-            for pixel in out.chunks_exact_mut(channels) {
-                for (value, bias) in pixel.iter_mut().zip(&*epilogue.bias) {
-                    *value = (*value + bias).max(floor);
-                }
-            }
+            lanes.iter_mut().for_each(|value| *value = simd.max_f32s(*value, floors));
+            tail.iter_mut().for_each(|value| *value = value.max(floor));
         }
     }
 }

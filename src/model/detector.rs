@@ -11,7 +11,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::ModelError;
 use super::convolution::{Convolution, Epilogue};
-use super::depthwise::Depthwise;
+use super::inverted::{Inverted, Pointwise};
 
 /// Both sides of the detector's input are multiples of this many pixels.
 pub const STEP: usize = 32;
@@ -37,14 +37,6 @@ pub struct Detection {
 
 type Layer = (Tensor, Convolution);
 
-struct Inverted {
-    expand: Option<Layer>,
-    depthwise: (Tensor, Depthwise),
-    project: Layer,
-    /// Whether the block's input is added to its output.
-    skips: bool,
-}
-
 /// The network, ready to run on the CPU from any thread.
 pub struct Detector {
     stem: Layer,
@@ -68,11 +60,12 @@ impl Detector {
         for (expansion, count, first_stride) in STAGES {
             for index in 0..count {
                 let name = format!("block{}", blocks.len());
-                let stride = if index == 0 { first_stride } else { 1 };
+                let expand = format!("{name}.expand");
                 blocks.push(Inverted {
-                    expand: if expansion > 1 { Some(load.layer(&format!("{name}.expand"), 1, true)?) } else { None },
-                    depthwise: load.depthwise(&format!("{name}.depthwise"), stride)?,
-                    project: load.layer(&format!("{name}.project"), 1, false)?,
+                    expand: if expansion > 1 { Some(load.pointwise(&expand, true)?) } else { None },
+                    depthwise: load.depthwise(&format!("{name}.depthwise"))?,
+                    project: load.pointwise(&format!("{name}.project"), false)?,
+                    stride: if index == 0 { first_stride } else { 1 },
                     skips: index > 0,
                 });
             }
@@ -102,7 +95,12 @@ impl Detector {
         height: usize,
         threshold: f32,
     ) -> Result<Vec<Detection>, ModelError> {
-        if width == 0 || height == 0 || width % STEP != 0 || height % STEP != 0 || pixels.len() != width * height {
+        if width == 0
+            || height == 0
+            || !width.is_multiple_of(STEP)
+            || !height.is_multiple_of(STEP)
+            || pixels.len() != width * height
+        {
             return Err(ModelError::DetectorInput { width, height });
         }
         let grey: Vec<f32> = pixels.iter().map(|&value| f32::from(value)).collect();
@@ -120,17 +118,7 @@ impl Detector {
         let mut x = run(grey, &self.stem)?;
         let mut laterals = Vec::new();
         for (index, block) in self.blocks.iter().enumerate() {
-            let inner = match &block.expand {
-                Some(expand) => run(&x, expand)?,
-                None => x.clone(),
-            };
-            let inner = inner.apply_op2_no_bwd(&block.depthwise.0, &block.depthwise.1)?;
-            let (weight, project) = &block.project;
-            x = if block.skips {
-                inner.apply_op3_no_bwd(weight, &x, project)?
-            } else {
-                inner.apply_op2_no_bwd(weight, project)?
-            };
+            x = x.apply_op1_no_bwd(block)?;
             if LATERALS.contains(&index) {
                 laterals.push(x.clone());
             }
@@ -190,10 +178,16 @@ impl Loader<'_> {
         Ok((weight, Convolution { kernel, stride, epilogue }))
     }
 
-    fn depthwise(&self, name: &str, stride: usize) -> Result<(Tensor, Depthwise), ModelError> {
+    fn pointwise(&self, name: &str, relu: bool) -> Result<Pointwise, ModelError> {
+        let weight = self.tensor(format!("{name}.weight"), 4)?;
+        let bias = self.bias(name, weight.dim(3)?)?;
+        Ok(Pointwise { weight: weight.flatten_all()?.to_vec1()?, epilogue: Epilogue { bias, relu } })
+    }
+
+    fn depthwise(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
         let weight = self.tensor(format!("{name}.weight"), 3)?;
-        let bias = self.bias(name, weight.dims3()?.2)?;
-        Ok((weight, Depthwise { stride, bias }))
+        let bias = self.bias(name, weight.dim(2)?)?;
+        Ok((weight.flatten_all()?.to_vec1()?, bias.to_vec()))
     }
 }
 

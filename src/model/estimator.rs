@@ -22,9 +22,10 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    /// The expected age in years.
+    /// The median of the age distribution in years, which is off by least on average (a mean would
+    /// make a grown-up of a child that might also be somebody old).
     pub fn age(&self) -> f32 {
-        self.age_probabilities.iter().enumerate().map(|(age, p)| age as f32 * p).sum()
+        self.quantile(0.5)
     }
 
     /// The central interval that holds `mass` (0 to 1) of the age distribution, in years.
@@ -48,7 +49,7 @@ impl Estimate {
     }
 
     /// How far to trust the guess, 0 to 1: the probability that the gender is right times the
-    /// probability that the age lies within five years of the expected one.
+    /// probability that the age lies within five years of the guess.
     pub fn confidence(&self) -> f32 {
         let age = self.age();
         let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);

@@ -1,14 +1,14 @@
 //! Both networks: every tensor shape, weight and kernel lives here.
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
-//! architecture, shared with training; [`convolution`], [`depthwise`] and [`normalisation`] are
+//! architecture, shared with training; [`convolution`], [`inverted`] and [`normalisation`] are
 //! their kernels.
 
 mod columns;
 pub mod convolution;
-pub mod depthwise;
 pub mod detector;
 pub mod estimator;
+pub mod inverted;
 pub mod network;
 pub mod normalisation;
 

@@ -105,7 +105,7 @@ fn every_exif_orientation_gives_the_same_guess() {
         let difference = (age(&turned) - age(&first)).abs();
         assert!(difference < 0.5, "orientation {orientation}: {difference} years");
         let genders = [&first, &turned].map(|one| one.faces[0].estimate.female_probability);
-        assert!((genders[0] - genders[1]).abs() < 0.03, "orientation {orientation}: {genders:?}");
+        assert!((genders[0] - genders[1]).abs() < 0.05, "orientation {orientation}: {genders:?}");
     }
 }
 

@@ -105,7 +105,13 @@ pub enum DiscordError {
     )]
     DisallowedIntents,
     #[error("Discord: {0}")]
-    Client(#[from] serenity::Error),
+    Client(Box<serenity::Error>),
+}
+
+impl From<serenity::Error> for DiscordError {
+    fn from(error: serenity::Error) -> Self {
+        Self::Client(Box::new(error))
+    }
 }
 
 /// Serves Discord until `shutdown`, then closes the gateway and finishes the replies under way.
@@ -181,6 +187,6 @@ fn told(error: serenity::Error) -> DiscordError {
         }
         serenity::Error::Gateway(GatewayError::InvalidAuthentication) => DiscordError::InvalidToken,
         serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents) => DiscordError::DisallowedIntents,
-        error => DiscordError::Client(error),
+        error => error.into(),
     }
 }

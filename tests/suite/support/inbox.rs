@@ -68,10 +68,13 @@ impl Inbox {
     }
 }
 
+/// A file, and the gate it waits at.
+type Shelved = (Bytes, Option<watch::Receiver<bool>>);
+
 /// The files that a stand-in serves, some of them only once a test opens their gate.
 #[derive(Default)]
 pub struct Shelf {
-    files: std::sync::Mutex<BTreeMap<String, (Bytes, Option<watch::Receiver<bool>>)>>,
+    files: std::sync::Mutex<BTreeMap<String, Shelved>>,
 }
 
 impl Shelf {
