@@ -79,10 +79,14 @@ impl FaceCrop {
     /// continued edge.
     pub fn fill_outside(&mut self, luma: &GrayImage, frame: &CropFrame, value: u8) {
         let (width, height) = (luma.width() as f32, luma.height() as f32);
+        let outside = |(x, y): (f32, f32)| x < 0.0 || y < 0.0 || x >= width || y >= height;
+        let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
+        if !corners.iter().any(|&(u, v)| outside(frame.to_photo(u, v))) {
+            return;
+        }
         let units = |at: usize| (at as f32 + 0.5) / SIDE as f32 - 0.5;
         for (at, pixel) in self.pixels.iter_mut().enumerate() {
-            let (x, y) = frame.to_photo(units(at % SIDE), units(at / SIDE));
-            if x < 0.0 || y < 0.0 || x >= width || y >= height {
+            if outside(frame.to_photo(units(at % SIDE), units(at / SIDE))) {
                 *pixel = value;
             }
         }

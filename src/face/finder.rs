@@ -15,7 +15,7 @@ pub struct FinderOptions {
     pub max_faces: usize,
     /// Longer side of the first, coarse look, in pixels.
     pub coarse_side: u32,
-    /// Longer side of the second look, taken when the first leaves room for smaller faces.
+    /// Longer side of the second look, taken at a large photo whose first shows no portrait.
     pub fine_side: u32,
     /// Score from which a detection counts.
     pub threshold: f32,
@@ -76,10 +76,9 @@ impl FaceFinder {
     /// The faces in `luma`, largest first.
     ///
     /// A coarse look at the whole; of a large photo, unless that shows a portrait, a finer one; if
-    /// neither shows a face,
-    /// the coarse picture with a border around it (for faces that fill the frame) and on its
-    /// sides (for photos that were never turned upright). Each face is then looked at closely and
-    /// level, so that its frame does not depend on how it was found.
+    /// neither shows a face, the coarse picture with a border around it (for faces that fill the
+    /// frame) and on its sides (for photos that were never turned upright). Each face is then looked
+    /// at closely and level, so that its frame depends little on how it was found.
     ///
     /// # Errors
     /// When the network cannot be run.

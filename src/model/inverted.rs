@@ -8,7 +8,6 @@
 //! the loops for the instruction sets at hand and chooses when the program runs.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
-
 use pulp::{Simd, WithSimd};
 
 use super::columns::{Matrix, product, with_scratch};
@@ -77,7 +76,7 @@ impl Inverted {
         let rows = (STRIP / 4).saturating_sub(2 * wide_row) / (self.stride * wide_row + filtered_row);
         let rows = rows.clamp(1, out_height);
         let arch = pulp::Arch::new();
-        // Input rows that one strip sees.
+        // The most input rows that a strip sees.
         let seen = (rows - 1) * self.stride + 3;
         let kept = if self.expand.is_some() { seen * wide_row } else { 0 };
         with_scratch(kept + rows * filtered_row + wide_row, |scratch| {
@@ -89,7 +88,7 @@ impl Inverted {
             for (strip, out) in out.chunks_mut(rows * out_width * out_channels).enumerate() {
                 let first = strip * rows;
                 let last = (first + rows).min(out_height);
-                // The buffer begins with this input row; one more than all is above the picture.
+                // The input rows that this strip sees; the buffer begins with the first of them.
                 let top = (first * self.stride).saturating_sub(1);
                 let bottom = ((last - 1) * self.stride + 2).min(height);
                 if let Some(expand) = &self.expand {

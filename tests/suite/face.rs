@@ -105,7 +105,7 @@ fn every_exif_orientation_gives_the_same_guess() {
         let difference = (age(&turned) - age(&first)).abs();
         assert!(difference < 0.5, "orientation {orientation}: {difference} years");
         let genders = [&first, &turned].map(|one| one.faces[0].estimate.female_probability);
-        assert!((genders[0] - genders[1]).abs() < 0.05, "orientation {orientation}: {genders:?}");
+        assert!((genders[0] - genders[1]).abs() < 0.03, "orientation {orientation}: {genders:?}");
     }
 }
 
@@ -137,7 +137,7 @@ fn a_face_anywhere_in_a_larger_picture_gives_the_guess_of_its_tight_crop() {
     assert!(missed * 50 <= faces.len() * 3, "{missed} missed");
     // The frame is found anew in each picture, and the estimator is not blind to what is left of
     // its differences: a few faces in a hundred move further.
-    assert!(within >= 0.9 && mean <= 0.8, "the worst: {:?}", &differences[differences.len() - 3..]);
+    assert!(within >= 0.95 && mean <= 0.5, "the worst: {:?}", &differences[differences.len() - 3..]);
 }
 
 /// Share of composites in which the face was found, against YuNet's at 640×480 (measured once
