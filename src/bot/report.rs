@@ -32,7 +32,7 @@ pub struct FaceReport {
     pub bounds: [f32; 4],
     /// Expected age in years.
     pub age: f32,
-    /// The central 80 % of the age distribution, in years.
+    /// The interval that holds the true age of 80 % of the faces of every age, in years.
     pub age_low: f32,
     pub age_high: f32,
     /// The likelier of the two.
@@ -73,7 +73,7 @@ impl PhotoReport {
 impl FaceReport {
     /// One face in numbers.
     pub fn new(face: &FaceAnalysis, confident: f32) -> Self {
-        let (age_low, age_high) = face.estimate.age_interval(0.8);
+        let (age_low, age_high) = face.estimate.age_interval;
         let female = face.estimate.female_probability;
         let tenths = |value: f32| (value * 10.0).round() / 10.0;
         let bounds = face.bounds;

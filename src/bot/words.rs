@@ -35,6 +35,11 @@ impl Problem {
 /// Below this age the guess of a gender is close to a coin toss (about 60 to 70 % right on the
 /// validation faces), so the words leave it out.
 const SMALL_CHILD: f32 = 4.0;
+/// Below this probability the gender of a child is left out as well: what is likelier there is wrong
+/// in about one of three cases.
+const CHILDS_GENDER: f32 = 0.7;
+/// From this age on a child whose gender is left out is a young person.
+const TEENAGER: f32 = 13.0;
 /// Below this age people are called girls and boys.
 const GROWN_UP: f32 = 17.0;
 
@@ -218,10 +223,13 @@ fn line(face: &FaceAnalysis, confident: f32) -> String {
 
 fn person(face: &FaceAnalysis) -> String {
     let age = face.estimate.age();
-    let (low, high) = face.estimate.age_interval(0.8);
+    let (low, high) = face.estimate.age_interval;
     let female = face.estimate.female_probability >= 0.5;
+    let unclear = face.estimate.female_probability.max(1.0 - face.estimate.female_probability) < CHILDS_GENDER;
     let who = match (age, female) {
         (age, _) if age < SMALL_CHILD => "a small child",
+        (age, _) if age < TEENAGER && unclear => "a child",
+        (age, _) if age < GROWN_UP && unclear => "a young person",
         (age, true) if age < GROWN_UP => "a girl",
         (age, false) if age < GROWN_UP => "a boy",
         (_, true) => "a woman",
@@ -274,10 +282,12 @@ mod tests {
         let years = age.saturating_sub(spread)..=age + spread;
         let share = 1.0 / years.clone().count() as f32;
         let age_probabilities = std::array::from_fn(|year| if years.contains(&year) { share } else { 0.0 });
+        let reach = 0.8 * spread as f32;
+        let age_interval = (age as f32 - reach, age as f32 + reach);
         FaceAnalysis {
             bounds: Bounds { x: 0.0, y: 0.0, w: 10.0, h: 10.0 },
             frame: CropFrame { center_x: 5.0, center_y: 5.0, side: 10.0, roll: 0.0 },
-            estimate: Estimate { age_probabilities, female_probability: female },
+            estimate: Estimate { age_probabilities, female_probability: female, age_interval },
             flaws: flaws.to_vec(),
         }
     }
@@ -303,11 +313,13 @@ mod tests {
     }
 
     #[test]
-    fn small_children_are_not_told_as_girls_or_boys() {
+    fn children_whose_gender_is_a_coin_toss_are_not_told_as_girls_or_boys() {
         let text = |age, female| guess(&analysis(vec![face(age, female, 1, &[])]), 0.0, 2000);
         assert!(text(2, 0.99).contains("a small child of about 2"));
         assert!(text(9, 0.99).contains("a girl of about 9"));
         assert!(text(9, 0.01).contains("a boy of about 9"));
+        assert!(text(9, 0.6).contains("a child of about 9") && text(15, 0.4).contains("a young person of about 15"));
+        assert!(text(30, 0.6).contains("a woman of about 30"));
     }
 
     #[test]

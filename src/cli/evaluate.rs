@@ -3,13 +3,19 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use image::GrayImage;
 
 use super::wire;
 use crate::config::Config;
-use crate::evaluation::{Measurement, Scores, measure};
-use crate::face::{CropFrame, FaceCrop};
+use crate::evaluation::page::{self, DetectorCost, Summary, figure_rows, percent, steadiness_rows};
+use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
+use crate::evaluation::{EvaluationError, Measurement, measure, steadiness};
+use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
+use crate::model::ModelError;
 use crate::model::estimator::Estimator;
+
+/// Tight crops of a report that also go through the detector, spread over the folder.
+const FOUND_IN_REPORT: usize = 1000;
 
 /// Options of `evaluate`.
 #[derive(Debug, clap::Args)]
@@ -26,6 +32,9 @@ pub struct Arguments {
     /// Also write each picture's guess to this CSV file.
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
+    /// Also write a page with every figure and its pictures (index.html) into this folder.
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// Measure these weights, such as those `train` left in --out, instead of the configured ones.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -33,53 +42,87 @@ pub struct Arguments {
 
 /// Measures and prints; the exit code is 1 when a picture could not be read.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(
-        arguments.aligned,
-        "evaluating whole photos is not available yet: give tight crops and add --aligned"
-    );
-    let estimator = match &arguments.weights {
-        Some(path) => {
-            let bytes = std::fs::read(path).with_context(|| format!("cannot read the weights {}", path.display()))?;
-            Estimator::from_safetensors(&bytes).with_context(|| path.display().to_string())?
-        }
-        None => wire::face_estimator(config)?,
+    let estimator = wire::face_estimator_or(arguments.weights.as_deref(), config)?;
+    let folder = labelled_folder(&arguments.data)?;
+    let finder = wire::face_finder(config)?;
+    let measurement = if arguments.aligned {
+        measure(&folder, &estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?
+    } else {
+        measure_found(&folder, &estimator, &finder)?
     };
-    let whole = |luma: &_| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma))));
-    let measurement = measure(&arguments.data, &estimator, whole)?;
+    let measurement = measurement.some(&folder)?;
     if let Some(path) = &arguments.predictions {
         measurement.write_csv(path)?;
     }
-    let scores = measurement.scores();
+    let mut summary = Summary {
+        scores: measurement.scores(),
+        surest_70: measurement.surest(0.7),
+        steadiness: arguments.aligned.then(|| steadiness(&folder.files, &estimator)).transpose()?,
+        detector: None,
+        groups: measurement.groups(config.guess.confident),
+        decades: measurement.decades(),
+    };
+    if let Some(report) = &arguments.report {
+        if arguments.aligned {
+            let step = folder.files.len().div_ceil(FOUND_IN_REPORT).max(1);
+            let files = folder.files.iter().step_by(step).cloned().collect();
+            let found = measure_found(&LabelledFolder { files, ..folder.clone() }, &estimator, &finder)?;
+            summary.detector = Some(DetectorCost::new(&found, &measurement));
+        }
+        page::write(report, &measurement, &summary, &command())?;
+    }
     if arguments.json {
-        println!("{}", serde_json::to_string(&scores)?);
+        println!("{}", serde_json::to_string(&summary)?);
     } else {
-        print_table(&measurement, &scores, config.guess.confident);
+        print_table(&summary);
+    }
+    if let Some(report) = &arguments.report {
+        eprintln!("the report is {}", report.join("index.html").display());
     }
     tell_left_out(&measurement);
     Ok(if measurement.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn print_table(measurement: &Measurement, scores: &Scores, confident: f32) {
-    let percent = |share: f64| format!("{:.2} %", share * 100.0);
-    let rows = [
-        ("photos", scores.photos.to_string()),
-        ("age error (MAE)", format!("{:.2} years", scores.age_mae)),
-        ("age error, true ages 21 to 60", format!("{:.2} years", scores.age_mae_21_60)),
-        ("gender accuracy", percent(scores.gender_accuracy)),
-        ("gender accuracy, true ages 13 up", percent(scores.gender_accuracy_13_plus)),
-        ("gender calibration error (ECE)", format!("{:.4}", scores.gender_ece)),
-        ("true age inside the 80 % interval", percent(scores.interval_80_coverage)),
-        ("mean width of that interval", format!("{:.1} years", scores.interval_80_width_mean)),
-    ];
-    for (name, value) in rows {
+/// The largest face of each picture.
+fn measure_found(
+    folder: &LabelledFolder,
+    estimator: &Estimator,
+    finder: &FaceFinder,
+) -> Result<Measurement, EvaluationError> {
+    let largest = |luma: &GrayImage| match finder.find(luma) {
+        Ok(faces) => Ok(faces.first().map(|face| FaceCrop::cut(luma, &face.frame))),
+        Err(FaceError::Model(error)) => Err(error),
+        // A picture that cannot be resized shows no face.
+        Err(FaceError::Resize(_)) => Ok::<_, ModelError>(None),
+    };
+    measure(folder, estimator, largest)
+}
+
+/// What was typed, to be typed again.
+fn command() -> String {
+    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let words = std::env::args().skip(1).map(quoted);
+    std::iter::once("faceguesser".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+fn print_table(summary: &Summary) {
+    for (name, value) in figure_rows(&summary.scores).into_iter().chain(steadiness_rows(summary)) {
         println!("{name:<36} {value:>12}");
     }
-    println!("\n{:<24} {:>8} {:>12} {:>12}", "group", "photos", "age MAE", "gender");
-    for group in measurement.groups(confident) {
-        let (mae, accuracy) = (group.age_mae, percent(group.gender_accuracy));
-        println!("{:<24} {:>8} {mae:>12.2} {accuracy:>12}", group.name, group.photos);
+    println!("\n{:<24} {:>8} {:>12} {:>12} {:>12}", "group", "photos", "age MAE", "gender", "in 80 %");
+    for group in summary.groups.iter().chain(&summary.decades) {
+        let scores = &group.scores;
+        let (mae, accuracy, inside) =
+            (scores.age_mae, percent(scores.gender_accuracy), percent(scores.interval_80_coverage));
+        println!("{:<24} {:>8} {mae:>12.2} {accuracy:>12} {inside:>12}", group.name, scores.photos);
     }
-    println!("\nthe surest 70 % have a confidence of {:.3} and more", measurement.confidence_of_surest(0.7));
+    let surest = &summary.surest_70;
+    println!(
+        "\nthe surest 70 % (confidence {:.3} and more): age MAE {:.2} years, gender {}",
+        surest.confidence,
+        surest.scores.age_mae,
+        percent(surest.scores.gender_accuracy)
+    );
 }
 
 fn tell_left_out(measurement: &Measurement) {

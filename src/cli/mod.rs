@@ -1,5 +1,6 @@
 //! The command line: one file a command, each wiring the rooms it needs.
 
+mod calibrate;
 mod check;
 mod evaluate;
 mod guess;
@@ -41,6 +42,8 @@ enum Command {
     Check,
     /// Measure the network on labelled face crops.
     Evaluate(evaluate::Arguments),
+    /// Make the weights' probabilities and age intervals hold for labelled face crops.
+    Calibrate(calibrate::Arguments),
     /// Train the network on folders of labelled face crops.
     Train(train::Arguments),
 }
@@ -62,6 +65,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Guess(arguments) => guess::run(arguments, &config),
         Command::Check => check::run(&config),
         Command::Evaluate(arguments) => evaluate::run(arguments, &config),
+        Command::Calibrate(arguments) => calibrate::run(arguments, &config),
         Command::Train(arguments) => train::run(arguments),
     }
 }

@@ -30,6 +30,13 @@ pub struct Arguments {
     /// Begin with the weights of another run's checkpoint.safetensors instead of random ones.
     #[arg(long, value_name = "FILE")]
     start_from: Option<PathBuf>,
+    /// Trained weights whose answers are blended into the labels (advice_weight in the recipe);
+    /// several give their mean.
+    #[arg(long, value_name = "FILE")]
+    teacher: Vec<PathBuf>,
+    /// Validate, and leave weights ready to run, after every N-th epoch and the last.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    score_every: usize,
     /// End after this epoch of the schedule, with weights ready to run; --resume goes on from there.
     #[arg(long, value_name = "N")]
     stop_after: Option<usize>,
@@ -46,16 +53,26 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let mut recipe = Recipe::load(arguments.recipe.as_deref())?;
     recipe.epochs = arguments.epochs.unwrap_or(recipe.epochs);
     anyhow::ensure!(recipe.epochs > 0, "--epochs must be at least 1");
-    let Arguments { train: folder, val, extra, out, resume, start_from, stop_after, seed, .. } = arguments;
-    let out_folder = out.display().to_string();
-    let options = TrainingOptions { train: folder, val, extra, out, recipe, resume, start_from, stop_after, seed };
-    let history = train(&options)?;
-    if let Some(last) = history.last() {
+    let out_folder = arguments.out.display().to_string();
+    let history = train(&TrainingOptions {
+        train: arguments.train,
+        val: arguments.val,
+        extra: arguments.extra,
+        out: arguments.out,
+        recipe,
+        resume: arguments.resume,
+        start_from: arguments.start_from,
+        teachers: arguments.teacher,
+        score_every: arguments.score_every,
+        stop_after: arguments.stop_after,
+        seed: arguments.seed,
+    })?;
+    if let Some((last, scores)) = history.last().and_then(|last| Some((last, last.scores?))) {
         println!(
             "{} epochs done: validation age MAE {:.2} years, gender accuracy {:.2} %. Weights, curve and log are in {}",
             last.epoch,
-            last.val_age_mae,
-            last.val_gender_accuracy * 100.0,
+            scores.val_age_mae,
+            scores.val_gender_accuracy * 100.0,
             out_folder
         );
     }

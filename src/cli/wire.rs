@@ -1,6 +1,6 @@
 //! Puts the rooms together: from settings to a bot with its workers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -15,18 +15,25 @@ use crate::photo::Downloader;
 
 /// Both networks, from the configured files or the compiled-in weights.
 pub fn engine(config: &Config) -> anyhow::Result<Engine> {
-    let finder = FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() };
-    Ok(Engine::new(FaceFinder::new(face_detector(config)?, finder), face_estimator(config)?, config.decode_limits()))
+    Ok(Engine::new(face_finder(config)?, face_estimator(config)?, config.decode_limits()))
 }
 
-/// The configured or compiled-in detector.
-fn face_detector(config: &Config) -> anyhow::Result<Detector> {
-    weights(&config.models.detector, "models.detector", detector::embedded(), Detector::from_safetensors)
+/// The finder with the configured or compiled-in detector.
+pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
+    let detector =
+        weights(&config.models.detector, "models.detector", detector::embedded(), Detector::from_safetensors)?;
+    Ok(FaceFinder::new(detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
 }
 
 /// The configured or compiled-in estimator.
 pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
     weights(&config.models.estimator, "models.estimator", estimator::embedded(), Estimator::from_safetensors)
+}
+
+/// The estimator in `file` where a command was given one, otherwise [`face_estimator`].
+pub fn face_estimator_or(file: Option<&Path>, config: &Config) -> anyhow::Result<Estimator> {
+    let Some(file) = file else { return face_estimator(config) };
+    weights(&Some(file.to_owned()), "--weights", estimator::embedded(), Estimator::from_safetensors)
 }
 
 fn weights<T, E: std::error::Error + Send + Sync + 'static>(

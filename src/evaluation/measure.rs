@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use image::GrayImage;
 use rayon::prelude::*;
 
-use super::utkface::{LabelledFile, RACES, labelled_folder};
-use super::{EvaluationError, Label, Scores, age_mae, gender_accuracy, scores};
+use serde::Serialize;
+
+use super::utkface::{LabelledFile, LabelledFolder, RACES};
+use super::{EvaluationError, Pair, Scores, scores};
 use crate::face::FaceCrop;
 use crate::model::ModelError;
+use crate::model::calibration::RawAnswer;
 use crate::model::estimator::{Estimate, Estimator};
 use crate::photo::{DecodeLimits, decode};
 
@@ -19,6 +22,8 @@ const BATCH: usize = 16;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     pub file: LabelledFile,
+    /// Before calibration.
+    pub answer: RawAnswer,
     pub estimate: Estimate,
 }
 
@@ -36,29 +41,25 @@ pub struct Measurement {
 }
 
 /// One row of a report by groups.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
     pub name: String,
-    pub photos: usize,
-    /// Years.
-    pub age_mae: f64,
-    /// Share of 1.
-    pub gender_accuracy: f64,
+    #[serde(flatten)]
+    pub scores: Scores,
 }
 
-/// Measures every UTKFace-named picture of `folder`. `crop` turns an upright picture into what
-/// the network sees: the whole picture for tight crops, a detector's find otherwise, or nothing
-/// where there is no face.
+/// Measures the pictures of `folder`. `crop` turns an upright picture into what the network sees:
+/// the whole picture for tight crops, a detector's find otherwise, or nothing where there is no
+/// face.
 ///
 /// # Errors
-/// [`EvaluationError::Folder`] when nothing can be measured, [`EvaluationError::Model`] when the
-/// network fails. A picture that cannot be read is counted, not an error.
+/// [`EvaluationError::Model`] when the network fails. A picture that cannot be read or shows no
+/// face is counted, not an error; [`Measurement::some`] refuses a folder without any other.
 pub fn measure(
-    folder: &Path,
+    folder: &LabelledFolder,
     estimator: &Estimator,
     crop: impl Fn(&GrayImage) -> Result<Option<FaceCrop>, ModelError> + Sync,
 ) -> Result<Measurement, EvaluationError> {
-    let labelled = labelled_folder(folder)?;
     let crops_of = |file: &LabelledFile| -> Result<Result<Option<FaceCrop>, String>, ModelError> {
         let read = std::fs::read(&file.path).map_err(|error| error.to_string());
         let luma = read.and_then(|bytes| decode(&bytes, &DecodeLimits::default()).map_err(|error| error.to_string()));
@@ -67,7 +68,7 @@ pub fn measure(
             Err(reason) => Ok(Err(reason)),
         }
     };
-    let batches = labelled.files.par_chunks(BATCH).map(|files| -> Result<Measurement, ModelError> {
+    let batches = folder.files.par_chunks(BATCH).map(|files| -> Result<Measurement, ModelError> {
         let mut part = Measurement { predictions: Vec::new(), faceless: Vec::new(), unreadable: Vec::new(), others: 0 };
         let mut found = Vec::new();
         for file in files {
@@ -77,10 +78,12 @@ pub fn measure(
                 Err(reason) => part.unreadable.push((file.path.clone(), reason)),
             }
         }
-        let estimates = estimator.estimate(&found.iter().map(|(_, crop)| crop.pixels()).collect::<Vec<_>>())?;
-        let predictions = found.into_iter().zip(estimates);
-        part.predictions =
-            predictions.map(|((file, _), estimate)| Prediction { file: file.clone(), estimate }).collect();
+        let answers = estimator.answers(&found.iter().map(|(_, crop)| crop.pixels()).collect::<Vec<_>>())?;
+        let predictions = found.into_iter().zip(answers).map(|((file, _), answer)| {
+            let estimate = estimator.calibration().apply(&answer);
+            Prediction { file: file.clone(), answer, estimate }
+        });
+        part.predictions = predictions.collect();
         Ok(part)
     });
     let mut batches = batches.collect::<Result<Vec<_>, _>>()?.into_iter();
@@ -91,23 +94,29 @@ pub fn measure(
         whole.faceless.extend(part.faceless);
         whole.unreadable.extend(part.unreadable);
     }
-    whole.others = labelled.others;
-    if whole.predictions.is_empty() {
-        let reason = match whole.unreadable.first() {
-            Some((path, reason)) => format!("none of its pictures can be read; {}: {reason}", path.display()),
-            None => "no face was found in any of its pictures; if they are tight crops, add --aligned".to_owned(),
-        };
-        return Err(EvaluationError::Folder { path: folder.to_owned(), reason });
-    }
+    whole.others = folder.others;
     Ok(whole)
 }
 
 impl Measurement {
+    /// This, if there is anything in it.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Folder`] says why nothing in `folder` could be measured.
+    pub fn some(self, folder: &LabelledFolder) -> Result<Self, EvaluationError> {
+        if !self.predictions.is_empty() {
+            return Ok(self);
+        }
+        let reason = match self.unreadable.first() {
+            Some((path, reason)) => format!("none of its pictures can be read; {}: {reason}", path.display()),
+            None => "no face was found in any of its pictures; if they are tight crops, add --aligned".to_owned(),
+        };
+        Err(EvaluationError::Folder { path: folder.path.clone(), reason })
+    }
+
     /// The figures over all predictions.
     pub fn scores(&self) -> Scores {
-        let (estimates, labels): (Vec<Estimate>, Vec<Label>) =
-            self.predictions.iter().map(|one| (one.estimate.clone(), one.file.label)).unzip();
-        scores(&estimates, &labels)
+        scores(&pairs(&self.predictions))
     }
 
     /// By true age, by labelled gender, by labelled race, and the guesses told as sure at the
@@ -126,31 +135,42 @@ impl Measurement {
         }
         groups.push(self.group(&format!("confidence {threshold} up"), |one| one.estimate.confidence() >= threshold));
         groups.push(self.group(&format!("confidence below {threshold}"), |one| one.estimate.confidence() < threshold));
-        groups.retain(|group| group.photos > 0);
+        groups.retain(|group| group.scores.photos > 0);
         groups
     }
 
-    /// The confidence score that `share` (0 to 1) of the guesses reach.
-    pub fn confidence_of_surest(&self, share: f64) -> f32 {
-        let mut scores: Vec<f32> = self.predictions.iter().map(|one| one.estimate.confidence()).collect();
-        scores.sort_by(|a, b| b.total_cmp(a));
-        let last = ((scores.len() as f64 * share.clamp(0.0, 1.0)) as usize).clamp(1, scores.len().max(1)) - 1;
-        scores.get(last).copied().unwrap_or(0.0)
+    /// By decade of the true age, up to the eighties; empty ones are left out.
+    pub fn decades(&self) -> Vec<Group> {
+        let decade = |tens: usize| {
+            let (low, high) = (tens as f32 * 10.0, tens as f32 * 10.0 + 9.0);
+            self.group(&format!("{low} to {high}"), |one| (low..=high).contains(&one.file.label.age))
+        };
+        (0..9).map(decade).filter(|group| group.scores.photos > 0).collect()
+    }
+
+    /// The predictions from the surest to the least sure.
+    pub fn surest_first(&self) -> Vec<&Prediction> {
+        let mut sorted: Vec<(f32, &Prediction)> =
+            self.predictions.iter().map(|one| (one.estimate.confidence(), one)).collect();
+        sorted.sort_by(|a, b| b.0.total_cmp(&a.0));
+        sorted.into_iter().map(|(_, one)| one).collect()
+    }
+
+    /// The surest `share` (0 to 1) of the guesses, and the confidence that they reach.
+    pub fn surest(&self, share: f64) -> Surest {
+        let mut sorted = self.surest_first();
+        sorted.truncate(((sorted.len() as f64 * share.clamp(0.0, 1.0)) as usize).max(1));
+        let confidence = sorted.last().map_or(0.0, |last| last.estimate.confidence());
+        Surest { confidence, scores: scores(&pairs(sorted)) }
     }
 
     fn group(&self, name: &str, belongs: impl Fn(&Prediction) -> bool) -> Group {
         let members = self.predictions.iter().filter(|one| belongs(one));
-        let pairs: Vec<_> = members.map(|one| (&one.estimate, &one.file.label)).collect();
-        Group {
-            name: name.to_owned(),
-            photos: pairs.len(),
-            age_mae: age_mae(&pairs),
-            gender_accuracy: gender_accuracy(&pairs),
-        }
+        Group { name: name.to_owned(), scores: scores(&pairs(members)) }
     }
 
     /// Writes `file,age,age_low,age_high,female_probability`; the ages are the expected one and
-    /// the ends of the central 80 %.
+    /// the ends of the 80 % interval.
     ///
     /// # Errors
     /// [`EvaluationError::Write`].
@@ -159,12 +179,26 @@ impl Measurement {
             |error: csv::Error| EvaluationError::Write { path: path.to_owned(), reason: error.to_string() };
         let mut writer = csv::Writer::from_path(path).map_err(unwritable)?;
         writer.write_record(["file", "age", "age_low", "age_high", "female_probability"]).map_err(unwritable)?;
-        for Prediction { file, estimate } in &self.predictions {
+        for Prediction { file, estimate, .. } in &self.predictions {
             let name = file.path.file_name().unwrap_or_default().to_string_lossy();
-            let (low, high) = estimate.age_interval(0.8);
+            let (low, high) = estimate.age_interval;
             let row = (name, estimate.age(), low, high, estimate.female_probability);
             writer.serialize(row).map_err(unwritable)?;
         }
         writer.flush().map_err(|error| unwritable(error.into()))
     }
+}
+
+/// The surest guesses.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Surest {
+    /// The lowest score among them.
+    pub confidence: f32,
+    #[serde(flatten)]
+    pub scores: Scores,
+}
+
+/// Guesses beside their labels, as [`scores`] takes them.
+pub fn pairs<'a>(predictions: impl IntoIterator<Item = &'a Prediction>) -> Vec<Pair<'a>> {
+    predictions.into_iter().map(|one| (&one.estimate, &one.file.label)).collect()
 }

@@ -1,10 +1,14 @@
 //! How good the guesses are: errors, calibration, intervals.
 //!
-//! [`utkface`] reads the labels, [`mod@measure`] runs the network over a folder, [`temperature`]
-//! fits what [`Scores`] then judges.
+//! [`utkface`] reads the labels, [`mod@measure`] runs the network over a folder, [`calibration`]
+//! fits what [`Scores`] then judges, [`mod@steadiness`] varies the framing, [`page`] tells it all with
+//! [`plot`]s.
 
+pub mod calibration;
 pub mod measure;
-pub mod temperature;
+pub mod page;
+pub mod plot;
+pub mod steadiness;
 pub mod utkface;
 
 use std::path::PathBuf;
@@ -15,6 +19,7 @@ use crate::model::ModelError;
 use crate::model::estimator::Estimate;
 
 pub use measure::{Measurement, measure};
+pub use steadiness::steadiness;
 
 /// Why a folder cannot be measured.
 #[derive(Debug, thiserror::Error)]
@@ -46,13 +51,18 @@ pub struct Scores {
     pub age_mae: f64,
     /// The same over true ages 21 to 60.
     pub age_mae_21_60: f64,
+    /// Mean of guessed minus true age, years.
+    pub age_bias: f64,
     pub gender_accuracy: f64,
     /// Over true ages of 13 and more.
     pub gender_accuracy_13_plus: f64,
     /// Expected calibration error of the gender probability (Guo et al. 2017), 15 equal bins of
     /// the probability of the likelier gender.
     pub gender_ece: f64,
-    /// Share of true ages inside the central 80 % interval, each age being a whole year wide.
+    /// The error that probabilities which are exactly right would show on average, with as many
+    /// faces: what is below it is luck.
+    pub gender_ece_by_chance: f64,
+    /// Share of true ages inside the 80 % interval, each age being a whole year wide.
     pub interval_80_coverage: f64,
     /// Mean width of that interval in years.
     pub interval_80_width_mean: f64,
@@ -61,19 +71,20 @@ pub struct Scores {
 /// One face's guess beside its label.
 pub type Pair<'a> = (&'a Estimate, &'a Label);
 
-/// Judges estimates by their labels; the two go in step.
-pub fn scores(estimates: &[Estimate], labels: &[Label]) -> Scores {
-    let pairs: Vec<Pair<'_>> = estimates.iter().zip(labels).collect();
+/// Judges guesses by their labels.
+pub fn scores(pairs: &[Pair<'_>]) -> Scores {
     let middle: Vec<_> = pairs.iter().copied().filter(|pair| (21.0..=60.0).contains(&pair.1.age)).collect();
     let grown: Vec<_> = pairs.iter().copied().filter(|pair| pair.1.age >= 13.0).collect();
-    let intervals: Vec<_> = pairs.iter().map(|(estimate, label)| (estimate.age_interval(0.8), label.age)).collect();
+    let intervals: Vec<_> = pairs.iter().map(|(estimate, label)| (estimate.age_interval, label.age)).collect();
     Scores {
         photos: pairs.len(),
-        age_mae: age_mae(&pairs),
+        age_mae: age_mae(pairs),
         age_mae_21_60: age_mae(&middle),
-        gender_accuracy: gender_accuracy(&pairs),
+        age_bias: mean(pairs.iter().map(|(estimate, label)| f64::from(estimate.age() - label.age))),
+        gender_accuracy: gender_accuracy(pairs),
         gender_accuracy_13_plus: gender_accuracy(&grown),
-        gender_ece: gender_ece(&pairs),
+        gender_ece: gender_ece(pairs),
+        gender_ece_by_chance: gender_ece_by_chance(pairs),
         interval_80_coverage: mean(intervals.iter().map(|((low, high), age)| covered(*low, *high, *age))),
         interval_80_width_mean: mean(intervals.iter().map(|((low, high), _)| f64::from(high - low))),
     }
@@ -93,25 +104,49 @@ fn is_right((estimate, label): &Pair<'_>) -> bool {
     (estimate.female_probability >= 0.5) == label.female
 }
 
-/// The share of the labelled year (half a year to both sides of a whole age) inside the interval:
-/// ages are known in whole years, so that an interval's end inside a year covers a part of it.
+/// The share of the labelled year (half a year to both sides of a whole age, 0 to 100) inside the
+/// interval: ages are known in whole years, so that an interval's end inside a year covers a part
+/// of it.
 fn covered(low: f32, high: f32, age: f32) -> f64 {
-    f64::from((high.min(age + 0.5) - low.max(age - 0.5)).clamp(0.0, 1.0))
+    let (first, last) = ((age.min(100.0) - 0.5).max(0.0), (age + 0.5).min(100.0));
+    f64::from(((high.min(last) - low.max(first)) / (last - first)).clamp(0.0, 1.0))
 }
 
-fn gender_ece(pairs: &[Pair<'_>]) -> f64 {
-    const BINS: usize = 15;
-    let mut bins = [(0usize, 0.0f64, 0.0f64); BINS];
+/// One bin of a reliability diagram.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Bin {
+    pub faces: usize,
+    /// Sum of the probabilities of the likelier gender.
+    pub sure: f64,
+    /// How many are right.
+    pub right: f64,
+    /// Variance of `right` if the probabilities are.
+    pub variance: f64,
+}
+
+/// Fifteen equal bins of the likelier gender's probability, 0.5 to 1.
+pub fn gender_bins(pairs: &[Pair<'_>]) -> [Bin; 15] {
+    let mut bins = [Bin::default(); 15];
     for pair in pairs {
         let female = f64::from(pair.0.female_probability);
         let sure = female.max(1.0 - female);
-        let bin = (((sure - 0.5) * 2.0 * BINS as f64) as usize).min(BINS - 1);
-        bins[bin].0 += 1;
-        bins[bin].1 += sure;
-        bins[bin].2 += f64::from(u8::from(is_right(pair)));
+        let bin = &mut bins[(((sure - 0.5) * 30.0) as usize).min(14)];
+        bin.faces += 1;
+        bin.sure += sure;
+        bin.right += f64::from(u8::from(is_right(pair)));
+        bin.variance += sure * (1.0 - sure);
     }
-    let gaps: f64 = bins.iter().map(|(_, sure, right)| (sure - right).abs()).sum();
-    gaps / pairs.len() as f64
+    bins
+}
+
+fn gender_ece(pairs: &[Pair<'_>]) -> f64 {
+    gender_bins(pairs).iter().map(|bin| (bin.sure - bin.right).abs()).sum::<f64>() / pairs.len() as f64
+}
+
+/// The mean distance of a normal distribution from its middle is √(2/π) of its deviation.
+fn gender_ece_by_chance(pairs: &[Pair<'_>]) -> f64 {
+    let distance = (2.0 / std::f64::consts::PI).sqrt();
+    gender_bins(pairs).iter().map(|bin| distance * bin.variance.sqrt()).sum::<f64>() / pairs.len() as f64
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
@@ -127,7 +162,7 @@ mod tests {
     fn estimate(age: usize, female_probability: f32) -> Estimate {
         let mut age_probabilities = [0.0; 101];
         age_probabilities[age] = 1.0;
-        Estimate { age_probabilities, female_probability }
+        Estimate { age_probabilities, female_probability, age_interval: (age as f32, age as f32) }
     }
 
     fn label(age: f32, female: bool) -> Label {
@@ -138,14 +173,18 @@ mod tests {
     fn errors_and_shares_are_those_of_a_hand_made_table() {
         let estimates = [estimate(30, 0.9), estimate(10, 0.2), estimate(70, 0.6)];
         let labels = [label(32.0, true), label(10.0, false), label(60.0, false)];
-        let scores = scores(&estimates, &labels);
+        let pairs: Vec<Pair<'_>> = estimates.iter().zip(&labels).collect();
+        let scores = scores(&pairs);
         assert_eq!(scores.photos, 3);
+        assert!((scores.age_bias - 8.0 / 3.0).abs() < 1e-4);
         assert!((scores.age_mae - 4.0).abs() < 1e-4);
         assert!((scores.age_mae_21_60 - 6.0).abs() < 1e-4);
         assert!((scores.gender_accuracy - 2.0 / 3.0).abs() < 1e-9);
         assert!((scores.gender_accuracy_13_plus - 0.5).abs() < 1e-9);
         // Each in a bin of its own: gaps of 0.1, 0.2 and 0.6.
         assert!((scores.gender_ece - 0.9 / 3.0).abs() < 1e-6);
+        // Deviations of one face each: 0.3, 0.4 and 0.49.
+        assert!((scores.gender_ece_by_chance - 0.7979 * (0.3 + 0.4 + 0.4899) / 3.0).abs() < 1e-4);
     }
 
     #[test]
@@ -153,13 +192,7 @@ mod tests {
         assert_eq!(covered(20.0, 30.0, 25.0), 1.0);
         assert_eq!(covered(20.0, 30.0, 30.0), 0.5);
         assert_eq!(covered(20.0, 30.0, 31.0), 0.0);
-    }
-
-    #[test]
-    fn intervals_of_a_uniform_distribution_hold_their_mass() {
-        let uniform = Estimate { age_probabilities: [1.0 / 101.0; 101], female_probability: 0.5 };
-        let (low, high) = uniform.age_interval(0.8);
-        assert!((high - low - 0.8 * 101.0).abs() < 0.01, "{low} to {high}");
-        assert!(((low + high) / 2.0 - 50.0).abs() < 0.01);
+        assert_eq!(covered(0.0, 3.0, 0.0), 1.0);
+        assert_eq!(covered(80.0, 100.0, 116.0), 1.0);
     }
 }

@@ -19,6 +19,7 @@ pub struct LabelledFile {
 /// A folder's pictures, sorted by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledFolder {
+    pub path: PathBuf,
     pub files: Vec<LabelledFile>,
     /// Other entries that lie there.
     pub others: usize,
@@ -60,7 +61,7 @@ pub fn labelled_folder(folder: &Path) -> Result<LabelledFolder, EvaluationError>
         )));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(LabelledFolder { files, others })
+    Ok(LabelledFolder { path: folder.to_owned(), files, others })
 }
 
 #[cfg(test)]

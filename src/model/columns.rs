@@ -1,52 +1,53 @@
-//! What a convolution's matrix products are made of: sizes, columns of pixels, the product.
+//! What a convolution by matrix products is made of: its sizes, and columns of pixels (im2col).
 
 use std::cell::RefCell;
 
-use candle_core::{Result, Shape, bail};
-use gemm::Parallelism;
-
+/// The sizes of a square convolution without dilation or groups, padded by half its kernel:
+/// (batch, height, width, channels) → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out_channels).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Geometry {
-    pub(super) batch: usize,
-    pub(super) height: usize,
-    pub(super) width: usize,
-    pub(super) channels: usize,
-    pub(super) out_height: usize,
-    pub(super) out_width: usize,
-    pub(super) out_channels: usize,
-    pub(super) kernel: usize,
-    pub(super) stride: usize,
+pub(crate) struct Geometry {
+    pub(crate) batch: usize,
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) out_channels: usize,
+    /// Side of the kernel, odd.
+    pub(crate) kernel: usize,
+    /// Step in both directions.
+    pub(crate) stride: usize,
 }
 
 impl Geometry {
-    /// The sizes of one application to NHWC input with (kernel, kernel, in, out) weights.
-    pub(super) fn new(kernel: usize, stride: usize, input: &Shape, weight: &Shape) -> Result<Self> {
-        let (batch, height, width, channels) = input.dims4()?;
-        let (height_of_kernel, width_of_kernel, in_channels, out_channels) = weight.dims4()?;
-        if [height_of_kernel, width_of_kernel] != [kernel; 2] || in_channels != channels || kernel.is_multiple_of(2) {
-            bail!("a {kernel}×{kernel} convolution of {channels} channels got weights {weight:?}")
-        }
-        let (out_height, out_width) = (height.div_ceil(stride), width.div_ceil(stride));
-        Ok(Self { batch, height, width, channels, out_height, out_width, out_channels, kernel, stride })
+    pub(crate) fn out_height(&self) -> usize {
+        self.height.div_ceil(self.stride)
+    }
+
+    pub(crate) fn out_width(&self) -> usize {
+        self.width.div_ceil(self.stride)
+    }
+
+    /// Values of the input, of the output.
+    pub(crate) fn input_size(&self) -> usize {
+        self.batch * self.height * self.width * self.channels
+    }
+
+    pub(crate) fn output_size(&self) -> usize {
+        self.rows() * self.out_width() * self.out_channels
     }
 
     /// Inputs that one output pixel sees.
-    pub(super) fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.kernel * self.kernel * self.channels
     }
 
     /// Output rows of all images, one below the other.
     pub(super) fn rows(&self) -> usize {
-        self.batch * self.out_height
+        self.batch * self.out_height()
     }
 
     /// Output rows whose columns take about `bytes`.
     pub(super) fn block_rows(&self, bytes: usize) -> usize {
-        (bytes / (4 * self.out_width * self.columns()).max(1)).clamp(1, self.rows().max(1))
-    }
-
-    pub(super) fn output_shape(&self) -> Shape {
-        Shape::from((self.batch, self.out_height, self.out_width, self.out_channels))
+        (bytes / (4 * self.out_width() * self.columns()).max(1)).clamp(1, self.rows().max(1))
     }
 
     /// A kernel of one pixel and stride one: the input is its own columns.
@@ -77,12 +78,12 @@ pub(super) fn with_columns<T>(
     last: usize,
     work: impl FnOnce(&[f32]) -> T,
 ) -> T {
-    let size = (last - first) * g.out_width * g.columns();
+    let size = (last - first) * g.out_width() * g.columns();
     if g.is_pointwise() {
-        return work(&input[first * g.out_width * g.channels..][..size]);
+        return work(&input[first * g.out_width() * g.channels..][..size]);
     }
     with_scratch(size, |columns| {
-        for (row, line) in (first..last).zip(columns.chunks_mut(g.out_width * g.columns())) {
+        for (row, line) in (first..last).zip(columns.chunks_mut(g.out_width() * g.columns())) {
             gather_row(g, input, row, line);
         }
         work(columns)
@@ -91,7 +92,7 @@ pub(super) fn with_columns<T>(
 
 fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
     let pad = g.kernel / 2;
-    let (image, out_y) = (row / g.out_height, row % g.out_height);
+    let (image, out_y) = (row / g.out_height(), row % g.out_height());
     let segment = g.kernel * g.channels;
     for ky in 0..g.kernel {
         let y = (out_y * g.stride + ky).wrapping_sub(pad);
@@ -116,57 +117,6 @@ fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
                 }
             }
         }
-    }
-}
-
-/// A matrix in memory: `rows`×`columns` values, `row_step` and `column_step` apart.
-#[derive(Clone, Copy)]
-pub(super) struct Matrix<'a> {
-    values: &'a [f32],
-    rows: usize,
-    columns: usize,
-    row_step: usize,
-    column_step: usize,
-}
-
-impl<'a> Matrix<'a> {
-    pub(super) fn new(values: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert!(values.len() >= rows * columns);
-        Self { values, rows, columns, row_step: columns, column_step: 1 }
-    }
-
-    pub(super) fn transposed(self) -> Self {
-        Self { rows: self.columns, columns: self.rows, row_step: self.column_step, column_step: self.row_step, ..self }
-    }
-}
-
-/// `out` = a · b, or `out` += a · b with `add`; `out` is row-major.
-pub(super) fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool) {
-    assert!(a.columns == b.rows && out.len() == a.rows * b.columns);
-    // SAFETY: the three matrices lie within their slices, as `Matrix::new` and the line above
-    // assert, and `out` is borrowed mutably, so that it overlaps neither input.
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.columns,
-            a.columns,
-            out.as_mut_ptr(),
-            1,
-            b.columns as isize,
-            add,
-            a.values.as_ptr(),
-            a.column_step as isize,
-            a.row_step as isize,
-            b.values.as_ptr(),
-            b.column_step as isize,
-            b.row_step as isize,
-            1.0f32,
-            1.0f32,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
     }
 }
 

@@ -1,41 +1,60 @@
-//! Convolution as a candle operation over matrix products, forward and backward.
+//! Convolution, forward for both networks and backward for training, and as a candle operation.
 //!
 //! candle's own CPU convolution gathers element by element and its backward pass transposes
-//! several times over; at this network's sizes both cost about five times a matrix product.
-//! Here activations are NHWC, so that one kernel row of one pixel is one contiguous copy; blocks
-//! of output rows become columns (im2col) that fit the second-level cache and go to `gemm`.
-//! Work is cut into blocks that do not depend on the number of threads, and partial sums are
-//! added in a fixed order, so that results are the same to the bit on any pool.
+//! several times over; at these networks' sizes both cost about five times a matrix product.
+//! Here activations are NHWC. A 3×3 convolution of stride one goes through [`super::winograd`];
+//! any other has its pixels gathered as columns, a block that fits the second-level cache at a
+//! time, and multiplied. One call runs on one thread: work is shared out between pictures.
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
-use super::columns::{Geometry, Matrix, product, scatter_pixel, with_columns, with_scratch};
+use super::columns::{Geometry, scatter_pixel, with_columns, with_scratch};
+use super::product::{Matrix, product};
+use super::winograd::{self, Backward, Forward, Grid};
 
-/// Bytes of columns built at a time for a forward product: half of a usual second-level cache.
-const FORWARD_BLOCK: usize = 256 << 10;
-/// For the weight gradient, whose output is as large as the weights: larger, so that it is
-/// written less often.
-const GRADIENT_BLOCK: usize = 1 << 20;
+/// Bytes of columns built at a time: half of a usual second-level cache.
+const BLOCK: usize = 256 << 10;
 
-/// A square convolution without dilation or groups, padded by half its kernel.
-///
-/// Input (batch, height, width, in) f32, weight (kernel, kernel, in, out) f32
-/// → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out) f32.
+/// Weights in the form that their kernel wants, made once.
 #[derive(Debug, Clone)]
-pub struct Convolution {
-    /// Side of the kernel, odd.
-    pub kernel: usize,
-    /// Step in both directions.
-    pub stride: usize,
-    /// What happens to the output while it is still in the cache; inference only.
-    pub epilogue: Option<Epilogue>,
+pub(crate) enum Weights {
+    /// Transformed: (36, in, out).
+    Winograd(Vec<f32>),
+    /// (kernel² · in, out).
+    Columns(Vec<f32>),
 }
 
-/// Bias, then (with [`CustomOp3`]) a residual, then ReLU.
+impl Weights {
+    /// From a weight (kernel, kernel, in, out).
+    pub(crate) fn new(g: &Geometry, weight: &[f32]) -> Self {
+        if g.kernel == 3 && g.stride == 1 {
+            Self::Winograd(winograd::transformed(weight))
+        } else {
+            Self::Columns(weight.to_vec())
+        }
+    }
+
+    /// The same with in and out exchanged, for the gradient of the input.
+    pub(crate) fn transposed(g: &Geometry, weight: &[f32]) -> Self {
+        let turned = |rows: usize, values: &[f32]| -> Vec<f32> {
+            let columns = values.len() / rows;
+            let column = |at: usize| values[at..].iter().step_by(columns);
+            (0..columns).flat_map(column).copied().collect()
+        };
+        if g.kernel == 3 && g.stride == 1 {
+            let taps = weight.chunks_exact(g.channels * g.out_channels);
+            let taps: Vec<f32> = taps.flat_map(|tap| turned(g.channels, tap)).collect();
+            Self::Winograd(winograd::transformed(&taps))
+        } else {
+            Self::Columns(turned(g.columns(), weight))
+        }
+    }
+}
+
+/// Bias, then (where there is one) a residual, then ReLU.
 #[derive(Debug, Clone)]
 pub struct Epilogue {
     /// One value an output channel.
@@ -44,29 +63,39 @@ pub struct Epilogue {
     pub relu: bool,
 }
 
-fn forward(
+/// Fills `out` with the convolution of `input`, finished by the epilogue while still in the cache.
+pub(crate) fn forward(
     g: &Geometry,
+    weights: &Weights,
     input: &[f32],
-    weight: &[f32],
-    residual: Option<&[f32]>,
-    epilogue: Option<&Epilogue>,
-) -> Vec<f32> {
-    let row_size = g.out_width * g.out_channels;
-    let mut out = vec![0.0; g.rows() * row_size];
-    let block = g.block_rows(FORWARD_BLOCK);
-    out.par_chunks_mut(block * row_size).enumerate().for_each(|(index, out)| {
-        let first = index * block;
-        let last = first + out.len() / row_size;
-        with_columns(g, input, first, last, |columns| {
-            let columns = Matrix::new(columns, (last - first) * g.out_width, g.columns());
-            product(out, columns, Matrix::new(weight, g.columns(), g.out_channels), false);
-        });
-        if let Some(epilogue) = epilogue {
-            let residual = residual.map(|residual| &residual[first * row_size..][..out.len()]);
-            finish(out, residual, epilogue);
+    (epilogue, residual): (Option<&Epilogue>, Option<&[f32]>),
+    out: &mut [f32],
+) {
+    assert!(input.len() == g.input_size() && out.len() == g.output_size());
+    assert!(residual.is_none_or(|residual| residual.len() == out.len()));
+    match weights {
+        Weights::Winograd(kernel) => {
+            let (grid, channels) = (Grid::of(g), (g.channels, g.out_channels));
+            with_scratch(winograd::scratch_size(channels), |scratch| {
+                pulp::Arch::new().dispatch(Forward { grid, channels, input, kernel, epilogue, residual, out, scratch });
+            });
         }
-    });
-    out
+        Weights::Columns(weight) => {
+            let row_size = g.out_width() * g.out_channels;
+            let block = g.block_rows(BLOCK);
+            for (index, out) in out.chunks_mut(block * row_size).enumerate() {
+                let first = index * block;
+                let rows = out.len() / row_size;
+                with_columns(g, input, first, first + rows, |columns| {
+                    let columns = Matrix::new(columns, rows * g.out_width(), g.columns());
+                    product(out, columns, weight, g.out_channels, false);
+                });
+                if let Some(epilogue) = epilogue {
+                    finish(out, residual.map(|residual| &residual[first * row_size..][..out.len()]), epilogue);
+                }
+            }
+        }
+    }
 }
 
 /// Applies `epilogue` to pixels (pixels, out), adding `residual` of the same shape.
@@ -105,68 +134,75 @@ impl WithSimd for Finish<'_> {
     }
 }
 
-/// Gradient with respect to the weight: columnsᵀ · gradient, summed over all output pixels.
-fn weight_gradient(g: &Geometry, input: &[f32], gradient: &[f32]) -> Vec<f32> {
-    let row_size = g.out_width * g.out_channels;
-    let block = g.block_rows(GRADIENT_BLOCK);
-    // Few partial sums, each of many blocks; their number depends on the sizes alone.
-    let blocks = g.rows().div_ceil(block);
-    let part_rows = blocks.div_ceil(blocks.min(8)) * block;
-    let partial: Vec<Vec<f32>> = gradient
-        .par_chunks(part_rows * row_size)
-        .enumerate()
-        .map(|(part, gradient)| {
-            let mut sum = vec![0.0; g.columns() * g.out_channels];
-            for (index, gradient) in gradient.chunks(block * row_size).enumerate() {
-                let first = part * part_rows + index * block;
-                let pixels = gradient.len() / g.out_channels;
-                with_columns(g, input, first, first + pixels / g.out_width, |columns| {
-                    let columns = Matrix::new(columns, pixels, g.columns()).transposed();
-                    product(&mut sum, columns, Matrix::new(gradient, pixels, g.out_channels), index > 0);
+/// The gradients of input (added to, where it is wanted) and weight (kernel, kernel, in, out), from
+/// that of the output; `transposed` is [`Weights::transposed`].
+pub(crate) fn backward(
+    g: &Geometry,
+    transposed: &Weights,
+    input: &[f32],
+    gradient: &[f32],
+    input_gradient: Option<&mut [f32]>,
+    weight_gradient: &mut [f32],
+) {
+    assert!(input.len() == g.input_size() && gradient.len() == g.output_size());
+    match (transposed, input_gradient) {
+        (Weights::Winograd(transposed_kernel), Some(input_gradient)) => {
+            let (grid, channels) = (Grid::of(g), (g.channels, g.out_channels));
+            let kernel_size = transposed_kernel.len();
+            with_scratch(winograd::scratch_size(channels) + kernel_size, |scratch| {
+                let (kernel_gradient, scratch) = scratch.split_at_mut(kernel_size);
+                kernel_gradient.fill(0.0);
+                let kernel = &mut *kernel_gradient;
+                pulp::Arch::new().dispatch(Backward {
+                    grid,
+                    channels,
+                    input,
+                    transposed_kernel,
+                    gradient,
+                    input_gradient,
+                    kernel_gradient: kernel,
+                    scratch,
                 });
-            }
-            sum
-        })
-        .collect();
-    let mut partial = partial.into_iter();
-    let mut total = partial.next().unwrap_or_else(|| vec![0.0; g.columns() * g.out_channels]);
-    for part in partial {
-        total.iter_mut().zip(&part).for_each(|(sum, value)| *sum += value);
-    }
-    total
-}
-
-/// Gradient with respect to the input.
-fn input_gradient(g: &Geometry, weight: &[f32], gradient: &[f32]) -> Vec<f32> {
-    if g.stride == 1 {
-        // The convolution of the gradient with the kernel turned by 180° and its channels swapped.
-        let taps = g.kernel * g.kernel;
-        let mut turned = vec![0.0; weight.len()];
-        for (tap, values) in weight.chunks_exact(g.channels * g.out_channels).enumerate() {
-            let target = &mut turned[(taps - 1 - tap) * values.len()..][..values.len()];
-            for (channel, values) in values.chunks_exact(g.out_channels).enumerate() {
-                for (out_channel, value) in values.iter().enumerate() {
-                    target[out_channel * g.channels + channel] = *value;
-                }
+                winograd::untransform(kernel_gradient, weight_gradient);
+            });
+        }
+        (Weights::Columns(transposed), input_gradient) => {
+            weight_gradient_of_columns(g, input, gradient, weight_gradient);
+            if let Some(input_gradient) = input_gradient {
+                input_gradient_of_columns(g, transposed, gradient, input_gradient);
             }
         }
-        let back = Geometry { channels: g.out_channels, out_channels: g.channels, ..*g };
-        return forward(&back, gradient, &turned, None, None);
+        (Weights::Winograd(_), None) => unreachable!("the first layer has a stride of two"),
     }
-    let image_size = g.height * g.width * g.channels;
-    let mut input_gradient = vec![0.0; g.batch * image_size];
-    let weight = Matrix::new(weight, g.columns(), g.out_channels).transposed();
-    let gradient_size = g.out_height * g.out_width * g.out_channels;
-    input_gradient.par_chunks_mut(image_size).zip(gradient.par_chunks(gradient_size)).for_each(|(image, gradient)| {
-        let pixels = g.out_height * g.out_width;
-        with_scratch(pixels * g.columns(), |columns| {
-            product(columns, Matrix::new(gradient, pixels, g.out_channels), weight, false);
-            for (pixel, columns) in columns.chunks_exact(g.columns()).enumerate() {
-                scatter_pixel(g, columns, pixel / g.out_width, pixel % g.out_width, image);
-            }
+}
+
+/// columnsᵀ · gradient, summed over all output pixels.
+fn weight_gradient_of_columns(g: &Geometry, input: &[f32], gradient: &[f32], weight_gradient: &mut [f32]) {
+    let row_size = g.out_width() * g.out_channels;
+    let block = g.block_rows(BLOCK);
+    for (index, gradient) in gradient.chunks(block * row_size).enumerate() {
+        let first = index * block;
+        let rows = gradient.len() / row_size;
+        with_columns(g, input, first, first + rows, |columns| {
+            let columns = Matrix::new(columns, rows * g.out_width(), g.columns()).transposed();
+            product(weight_gradient, columns, gradient, g.out_channels, index > 0);
         });
+    }
+}
+
+/// gradient · weightᵀ as columns, each added to the pixels it came from.
+fn input_gradient_of_columns(g: &Geometry, transposed: &[f32], gradient: &[f32], input_gradient: &mut [f32]) {
+    let image_size = g.height * g.width * g.channels;
+    let pixels = g.out_height() * g.out_width();
+    let images = input_gradient.chunks_exact_mut(image_size).zip(gradient.chunks_exact(pixels * g.out_channels));
+    with_scratch(pixels * g.columns(), |columns| {
+        for (image, gradient) in images {
+            product(columns, Matrix::new(gradient, pixels, g.out_channels), transposed, g.columns(), false);
+            for (pixel, columns) in columns.chunks_exact(g.columns()).enumerate() {
+                scatter_pixel(g, columns, pixel / g.out_width(), pixel % g.out_width(), image);
+            }
+        }
     });
-    input_gradient
 }
 
 /// The values of a contiguous f32 tensor on the CPU.
@@ -177,69 +213,68 @@ pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
     }
 }
 
-/// Runs `work` on the values of a tensor on the CPU, made contiguous first.
-pub(super) fn with_values<T>(tensor: &Tensor, work: impl FnOnce(&[f32]) -> Result<T>) -> Result<T> {
-    let tensor = tensor.contiguous()?;
-    let (storage, layout) = tensor.storage_and_layout();
-    match &*storage {
-        candle_core::Storage::Cpu(storage) => work(values(storage, layout)?),
-        _ => bail!("the operation runs on the CPU alone"),
-    }
+/// A convolution with its epilogue, as inference runs it.
+///
+/// Input (batch, height, width, in) f32, padded by half the kernel, and (with [`CustomOp2`]) a
+/// residual of the output's shape → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out) f32.
+#[derive(Debug, Clone)]
+pub struct Convolution {
+    /// Of one picture without extent: the sizes that do not depend on the input.
+    geometry: Geometry,
+    weights: Weights,
+    epilogue: Epilogue,
 }
 
 impl Convolution {
-    /// A convolution for training: no epilogue.
-    pub fn new(kernel: usize, stride: usize) -> Self {
-        Self { kernel, stride, epilogue: None }
+    /// With a weight (kernel, kernel, in, out) of an odd kernel.
+    ///
+    /// # Errors
+    /// When the weight has another shape or does not fit the bias.
+    pub fn new(weight: &Tensor, stride: usize, epilogue: Epilogue) -> Result<Self> {
+        let (kernel, width, channels, out_channels) = weight.dims4()?;
+        if kernel != width || kernel.is_multiple_of(2) || stride == 0 || epilogue.bias.len() != out_channels {
+            bail!("no convolution has weights of {:?} and {} biases", weight.dims(), epilogue.bias.len())
+        }
+        let geometry = Geometry { batch: 1, height: 0, width: 0, channels, out_channels, kernel, stride };
+        let weights = Weights::new(&geometry, &weight.flatten_all()?.to_vec1::<f32>()?);
+        Ok(Self { geometry, weights, epilogue })
+    }
+
+    /// One value an output channel.
+    pub fn bias(&self) -> &[f32] {
+        &self.epilogue.bias
+    }
+
+    fn run(&self, x: &CpuStorage, layout: &Layout, residual: Option<&[f32]>) -> Result<(CpuStorage, Shape)> {
+        let (batch, height, width, channels) = layout.shape().dims4()?;
+        let g = Geometry { batch, height, width, ..self.geometry };
+        if channels != g.channels || residual.is_some_and(|residual| residual.len() != g.output_size()) {
+            bail!("a convolution of {} to {} channels got {:?}", g.channels, g.out_channels, layout.dims())
+        }
+        let mut out = vec![0.0; g.output_size()];
+        forward(&g, &self.weights, values(x, layout)?, (Some(&self.epilogue), residual), &mut out);
+        Ok((CpuStorage::F32(out), Shape::from((batch, g.out_height(), g.out_width(), g.out_channels))))
     }
 }
 
-impl CustomOp2 for Convolution {
+impl CustomOp1 for Convolution {
     fn name(&self) -> &'static str {
         "convolution"
     }
 
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, w: &CpuStorage, lw: &Layout) -> Result<(CpuStorage, Shape)> {
-        let g = Geometry::new(self.kernel, self.stride, lx.shape(), lw.shape())?;
-        let out = forward(&g, values(x, lx)?, values(w, lw)?, None, self.epilogue.as_ref());
-        Ok((CpuStorage::F32(out), g.output_shape()))
-    }
-
-    fn bwd(&self, x: &Tensor, w: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let g = Geometry::new(self.kernel, self.stride, x.shape(), w.shape())?;
-        let (dx, dw) = with_values(gradient, |gradient| {
-            let dw = with_values(x, |x| Ok(weight_gradient(&g, x, gradient)))?;
-            // A picture is the start of the graph: nobody asks for its gradient.
-            let wanted = x.track_op();
-            let dx = if wanted { Some(with_values(w, |w| Ok(input_gradient(&g, w, gradient)))?) } else { None };
-            Ok((dx, dw))
-        })?;
-        let dx = dx.map(|dx| Tensor::from_vec(dx, x.shape(), x.device())).transpose()?;
-        Ok((dx, Some(Tensor::from_vec(dw, w.shape(), w.device())?)))
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.run(x, layout, None)
     }
 }
 
-/// With a residual of the output's shape, added before the ReLU.
-impl CustomOp3 for Convolution {
+/// With a residual, added before the ReLU.
+impl CustomOp2 for Convolution {
     fn name(&self) -> &'static str {
         "convolution with residual"
     }
 
-    fn cpu_fwd(
-        &self,
-        x: &CpuStorage,
-        lx: &Layout,
-        w: &CpuStorage,
-        lw: &Layout,
-        residual: &CpuStorage,
-        lr: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let g = Geometry::new(self.kernel, self.stride, lx.shape(), lw.shape())?;
-        if lr.shape() != &g.output_shape() || self.epilogue.is_none() {
-            bail!("a residual wants the output's shape {:?} and an epilogue, got {:?}", g.output_shape(), lr.shape())
-        }
-        let out = forward(&g, values(x, lx)?, values(w, lw)?, Some(values(residual, lr)?), self.epilogue.as_ref());
-        Ok((CpuStorage::F32(out), g.output_shape()))
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, residual: &CpuStorage, lr: &Layout) -> Result<(CpuStorage, Shape)> {
+        self.run(x, lx, Some(values(residual, lr)?))
     }
 }
 
@@ -270,58 +305,69 @@ mod tests {
         y.permute((0, 2, 3, 1)).unwrap().contiguous().unwrap()
     }
 
-    fn assert_close(a: &Tensor, b: &Tensor, what: &str) {
-        assert_eq!(a.shape(), b.shape(), "{what}");
-        let scale = b.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap().max(1.0);
-        let worst = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+    fn flat(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn assert_close(ours: &[f32], theirs: &Tensor, what: &str) {
+        let theirs = flat(theirs);
+        assert_eq!(ours.len(), theirs.len(), "{what}");
+        let scale = theirs.iter().fold(1.0f32, |most, value| most.max(value.abs()));
+        let worst = ours.iter().zip(&theirs).fold(0.0f32, |most, (a, b)| most.max((a - b).abs()));
         assert!(worst / scale < 1e-5, "{what} differs by {worst} of {scale}");
     }
 
+    /// Kernel, stride, height, width, channels, output channels.
+    const SIZES: [(usize, usize, usize, usize, usize, usize); 8] = [
+        (3, 1, 9, 7, 5, 8),
+        (3, 1, 1, 1, 3, 2),
+        (3, 1, 4, 4, 32, 17),
+        (3, 1, 40, 40, 24, 24),
+        (3, 2, 10, 8, 3, 6),
+        (3, 2, 7, 9, 16, 24),
+        (1, 1, 6, 6, 4, 9),
+        (1, 2, 8, 6, 5, 7),
+    ];
+
     #[test]
     fn output_and_gradients_equal_those_of_candles_own_convolution() {
-        for (kernel, stride, height, width, channels, out) in
-            [(3, 1, 9, 7, 5, 8), (3, 2, 10, 8, 3, 6), (1, 1, 6, 6, 4, 9), (1, 2, 8, 6, 5, 7), (3, 1, 40, 40, 24, 24)]
-        {
+        for (kernel, stride, height, width, channels, out_channels) in SIZES {
             let what = format!("{kernel}×{kernel} stride {stride} on {height}×{width}");
+            let g = Geometry { batch: 3, height, width, channels, out_channels, kernel, stride };
             let x = Var::from_tensor(&noise(&[3, height, width, channels], 1)).unwrap();
-            let w = Var::from_tensor(&noise(&[kernel, kernel, channels, out], 2)).unwrap();
-            let ours = x.apply_op2(&w, Convolution::new(kernel, stride)).unwrap();
+            let w = Var::from_tensor(&noise(&[kernel, kernel, channels, out_channels], 2)).unwrap();
             let theirs = plain(&x, &w, stride);
+            let (xs, ws) = (flat(&x), flat(&w));
+            let mut ours = vec![f32::NAN; g.output_size()];
+            forward(&g, &Weights::new(&g, &ws), &xs, (None, None), &mut ours);
             assert_close(&ours, &theirs, &what);
-            let weighting = noise(ours.dims(), 3);
-            let ours = (ours * &weighting).unwrap().sum_all().unwrap().backward().unwrap();
+            let weighting = noise(theirs.dims(), 3);
             let theirs = (theirs * &weighting).unwrap().sum_all().unwrap().backward().unwrap();
-            assert_close(ours.get(&w).unwrap(), theirs.get(&w).unwrap(), &format!("weight gradient, {what}"));
-            assert_close(ours.get(&x).unwrap(), theirs.get(&x).unwrap(), &format!("input gradient, {what}"));
+            let (mut dx, mut dw) = (vec![1.0; xs.len()], vec![f32::NAN; ws.len()]);
+            backward(&g, &Weights::transposed(&g, &ws), &xs, &flat(&weighting), Some(&mut dx), &mut dw);
+            assert_close(&dw, theirs.get(&w).unwrap(), &format!("weight gradient, {what}"));
+            let added = (theirs.get(&x).unwrap() + 1.0).unwrap();
+            assert_close(&dx, &added, &format!("input gradient, {what}"));
         }
     }
 
     #[test]
     fn bias_residual_and_relu_come_in_that_order() {
-        let x = noise(&[2, 6, 6, 4], 1);
-        let w = noise(&[3, 3, 4, 5], 2);
-        let residual = noise(&[2, 6, 6, 5], 3);
-        let bias = noise(&[5], 4);
-        let epilogue = Epilogue { bias: bias.to_vec1::<f32>().unwrap().into(), relu: true };
-        let fused = Convolution { epilogue: Some(epilogue), ..Convolution::new(3, 1) };
-        let ours = x.apply_op3_no_bwd(&w, &residual, &fused).unwrap();
-        let theirs = plain(&x, &w, 1).broadcast_add(&bias).unwrap().add(&residual).unwrap().relu().unwrap();
-        assert_close(&ours, &theirs, "fused");
-    }
-
-    #[test]
-    fn the_number_of_threads_changes_no_bit() {
-        let x = Var::from_tensor(&noise(&[16, 32, 32, 8], 1)).unwrap();
-        let w = Var::from_tensor(&noise(&[3, 3, 8, 16], 2)).unwrap();
-        let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| {
-                let y = x.apply_op2(&w, Convolution::new(3, 1)).unwrap();
-                let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-                let read = |t: &Tensor| t.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                (read(&y), read(gradients.get(&w).unwrap()), read(gradients.get(&x).unwrap()))
-            })
-        };
-        assert!(run(1) == run(3));
+        for (kernel, stride) in [(3, 1), (3, 2), (1, 1)] {
+            let x = noise(&[2, 6, 6, 4], 1);
+            let w = noise(&[kernel, kernel, 4, 5], 2);
+            let plain = plain(&x, &w, stride);
+            let residual = noise(plain.dims(), 3);
+            let bias = noise(&[5], 4);
+            for relu in [true, false] {
+                let fused = Convolution::new(&w, stride, Epilogue { bias: flat(&bias).into(), relu }).unwrap();
+                let raised = plain.broadcast_add(&bias).unwrap();
+                let finished = |x: &Tensor| if relu { x.relu().unwrap() } else { x.clone() };
+                let ours = x.apply_op1_no_bwd(&fused).unwrap();
+                assert_close(&flat(&ours), &finished(&raised), "without residual");
+                let ours = x.apply_op2_no_bwd(&residual, &fused).unwrap();
+                assert_close(&flat(&ours), &finished(&raised.add(&residual).unwrap()), "with residual");
+            }
+        }
     }
 }

@@ -35,17 +35,15 @@ pub struct Detection {
     pub landmarks: [[f32; 2]; 5],
 }
 
-type Layer = (Tensor, Convolution);
-
 /// The network, ready to run on the CPU from any thread.
 pub struct Detector {
-    stem: Layer,
+    stem: Convolution,
     blocks: Vec<Inverted>,
-    top: Layer,
+    top: Convolution,
     /// Up-sampling and the lateral connection that joins it, coarsest first.
-    ups: Vec<(Layer, Layer)>,
-    head: Layer,
-    out: Layer,
+    ups: Vec<(Convolution, Convolution)>,
+    head: Convolution,
+    out: Convolution,
 }
 
 impl Detector {
@@ -115,7 +113,7 @@ impl Detector {
 
     /// Grey values (1, height, width, 1), 0 to 255 → (1, height / 4, width / 4, 15).
     fn forward(&self, grey: &Tensor) -> Result<Tensor, ModelError> {
-        let mut x = run(grey, &self.stem)?;
+        let mut x = grey.apply_op1_no_bwd(&self.stem)?;
         let mut laterals = Vec::new();
         for (index, block) in self.blocks.iter().enumerate() {
             x = x.apply_op1_no_bwd(block)?;
@@ -123,21 +121,17 @@ impl Detector {
                 laterals.push(x.clone());
             }
         }
-        let mut x = run(&x, &self.top)?;
+        let mut x = x.apply_op1_no_bwd(&self.top)?;
         for ((up, lateral), from) in self.ups.iter().zip(laterals.iter().rev()) {
             let (batch, height, width, channels) = x.dims4()?;
             // Four values a pixel become two rows of two.
-            let wide = run(&x, up)?.reshape((batch, height, width, 2, 2 * channels))?;
+            let wide = x.apply_op1_no_bwd(up)?.reshape((batch, height, width, 2, 2 * channels))?;
             let wide =
                 wide.permute((0, 1, 3, 2, 4))?.contiguous()?.reshape((batch, 2 * height, 2 * width, channels))?;
-            x = (wide + run(from, lateral)?)?;
+            x = (wide + from.apply_op1_no_bwd(lateral)?)?;
         }
-        Ok(run(&run(&x, &self.head)?, &self.out)?)
+        Ok(x.apply_op1_no_bwd(&self.head)?.apply_op1_no_bwd(&self.out)?)
     }
-}
-
-fn run(x: &Tensor, (weight, operation): &Layer) -> candle_core::Result<Tensor> {
-    x.apply_op2_no_bwd(weight, operation)
 }
 
 /// The face whose centre lies in the cell at `row` and `column`.
@@ -171,11 +165,10 @@ impl Loader<'_> {
         Ok(bias.into())
     }
 
-    fn layer(&self, name: &str, stride: usize, relu: bool) -> Result<Layer, ModelError> {
+    fn layer(&self, name: &str, stride: usize, relu: bool) -> Result<Convolution, ModelError> {
         let weight = self.tensor(format!("{name}.weight"), 4)?;
-        let (kernel, _, _, out_channels) = weight.dims4()?;
-        let epilogue = Some(Epilogue { bias: self.bias(name, out_channels)?, relu });
-        Ok((weight, Convolution { kernel, stride, epilogue }))
+        let bias = self.bias(name, weight.dim(3)?)?;
+        Ok(Convolution::new(&weight, stride, Epilogue { bias, relu })?)
     }
 
     fn pointwise(&self, name: &str, relu: bool) -> Result<Pointwise, ModelError> {

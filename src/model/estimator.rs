@@ -5,10 +5,11 @@
 use std::collections::HashMap;
 
 use candle_core::{D, DType, Device, Tensor};
-use candle_nn::ops::{sigmoid, softmax};
+use candle_nn::ops::softmax;
 use safetensors::SafeTensors;
 
 use super::ModelError;
+use super::calibration::{Calibration, RawAnswer, quantile};
 use super::convolution::{Convolution, Epilogue};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
 
@@ -19,33 +20,15 @@ pub struct Estimate {
     pub age_probabilities: [f32; AGES],
     /// Probability that the face is labelled female.
     pub female_probability: f32,
+    /// Years between which the true age lies in 80 % of the faces of every age, the guess among them.
+    pub age_interval: (f32, f32),
 }
 
 impl Estimate {
     /// The median of the age distribution in years, which is off by least on average (a mean would
     /// make a grown-up of a child that might also be somebody old).
     pub fn age(&self) -> f32 {
-        self.quantile(0.5)
-    }
-
-    /// The central interval that holds `mass` (0 to 1) of the age distribution, in years.
-    ///
-    /// Each year's probability is spread evenly over the year around it, so that quantiles fall
-    /// between whole years.
-    pub fn age_interval(&self, mass: f32) -> (f32, f32) {
-        let tail = (1.0 - mass.clamp(0.0, 1.0)) / 2.0;
-        (self.quantile(tail), self.quantile(1.0 - tail))
-    }
-
-    fn quantile(&self, share: f32) -> f32 {
-        let mut below = 0.0;
-        for (age, p) in self.age_probabilities.iter().enumerate() {
-            if below + p >= share && *p > 0.0 {
-                return (age as f32 - 0.5 + (share - below) / p).clamp(0.0, (AGES - 1) as f32);
-            }
-            below += p;
-        }
-        (AGES - 1) as f32
+        quantile(&self.age_probabilities, 0.5)
     }
 
     /// How far to trust the guess, 0 to 1: the probability that the gender is right times the
@@ -55,19 +38,6 @@ impl Estimate {
         let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);
         let close: f32 = self.age_probabilities.iter().enumerate().map(|(year, p)| p * near(year)).sum();
         self.female_probability.max(1.0 - self.female_probability) * close
-    }
-}
-
-/// Temperatures that divide the logits (Guo et al. 2017), fitted on validation faces.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Calibration {
-    pub age_temperature: f64,
-    pub gender_temperature: f64,
-}
-
-impl Default for Calibration {
-    fn default() -> Self {
-        Self { age_temperature: 1.0, gender_temperature: 1.0 }
     }
 }
 
@@ -99,23 +69,15 @@ impl Estimator {
         let unfit = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(unfit)?;
         let notes = header.metadata().clone().unwrap_or_default();
-        let note =
-            |key: &str| notes.get(key).ok_or_else(|| ModelError::Weights(format!("the file's metadata lacks {key:?}")));
-        let number = |key: &str| -> Result<f64, ModelError> {
-            let value: f64 = note(key)?.parse().map_err(|_| ModelError::Weights(format!("{key} is no number")))?;
-            if value.is_finite() && value > 0.0 {
-                Ok(value)
-            } else {
-                Err(ModelError::Weights(format!("{key} is {value}")))
-            }
-        };
-        let architecture: Architecture = note("architecture")?.parse()?;
-        let calibration = Calibration {
-            age_temperature: number("age_temperature")?,
-            gender_temperature: number("gender_temperature")?,
-        };
+        let architecture = notes.get("architecture");
+        let architecture = architecture.ok_or_else(|| ModelError::Weights("it names no architecture".into()))?;
+        // Weights without one are taken as they are.
+        let calibration =
+            notes.get("calibration").map_or(Ok(Calibration::default()), |text| serde_json::from_str(text));
+        let calibration = calibration.ok().filter(Calibration::is_sound);
+        let calibration = calibration.ok_or_else(|| ModelError::Weights("the calibration is unusable".into()))?;
         let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
-        Self::from_tensors(architecture, &tensors, calibration)
+        Self::from_tensors(architecture.parse()?, &tensors, calibration)
     }
 
     /// Takes folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*` and `gender.*`.
@@ -139,8 +101,8 @@ impl Estimator {
             let Unit { name, kernel, stride, channels, out_channels, relu } = unit;
             let weight = tensor(format!("{name}.weight"), &[kernel, kernel, channels, out_channels])?;
             let bias: Vec<f32> = tensor(format!("{name}.bias"), &[out_channels])?.to_vec1()?;
-            let epilogue = Some(Epilogue { bias: bias.into(), relu });
-            units.insert(name, (weight, Convolution { kernel, stride, epilogue }));
+            let operation = Convolution::new(&weight, stride, Epilogue { bias: bias.into(), relu })?;
+            units.insert(name, (weight, operation));
         }
         let features = architecture.features();
         let head = |name: &str, outputs: usize| -> Result<_, ModelError> {
@@ -150,31 +112,39 @@ impl Estimator {
         Ok(Self { architecture, units, age, gender, calibration })
     }
 
+    /// What makes its answers mean what they say.
+    pub fn calibration(&self) -> &Calibration {
+        &self.calibration
+    }
+
     /// The same weights under another calibration.
     pub fn with_calibration(self, calibration: Calibration) -> Self {
         Self { calibration, ..self }
     }
 
-    /// Writes the folded weights and what is needed to run them.
+    /// Writes the folded weights, in half precision, and what is needed to run them.
     ///
     /// # Errors
     /// [`ModelError::Weights`] when the file cannot be written.
     pub fn save(&self, path: &std::path::Path) -> Result<(), ModelError> {
         let mut tensors = HashMap::new();
+        let mut add = |name: String, tensor: &Tensor| -> Result<(), ModelError> {
+            tensors.insert(name, tensor.to_dtype(DType::F16)?);
+            Ok(())
+        };
         for (name, (weight, operation)) in &self.units {
-            tensors.insert(format!("{name}.weight"), weight.clone());
-            if let Some(epilogue) = &operation.epilogue {
-                tensors.insert(format!("{name}.bias"), Tensor::new(&*epilogue.bias, &Device::Cpu)?);
-            }
+            add(format!("{name}.weight"), weight)?;
+            add(format!("{name}.bias"), &Tensor::new(operation.bias(), &Device::Cpu)?)?;
         }
         for (name, (weight, bias)) in [("age", &self.age), ("gender", &self.gender)] {
-            tensors.insert(format!("{name}.weight"), weight.clone());
-            tensors.insert(format!("{name}.bias"), bias.clone());
+            add(format!("{name}.weight"), weight)?;
+            add(format!("{name}.bias"), bias)?;
         }
+        let calibration =
+            serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
         let notes = HashMap::from([
             ("architecture".to_owned(), self.architecture.to_string()),
-            ("age_temperature".to_owned(), self.calibration.age_temperature.to_string()),
-            ("gender_temperature".to_owned(), self.calibration.gender_temperature.to_string()),
+            ("calibration".to_owned(), calibration),
         ]);
         safetensors::serialize_to_file(&tensors, Some(notes), path)
             .map_err(|error| ModelError::Weights(error.to_string()))
@@ -186,24 +156,24 @@ impl Estimator {
     /// When the tensor has another shape.
     pub fn forward(&self, pictures: &Tensor) -> Result<Logits, ModelError> {
         let features = self.architecture.walk(pictures, |unit, x, residual| {
-            let Some((weight, operation)) = self.units.get(&unit.name) else {
+            let Some((_, operation)) = self.units.get(&unit.name) else {
                 candle_core::bail!("unit {} is missing", unit.name)
             };
             match residual {
-                Some(residual) => x.apply_op3_no_bwd(weight, residual, operation),
-                None => x.apply_op2_no_bwd(weight, operation),
+                Some(residual) => x.apply_op2_no_bwd(residual, operation),
+                None => x.apply_op1_no_bwd(operation),
             }
         })?;
         let head = |(weight, bias): &(Tensor, Tensor)| features.matmul(weight)?.broadcast_add(bias);
         Ok(Logits { age: head(&self.age)?, gender: head(&self.gender)? })
     }
 
-    /// Estimates each crop and its mirror image in one forward pass and averages the two, which
-    /// halves the noise of left and right for twice the work.
+    /// Answers to each crop and its mirror image in one forward pass, averaged, which halves the
+    /// noise of left and right for twice the work.
     ///
     /// # Errors
     /// [`ModelError::CropSize`] when a crop has not 128×128 pixels.
-    pub fn estimate(&self, crops: &[&[u8]]) -> Result<Vec<Estimate>, ModelError> {
+    pub fn answers(&self, crops: &[&[u8]]) -> Result<Vec<RawAnswer>, ModelError> {
         if crops.is_empty() {
             return Ok(Vec::new());
         }
@@ -214,14 +184,21 @@ impl Estimator {
             let (first, second) = (logits.narrow(0, 0, crops.len())?, logits.narrow(0, crops.len(), crops.len())?);
             (first + second)? * 0.5
         };
-        let age = softmax(&(mean(&logits.age)? / self.calibration.age_temperature)?, D::Minus1)?.to_vec2::<f32>()?;
-        let female =
-            sigmoid(&(mean(&logits.gender)? / self.calibration.gender_temperature)?)?.flatten_all()?.to_vec1()?;
-        let estimates = age.into_iter().zip(female).map(|(age, female_probability)| {
+        let ages = softmax(&mean(&logits.age)?, D::Minus1)?.to_vec2::<f32>()?;
+        let genders = mean(&logits.gender)?.flatten_all()?.to_vec1()?;
+        let answers = ages.into_iter().zip(genders).map(|(age, gender_logit)| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
-            Ok(Estimate { age_probabilities, female_probability })
+            Ok(RawAnswer { age_probabilities, gender_logit })
         });
-        estimates.collect()
+        answers.collect()
+    }
+
+    /// The calibrated [`Estimator::answers`].
+    ///
+    /// # Errors
+    /// As [`Estimator::answers`].
+    pub fn estimate(&self, crops: &[&[u8]]) -> Result<Vec<Estimate>, ModelError> {
+        Ok(self.answers(crops)?.iter().map(|answer| self.calibration.apply(answer)).collect())
     }
 }
 

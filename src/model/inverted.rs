@@ -10,8 +10,9 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, bail};
 use pulp::{Simd, WithSimd};
 
-use super::columns::{Matrix, product, with_scratch};
+use super::columns::with_scratch;
 use super::convolution::{Epilogue, finish, values};
+use super::product::{Matrix, product};
 
 /// Bytes of wide pixels made at a time: they stay in a usual second-level cache.
 const STRIP: usize = 768 << 10;
@@ -173,7 +174,7 @@ fn pointwise(layer: &Pointwise, x: &[f32], residual: Option<&[f32]>, out: &mut [
     let out_channels = layer.epilogue.bias.len();
     let channels = layer.weight.len() / out_channels;
     let pixels = x.len() / channels;
-    product(out, Matrix::new(x, pixels, channels), Matrix::new(&layer.weight, channels, out_channels), false);
+    product(out, Matrix::new(x, pixels, channels), &layer.weight, out_channels, false);
     finish(out, residual, &layer.epilogue);
 }
 

@@ -1,16 +1,20 @@
 //! Both networks: every tensor shape, weight and kernel lives here.
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
-//! architecture, shared with training; [`convolution`], [`inverted`] and [`normalisation`] are
-//! their kernels.
+//! architecture, shared with training, and [`calibration`] makes its answers mean what they say. Below them lie the kernels: [`convolution`] (through
+//! [`winograd`] or [`columns`] and the matrix [`product`]), [`inverted`] and [`normalisation`].
 
-mod columns;
+pub mod calibration;
+pub(crate) mod columns;
 pub mod convolution;
 pub mod detector;
 pub mod estimator;
 pub mod inverted;
+mod lanes;
 pub mod network;
 pub mod normalisation;
+mod product;
+mod winograd;
 
 /// Why a network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]

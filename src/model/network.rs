@@ -152,17 +152,13 @@ fn unit(name: String, kernel: usize, stride: usize, channels: usize, out_channel
     Unit { name, kernel, stride, channels, out_channels, relu: true }
 }
 
-/// Crops as the network's input: (batch, 128, 128, 1), each shifted to mean 0 and scaled to
+/// Crops as the network's input, one after the other: each shifted to mean 0 and scaled to
 /// standard deviation 1, so that exposure and contrast of the photo matter little.
 ///
-/// # Errors
-/// When a crop has not 128×128 pixels.
-pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
-    let mut values = Vec::with_capacity(crops.len() * SIDE * SIDE);
+/// Crops of any one size; the network runs at 128×128 pixels, training may begin with smaller ones.
+pub fn standardised(crops: &[&[u8]]) -> Vec<f32> {
+    let mut values = Vec::with_capacity(crops.iter().map(|crop| crop.len()).sum());
     for crop in crops {
-        if crop.len() != SIDE * SIDE {
-            return Err(ModelError::CropSize(crop.len()));
-        }
         let count = crop.len() as f32;
         let mean = crop.iter().map(|&value| u32::from(value)).sum::<u32>() as f32 / count;
         let square = crop.iter().map(|&value| u64::from(value).pow(2)).sum::<u64>() as f32 / count;
@@ -170,5 +166,16 @@ pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
         let deviation = (square - mean * mean).max(16.0).sqrt();
         values.extend(crop.iter().map(|&value| (f32::from(value) - mean) / deviation));
     }
-    Ok(Tensor::from_vec(values, (crops.len(), SIDE, SIDE, 1), &candle_core::Device::Cpu)?)
+    values
+}
+
+/// [`standardised`] crops as a tensor: (batch, 128, 128, 1).
+///
+/// # Errors
+/// When a crop has not 128×128 pixels.
+pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
+    if let Some(crop) = crops.iter().find(|crop| crop.len() != SIDE * SIDE) {
+        return Err(ModelError::CropSize(crop.len()));
+    }
+    Ok(Tensor::from_vec(standardised(crops), (crops.len(), SIDE, SIDE, 1), &candle_core::Device::Cpu)?)
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::curve::Epoch;
 use super::learner::Learner;
 use super::recipe::Recipe;
-use super::{TrainingError, unwritable};
+use super::{TrainingError, TrainingOptions, unwritable};
 
 /// A checkpoint that was read and not yet put to use.
 pub struct Checkpoint {
@@ -25,6 +25,9 @@ struct State {
     total_steps: usize,
     seed: u64,
     recipe: Recipe,
+    /// Not in checkpoints from before there were any.
+    #[serde(default)]
+    teachers: Vec<PathBuf>,
     history: Vec<Epoch>,
 }
 
@@ -37,23 +40,23 @@ impl Checkpoint {
         path: &Path,
         learner: &Learner,
         history: &[Epoch],
-        recipe: &Recipe,
-        seed: u64,
+        options: &TrainingOptions,
         total_steps: usize,
     ) -> Result<(), TrainingError> {
         let mut tensors = HashMap::new();
         for (name, parameter) in &learner.parameters {
-            tensors.insert(format!("weight/{name}"), parameter.var.as_tensor().clone());
-            let parts = [("first", &parameter.first), ("second", &parameter.second), ("average", &parameter.average)];
+            let parts = [
+                ("weight", &parameter.values),
+                ("first", &parameter.first),
+                ("second", &parameter.second),
+                ("average", &parameter.average),
+            ];
             for (part, values) in parts {
                 tensors.insert(format!("{part}/{name}"), Tensor::new(values.as_slice(), &Device::Cpu)?);
             }
         }
-        for (name, statistics) in &learner.running {
-            tensors.insert(format!("mean/{name}"), Tensor::new(statistics.mean.as_slice(), &Device::Cpu)?);
-            tensors.insert(format!("variance/{name}"), Tensor::new(statistics.variance.as_slice(), &Device::Cpu)?);
-        }
-        let state = State { step: learner.step, total_steps, seed, recipe: recipe.clone(), history: history.to_vec() };
+        let TrainingOptions { seed, recipe, teachers, .. } = options.clone();
+        let state = State { step: learner.step, total_steps, seed, recipe, teachers, history: history.to_vec() };
         let state = serde_json::to_string(&state).map_err(|error| unwritable(path, error))?;
         let partial = path.with_extension("partial");
         safetensors::serialize_to_file(&tensors, Some(HashMap::from([("state".to_owned(), state)])), &partial)
@@ -80,17 +83,20 @@ impl Checkpoint {
         TrainingError::Checkpoint { path: self.path.clone(), reason: reason.into() }
     }
 
-    /// Refuses to go on with another recipe, seed or amount of data than the run began with.
+    /// Refuses to go on with another recipe, seed, teachers or amount of data than the run began with.
     ///
     /// # Errors
     /// [`TrainingError::Checkpoint`] says what differs.
-    pub fn check(&self, recipe: &Recipe, seed: u64, total_steps: usize) -> Result<(), TrainingError> {
+    pub fn check(&self, options: &TrainingOptions, total_steps: usize) -> Result<(), TrainingError> {
         let fix = "resume with what it began with, or start afresh with another --out";
-        if self.state.recipe != *recipe {
+        if self.state.recipe != options.recipe {
             return Err(self.unusable(format!("it was made with another recipe or number of epochs; {fix}")));
         }
-        if self.state.seed != seed {
+        if self.state.seed != options.seed {
             return Err(self.unusable(format!("it was made with --seed {}; {fix}", self.state.seed)));
+        }
+        if self.state.teachers != options.teachers {
+            return Err(self.unusable(format!("it was made with other teachers; {fix}")));
         }
         if self.state.total_steps != total_steps {
             return Err(self.unusable(format!("it was made with other data; {fix}")));
@@ -105,14 +111,11 @@ impl Checkpoint {
     pub fn restore(self, learner: &mut Learner) -> Result<Vec<Epoch>, TrainingError> {
         for (name, parameter) in &mut learner.parameters {
             let length = parameter.first.len();
-            let weight =
-                Tensor::from_vec(self.values(format!("weight/{name}"), length)?, parameter.var.shape(), &Device::Cpu)?;
-            parameter.var.set(&weight)?;
+            parameter.values = self.values(format!("weight/{name}"), length)?;
             parameter.first = self.values(format!("first/{name}"), length)?;
             parameter.second = self.values(format!("second/{name}"), length)?;
             parameter.average = self.values(format!("average/{name}"), length)?;
         }
-        self.restore_statistics(learner)?;
         learner.step = self.state.step;
         Ok(self.state.history)
     }
@@ -124,16 +127,7 @@ impl Checkpoint {
     pub fn hand_weights_to(&self, learner: &mut Learner) -> Result<(), TrainingError> {
         for (name, parameter) in &mut learner.parameters {
             parameter.average = self.values(format!("average/{name}"), parameter.average.len())?;
-            let weight = Tensor::from_slice(&parameter.average, parameter.var.shape(), &Device::Cpu)?;
-            parameter.var.set(&weight)?;
-        }
-        self.restore_statistics(learner)
-    }
-
-    fn restore_statistics(&self, learner: &mut Learner) -> Result<(), TrainingError> {
-        for (name, statistics) in &mut learner.running {
-            statistics.mean = self.values(format!("mean/{name}"), statistics.mean.len())?;
-            statistics.variance = self.values(format!("variance/{name}"), statistics.variance.len())?;
+            parameter.values.clone_from(&parameter.average);
         }
         Ok(())
     }

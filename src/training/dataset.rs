@@ -31,6 +31,17 @@ pub struct Example {
     pub frame: CropFrame,
     pub age: Age,
     pub female: bool,
+    /// What teachers see in the crop.
+    pub advice: Option<Arc<Advice>>,
+}
+
+/// The mean answer of one or more trained networks to a crop.
+#[derive(Debug)]
+pub struct Advice {
+    /// Mass of each of 101 ages.
+    pub ages: Vec<f32>,
+    /// Probability.
+    pub female: f32,
 }
 
 impl Example {
@@ -85,7 +96,7 @@ impl Dataset {
                 let luma = read(path)?;
                 let frame = CropFrame::whole(&luma);
                 // The last age class means "100 and above".
-                Ok(Example { luma, frame, age: Age::Exact(label.age.min(100.0)), female: label.female })
+                Ok(Example { luma, frame, age: Age::Exact(label.age.min(100.0)), female: label.female, advice: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })
@@ -117,7 +128,7 @@ impl Dataset {
                     side: FAIRFACE_SIDE * whole.side,
                     ..whole
                 };
-                Ok(Example { luma, frame, age, female })
+                Ok(Example { luma, frame, age, female, advice: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })

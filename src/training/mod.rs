@@ -1,7 +1,7 @@
 //! Trains the estimator on folders of labelled crops.
 //!
 //! [`dataset`] reads labels and pictures, [`augmentation`] varies them, [`learner`] holds weights
-//! and optimiser, [`checkpoint`] keeps them, [`curve`] draws what happened; [`recipe`] says how.
+//! and optimiser and sends batches through the network (`pass`), [`checkpoint`] keeps them, [`curve`] draws what happened; [`recipe`] says how.
 
 pub mod augmentation;
 pub mod checkpoint;
@@ -9,9 +9,11 @@ pub mod curve;
 pub mod dataset;
 pub mod learner;
 mod objective;
+mod pass;
 pub mod recipe;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,16 +23,16 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tracing::info;
 
-use crate::evaluation::temperature::{fit, tempered};
-use crate::evaluation::{EvaluationError, Label, Scores, scores};
+use crate::evaluation::{EvaluationError, Label, Scores, calibration, scores};
 use crate::face::FaceCrop;
 use crate::model::ModelError;
-use crate::model::estimator::{Calibration, Estimate, Estimator};
+use crate::model::estimator::Estimator;
+use crate::model::network::{AGES, SIDE};
 
-use augmentation::augmented;
+use augmentation::samples;
 use checkpoint::Checkpoint;
-use curve::Epoch;
-use dataset::{Dataset, Example};
+use curve::{Epoch, EpochScores};
+use dataset::{Advice, Age, Dataset, Example};
 use learner::Learner;
 use recipe::Recipe;
 
@@ -73,6 +75,10 @@ pub struct TrainingOptions {
     pub resume: bool,
     /// A finished run's checkpoint, whose averaged weights this run begins with.
     pub start_from: Option<PathBuf>,
+    /// Weights of trained networks, whose mean answer is blended into the labels.
+    pub teachers: Vec<PathBuf>,
+    /// Validation and weights ready to run after every so many epochs, and after the last.
+    pub score_every: usize,
     /// Ends after this epoch of the schedule; a later run may resume from there.
     pub stop_after: Option<usize>,
     pub seed: u64,
@@ -101,11 +107,17 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     if checkpoint_path.exists() && !options.resume {
         return Err(TrainingError::OutInUse { path: out.clone() });
     }
-    let train = Dataset::utkface(&options.train)?;
+    let mut train = Dataset::utkface(&options.train)?;
     let val = Dataset::utkface(&options.val)?;
     let extra = options.extra.iter().map(|folder| Dataset::fairface(folder)).collect::<Result<Vec<_>, _>>()?;
-    let extra: Vec<Example> = extra.into_iter().flat_map(|set| set.examples).collect();
+    let mut extra: Vec<Example> = extra.into_iter().flat_map(|set| set.examples).collect();
     info!(train = train.examples.len(), val = val.examples.len(), extra = extra.len(), "data read");
+    if !options.teachers.is_empty() {
+        let teachers = options.teachers.iter().map(|path| teacher(path)).collect::<Result<Vec<_>, _>>()?;
+        advise(&teachers, &mut train.examples)?;
+        advise(&teachers, &mut extra)?;
+        info!(teachers = teachers.len(), "advice gathered");
+    }
     let watched = watched(&train, options.seed);
     let steps_per_epoch = epoch_order(&train, &extra, recipe, options.seed, 0).len().div_ceil(recipe.batch);
     let total_steps = steps_per_epoch * recipe.epochs;
@@ -113,7 +125,7 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     let mut history = Vec::new();
     if checkpoint_path.exists() {
         let checkpoint = Checkpoint::load(&checkpoint_path)?;
-        checkpoint.check(recipe, options.seed, total_steps)?;
+        checkpoint.check(options, total_steps)?;
         history = checkpoint.restore(&mut learner)?;
         info!(epochs = history.len(), "resumed");
     } else if let Some(earlier) = &options.start_from {
@@ -129,35 +141,52 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         let order = epoch_order(&train, &extra, recipe, options.seed, epoch);
         let bar = progress_bar(order.len(), epoch, recipe.epochs);
         let mut loss_sum = 0.0;
-        for (step, batch) in order.chunks(recipe.batch).enumerate() {
+        let batches: Vec<&[&Example]> = order.chunks(recipe.batch).collect();
+        let prepare = |step: usize| {
             let first = epoch * order.len() + step * recipe.batch + 1;
-            let pixels = varied(batch, recipe, options.seed, first as u64);
-            let varied: Vec<(Vec<u8>, &Example)> = pixels.into_iter().zip(batch.iter().copied()).collect();
-            let loss = learner.step(&varied, total_steps)?;
+            let batch = batches.get(step).copied().unwrap_or_default();
+            samples(batch, &recipe.augmentation, recipe.side_at(epoch), (options.seed, first as u64))
+        };
+        let mut next = prepare(0);
+        for (step, batch) in batches.iter().enumerate() {
+            let prepared = std::mem::take(&mut next);
+            // The next batch's crops fill the gaps in which a step cannot use every thread.
+            let (loss, following) = rayon::join(|| learner.step(&prepared, total_steps), || prepare(step + 1));
+            next = following;
+            let loss = loss?;
             if !loss.is_finite() {
                 return Err(TrainingError::Diverged { steps: learner.steps() });
             }
             loss_sum += f64::from(loss) * batch.len() as f64;
             bar.inc(batch.len() as u64);
-            let last = history.last().map_or(String::new(), |epoch: &Epoch| {
-                format!(", val MAE {:.2}, accuracy {:.1} %", epoch.val_age_mae, epoch.val_gender_accuracy * 100.0)
+            let scored = history.iter().rev().find_map(|epoch: &Epoch| epoch.scores);
+            let last = scored.map_or(String::new(), |EpochScores { val_age_mae, val_gender_accuracy, .. }| {
+                format!(", val MAE {val_age_mae:.2}, accuracy {:.1} %", val_gender_accuracy * 100.0)
             });
             bar.set_message(format!("loss {:.3}{last}", loss_sum / ((step + 1) * recipe.batch) as f64));
         }
         bar.finish_and_clear();
-        let estimator = learner.averaged(&calm)?;
-        let (on_val, on_train) = (score(&estimator, &val.examples)?, score(&estimator, &watched)?);
+        let due = (epoch + 1).is_multiple_of(options.score_every.max(1)) || epoch + 1 == end;
+        let estimator = due.then(|| learner.averaged(&calm)).transpose()?;
+        let scores = estimator.as_ref().map(|estimator| -> Result<_, TrainingError> {
+            let (on_val, on_train) = (score(estimator, &val.examples)?, score(estimator, &watched)?);
+            Ok(EpochScores {
+                train_age_mae: on_train.age_mae,
+                train_gender_accuracy: on_train.gender_accuracy,
+                val_age_mae: on_val.age_mae,
+                val_gender_accuracy: on_val.gender_accuracy,
+            })
+        });
         history.push(Epoch {
             epoch: epoch + 1,
             loss: loss_sum / order.len() as f64,
-            train_age_mae: on_train.age_mae,
-            train_gender_accuracy: on_train.gender_accuracy,
-            val_age_mae: on_val.age_mae,
-            val_gender_accuracy: on_val.gender_accuracy,
+            scores: scores.transpose()?,
             seconds: started.elapsed().as_secs_f64(),
         });
-        Checkpoint::save(&checkpoint_path, &learner, &history, recipe, options.seed, total_steps)?;
-        keep(&estimator, out)?;
+        Checkpoint::save(&checkpoint_path, &learner, &history, options, total_steps)?;
+        if let Some(estimator) = &estimator {
+            keep(estimator, out)?;
+        }
         curve::write_csv(&out.join("curve.csv"), &history)?;
         curve::draw(&out.join("curve.png"), &history)?;
         report(history.last(), recipe.epochs);
@@ -179,17 +208,17 @@ fn unwritable(path: &Path, error: impl std::fmt::Display) -> TrainingError {
 }
 
 fn report(epoch: Option<&Epoch>, epochs: usize) {
-    let Some(epoch) = epoch else { return };
-    info!(
-        "epoch {}/{epochs}: loss {:.4}; age MAE {:.2} on training, {:.2} on validation pictures; gender {:.2} % and {:.2} %; {:.0} s",
-        epoch.epoch,
-        epoch.loss,
-        epoch.train_age_mae,
-        epoch.val_age_mae,
-        epoch.train_gender_accuracy * 100.0,
-        epoch.val_gender_accuracy * 100.0,
-        epoch.seconds
-    );
+    let Some(Epoch { epoch, loss, scores, seconds }) = epoch else { return };
+    let scores = scores.map_or(String::new(), |scores| {
+        format!(
+            "; age MAE {:.2} on training, {:.2} on validation pictures; gender {:.2} % and {:.2} %",
+            scores.train_age_mae,
+            scores.val_age_mae,
+            scores.train_gender_accuracy * 100.0,
+            scores.val_gender_accuracy * 100.0
+        )
+    });
+    info!("epoch {epoch}/{epochs}: loss {loss:.4}{scores}; {seconds:.0} s");
 }
 
 fn progress_bar(length: usize, epoch: usize, epochs: usize) -> ProgressBar {
@@ -203,7 +232,8 @@ fn progress_bar(length: usize, epoch: usize, epochs: usize) -> ProgressBar {
     bar
 }
 
-/// All training pictures and a fresh draw of the extra ones, shuffled.
+/// All training pictures and a fresh draw of the extra ones, shuffled; faces below 20 and from 60
+/// on are `rare_weight` times as likely to be drawn.
 fn epoch_order<'a>(
     train: &'a Dataset,
     extra: &'a [Example],
@@ -215,7 +245,12 @@ fn epoch_order<'a>(
     random.set_stream(epoch as u64);
     let share = (train.examples.len() as f64 * recipe.extra_share) as usize;
     let mut order: Vec<&Example> = train.examples.iter().collect();
-    order.extend(extra.sample(&mut random, share.min(extra.len())));
+    let weight = |one: &Example| match one.age {
+        Age::Bin(first, end) if end <= 20 || first >= 60 => recipe.rare_weight,
+        _ => 1.0,
+    };
+    // The weights are positive and finite: the recipe was checked.
+    order.extend(extra.sample_weighted(&mut random, share.min(extra.len()), weight).into_iter().flatten());
     order.shuffle(&mut random);
     order
 }
@@ -226,16 +261,6 @@ fn watched(train: &Dataset, seed: u64) -> Vec<Example> {
     train.examples.sample(&mut random, SCORED_TRAINING_PICTURES.min(train.examples.len())).cloned().collect()
 }
 
-/// Varied crops of `examples`; the k-th draws from the stream `first` + k of `seed`.
-fn varied(examples: &[&Example], recipe: &Recipe, seed: u64, first: u64) -> Vec<Vec<u8>> {
-    let crops = examples.par_iter().enumerate().map(|(at, example)| {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        random.set_stream(first + at as u64);
-        augmented(example, &recipe.augmentation, &mut random)
-    });
-    crops.collect()
-}
-
 /// Varied crops, always the same ones, for the statistics of averaged weights; whole batches
 /// alone, unless there is not even one.
 fn statistics_batches(train: &Dataset, extra: &[Example], recipe: &Recipe, seed: u64) -> Vec<Vec<Vec<u8>>> {
@@ -244,47 +269,72 @@ fn statistics_batches(train: &Dataset, extra: &[Example], recipe: &Recipe, seed:
     let order = epoch_order(train, extra, recipe, seed, usize::MAX);
     let whole = (order.len() / recipe.batch).max(1);
     let batches = order.chunks(recipe.batch).take(whole.min(STATISTICS_BATCHES)).enumerate();
-    batches.map(|(at, batch)| varied(batch, recipe, seed, FIRST_STREAM + (at * recipe.batch) as u64)).collect()
-}
-
-/// Fits the temperatures on every other validation picture and tells what they bring on the rest.
-fn calibrated(estimator: Estimator, val: &Dataset) -> Result<Estimator, TrainingError> {
-    let labelled = estimates(&estimator, &val.examples)?;
-    let half = |rest: usize| -> (Vec<Estimate>, Vec<Label>) {
-        labelled.iter().enumerate().filter(|(at, _)| at % 2 == rest).map(|(_, pair)| pair.clone()).unzip()
+    let crops = |(at, batch): (usize, &[&Example])| {
+        let stream = FIRST_STREAM + (at * recipe.batch) as u64;
+        samples(batch, &recipe.augmentation, SIDE, (seed, stream)).into_iter().map(|sample| sample.pixels).collect()
     };
-    let (fitted_on, judged_on) = (half(0), half(1));
-    let (age_temperature, gender_temperature) = fit(&fitted_on.0, &fitted_on.1);
-    let tempered: Vec<Estimate> =
-        judged_on.0.iter().map(|estimate| tempered(estimate, age_temperature, gender_temperature)).collect();
-    for (when, scores) in [("before", scores(&judged_on.0, &judged_on.1)), ("after", scores(&tempered, &judged_on.1))] {
-        info!(
-            "{when} calibration, on the half it was not fitted on: gender ECE {:.4}, 80 % interval holds {:.1} %, {:.1} years wide",
-            scores.gender_ece,
-            scores.interval_80_coverage * 100.0,
-            scores.interval_80_width_mean
-        );
-    }
-    info!("temperatures: age {age_temperature:.3}, gender {gender_temperature:.3}");
-    Ok(estimator.with_calibration(Calibration { age_temperature, gender_temperature }))
+    batches.map(crops).collect()
 }
 
-/// Estimates of unvaried crops beside their labels; examples without an exact age are left out.
-fn estimates(estimator: &Estimator, examples: &[Example]) -> Result<Vec<(Estimate, Label)>, TrainingError> {
+/// Fits the calibration on the validation pictures, and tells what one half's brings on the other.
+fn calibrated(estimator: Estimator, val: &Dataset) -> Result<Estimator, TrainingError> {
+    let (answers, labels): (Vec<_>, Vec<_>) =
+        on_labelled(&val.examples, |crops| estimator.answers(crops))?.into_iter().unzip();
+    let held_out = calibration::held_out(&answers, &labels);
+    info!(
+        "calibrated; fitted on one half and judged on the other: gender ECE {:.4}, 80 % interval holds {:.1} %, {:.1} years wide",
+        held_out.gender_ece,
+        held_out.interval_80_coverage * 100.0,
+        held_out.interval_80_width_mean
+    );
+    Ok(estimator.with_calibration(calibration::fit(&answers, &labels)))
+}
+
+fn teacher(path: &Path) -> Result<Estimator, TrainingError> {
+    let unusable = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
+    let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    Estimator::from_safetensors(&bytes).map_err(|error| unusable(error.to_string()))
+}
+
+/// Gives each example the mean of what `teachers` answer to its unvaried crop (Hinton et al. 2015).
+fn advise(teachers: &[Estimator], examples: &mut [Example]) -> Result<(), TrainingError> {
+    examples.par_chunks_mut(16).try_for_each(|chunk| {
+        let crops: Vec<FaceCrop> = chunk.iter().map(|one| FaceCrop::cut(&one.luma, &one.frame)).collect();
+        let crops: Vec<&[u8]> = crops.iter().map(FaceCrop::pixels).collect();
+        let answers = teachers.iter().map(|teacher| teacher.estimate(&crops)).collect::<Result<Vec<_>, _>>()?;
+        for (at, example) in chunk.iter_mut().enumerate() {
+            let mut advice = Advice { ages: vec![0.0; AGES], female: 0.0 };
+            for answer in &answers {
+                let share = 1.0 / teachers.len() as f32;
+                advice.ages.iter_mut().zip(&answer[at].age_probabilities).for_each(|(sum, mass)| *sum += share * mass);
+                advice.female += share * answer[at].female_probability;
+            }
+            example.advice = Some(Arc::new(advice));
+        }
+        Ok(())
+    })
+}
+
+/// What `answer` says of unvaried crops, beside their labels; examples without an exact age are
+/// left out.
+fn on_labelled<T: Send>(
+    examples: &[Example],
+    answer: impl Fn(&[&[u8]]) -> Result<Vec<T>, ModelError> + Sync,
+) -> Result<Vec<(T, Label)>, TrainingError> {
     let labelled: Vec<(&Example, Label)> = examples.iter().filter_map(|one| Some((one, one.label()?))).collect();
     let pairs = labelled
         .par_chunks(16)
         .map(|chunk| {
             let crops: Vec<FaceCrop> = chunk.iter().map(|(one, _)| FaceCrop::cut(&one.luma, &one.frame)).collect();
-            let estimates = estimator.estimate(&crops.iter().map(FaceCrop::pixels).collect::<Vec<_>>())?;
-            Ok(estimates.into_iter().zip(chunk.iter().map(|(_, label)| *label)).collect::<Vec<_>>())
+            let answers = answer(&crops.iter().map(FaceCrop::pixels).collect::<Vec<_>>())?;
+            Ok(answers.into_iter().zip(chunk.iter().map(|(_, label)| *label)).collect::<Vec<_>>())
         })
         .collect::<Result<Vec<_>, ModelError>>()?;
-    Ok(pairs.concat())
+    Ok(pairs.into_iter().flatten().collect())
 }
 
 /// Scores unvaried crops.
 fn score(estimator: &Estimator, examples: &[Example]) -> Result<Scores, TrainingError> {
-    let (estimates, labels): (Vec<Estimate>, Vec<Label>) = estimates(estimator, examples)?.into_iter().unzip();
-    Ok(scores(&estimates, &labels))
+    let estimates = on_labelled(examples, |crops| estimator.estimate(crops))?;
+    Ok(scores(&estimates.iter().map(|(estimate, label)| (estimate, label)).collect::<Vec<_>>()))
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::TrainingError;
+use crate::model::network::SIDE;
 
 const DEFAULT: &str = include_str!("../../config/training/estimator.toml");
 
@@ -15,6 +16,9 @@ pub struct Recipe {
     pub architecture: String,
     pub epochs: usize,
     pub batch: usize,
+    /// Not in checkpoints of earlier recipes.
+    #[serde(default = "earlier_normalised_together")]
+    pub normalised_together: usize,
     pub learning_rate: f64,
     pub warm_up: f64,
     pub weight_decay: f64,
@@ -24,8 +28,29 @@ pub struct Recipe {
     pub age_spread: f32,
     pub age_spread_per_year: f32,
     pub bin_weight: f64,
+    /// Not in checkpoints of earlier recipes.
+    #[serde(default = "one")]
+    pub gender_weight: f64,
     pub extra_share: f64,
+    /// Not in checkpoints of earlier recipes.
+    #[serde(default = "one")]
+    pub rare_weight: f64,
+    /// Not in checkpoints of earlier recipes, as the next.
+    #[serde(default)]
+    pub advice_weight: f32,
+    #[serde(default)]
+    pub smaller: Vec<Smaller>,
     pub augmentation: Augmentation,
+}
+
+/// Epochs at the beginning of a run that see smaller crops: they cost less, and what is learnt
+/// from them holds at the full size (Tan & Le 2021 call it progressive learning).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Smaller {
+    pub epochs: usize,
+    /// Pixels.
+    pub side: usize,
 }
 
 /// How far crops are varied.
@@ -41,9 +66,21 @@ pub struct Augmentation {
     pub gamma: f32,
     pub blur: f32,
     pub cutout: f32,
-    /// Not in checkpoints of earlier recipes.
+    /// Not in checkpoints of earlier recipes, as the next.
     #[serde(default)]
     pub border: f32,
+    #[serde(default)]
+    pub mixup: f32,
+}
+
+/// The batch of the recipes that did not say.
+fn earlier_normalised_together() -> usize {
+    64
+}
+
+/// The weight of the recipes that did not say.
+fn one() -> f64 {
+    1.0
 }
 
 impl Recipe {
@@ -66,6 +103,9 @@ impl Recipe {
         if self.batch < 2 {
             return unfit("batch must be at least 2: batch norm needs company");
         }
+        if self.normalised_together < 2 {
+            return unfit("normalised_together must be at least 2");
+        }
         if self.epochs == 0 {
             return unfit("epochs must be at least 1");
         }
@@ -75,14 +115,33 @@ impl Recipe {
         {
             return unfit("dropout, average and warm_up must lie in 0..1");
         }
-        let Augmentation { blur, cutout, border, .. } = self.augmentation;
-        if ![blur, cutout, border].iter().all(|chance| (0.0..=1.0).contains(chance)) {
-            return unfit("blur, cutout and border are chances: they must lie in 0..=1");
+        if self.smaller.iter().any(|part| !(32..=SIDE).contains(&part.side)) {
+            return unfit("the sides in smaller must lie in 32..=128");
+        }
+        if !(0.0..=1.0).contains(&self.advice_weight) {
+            return unfit("advice_weight must lie in 0..=1");
+        }
+        let Augmentation { blur, cutout, border, mixup, .. } = self.augmentation;
+        if ![blur, cutout, border, mixup].iter().all(|chance| (0.0..=1.0).contains(chance)) {
+            return unfit("blur, cutout, border and mixup are chances: they must lie in 0..=1");
+        }
+        if !(self.rare_weight > 0.0 && self.gender_weight >= 0.0 && self.bin_weight >= 0.0) {
+            return unfit("rare_weight must be positive, gender_weight and bin_weight not negative");
         }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_share >= 0.0 && self.age_spread > 0.0) {
             return unfit("learning_rate and age_spread must be positive, weight_decay and extra_share not negative");
         }
         Ok(self)
+    }
+
+    /// Side of the crops in an epoch, counted from zero.
+    pub fn side_at(&self, epoch: usize) -> usize {
+        let mut end = 0;
+        let part = self.smaller.iter().find(|part| {
+            end += part.epochs;
+            epoch < end
+        });
+        part.map_or(SIDE, |part| part.side)
     }
 
     /// The learning rate of a step: a linear rise, then a cosine fall to zero (Smith 2018).

@@ -1,0 +1,46 @@
+//! `faceguesser calibrate`: makes the weights' probabilities and intervals hold for given faces.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use super::wire;
+use crate::config::Config;
+use crate::evaluation::page::figure_rows;
+use crate::evaluation::utkface::labelled_folder;
+use crate::evaluation::{Label, calibration, measure};
+use crate::face::{CropFrame, FaceCrop};
+use crate::model::calibration::RawAnswer;
+
+/// Options of `calibrate`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Folder of tight crops named as UTKFace names them, none of which the weights learnt from;
+    /// some thousand of every age.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where the calibrated weights go.
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Calibrate these weights instead of the configured ones.
+    #[arg(long, value_name = "FILE")]
+    weights: Option<PathBuf>,
+}
+
+/// Fits, writes, and prints what fitting on one half brings on the other.
+pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    let estimator = wire::face_estimator_or(arguments.weights.as_deref(), config)?;
+    let folder = labelled_folder(&arguments.data)?;
+    let measurement = measure(&folder, &estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
+    let (answers, labels): (Vec<RawAnswer>, Vec<Label>) =
+        measurement.some(&folder)?.predictions.into_iter().map(|one| (one.answer, one.file.label)).unzip();
+    println!("calibrated on one half of the faces, judged on the other:");
+    for (name, value) in figure_rows(&calibration::held_out(&answers, &labels)) {
+        println!("{name:<36} {value:>12}");
+    }
+    let calibrated = estimator.with_calibration(calibration::fit(&answers, &labels));
+    calibrated.save(&arguments.out).with_context(|| format!("cannot write {}", arguments.out.display()))?;
+    println!("calibrated on all of them: {}", arguments.out.display());
+    Ok(ExitCode::SUCCESS)
+}

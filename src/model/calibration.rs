@@ -1,0 +1,183 @@
+//! From the network's raw answer to one that means what it says.
+//!
+//! Three corrections, fitted by [`crate::evaluation::calibration`] on faces that the network did not
+//! learn from: a temperature of the age distribution and, by guessed age, of the gender (Guo et al.
+//! 2017), and the ends of the age interval by true age, so that it holds at every age and not only
+//! on average (label-conditional conformal prediction, Vovk 2012).
+
+use serde::{Deserialize, Serialize};
+
+use super::estimator::Estimate;
+use super::network::AGES;
+
+/// Guessed ages at which the gender has a temperature of its own, years.
+pub const GENDER_AGES: [f32; 5] = [0.0, 5.0, 12.0, 20.0, 60.0];
+/// True ages at which the interval has limits of its own, years.
+pub const INTERVAL_AGES: [f32; 12] = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0];
+
+/// What the network answers to a crop, both mirror images averaged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RawAnswer {
+    /// Softmax of the age logits.
+    pub age_probabilities: [f32; AGES],
+    /// Positive for female.
+    pub gender_logit: f32,
+}
+
+/// Corrections of raw answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Divides the age logits.
+    pub age_temperature: f32,
+    /// Divide the gender logit; one for each of [`GENDER_AGES`], linear between them.
+    pub gender_temperatures: [f32; GENDER_AGES.len()],
+    /// The interval keeps the ages below which at least the first and at most the second share of
+    /// the age distribution lies; one pair for each of [`INTERVAL_AGES`], linear between them.
+    pub interval_shares: [(f32, f32); INTERVAL_AGES.len()],
+}
+
+/// No correction: the central 80 % of the distribution.
+impl Default for Calibration {
+    fn default() -> Self {
+        Self {
+            age_temperature: 1.0,
+            gender_temperatures: [1.0; GENDER_AGES.len()],
+            interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()],
+        }
+    }
+}
+
+impl Calibration {
+    /// Whether all numbers are such that answers stay sound.
+    pub fn is_sound(&self) -> bool {
+        let temperature = |value: &f32| (0.05..=20.0).contains(value);
+        let shares = |(low, high): &(f32, f32)| *low > 0.0 && *low < 0.5 && *high > 0.5 && *high < 1.0;
+        temperature(&self.age_temperature)
+            && self.gender_temperatures.iter().all(temperature)
+            && self.interval_shares.iter().all(shares)
+    }
+
+    /// The corrected answer.
+    pub fn apply(&self, raw: &RawAnswer) -> Estimate {
+        let age_probabilities = tempered(&raw.age_probabilities, self.age_temperature);
+        let guess = quantile(&age_probabilities, 0.5);
+        let temperature = between(&GENDER_AGES, &self.gender_temperatures, guess);
+        let age_interval = self.interval(&age_probabilities, guess);
+        let female_probability = 1.0 / (1.0 + (-raw.gender_logit / temperature).exp());
+        Estimate { age_probabilities, female_probability, age_interval }
+    }
+
+    /// From the guess downwards and upwards as far as ages are kept.
+    fn interval(&self, probabilities: &[f32; AGES], guess: f32) -> (f32, f32) {
+        let lows = self.interval_shares.map(|shares| shares.0);
+        let highs = self.interval_shares.map(|shares| shares.1);
+        // The distribution's share below the end of each year, and how far that is inside.
+        let mut below = 0.0;
+        let ends: Vec<(f32, f32, f32)> = std::iter::once((-0.5, 0.0))
+            .chain(probabilities.iter().enumerate().map(|(year, p)| {
+                below += p;
+                (year as f32 + 0.5, below)
+            }))
+            .map(|(age, below)| {
+                let (low, high) = (between(&INTERVAL_AGES, &lows, age), between(&INTERVAL_AGES, &highs, age));
+                (age, below - low, high - below)
+            })
+            .collect();
+        let crossing = |outside: (f32, f32), inside: (f32, f32)| {
+            outside.0 + (inside.0 - outside.0) * outside.1 / (outside.1 - inside.1)
+        };
+        let low = ends.windows(2).rev().filter(|pair| pair[0].0 <= guess).find(|pair| pair[0].1 < 0.0);
+        let high = ends.windows(2).filter(|pair| pair[1].0 >= guess).find(|pair| pair[1].2 < 0.0);
+        let low = low.map_or(0.0, |pair| crossing((pair[0].0, pair[0].1), (pair[1].0, pair[1].1.max(0.0))));
+        let oldest = (AGES - 1) as f32;
+        let high = high.map_or(oldest, |pair| crossing((pair[1].0, pair[1].2), (pair[0].0, pair[0].2.max(0.0))));
+        (low.clamp(0.0, guess), high.clamp(guess, oldest))
+    }
+}
+
+/// Probabilities to the power of 1 / temperature, normalised, which is what dividing the logits
+/// does.
+fn tempered(probabilities: &[f32; AGES], temperature: f32) -> [f32; AGES] {
+    let powers = probabilities.map(|p| p.powf(1.0 / temperature));
+    let sum: f32 = powers.iter().sum();
+    powers.map(|p| p / sum)
+}
+
+/// The age below which `share` of the distribution lies, each year's probability being spread
+/// evenly over the year around it.
+pub(super) fn quantile(probabilities: &[f32; AGES], share: f32) -> f32 {
+    let mut below = 0.0;
+    for (age, p) in probabilities.iter().enumerate() {
+        if below + p >= share && *p > 0.0 {
+            return (age as f32 - 0.5 + (share - below) / p).clamp(0.0, (AGES - 1) as f32);
+        }
+        below += p;
+    }
+    (AGES - 1) as f32
+}
+
+/// The value at `x` of a line through (`knots`, `values`), level beyond its ends.
+fn between(knots: &[f32], values: &[f32], x: f32) -> f32 {
+    let after = knots.partition_point(|knot| *knot <= x);
+    match (after.checked_sub(1), knots.get(after)) {
+        (Some(before), Some(next)) => {
+            let share = (x - knots[before]) / (next - knots[before]);
+            values[before] + share * (values[after] - values[before])
+        }
+        (None, _) => values[0],
+        (Some(last), None) => values[last],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bell(age: f32, deviation: f32) -> RawAnswer {
+        let weights: [f32; AGES] = std::array::from_fn(|year| (-0.5 * ((year as f32 - age) / deviation).powi(2)).exp());
+        let sum: f32 = weights.iter().sum();
+        RawAnswer { age_probabilities: weights.map(|weight| weight / sum), gender_logit: 2.0 }
+    }
+
+    #[test]
+    fn without_corrections_the_interval_is_the_central_part() {
+        let estimate = Calibration::default().apply(&bell(40.0, 5.0));
+        let (low, high) = estimate.age_interval;
+        // The tenth and the ninetieth percentile of a normal distribution: 1.2816 deviations.
+        assert!((low - 33.6).abs() < 0.15 && (high - 46.4).abs() < 0.15, "{low} to {high}");
+        assert!((estimate.female_probability - 0.8808).abs() < 1e-3);
+    }
+
+    #[test]
+    fn limits_by_age_move_the_ends_that_lie_at_that_age() {
+        let plain = Calibration::default().apply(&bell(40.0, 5.0)).age_interval;
+        let mut calibration = Calibration::default();
+        let fifty = INTERVAL_AGES.iter().position(|age| *age == 50.0).unwrap();
+        calibration.interval_shares[fifty..].fill((0.1, 0.99));
+        let moved = calibration.apply(&bell(40.0, 5.0)).age_interval;
+        assert!((plain.0 - moved.0).abs() < 1e-3 && moved.1 > plain.1 + 1.0, "{plain:?} became {moved:?}");
+    }
+
+    #[test]
+    fn the_interval_holds_the_guess_and_stays_inside_the_ages_whatever_the_distribution() {
+        let mut strict = Calibration::default();
+        strict.interval_shares.fill((0.49, 0.51));
+        for calibration in [Calibration::default(), strict] {
+            for age in 0..=100 {
+                for deviation in [0.2, 3.0, 30.0] {
+                    let estimate = calibration.apply(&bell(age as f32, deviation));
+                    let ((low, high), guess) = (estimate.age_interval, estimate.age());
+                    assert!(0.0 <= low && low <= guess && guess <= high && high <= 100.0, "{low} {guess} {high}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_gender_temperature_acts_at_its_age_alone() {
+        let mut calibration = Calibration::default();
+        calibration.gender_temperatures[0] = 4.0;
+        let female = |age: f32| calibration.apply(&bell(age, 0.1)).female_probability;
+        assert!((female(0.0) - 0.6225).abs() < 0.01 && (female(30.0) - 0.8808).abs() < 1e-3);
+    }
+}
