@@ -194,7 +194,9 @@ mod tests {
                 })
                 .collect();
             let share = mean(inside.iter().copied());
-            assert!((0.75..=0.87).contains(&share), "{share} of decade {decade}");
+            // At the lower end of all ages the interval holds more: no guess lies below it.
+            let most = if decade == 0 { 0.9 } else { 0.87 };
+            assert!((0.75..=most).contains(&share), "{share} of decade {decade}");
         }
     }
 
