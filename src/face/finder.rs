@@ -147,10 +147,10 @@ impl FaceFinder {
     /// Looks again at a window around the face, cut level; `None` when a faint detection does not
     /// stand up to it.
     fn closer(&self, luma: &GrayImage, face: Face) -> Result<Option<Face>, FaceError> {
-        let mut best = self.window(luma, &face, 0.0, false)?;
+        let mut best = self.window(luma, &face, 0.0)?;
         if best.is_none_or(|best| best.score < DOUBTFUL) {
             for turn in [1.0, 2.0, 3.0] {
-                let turned = self.window(luma, &face, turn * std::f32::consts::FRAC_PI_2, false)?;
+                let turned = self.window(luma, &face, turn * std::f32::consts::FRAC_PI_2)?;
                 if turned.is_some_and(|turned| best.is_none_or(|best| turned.score > best.score + 0.1)) {
                     best = turned;
                 }
@@ -162,28 +162,18 @@ impl FaceFinder {
         // Each further look starts from where the last one ended, so that all of them end at the
         // same frame, wherever the first one began.
         for _ in 0..SETTLING_LOOKS {
-            let next = self.window(luma, &best, 0.0, true)?.filter(|next| next.score > best.score - 0.1);
-            let Some(next) = next else { break };
+            let Some(next) = self.window(luma, &best, 0.0)?.filter(|next| next.score > best.score - 0.1) else { break };
             best = next;
         }
         Ok(Some(best))
     }
 
-    /// The face in the middle of the window, `turn` radians from level; with `mirrored` also looked at
-    /// in a mirror: what the detector errs to one side cancels out, so that a mirrored photo gets the
-    /// mirrored frame.
-    fn window(&self, luma: &GrayImage, face: &Face, turn: f32, mirrored: bool) -> Result<Option<Face>, FaceError> {
+    fn window(&self, luma: &GrayImage, face: &Face, turn: f32) -> Result<Option<Face>, FaceError> {
         let frame = CropFrame { side: face.frame.side * WINDOW, roll: face.frame.roll + turn, ..face.frame };
         let mut window = FaceCrop::cut(luma, &frame);
         // The detector takes the streaks of a continued edge for a part of the face.
         window.fill_outside(luma, &frame, 128);
-        let mut found = self.detector.detect(window.pixels(), SIDE, SIDE, FAINTEST)?;
-        if mirrored {
-            let mut pixels = window.pixels().to_vec();
-            pixels.chunks_exact_mut(SIDE).for_each(<[u8]>::reverse);
-            let seen = self.detector.detect(&pixels, SIDE, SIDE, FAINTEST)?;
-            found.extend(seen.into_iter().map(|found| unmirrored(found, SIDE as f32)));
-        }
+        let found = self.detector.detect(window.pixels(), SIDE, SIDE, FAINTEST)?;
         let distance = |found: &Detection| {
             let [left, top, width, height] = found.bounds;
             let middle = SIDE as f32 / 2.0;
@@ -252,13 +242,6 @@ fn mapped(found: Detection, map: impl Fn(f32, f32) -> [f32; 2]) -> Detection {
     Detection { bounds: mapped_bounds(found.bounds, &map), landmarks: found.landmarks.map(|[x, y]| map(x, y)), ..found }
 }
 
-/// What was found in the mirror image of a picture of this width: its left eye is the right one.
-fn unmirrored(found: Detection, width: f32) -> Detection {
-    let Detection { landmarks: [left_eye, right_eye, nose, left_mouth, right_mouth], .. } = found;
-    let landmarks = [right_eye, left_eye, nose, right_mouth, left_mouth];
-    mapped(Detection { landmarks, ..found }, |x, y| [width - x, y])
-}
-
 /// The upright box around a mapped box.
 fn mapped_bounds([x, y, w, h]: [f32; 4], map: impl Fn(f32, f32) -> [f32; 2]) -> [f32; 4] {
     let corners = [map(x, y), map(x + w, y), map(x, y + h), map(x + w, y + h)];
@@ -320,17 +303,6 @@ mod tests {
             let (x, y, _) = turned.enumerate_pixels().find(|(_, _, value)| value.0[0] == 255).unwrap();
             assert_eq!(back(x as f32 + 0.5, y as f32 + 0.5), [5.5, 1.5], "{turn:?}");
         }
-    }
-
-    #[test]
-    fn a_face_in_the_mirror_comes_back_with_left_and_right_in_their_places() {
-        let landmarks = [[10.0, 20.0], [30.0, 20.0], [20.0, 30.0], [12.0, 40.0], [28.0, 40.0]];
-        let found = Detection { bounds: [5.0, 10.0, 30.0, 40.0], landmarks, score: 0.9 };
-        let seen = mapped(found, |x, y| [100.0 - x, y]);
-        let [a, b, c, d, e] = seen.landmarks;
-        let seen = Detection { landmarks: [b, a, c, e, d], ..seen };
-        let back = unmirrored(seen, 100.0);
-        assert_eq!((back.bounds, back.landmarks), (found.bounds, found.landmarks));
     }
 
     #[test]
