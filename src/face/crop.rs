@@ -112,64 +112,56 @@ fn sample(luma: &GrayImage, frame: &CropFrame) -> Box<[u8]> {
     let (sin, cos) = frame.roll.sin_cos();
     let step = 1.0 / (SIDE * n) as f32;
     let (step_x, step_y) = (frame.side * step * cos, frame.side * step * sin);
-    let (step_x, step_y) = (fixed(step_x), fixed(step_y));
+    let mut sums = vec![0.0f32; SIDE];
     let mut pixels = Vec::with_capacity(SIDE * SIDE);
-    let mut sums = [0i64; SIDE];
     let source = Source::new(luma);
     for row in 0..SIDE {
-        sums.fill(0);
+        sums.fill(0.0);
         for sub in 0..n {
             let v = ((row * n + sub) as f32 + 0.5) * step - 0.5;
-            let (x, y) = frame.to_photo(0.5 * step - 0.5, v);
-            let (mut x, mut y) = (fixed(x - 0.5), fixed(y - 0.5));
-            for sum in &mut sums {
-                for _ in 0..n {
-                    *sum += source.bilinear(x, y);
-                    (x, y) = (x + step_x, y + step_y);
+            let (x0, y0) = frame.to_photo(0.5 * step - 0.5, v);
+            for (column, sum) in sums.iter_mut().enumerate() {
+                for k in column * n..(column + 1) * n {
+                    *sum += source.bilinear(x0 + k as f32 * step_x, y0 + k as f32 * step_y);
                 }
             }
         }
-        // Samples are in units of 1/65536, as the product of two weights of eight bits.
-        let one = (n * n) as i64 * 65536;
-        pixels.extend(sums.iter().map(|sum| ((sum + one / 2) / one) as u8));
+        let samples = (n * n) as f32;
+        pixels.extend(sums.iter().map(|sum| (sum / samples + 0.5) as u8));
     }
     pixels.into()
-}
-
-/// Pixels in units of 1/65536: whole numbers are several times faster here than floats, and finer
-/// than eight bits of grey can show.
-fn fixed(pixels: f32) -> i64 {
-    (f64::from(pixels) * 65536.0).round() as i64
 }
 
 struct Source<'a> {
     pixels: &'a [u8],
     stride: usize,
-    last_x: i64,
-    last_y: i64,
+    last_x: f32,
+    last_y: f32,
 }
 
 impl<'a> Source<'a> {
     fn new(luma: &'a GrayImage) -> Self {
-        let (width, height) = (i64::from(luma.width()), i64::from(luma.height()));
-        Self { pixels: luma.as_raw(), stride: luma.width() as usize, last_x: width - 1, last_y: height - 1 }
+        Self {
+            pixels: luma.as_raw(),
+            stride: luma.width() as usize,
+            last_x: (luma.width() - 1) as f32,
+            last_y: (luma.height() - 1) as f32,
+        }
     }
 
-    /// The value at (x, y), [`fixed`] pixels from the first one's centre, edges continued, in units
-    /// of 1/65536.
+    /// The value at (x, y) in pixels, pixel centres at half-integers, edges continued.
     #[inline]
-    fn bilinear(&self, x: i64, y: i64) -> i64 {
-        // Half of the finest weight more, so that cutting it off rounds.
-        let x = (x + 128).clamp(0, self.last_x << 16);
-        let y = (y + 128).clamp(0, self.last_y << 16);
-        let (left, top) = ((x >> 16) as usize, (y >> 16) as usize);
-        let (fx, fy) = (x >> 8 & 255, y >> 8 & 255);
-        let beside = usize::from((left as i64) < self.last_x);
-        let below = if (top as i64) < self.last_y { self.stride } else { 0 };
-        let upper = &self.pixels[top * self.stride + left..];
-        let lower = &self.pixels[top * self.stride + left + below..];
-        let between = |line: &[u8]| i64::from(line[0]) * (256 - fx) + i64::from(line[beside]) * fx;
-        between(upper) * (256 - fy) + between(lower) * fy
+    fn bilinear(&self, x: f32, y: f32) -> f32 {
+        let x = (x - 0.5).clamp(0.0, self.last_x);
+        let y = (y - 0.5).clamp(0.0, self.last_y);
+        let (left, top) = (x as usize, y as usize);
+        let right = (left + 1).min(self.last_x as usize);
+        let bottom = (top + 1).min(self.last_y as usize);
+        let (fx, fy) = (x - left as f32, y - top as f32);
+        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.stride + x]);
+        let upper = at(left, top) + fx * (at(right, top) - at(left, top));
+        let lower = at(left, bottom) + fx * (at(right, bottom) - at(left, bottom));
+        upper + fy * (lower - upper)
     }
 }
 
