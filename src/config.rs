@@ -13,6 +13,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
 
+use crate::bot::BotOptions;
+use crate::bot::fair_use::Rate;
+use crate::bot::settings::GenderTelling;
 use crate::inference::PoolOptions;
 use crate::photo::{DecodeLimits, DownloadLimits};
 
@@ -46,6 +49,8 @@ pub struct Config {
     pub inference: Inference,
     pub models: Models,
     pub guess: Guess,
+    pub store: Store,
+    fair_use: FairUse,
     pub log: Log,
 }
 
@@ -130,6 +135,29 @@ pub struct Models {
 pub struct Guess {
     /// Confidence score in 0..=1 from which a guess counts as sure.
     pub confident: f32,
+    gender: GenderTelling,
+    gender_sure: f32,
+}
+
+/// What chats and people chose.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// The SQLite file; `None` keeps it in memory.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub path: Option<PathBuf>,
+}
+
+/// How many photos one person and one chat may have answered.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FairUse {
+    person_burst: u32,
+    #[serde(with = "humantime_serde")]
+    person_every: Duration,
+    chat_burst: u32,
+    #[serde(with = "humantime_serde")]
+    chat_every: Duration,
 }
 
 /// What is logged, and how.
@@ -184,6 +212,9 @@ impl Config {
         if !(0.0..=1.0).contains(&self.guess.confident) {
             return unusable("guess.confident", "must lie between 0 and 1");
         }
+        if !(0.5..=1.0).contains(&self.guess.gender_sure) {
+            return unusable("guess.gender_sure", "must lie between 0.5 and 1");
+        }
         if self.limits.faces == 0 {
             return unusable("limits.faces", "must be at least 1");
         }
@@ -210,6 +241,19 @@ impl Config {
             max_bytes: self.limits.photo_bytes.as_u64(),
             max_memory: self.limits.photo_memory.as_u64(),
             timeout: self.limits.download_timeout,
+        }
+    }
+
+    /// The host's choices for the bot.
+    pub fn bot_options(&self) -> BotOptions {
+        let FairUse { person_burst, person_every, chat_burst, chat_every } = self.fair_use;
+        BotOptions {
+            decode_limits: self.decode_limits(),
+            confident: self.guess.confident,
+            gender: self.guess.gender,
+            gender_sure: self.guess.gender_sure,
+            person_rate: Rate { burst: person_burst, every: person_every },
+            chat_rate: Rate { burst: chat_burst, every: chat_every },
         }
     }
 

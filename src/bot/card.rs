@@ -1,4 +1,5 @@
-//! The annotated picture: the photo in colour, shrunk, with a numbered box around each face.
+//! The pictures that the bot sends: the photo with a numbered box around each face, the suggested
+//! square cut from it, a face as the network sees it, several pictures on one sheet.
 
 use std::io::Cursor;
 
@@ -6,8 +7,11 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage, imageops};
 
-use crate::face::Bounds;
+use super::actions::{Square, WHOLE};
+use crate::face::crop::SIDE;
+use crate::face::{Bounds, FaceCrop};
 use crate::inference::Analysis;
+use crate::model::estimator::Estimate;
 use crate::photo::{DecodeLimits, PhotoError, decode_colour};
 
 /// Longer side of the picture that is sent back: sharp on a phone, about 150 KB.
@@ -16,6 +20,7 @@ const JPEG_QUALITY: u8 = 85;
 /// Bright yellow on near-black stands out on every skin and background, also in grey.
 const INK: Rgb<u8> = Rgb([255, 214, 10]);
 const SHADOW: Rgb<u8> = Rgb([16, 16, 16]);
+const PAPER: Rgb<u8> = Rgb([245, 245, 245]);
 const FONT: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
 
 /// Why a card could not be drawn.
@@ -52,11 +57,94 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
         let line = (((w * scale).min(h * scale) / 40.0).round() as i32).clamp(2, 6);
         outline(&mut picture, corners, line);
         if numbered {
-            label(&mut picture, &font, corners, &(index + 1).to_string());
+            label(&mut picture, &font, corners, &(index + 1).to_string(), INK);
         }
     }
+    encoded(&picture)
+}
+
+/// The square cut from the photo in `bytes`, in colour, shrunk to at most 1280 pixels a side.
+///
+/// # Errors
+/// As [`draw`].
+pub fn cut(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8>, CardError> {
+    let photo = decode_colour(bytes, limits)?;
+    let (width, height) = photo.dimensions();
+    let pixels = |part: u16, of: u32| (f32::from(part) / WHOLE * of as f32).round() as u32;
+    let side = pixels(square.side, width).clamp(1, width.min(height).max(1));
+    let left = pixels(square.left, width).min(width - side);
+    let top = pixels(square.top, height).min(height - side);
+    let cut = imageops::crop_imm(&photo, left, top, side, side).to_image();
+    encoded(&if side > MAX_SIDE { imageops::thumbnail(&cut, MAX_SIDE, MAX_SIDE) } else { cut })
+}
+
+/// The crop that the network saw, enlarged, beside the curve of its age probabilities: years from
+/// left to right, the guess and the ends of its interval as lines.
+///
+/// # Errors
+/// [`CardError`] when the result cannot be encoded.
+pub fn draw_seen(crop: &FaceCrop, estimate: &Estimate) -> Result<Vec<u8>, CardError> {
+    const ENLARGED: u32 = 3;
+    const SIZE: u32 = SIDE as u32 * ENLARGED;
+    /// Pixels of a year, and around the curve.
+    const YEAR: i32 = 5;
+    const MARGIN: i32 = 30;
+    let years = estimate.age_probabilities.len() as i32;
+    let mut picture = RgbImage::from_pixel(SIZE + (years * YEAR + 2 * MARGIN) as u32, SIZE, SHADOW);
+    for (x, y, pixel) in picture.enumerate_pixels_mut().filter(|(x, _, _)| *x < SIZE) {
+        let value = crop.pixels()[(y / ENLARGED) as usize * SIDE + (x / ENLARGED) as usize];
+        *pixel = Rgb([value; 3]);
+    }
+    let (left, top, bottom) = (SIZE as i32 + MARGIN, MARGIN, SIZE as i32 - 2 * MARGIN);
+    let highest = estimate.age_probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+    for (year, probability) in estimate.age_probabilities.iter().enumerate() {
+        let x = left + year as i32 * YEAR;
+        let height = (probability / highest * (bottom - top) as f32).round() as i32;
+        fill(&mut picture, [x, bottom - height, x + YEAR, bottom], INK);
+    }
+    fill(&mut picture, [left, bottom, left + years * YEAR, bottom + 2], PAPER);
+    let (low, high) = estimate.age_interval;
+    for (age, width) in [(low, 1), (estimate.age(), 3), (high, 1)] {
+        let x = left + ((age + 0.5) * YEAR as f32).round() as i32;
+        fill(&mut picture, [x - width, top - MARGIN / 2, x + width, bottom], PAPER);
+    }
+    let font = FontRef::try_from_slice(FONT)?;
+    for year in (0..years).step_by(20) {
+        let x = left as f32 + (year as f32 + 0.5) * YEAR as f32;
+        write(&mut picture, &font, &year.to_string(), (x, bottom as f32 + 8.0), 24.0, PAPER);
+    }
+    encoded(&picture)
+}
+
+/// Several pictures, each with its number, in two columns.
+///
+/// # Errors
+/// [`CardError`] when one cannot be decoded or the result not encoded.
+pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> Result<Vec<u8>, CardError> {
+    const CELL: u32 = 640;
+    const GAP: u32 = 8;
+    let font = FontRef::try_from_slice(FONT)?;
+    let columns = (pictures.len() as u32).clamp(1, 2);
+    let rows = (pictures.len() as u32).div_ceil(columns).max(1);
+    let mut sheet = RgbImage::from_pixel(columns * (CELL + GAP) - GAP, rows * (CELL + GAP) - GAP, SHADOW);
+    for (index, (number, jpeg)) in pictures.iter().enumerate() {
+        let picture = decode_colour(jpeg.as_ref(), limits)?;
+        let scale = CELL as f32 / picture.width().max(picture.height()).max(1) as f32;
+        let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).clamp(1, CELL);
+        let (width, height) = (side(picture.width()), side(picture.height()));
+        let picture = imageops::resize(&picture, width, height, imageops::FilterType::Triangle);
+        let (column, row) = (index as u32 % columns, index as u32 / columns);
+        let (left, top) = (column * (CELL + GAP) + (CELL - width) / 2, row * (CELL + GAP) + (CELL - height) / 2);
+        imageops::replace(&mut sheet, &picture, i64::from(left), i64::from(top));
+        let corner = [left as i32, top as i32, left as i32 + 120, top as i32 + 120];
+        label(&mut sheet, &font, corner, &number.to_string(), PAPER);
+    }
+    encoded(&sheet)
+}
+
+fn encoded(picture: &RgbImage) -> Result<Vec<u8>, CardError> {
     let mut jpeg = Cursor::new(Vec::new());
-    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(&picture)?;
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture)?;
     Ok(jpeg.into_inner())
 }
 
@@ -82,20 +170,30 @@ fn fill(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], colour: Rg
     }
 }
 
-/// The number on a plate at the box's upper left corner, kept inside the picture.
-fn label(picture: &mut RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32; 4], number: &str) {
+/// The number on a plate of `paper` at the box's upper left corner, kept inside the picture.
+fn label(picture: &mut RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32; 4], number: &str, paper: Rgb<u8>) {
     let size = ((right - left) as f32 / 3.0).clamp(18.0, 48.0);
-    let scaled = font.as_scaled(PxScale::from(size));
-    let width: f32 = number.chars().map(|digit| scaled.h_advance(scaled.glyph_id(digit))).sum();
     let padding = size / 6.0;
-    let (plate_width, plate_height) = ((width + 2.0 * padding) as i32, (size + padding) as i32);
+    let (plate_width, plate_height) = ((width(font, number, size) + 2.0 * padding) as i32, (size + padding) as i32);
     let last = |end: u32, need: i32| (end as i32 - need).max(0);
     let x = left.clamp(0, last(picture.width(), plate_width));
     let y = (top - plate_height).clamp(0, last(picture.height(), plate_height));
-    fill(picture, [x, y, x + plate_width, y + plate_height], INK);
-    let mut pen = x as f32 + padding;
-    let baseline = y as f32 + padding / 2.0 + scaled.ascent();
-    for digit in number.chars() {
+    fill(picture, [x, y, x + plate_width, y + plate_height], paper);
+    let middle = x as f32 + plate_width as f32 / 2.0;
+    write(picture, font, number, (middle, y as f32 + padding / 2.0), size, SHADOW);
+}
+
+fn width(font: &FontRef<'_>, text: &str, size: f32) -> f32 {
+    let scaled = font.as_scaled(PxScale::from(size));
+    text.chars().map(|digit| scaled.h_advance(scaled.glyph_id(digit))).sum()
+}
+
+/// Writes digits, centred on the first and below the second of two pixel coordinates.
+fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): (f32, f32), size: f32, ink: Rgb<u8>) {
+    let scaled = font.as_scaled(PxScale::from(size));
+    let mut pen = middle - width(font, text, size) / 2.0;
+    let baseline = top + scaled.ascent();
+    for digit in text.chars() {
         let id = scaled.glyph_id(digit);
         let glyph = id.with_scale_and_position(PxScale::from(size), point(pen, baseline));
         pen += scaled.h_advance(id);
@@ -105,10 +203,11 @@ fn label(picture: &mut RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32
             let (x, y) = (origin.x as i32 + dx as i32, origin.y as i32 + dy as i32);
             let inside = x >= 0 && y >= 0 && (x as u32) < picture.width() && (y as u32) < picture.height();
             if inside && coverage > 0.0 {
-                let mix =
-                    |ink: u8, text: u8| (f32::from(ink) + coverage.min(1.0) * (f32::from(text) - f32::from(ink))) as u8;
+                let mix = |ground: u8, ink: u8| {
+                    (f32::from(ground) + coverage.min(1.0) * (f32::from(ink) - f32::from(ground))) as u8
+                };
                 let at = picture.get_pixel_mut(x as u32, y as u32);
-                *at = Rgb(std::array::from_fn(|channel| mix(at.0[channel], SHADOW.0[channel])));
+                *at = Rgb(std::array::from_fn(|channel| mix(at.0[channel], ink.0[channel])));
             }
         });
     }

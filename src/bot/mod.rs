@@ -1,24 +1,44 @@
 //! A photo in, a reply in words out; knows no platform.
 //!
-//! [`words`] turns numbers and errors into sentences, [`report`] into JSON, [`card`] draws the
-//! numbered boxes. A platform converts its messages to a [`PhotoSource`] and a [`Reply`] back.
+//! A platform turns its messages into an [`Asker`] and [`PhotoSource`]s, and an [`Answer`] back.
+//! [`words`] turns numbers into sentences and [`problems`] errors, in one of the [`languages`];
+//! [`card`] draws the annotated pictures, [`report`] writes JSON. [`commands`] and [`game`] answer
+//! what is no photo, [`settings`] is what chats and people have chosen and [`sqlite`] where it is
+//! kept, [`fair_use`] keeps one from taking the others' share, [`steps`] answers albums as they
+//! come.
 
+pub mod actions;
 pub mod card;
+pub mod commands;
+pub mod fair_use;
+pub mod game;
+pub mod languages;
+pub mod people;
+pub mod problems;
 pub mod report;
+pub mod settings;
+pub mod sqlite;
+pub mod steps;
 pub mod words;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use url::Url;
 
-use crate::inference::{Analysis, Framing, InferenceError, Pool};
-use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts};
+use crate::face::{CropFrame, FaceCrop};
+use crate::inference::{Analysis, FaceAnalysis, Framing, InferenceError, Pool};
+use crate::photo::{DecodeLimits, Downloader, Hosts, decode};
+use actions::{Action, Button, Square, WHOLE};
+use fair_use::{FairUse, Rate, Refusal};
+use languages::Language;
+use people::{Asker, ChatId, PersonId};
+use settings::{ChatSettings, GenderTelling, Store, StoreError};
 
+pub use problems::Problem;
 pub use report::PhotoReport;
-pub use words::Problem;
+pub use words::Manners;
 
 /// Where a photo is to be had.
 #[derive(Debug, Clone)]
@@ -27,6 +47,8 @@ pub enum PhotoSource {
     Bytes(Bytes),
     /// It lies on one of the platform's own file hosts.
     Link { url: Url, hosts: Hosts },
+    /// It is not to be had at all, and why.
+    Refused(Problem),
 }
 
 /// What to say to a message with one photo or several.
@@ -36,11 +58,27 @@ pub struct Answer {
     pub text: String,
     /// The annotated pictures, in the order of the photos.
     pub cards: Vec<Card>,
+    /// Rows of buttons.
+    pub buttons: Vec<Vec<Button>>,
+    /// How sure the guess is, if it is one.
+    pub tone: Tone,
+}
+
+/// How sure an answer is; what platforms show as a colour beside the words, which say it too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tone {
+    /// No guess.
+    #[default]
+    Plain,
+    /// Every guess in it is sure.
+    Sure,
+    /// Some guess in it is not.
+    Unsure,
 }
 
 impl From<String> for Answer {
     fn from(text: String) -> Self {
-        Self { text, cards: Vec::new() }
+        Self { text, ..Self::default() }
     }
 }
 
@@ -62,6 +100,8 @@ pub struct ReplyOptions {
     pub max_characters: usize,
     /// When to draw the annotated picture.
     pub card: CardWhen,
+    /// The most pictures with one reply; more are put together on one sheet.
+    pub max_cards: usize,
 }
 
 /// What to say, and what to show with it.
@@ -84,89 +124,254 @@ pub struct Card {
     pub alternative_text: String,
 }
 
-/// What the bot holds: the workers, the way to files, its threshold.
+/// The host's choices.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BotOptions {
+    pub decode_limits: DecodeLimits,
+    /// The confidence score in 0..=1 from which a guess is told as sure.
+    pub confident: f32,
+    /// The most that chats and people may hear of genders.
+    pub gender: GenderTelling,
+    /// The probability from which [`GenderTelling::Sure`] says a gender.
+    pub gender_sure: f32,
+    pub person_rate: Rate,
+    pub chat_rate: Rate,
+}
+
+/// What the bot holds: the workers, the way to files, what it keeps, the host's choices.
 pub struct Bot {
     pool: Arc<Pool>,
     downloader: Downloader,
-    decode_limits: DecodeLimits,
-    confident: f32,
+    store: Arc<dyn Store>,
+    options: BotOptions,
+    fair_use: FairUse,
 }
 
+/// A face whose suggested square has less than this share of the photo's shorter side is worth a cut.
+const WORTH_A_CUT: f32 = 0.75;
+/// The suggested square's side, in sides of the face's frame: the face with some room around it.
+const ROOM: f32 = 1.8;
+
 impl Bot {
-    /// `confident` is the confidence score in 0..=1 from which a guess is told as sure.
-    pub fn new(pool: Arc<Pool>, downloader: Downloader, decode_limits: DecodeLimits, confident: f32) -> Self {
-        Self { pool, downloader, decode_limits, confident }
+    pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
+        let fair_use = FairUse::new(options.person_rate, options.chat_rate);
+        Self { pool, downloader, store, options, fair_use }
+    }
+
+    /// How to tell somebody a guess: the chat's language before the person's before the client's,
+    /// and of the chat's, the person's and the host's reserve about genders the greatest.
+    pub async fn manners(&self, asker: &Asker) -> Manners {
+        let Asker { person, chat, language } = *asker;
+        let kept = self.kept(move |store| Ok((store.chat(chat)?, store.person(person)?))).await;
+        let BotOptions { confident, gender_sure, .. } = self.options;
+        let (gender, language) = match kept {
+            Ok((chat, person)) => (
+                self.options.gender.max(chat.gender).max(person.gender),
+                chat.language.or(person.language).or(language),
+            ),
+            // Nobody knows what they wished: the most reserved will do.
+            Err(_) => (GenderTelling::Never, language),
+        };
+        Manners { language: language.unwrap_or_default(), gender, confident, gender_sure }
+    }
+
+    /// How to tell a guess to somebody of whom nothing is kept.
+    pub fn manners_for(&self, language: Option<Language>) -> Manners {
+        let BotOptions { confident, gender, gender_sure, .. } = self.options;
+        Manners { language: language.unwrap_or_default(), gender, confident, gender_sure }
+    }
+
+    /// What a chat's admins have chosen; the defaults when that cannot be read.
+    pub async fn chat_settings(&self, chat: ChatId) -> ChatSettings {
+        self.kept(move |store| store.chat(chat)).await.unwrap_or_default()
+    }
+
+    /// Whether a person's photos are to be left alone; also when that cannot be read.
+    pub async fn ignores(&self, author: PersonId) -> bool {
+        !self.kept(move |store| store.person(author)).await.is_ok_and(|person| !person.opted_out)
+    }
+
+    /// A chat has another number now.
+    pub async fn chat_moved(&self, from: ChatId, to: ChatId) {
+        // A failure is logged; the chat starts with the defaults then.
+        let _ = self.kept(move |store| store.move_chat(from, to)).await;
+    }
+
+    /// Counts photos against everybody's fair share.
+    ///
+    /// # Errors
+    /// What to tell the asker; nothing when that was told before.
+    pub fn admit(&self, asker: &Asker, photos: usize) -> Result<(), Option<Problem>> {
+        let photos = u32::try_from(photos).unwrap_or(u32::MAX);
+        self.fair_use.take(asker, photos).map_err(|refusal| match refusal {
+            Refusal::Told { wait } => {
+                info!(person = ?asker.person, chat = ?asker.chat, wait_s = wait.as_secs(), "too many photos");
+                Some(Problem::TooOften { wait })
+            }
+            Refusal::Silent => None,
+        })
     }
 
     /// Answers one photo. Never fails: what goes wrong is told in the reply.
-    pub async fn guess(&self, source: PhotoSource, options: ReplyOptions) -> Reply {
-        let started = std::time::Instant::now();
-        let (photo, outcome) = match self.fetch(source).await {
-            Ok(photo) => (photo.clone(), self.pool.analyse(photo, Framing::Find).await.map_err(Problem::from)),
+    pub async fn guess(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
+        let (photo, outcome) = match self.look(source, Framing::Find).await {
+            Ok((photo, analysis)) => (photo, Ok(analysis)),
             Err(problem) => (Bytes::new(), Err(problem)),
         };
-        let milliseconds = started.elapsed().as_millis() as u64;
-        match &outcome {
-            Ok(analysis) => info!(faces = analysis.faces.len(), bytes = photo.len(), milliseconds, "photo answered"),
-            Err(problem) if problem.is_ours() => warn!(%problem, bytes = photo.len(), milliseconds, "photo failed"),
-            Err(problem) => info!(%problem, bytes = photo.len(), milliseconds, "photo refused"),
-        }
         let card = match &outcome {
-            Ok(analysis) if wants_card(analysis, options.card) => self.card(photo, analysis.clone()).await,
+            Ok(analysis) if wants_card(analysis, options.card) => {
+                let alternative_text = manners.alternative_text(analysis);
+                let analysis = analysis.clone();
+                self.drawn(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
+            }
             _ => None,
         };
         let text = match &outcome {
-            Ok(analysis) => words::guess(analysis, self.confident, options.max_characters),
-            Err(problem) => words::problem(problem),
+            Ok(analysis) => manners.guess(analysis, options.max_characters),
+            Err(problem) => problem.told(manners.language),
         };
         Reply { text, card, outcome }
     }
 
-    /// Answers all photos of one message in their order, with one text.
-    pub async fn answer(&self, photos: Vec<PhotoSource>, options: ReplyOptions) -> Answer {
-        let count = photos.len().max(1);
-        // Room for "Photo 10: " and an empty line each.
-        let share = if count == 1 { options.max_characters } else { options.max_characters / count - 12 };
-        let options = ReplyOptions { max_characters: share, ..options };
-        let replies = join_all(photos.into_iter().map(|photo| self.guess(photo, options))).await;
-        let texts: Vec<&str> = replies.iter().map(|reply| reply.text.as_str()).collect();
-        let text = words::numbered_photos(&texts);
-        Answer { text, cards: replies.into_iter().filter_map(|reply| reply.card).collect() }
-    }
-
     /// The reply for a problem that the platform itself found, without asking the workers.
-    pub fn refuse(&self, problem: Problem) -> Reply {
-        Reply { text: words::problem(&problem), card: None, outcome: Err(problem) }
+    pub fn refuse(&self, problem: Problem, manners: &Manners) -> Reply {
+        Reply { text: problem.told(manners.language), card: None, outcome: Err(problem) }
     }
 
     /// The JSON form of a reply, as scripts read it.
-    pub fn report(&self, reply: &Reply, photo: &str, elapsed: std::time::Duration) -> PhotoReport {
-        PhotoReport::new(photo, &reply.outcome, self.confident, elapsed)
+    pub fn report(&self, reply: &Reply, manners: &Manners, photo: &str, elapsed: std::time::Duration) -> PhotoReport {
+        PhotoReport::new(photo, &reply.outcome, manners, elapsed)
+    }
+
+    /// Acts on a button that needs the photo it was about.
+    pub async fn look_again(
+        &self,
+        action: Action,
+        source: PhotoSource,
+        manners: &Manners,
+        options: ReplyOptions,
+    ) -> Answer {
+        let answer = match action {
+            Action::See => self.see(source, manners).await,
+            Action::Crop(square) => self.cut(source, square, manners, options).await,
+            Action::Anyway => self.anyway(source, manners, options).await,
+            _ => Err(Problem::Gone),
+        };
+        answer.unwrap_or_else(|problem| problem.told(manners.language).into())
+    }
+
+    async fn see(&self, source: PhotoSource, manners: &Manners) -> Result<Answer, Problem> {
+        let (photo, analysis) = self.look(source, Framing::Find).await?;
+        let [face] = analysis.faces.as_slice() else { return Ok(manners.language.say("no-face").into()) };
+        let age = face.estimate.age();
+        let alternative_text = manners.language.say_with("alternative-text-seen", &[("age", age.into())]);
+        let seen = face.clone();
+        let draw = move |limits: DecodeLimits| {
+            let luma = decode(&photo, &limits)?.luma;
+            card::draw_seen(&FaceCrop::cut(&luma, &seen.frame), &seen.estimate)
+        };
+        let card = self.drawn(alternative_text, draw).await;
+        Ok(Answer { text: manners.seen(face), cards: card.into_iter().collect(), ..Answer::default() })
+    }
+
+    async fn cut(
+        &self,
+        source: PhotoSource,
+        square: Square,
+        manners: &Manners,
+        options: ReplyOptions,
+    ) -> Result<Answer, Problem> {
+        let photo = self.fetch(source).await?;
+        let limits = self.options.decode_limits;
+        let cut = tokio::task::spawn_blocking(move || card::cut(&photo, &limits, square)).await;
+        let cut = match cut {
+            Ok(Ok(cut)) => Bytes::from(cut),
+            Ok(Err(card::CardError::Photo(error))) => return Err(InferenceError::Photo(error).into()),
+            Ok(Err(error)) => return Err(InferenceError::Failed(error.to_string()).into()),
+            Err(panic) => return Err(InferenceError::Failed(panic.to_string()).into()),
+        };
+        let reply = self.guess(PhotoSource::Bytes(cut.clone()), manners, options).await;
+        let text = manners.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
+        let tone = tone([&reply.outcome], manners);
+        let alternative_text = manners.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
+        // The numbered boxes if there are any, else the square itself.
+        let card = reply.card.unwrap_or(Card { jpeg: cut, alternative_text });
+        Ok(Answer { text: words::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
+    }
+
+    async fn anyway(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Result<Answer, Problem> {
+        let (photo, analysis) = self.look(source, Framing::Aligned).await?;
+        let Some(face) = analysis.faces.first() else { return Ok(manners.language.say("no-face").into()) };
+        let text = manners.guess_anyway(face);
+        let card = if options.card == CardWhen::Never {
+            None
+        } else {
+            let alternative_text = manners.alternative_text(&analysis);
+            self.drawn(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
+        };
+        Ok(Answer { text, cards: card.into_iter().collect(), buttons: vec![], tone: Tone::Unsure })
+    }
+
+    /// Fetches a photo and has it analysed; logs how that went.
+    async fn look(&self, source: PhotoSource, framing: Framing) -> Result<(Bytes, Analysis), Problem> {
+        let started = std::time::Instant::now();
+        let mut bytes = 0;
+        let looked = async {
+            let photo = self.fetch(source).await?;
+            bytes = photo.len();
+            let analysis = self.pool.analyse(photo.clone(), framing).await?;
+            Ok((photo, analysis))
+        };
+        let outcome: Result<_, Problem> = looked.await;
+        let milliseconds = started.elapsed().as_millis() as u64;
+        match &outcome {
+            Ok((_, analysis)) => info!(faces = analysis.faces.len(), bytes, milliseconds, "photo answered"),
+            Err(problem) if problem.is_ours() => warn!(%problem, bytes, milliseconds, "photo failed"),
+            Err(problem) => info!(%problem, bytes, milliseconds, "photo refused"),
+        }
+        outcome
     }
 
     async fn fetch(&self, source: PhotoSource) -> Result<Bytes, Problem> {
         match source {
             PhotoSource::Bytes(bytes) => Ok(bytes),
             PhotoSource::Link { url, hosts } => Ok(self.downloader.fetch(url, &hosts).await?),
+            PhotoSource::Refused(problem) => Err(problem),
         }
     }
 
     /// Draws on a blocking thread; a card that cannot be drawn is left out, the words stand.
-    async fn card(&self, photo: Bytes, analysis: Analysis) -> Option<Card> {
-        let (limits, confident) = (self.decode_limits, self.confident);
-        let alternative_text = words::alternative_text(&analysis, confident);
-        let drawn = tokio::task::spawn_blocking(move || card::draw(&photo, &limits, &analysis)).await;
-        match drawn {
+    async fn drawn(
+        &self,
+        alternative_text: String,
+        draw: impl FnOnce(DecodeLimits) -> Result<Vec<u8>, card::CardError> + Send + 'static,
+    ) -> Option<Card> {
+        let limits = self.options.decode_limits;
+        match tokio::task::spawn_blocking(move || draw(limits)).await {
             Ok(Ok(jpeg)) => Some(Card { jpeg: jpeg.into(), alternative_text }),
             Ok(Err(error)) => {
-                warn!(%error, "the annotated picture could not be drawn");
+                warn!(%error, "a picture could not be drawn");
                 None
             }
             Err(error) => {
-                warn!(%error, "drawing the annotated picture panicked");
+                warn!(%error, "drawing a picture panicked");
                 None
             }
         }
+    }
+
+    /// Asks the store on a thread that may wait; what fails is logged here.
+    async fn kept<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let store = self.store.clone();
+        let kept = tokio::task::spawn_blocking(move || ask(&*store)).await;
+        let failed = |error: &dyn std::fmt::Display| {
+            error!(%error, "the settings store failed");
+            Problem::Store
+        };
+        kept.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
     }
 }
 
@@ -178,14 +383,25 @@ fn wants_card(analysis: &Analysis, when: CardWhen) -> bool {
     }
 }
 
-impl From<DownloadError> for Problem {
-    fn from(error: DownloadError) -> Self {
-        Self::Download(error)
+fn tone<'a>(outcomes: impl IntoIterator<Item = &'a Result<Analysis, Problem>>, manners: &Manners) -> Tone {
+    let faces: Vec<&FaceAnalysis> = outcomes.into_iter().flatten().flat_map(|analysis| &analysis.faces).collect();
+    match faces.as_slice() {
+        [] => Tone::Plain,
+        faces if faces.iter().all(|face| manners.is_sure(face)) => Tone::Sure,
+        _ => Tone::Unsure,
     }
 }
 
-impl From<InferenceError> for Problem {
-    fn from(error: InferenceError) -> Self {
-        Self::Inference(error)
+/// The square to cut around a face, where that is a real cut.
+fn suggested(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
+    let (width, height) = (analysis.width as f32, analysis.height as f32);
+    let CropFrame { center_x, center_y, side, .. } = face.frame;
+    let side = (side * ROOM).min(width).min(height);
+    if side <= 0.0 || side > WORTH_A_CUT * width.min(height) {
+        return None;
     }
+    let left = (center_x - side / 2.0).clamp(0.0, width - side);
+    let top = (center_y - side / 2.0).clamp(0.0, height - side);
+    let part = |value: f32, of: f32| (WHOLE * value / of).round() as u16;
+    Some(Square { left: part(left, width), top: part(top, height), side: part(side, width).max(1) })
 }

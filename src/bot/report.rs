@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::words::{self, Problem};
+use super::problems::Problem;
+use super::words::Manners;
 use crate::inference::{Analysis, FaceAnalysis};
 
 /// One photo's answer.
@@ -54,17 +55,17 @@ pub enum Gender {
 }
 
 impl PhotoReport {
-    /// Sums up an outcome; `confident` is the threshold of the confidence score.
-    pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, confident: f32, elapsed: Duration) -> Self {
+    /// Sums up an outcome; `manners` have the threshold of the confidence score and the language.
+    pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, manners: &Manners, elapsed: Duration) -> Self {
         let analysis = outcome.as_ref().ok();
         Self {
             photo: photo.to_owned(),
             width: analysis.map(|analysis| analysis.width),
             height: analysis.map(|analysis| analysis.height),
             faces: analysis
-                .map(|analysis| analysis.faces.iter().map(|face| FaceReport::new(face, confident)).collect())
+                .map(|analysis| analysis.faces.iter().map(|face| FaceReport::new(face, manners)).collect())
                 .unwrap_or_default(),
-            error: outcome.as_ref().err().map(words::problem),
+            error: outcome.as_ref().err().map(|problem| problem.told(manners.language)),
             elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,
         }
     }
@@ -72,7 +73,7 @@ impl PhotoReport {
 
 impl FaceReport {
     /// One face in numbers.
-    pub fn new(face: &FaceAnalysis, confident: f32) -> Self {
+    pub fn new(face: &FaceAnalysis, manners: &Manners) -> Self {
         let (age_low, age_high) = face.estimate.age_interval;
         let female = face.estimate.female_probability;
         let tenths = |value: f32| (value * 10.0).round() / 10.0;
@@ -84,8 +85,8 @@ impl FaceReport {
             age_high: tenths(age_high),
             gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
             gender_probability: (female.max(1.0 - female) * 1000.0).round() / 1000.0,
-            confident: words::is_sure(face, confident),
-            tips: words::tips(face, confident),
+            confident: manners.is_sure(face),
+            tips: manners.tips(face),
         }
     }
 }

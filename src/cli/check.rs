@@ -6,7 +6,7 @@ use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::wire;
-use crate::bot::words;
+use crate::bot::Manners;
 use crate::config::Config;
 use crate::inference::Framing;
 
@@ -17,18 +17,20 @@ const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg");
 /// Loads everything, guesses the bundled picture and says what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     println!("configuration: fits");
-    let (_, pool) = wire::bot(config)?;
+    let pool = wire::pool(config)?;
+    wire::store(config)?;
     let from = |path: &Option<std::path::PathBuf>| match path {
         Some(path) => path.display().to_string(),
         None => "compiled in".to_owned(),
     };
+    println!("store: {}", config.store.path.as_ref().map_or("in memory".into(), |path| path.display().to_string()));
     println!("detector: loaded ({})", from(&config.models.detector));
     println!("estimator: loaded ({})", from(&config.models.estimator));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();
     let analysis = runtime.block_on(pool.analyse(Bytes::from_static(MEAN_FACE), Framing::Find))?;
     let milliseconds = started.elapsed().as_millis();
-    println!("bundled picture ({milliseconds} ms): {}", words::guess(&analysis, config.guess.confident, 400));
+    println!("bundled picture ({milliseconds} ms): {}", Manners::plain(config.guess.confident).guess(&analysis, 400));
     let switch = |token: &Option<SecretString>, variable: &str| match token {
         Some(_) => "on (the token is only tried by `run`)".to_owned(),
         None => format!("off: set {variable} to switch it on"),

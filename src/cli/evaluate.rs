@@ -90,7 +90,7 @@ fn measure_found(
     finder: &FaceFinder,
 ) -> Result<Measurement, EvaluationError> {
     let largest = |luma: &GrayImage| match finder.find(luma) {
-        Ok(faces) => Ok(faces.first().map(|face| FaceCrop::cut(luma, &face.frame))),
+        Ok(found) => Ok(found.faces.first().map(|face| FaceCrop::cut(luma, &face.frame))),
         Err(FaceError::Model(error)) => Err(error),
         // A picture that cannot be resized shows no face.
         Err(FaceError::Resize(_)) => Ok::<_, ModelError>(None),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::wire;
-use crate::bot::{PhotoReport, Problem, card, words};
+use crate::bot::{Manners, PhotoReport, Problem, card};
 use crate::config::Config;
 use crate::inference::{Analysis, Framing, InferenceError, Pool};
 use crate::photo::DecodeLimits;
@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         eprintln!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len());
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    let (_, pool) = wire::bot(config)?;
+    let pool = wire::pool(config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all_answered = runtime.block_on(answer_all(photos, &arguments, config, &pool))?;
     Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -65,18 +65,19 @@ async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config
             (path, bytes, outcome, started.elapsed())
         })
         .buffered(workers);
+    let manners = Manners::plain(config.guess.confident);
     let mut out = std::io::stdout().lock();
     let mut all_answered = true;
     while let Some((path, bytes, outcome, elapsed)) = answers.next().await {
         all_answered &= outcome.is_ok();
         let name = path.display().to_string();
         let said = if arguments.json {
-            let report = PhotoReport::new(&name, &outcome, config.guess.confident, elapsed);
+            let report = PhotoReport::new(&name, &outcome, &manners, elapsed);
             writeln!(out, "{}", serde_json::to_string(&report)?)
         } else {
             let text = match &outcome {
-                Ok(analysis) => words::guess(analysis, config.guess.confident, usize::MAX),
-                Err(problem) => words::problem(problem),
+                Ok(analysis) => manners.guess(analysis, usize::MAX),
+                Err(problem) => problem.told(manners.language),
             };
             writeln!(out, "{name}: {text}")
         };

@@ -21,7 +21,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
-    let (bot, pool) = wire::bot(config)?;
+    let (bot, pool) = wire::bot(config, wire::store(config)?)?;
     let shutdown = CancellationToken::new();
     let mut platforms = start(config, bot, &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");

@@ -27,7 +27,8 @@ pub struct Arguments {
     /// Go on from the last finished epoch in --out.
     #[arg(long)]
     resume: bool,
-    /// Begin with the weights of another run's checkpoint.safetensors instead of random ones.
+    /// Begin with the weights of another run (its checkpoint or estimator.safetensors) instead of
+    /// random ones.
     #[arg(long, value_name = "FILE")]
     start_from: Option<PathBuf>,
     /// Trained weights whose answers are blended into the labels (advice_weight in the recipe);

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::bot::Bot;
+use crate::bot::settings::Store;
+use crate::bot::sqlite::Sqlite;
 use crate::config::Config;
 use crate::face::{FaceFinder, FinderOptions};
 use crate::inference::{Engine, Pool};
@@ -47,10 +49,28 @@ fn weights<T, E: std::error::Error + Send + Sync + 'static>(
     load(&bytes).with_context(|| format!("{key}: {}", path.display()))
 }
 
+/// What keeps the choices of chats and people.
+pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    let Some(path) = &config.store.path else { return Ok(Arc::new(Sqlite::in_memory()?)) };
+    let store = Sqlite::open(path).with_context(|| {
+        format!(
+            "{} cannot be used: name a file in a folder that can be written to with store.path, or leave it empty to \
+             keep nothing over a restart",
+            path.display()
+        )
+    })?;
+    Ok(Arc::new(store))
+}
+
+/// The running workers.
+pub fn pool(config: &Config) -> anyhow::Result<Arc<Pool>> {
+    Ok(Arc::new(Pool::start(Arc::new(engine(config)?), config.pool_options()).context("no worker threads")?))
+}
+
 /// The bot and its running workers.
-pub fn bot(config: &Config) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
-    let pool = Arc::new(Pool::start(Arc::new(engine(config)?), config.pool_options()).context("no worker threads")?);
+pub fn bot(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
+    let pool = pool(config)?;
     let downloader = Downloader::new(config.download_limits())?;
-    let bot = Bot::new(pool.clone(), downloader, config.decode_limits(), config.guess.confident);
+    let bot = Bot::new(pool.clone(), downloader, store, config.bot_options());
     Ok((Arc::new(bot), pool))
 }

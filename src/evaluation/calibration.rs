@@ -93,7 +93,7 @@ fn fit_interval(calibration: &mut Calibration, faces: &[(&RawAnswer, &Label)]) {
     for (shares, candidates) in calibration.interval_shares.iter_mut().zip(&candidates) {
         *shares = candidates[candidates.len() / 2];
     }
-    for at in 0..INTERVAL_AGES.len() {
+    for (at, candidates) in candidates.iter().enumerate() {
         let width = |shares: &(f32, f32)| {
             let mut tried = calibration.clone();
             tried.interval_shares[at] = *shares;
@@ -102,7 +102,7 @@ fn fit_interval(calibration: &mut Calibration, faces: &[(&RawAnswer, &Label)]) {
                 f64::from(high - low)
             }))
         };
-        let shortest = candidates[at].iter().map(|shares| (width(shares), *shares)).min_by(|a, b| a.0.total_cmp(&b.0));
+        let shortest = candidates.iter().map(|shares| (width(shares), *shares)).min_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, shares)) = shortest {
             calibration.interval_shares[at] = shares;
         }

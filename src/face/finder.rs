@@ -5,7 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::{GrayImage, imageops};
 
 use super::crop::SIDE;
-use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, align};
+use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, Help, align};
 use crate::model::detector::{Detection, Detector, STEP};
 
 /// How hard to look.
@@ -53,6 +53,15 @@ const SAME_REPORT: f32 = 0.5;
 /// Further looks at each face after the closer one.
 const SETTLING_LOOKS: usize = 1;
 
+/// What a search brought.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// Largest first.
+    pub faces: Vec<Face>,
+    /// What it took, where a plain look showed nothing.
+    pub help: Option<Help>,
+}
+
 /// Finds faces, from any thread.
 pub struct FaceFinder {
     detector: Detector,
@@ -82,10 +91,10 @@ impl FaceFinder {
     ///
     /// # Errors
     /// When the network cannot be run.
-    pub fn find(&self, luma: &GrayImage) -> Result<Vec<Face>, FaceError> {
+    pub fn find(&self, luma: &GrayImage) -> Result<Found, FaceError> {
         let (width, height) = luma.dimensions();
         if width == 0 || height == 0 {
-            return Ok(Vec::new());
+            return Ok(Found::default());
         }
         let options = &self.options;
         let (coarse, scale) = shrunk(luma, options.coarse_side)?;
@@ -96,8 +105,10 @@ impl FaceFinder {
             let (fine, scale) = shrunk(luma, options.fine_side)?;
             found.extend(scaled(self.look(&fine, options.threshold)?, scale));
         }
+        let mut help = None;
         if found.is_empty() {
-            found = scaled(self.retry(&coarse)?, scale);
+            (found, help) = self.retry(&coarse)?;
+            found = scaled(found, scale);
         }
         let mut faces: Vec<Face> = Vec::new();
         for detection in distinct(found.iter().map(face).collect()).into_iter().take(4 * options.max_faces) {
@@ -106,7 +117,7 @@ impl FaceFinder {
         let mut faces = distinct(faces);
         faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
         faces.truncate(options.max_faces);
-        Ok(faces)
+        Ok(Found { help: help.filter(|_| !faces.is_empty()), faces })
     }
 
     /// Runs the detector on a picture, with black to the right and below up to its step.
@@ -120,8 +131,8 @@ impl FaceFinder {
         Ok(self.detector.detect(&pixels, wide, high, threshold)?)
     }
 
-    /// Padded, then turned by quarters: the first of the two that shows something.
-    fn retry(&self, coarse: &GrayImage) -> Result<Vec<Detection>, FaceError> {
+    /// Padded, then turned by quarters: the first of the two that shows something, and which it was.
+    fn retry(&self, coarse: &GrayImage) -> Result<(Vec<Detection>, Option<Help>), FaceError> {
         let (width, height) = coarse.dimensions();
         let border = (PADDING * width.max(height) as f32) as u32;
         let mut padded = GrayImage::from_pixel(width + 2 * border, height + 2 * border, image::Luma([128]));
@@ -130,15 +141,16 @@ impl FaceFinder {
         let found = scaled(self.look(&padded, self.options.retry_threshold)?, scale);
         if !found.is_empty() {
             let back = -(border as f32);
-            return Ok(found.into_iter().map(|found| mapped(found, |x, y| [x + back, y + back])).collect());
+            let found = found.into_iter().map(|found| mapped(found, |x, y| [x + back, y + back]));
+            return Ok((found.collect(), Some(Help::Padding)));
         }
-        let mut best: Vec<Detection> = Vec::new();
+        let mut best: (Vec<Detection>, Option<Help>) = (Vec::new(), None);
         let score = |found: &[Detection]| found.iter().map(|found| found.score).fold(0.0, f32::max);
         for turn in [Turn::Quarter, Turn::ThreeQuarters, Turn::Half] {
             let (turned, back) = turn.apply(coarse);
             let found = self.look(&turned, self.options.retry_threshold)?;
-            if score(&found) > score(&best) {
-                best = found.into_iter().map(|found| mapped(found, &back)).collect();
+            if score(&found) > score(&best.0) {
+                best = (found.into_iter().map(|found| mapped(found, &back)).collect(), Some(turn.help()));
             }
         }
         Ok(best)
@@ -198,6 +210,14 @@ impl FaceFinder {
 }
 
 impl Turn {
+    fn help(self) -> Help {
+        match self {
+            Self::Quarter => Help::TurnRight,
+            Self::Half => Help::TurnOver,
+            Self::ThreeQuarters => Help::TurnLeft,
+        }
+    }
+
     /// The picture turned, and the way back for points of it.
     fn apply(self, picture: &GrayImage) -> (GrayImage, impl Fn(f32, f32) -> [f32; 2]) {
         let (width, height) = (picture.width() as f32, picture.height() as f32);
@@ -311,7 +331,7 @@ mod tests {
         let finder = FaceFinder::new(detector, FinderOptions::default());
         for (width, height) in [(0, 0), (1, 1), (1, 4000), (3000, 2), (333, 77)] {
             let flat = GrayImage::from_pixel(width, height, image::Luma([120]));
-            assert_eq!(finder.find(&flat).unwrap(), [], "{width}×{height}");
+            assert_eq!(finder.find(&flat).unwrap(), Found::default(), "{width}×{height}");
         }
     }
 }

@@ -9,7 +9,7 @@ pub mod finder;
 pub mod quality;
 
 pub use crop::{CropFrame, FaceCrop};
-pub use finder::{FaceFinder, FinderOptions};
+pub use finder::{FaceFinder, FinderOptions, Found};
 pub use quality::{Flaw, Quality, judge};
 
 use crate::model::ModelError;
@@ -41,6 +41,19 @@ impl Bounds {
         let both = common(self.x, self.w, other.x, other.w) * common(self.y, self.h, other.y, other.h);
         both / (self.w * self.h + other.w * other.h - both).max(f32::MIN_POSITIVE)
     }
+}
+
+/// What it took to find the faces of a photo that shows none as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Help {
+    /// A border around the photo: the face fills it.
+    Padding,
+    /// A turn by a quarter against the clock.
+    TurnLeft,
+    /// A turn by a quarter with the clock.
+    TurnRight,
+    /// A turn by a half.
+    TurnOver,
 }
 
 /// A face in a photo.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::InferenceError;
 use super::pool::Analyser;
-use crate::face::{Bounds, CropFrame, FaceCrop, FaceFinder, Flaw, judge};
+use crate::face::{Bounds, CropFrame, FaceCrop, FaceFinder, Flaw, Found, Help, judge};
 use crate::model::estimator::{Estimate, Estimator};
 use crate::photo::{DecodeLimits, decode};
 
@@ -13,7 +13,8 @@ use crate::photo::{DecodeLimits, decode};
 pub enum Framing {
     /// Find every face.
     Find,
-    /// The picture is one face, framed as the training crops are.
+    /// The picture is one face, framed as the training crops are; of a picture that is no square,
+    /// the square in its middle.
     Aligned,
 }
 
@@ -26,6 +27,8 @@ pub struct Analysis {
     pub height: u32,
     /// The faces, from left to right.
     pub faces: Vec<FaceAnalysis>,
+    /// What it took to find them, where a plain look showed none.
+    pub help: Option<Help>,
 }
 
 /// One face and what the network thinks of it.
@@ -57,14 +60,17 @@ impl Engine {
     fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, InferenceError> {
         let luma = decode(bytes, &self.limits)?.luma;
         let (width, height) = luma.dimensions();
+        let mut help = None;
         let faces = match framing {
             Framing::Aligned => {
                 let frame = CropFrame::whole(&luma);
-                let bounds = Bounds { x: 0.0, y: 0.0, w: width as f32, h: height as f32 };
+                let CropFrame { center_x, center_y, side, .. } = frame;
+                let bounds = Bounds { x: center_x - side / 2.0, y: center_y - side / 2.0, w: side, h: side };
                 vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&luma, &frame) }]
             }
             Framing::Find => {
-                let mut faces = self.finder.find(&luma)?;
+                let Found { mut faces, help: needed } = self.finder.find(&luma)?;
+                help = needed;
                 faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
                 let cut = faces.iter().map(|face| {
                     let crop = FaceCrop::cut(&luma, &face.frame);
@@ -74,7 +80,7 @@ impl Engine {
                 cut.collect()
             }
         };
-        Ok(Prepared { width, height, faces })
+        Ok(Prepared { width, height, faces, help })
     }
 }
 
@@ -82,6 +88,7 @@ struct Prepared {
     width: u32,
     height: u32,
     faces: Vec<Cut>,
+    help: Option<Help>,
 }
 
 struct Cut {
@@ -116,7 +123,7 @@ impl Analyser for Engine {
             let faces = faces
                 .map(|(Cut { bounds, frame, flaws, .. }, estimate)| FaceAnalysis { bounds, frame, estimate, flaws })
                 .collect();
-            Ok(Analysis { width: photo.width, height: photo.height, faces })
+            Ok(Analysis { width: photo.width, height: photo.height, faces, help: photo.help })
         });
         analyses.collect()
     }

@@ -112,6 +112,21 @@ impl Estimator {
         Ok(Self { architecture, units, age, gender, calibration })
     }
 
+    /// The widths and depths of its body.
+    pub fn architecture(&self) -> &Architecture {
+        &self.architecture
+    }
+
+    /// A unit's folded weight (kernel, kernel, in, out) and its bias.
+    pub fn unit(&self, name: &str) -> Option<(&Tensor, &[f32])> {
+        self.units.get(name).map(|(weight, operation)| (weight, operation.bias()))
+    }
+
+    /// Weight (features, outputs) and bias of the `age` and the `gender` head.
+    pub fn heads(&self) -> [(&'static str, &(Tensor, Tensor)); 2] {
+        [("age", &self.age), ("gender", &self.gender)]
+    }
+
     /// What makes its answers mean what they say.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration

@@ -13,9 +13,10 @@ use super::objective::Targets;
 use super::pass::{Body, Pass, Plan, summed};
 use super::recipe::Recipe;
 use crate::model::calibration::Calibration;
+use crate::model::convolution::{Convolution, Epilogue};
 use crate::model::estimator::{Estimator, Logits};
-use crate::model::network::{AGES, Architecture, SIDE, Unit, standardised};
-use crate::model::normalisation::{Statistics, folded};
+use crate::model::network::{AGES, Architecture, SIDE, Unit, input, standardised};
+use crate::model::normalisation::{EPSILON, Statistics, folded, statistics};
 
 /// AdamW's decay of the first and second moment, and the number that keeps its quotient finite.
 const BETA1: f64 = 0.9;
@@ -75,6 +76,60 @@ impl Learner {
             add(format!("{name}.bias"), vec![0.0; outputs], &[outputs]);
         }
         Ok(Self { recipe: recipe.clone(), architecture, seed, parameters, step: 0, passes: Vec::new() })
+    }
+
+    /// Takes the folded weights of a trained network as the start of another schedule, its
+    /// normalisation restored from what it makes of `batches` of crops.
+    ///
+    /// A unit's scale and shift become the deviation and mean of its output, and its weights are
+    /// brought back to the size of fresh ones: normalised, they give the same, and AdamW's steps
+    /// are to mean as much to them.
+    ///
+    /// # Errors
+    /// [`TrainingError::Recipe`] when the network has another architecture than the recipe.
+    pub fn begin_with(
+        &mut self,
+        trained: &Estimator,
+        batches: &[Vec<Vec<u8>>],
+    ) -> std::result::Result<(), TrainingError> {
+        if *trained.architecture() != self.architecture {
+            let (theirs, ours) = (trained.architecture(), &self.architecture);
+            return Err(TrainingError::Recipe(format!(
+                "the weights to start from are {theirs}, the recipe says {ours}"
+            )));
+        }
+        let crops: Vec<&[u8]> = batches.iter().flatten().map(Vec::as_slice).collect();
+        let mut begun: Vec<(String, Vec<f32>)> = Vec::new();
+        self.architecture.walk(&input(&crops)?, |unit, x, residual| {
+            let Some((weight, bias)) = trained.unit(&unit.name) else { candle_core::bail!("{} is missing", unit.name) };
+            let operation = Convolution::new(weight, unit.stride, Epilogue { bias: bias.into(), relu: false })?;
+            let y = x.apply_op1_no_bwd(&operation)?;
+            let Statistics { mean, variance } = statistics(&y.flatten_all()?.to_vec1::<f32>()?, unit.out_channels);
+            let deviation = variance.iter().map(|variance| (variance + EPSILON).sqrt());
+            begun.push((format!("{}.affine", unit.name), deviation.chain(mean.iter().copied()).collect()));
+            let mut values = weight.flatten_all()?.to_vec1::<f32>()?;
+            let fan_in = values.len() / unit.out_channels;
+            for channel in 0..unit.out_channels {
+                let squares = |sum: f32, row: &[f32]| sum + row[channel].powi(2);
+                let size = (values.chunks_exact(unit.out_channels).fold(0.0, squares) / fan_in as f32).sqrt();
+                let factor = (2.0 / fan_in as f32).sqrt() / size.max(1e-12);
+                values.chunks_exact_mut(unit.out_channels).for_each(|row| row[channel] *= factor);
+            }
+            begun.push((format!("{}.weight", unit.name), values));
+            let y = if let Some(residual) = residual { (y + residual)? } else { y };
+            if unit.relu { y.relu() } else { Ok(y) }
+        })?;
+        for (name, (weight, bias)) in trained.heads() {
+            begun.push((format!("{name}.weight"), weight.flatten_all()?.to_vec1()?));
+            begun.push((format!("{name}.bias"), bias.flatten_all()?.to_vec1()?));
+        }
+        for (name, values) in begun {
+            if let Some(parameter) = self.parameters.get_mut(&name) {
+                parameter.average.clone_from(&values);
+                parameter.values = values;
+            }
+        }
+        Ok(())
     }
 
     /// Steps taken so far.
@@ -268,8 +323,6 @@ fn normal(random: &mut ChaCha8Rng, count: usize, deviation: f32) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::network::input;
-    use crate::model::normalisation::EPSILON;
 
     /// Convolution, normalisation by the running statistics, scale, shift, residual, ReLU: one
     /// after the other, as the network is defined.
@@ -287,6 +340,34 @@ mod tests {
             let y = if let Some(residual) = residual { (y + residual)? } else { y };
             if unit.relu { y.relu() } else { Ok(y) }
         })
+    }
+
+    #[test]
+    fn learning_goes_on_from_folded_weights_where_they_stand() {
+        let text = include_str!("../../config/training/estimator.toml");
+        let recipe =
+            Recipe { architecture: "8:8x2,12x1".into(), normalised_together: 64, ..toml::from_str(text).unwrap() };
+        let mut earlier = Learner::new(&recipe, 3).unwrap();
+        for (name, parameter) in &mut earlier.parameters {
+            if name.ends_with("affine") || name.ends_with("bias") {
+                parameter.average.iter_mut().enumerate().for_each(|(i, v)| *v += (i as f32 * 1.7).sin() * 0.2);
+            }
+        }
+        let crops: Vec<Vec<u8>> =
+            (1..9usize).map(|k| (0..SIDE * SIDE).map(|i| (i * k * 31 % 251) as u8).collect()).collect();
+        let batches = [crops.clone()];
+        let trained = earlier.averaged(&batches).unwrap();
+        let mut later = Learner::new(&recipe, 4).unwrap();
+        later.begin_with(&trained, &batches).unwrap();
+        let pictures = input(&crops.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        let theirs = trained.forward(&pictures).unwrap();
+        let ours = later.averaged(&batches).unwrap().forward(&pictures).unwrap();
+        for (ours, theirs) in [(ours.age, theirs.age), (ours.gender, theirs.gender)] {
+            let worst = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(worst < 1e-3, "logits differ by {worst}");
+        }
+        let mut other = Learner::new(&Recipe { architecture: "8:8x1".into(), ..recipe }, 4).unwrap();
+        assert!(other.begin_with(&trained, &batches).unwrap_err().to_string().contains("8:8x2,12x1"));
     }
 
     #[test]

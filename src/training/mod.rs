@@ -122,6 +122,7 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     let steps_per_epoch = epoch_order(&train, &extra, recipe, options.seed, 0).len().div_ceil(recipe.batch);
     let total_steps = steps_per_epoch * recipe.epochs;
     let mut learner = Learner::new(recipe, options.seed)?;
+    let calm = statistics_batches(&train, &extra, recipe, options.seed);
     let mut history = Vec::new();
     if checkpoint_path.exists() {
         let checkpoint = Checkpoint::load(&checkpoint_path)?;
@@ -129,12 +130,11 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         history = checkpoint.restore(&mut learner)?;
         info!(epochs = history.len(), "resumed");
     } else if let Some(earlier) = &options.start_from {
-        Checkpoint::load(earlier)?.hand_weights_to(&mut learner)?;
-        info!(checkpoint = %earlier.display(), "begun with the weights of an earlier run");
+        begin(&mut learner, earlier, &calm)?;
+        info!(weights = %earlier.display(), "begun with the weights of an earlier run");
     } else if options.resume {
         info!(folder = %out.display(), "nothing to resume: starting afresh");
     }
-    let calm = statistics_batches(&train, &extra, recipe, options.seed);
     let end = options.stop_after.unwrap_or(recipe.epochs).min(recipe.epochs);
     for epoch in history.len()..end {
         let started = Instant::now();
@@ -193,6 +193,17 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     }
     keep(&calibrated(learner.averaged(&calm)?, &val)?, out)?;
     Ok(history)
+}
+
+/// Batches that show how far a trained network's layers deviate.
+const BEGINNING_BATCHES: usize = 4;
+
+/// Gives a fresh `learner` the weights in `earlier`: a checkpoint, or weights ready to run.
+fn begin(learner: &mut Learner, earlier: &Path, calm: &[Vec<Vec<u8>>]) -> Result<(), TrainingError> {
+    match teacher(earlier) {
+        Ok(trained) => learner.begin_with(&trained, &calm[..calm.len().min(BEGINNING_BATCHES)]),
+        Err(_) => Checkpoint::load(earlier)?.hand_weights_to(learner),
+    }
 }
 
 /// Writes the weights beside their place, then renames: a kill leaves no half of them.

@@ -16,7 +16,9 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::{DiscordOptions, commands};
-use crate::bot::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions, words};
+use crate::bot::commands::{Command, Standing};
+use crate::bot::people::{Asker, ChatId, PersonId, Platform};
+use crate::bot::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions};
 use crate::photo::Hosts;
 
 /// Discord's limits of one message.
@@ -25,11 +27,8 @@ const MAX_ATTACHMENTS: usize = 10;
 /// The most characters of a file's alternative text.
 const MAX_DESCRIPTION: usize = 1024;
 
-const REPLY: ReplyOptions = ReplyOptions { max_characters: MAX_CHARACTERS, card: CardWhen::SeveralFaces };
-
-/// How to use the bot here.
-const HOW: &str = "Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or \
-                   pick \"Guess age\" under Apps in a message's menu.";
+const REPLY: ReplyOptions =
+    ReplyOptions { max_characters: MAX_CHARACTERS, card: CardWhen::SeveralFaces, max_cards: MAX_ATTACHMENTS };
 
 pub(super) struct Handler {
     bot: Arc<Bot>,
@@ -94,13 +93,20 @@ impl Handler {
         };
         if !photos.is_empty() {
             let _typing = Typing::start(context.http.clone(), message.channel_id);
-            return Some(self.bot.answer(self.sources(&photos), REPLY).await);
+            let asker = asker(message.author.id, message.channel_id);
+            let manners = self.bot.manners(&asker).await;
+            return Some(self.bot.answer(self.sources(&photos), asker.person, &manners, REPLY).await);
         }
         // A reply to the bot mentions it too, but "thanks" wants no lecture.
         let by_name = me.is_some_and(|me| message.content.contains(&format!("<@{me}>")));
         match (direct, by_name) {
-            (true, _) => Some(words::help(HOW).into()),
-            (false, true) => Some(format!("{} {HOW}", words::problem(&Problem::NoPhoto)).into()),
+            (true, _) => {
+                Some(self.bot.command(Command::Help, &asker(message.author.id, message.channel_id), &standing()).await)
+            }
+            (false, true) => {
+                let language = self.bot.manners(&asker(message.author.id, message.channel_id)).await.language;
+                Some(format!("{} {}", Problem::NoPhoto.told(language), language.say("how-discord")).into())
+            }
             (false, false) => None,
         }
     }
@@ -116,15 +122,23 @@ impl Handler {
         let (photos, seen_by_asker_alone): (Vec<&Attachment>, bool) = match data.name.as_str() {
             commands::GUESS => (data.resolved.attachments.values().collect(), false),
             commands::GUESS_AGE => (data.resolved.messages.values().flat_map(photos_of).collect(), true),
-            commands::PRIVACY => return say(context, command, words::privacy()).await,
-            _ => return say(context, command, words::help(HOW)).await,
+            commands::PRIVACY => {
+                let asker = asker(command.user.id, command.channel_id);
+                return say(context, command, self.bot.command(Command::Privacy, &asker, &standing()).await.text).await;
+            }
+            _ => {
+                let asker = asker(command.user.id, command.channel_id);
+                return say(context, command, self.bot.command(Command::Help, &asker, &standing()).await.text).await;
+            }
         };
         if photos.is_empty() {
-            return say(context, command, words::problem(&Problem::NoPhoto)).await;
+            return say(context, command, Problem::NoPhoto.told(Default::default())).await;
         }
         let defer = CreateInteractionResponseMessage::new().ephemeral(seen_by_asker_alone);
         command.create_response(&context.http, CreateInteractionResponse::Defer(defer)).await?;
-        let answer = self.bot.answer(self.sources(&photos), REPLY).await;
+        let asker = asker(command.user.id, command.channel_id);
+        let manners = self.bot.manners(&asker).await;
+        let answer = self.bot.answer(self.sources(&photos), asker.person, &manners, REPLY).await;
         let body = body(&answer);
         context.http.edit_original_interaction_response(&command.token, &body, files(&answer.cards)).await?;
         Ok(())
@@ -193,4 +207,17 @@ fn is_picture(file: &Attachment) -> bool {
         Some(kind) => kind.starts_with("image/"),
         None => file.width.is_some(),
     }
+}
+
+fn asker(person: UserId, chat: ChannelId) -> Asker {
+    let platform = Platform::Discord;
+    Asker {
+        person: PersonId { platform, id: person.get().cast_signed() },
+        chat: ChatId { platform, id: chat.get().cast_signed() },
+        language: None,
+    }
+}
+
+fn standing() -> Standing {
+    Standing { name: String::new(), admin: false, direct: false }
 }

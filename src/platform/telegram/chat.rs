@@ -17,7 +17,10 @@ use url::Url;
 
 use super::TelegramOptions;
 use super::delivery::{Place, send, told};
-use crate::bot::{Answer, Bot, CardWhen, PhotoSource, Problem, ReplyOptions, words};
+use crate::bot::commands::{Command, Standing};
+use crate::bot::languages::Language;
+use crate::bot::people::{Asker, ChatId, PersonId, Platform};
+use crate::bot::{Answer, Bot, CardWhen, PhotoSource, Problem, ReplyOptions};
 use crate::photo::{DownloadError, Hosts};
 
 /// What people are offered in Telegram's menu.
@@ -34,10 +37,7 @@ const MAX_CHARACTERS: usize = 1024;
 /// A chat action lasts five seconds at most.
 const ACTION_EVERY: Duration = Duration::from_secs(4);
 
-const REPLY: ReplyOptions = ReplyOptions { max_characters: MAX_CHARACTERS, card: CardWhen::SeveralFaces };
-
-/// How to use the bot here.
-const HOW: &str = "Here, just send me a photo. In a group, send it with the caption /guess, or reply /guess to one.";
+const REPLY: ReplyOptions = ReplyOptions { max_characters: MAX_CHARACTERS, card: CardWhen::SeveralFaces, max_cards: 1 };
 
 /// A file on Telegram's side.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,21 +86,27 @@ impl Chat {
     pub(super) async fn answer(&self, message: Message) {
         let Some(wish) = wish(&message, self.me.username()) else { return };
         let place = Place::of(&message);
+        let asker = asker(&message);
+        let standing = Standing { name: String::new(), admin: false, direct: message.chat.is_private() };
         let answer = match wish {
-            Wish::Guess(file) => self.guess(file, place).await,
-            Wish::NoPhoto => format!("{} {HOW}", words::problem(&Problem::NoPhoto)).into(),
-            Wish::Help => words::help(HOW).into(),
-            Wish::Privacy => words::privacy().into(),
+            Wish::Guess(file) => self.guess(file, place, &asker).await,
+            Wish::NoPhoto => {
+                let language = self.bot.manners(&asker).await.language;
+                format!("{} {}", Problem::NoPhoto.told(language), language.say("how-telegram")).into()
+            }
+            Wish::Help => self.bot.command(Command::Help, &asker, &standing).await,
+            Wish::Privacy => self.bot.command(Command::Privacy, &asker, &standing).await,
         };
         send(&self.api, place, &answer).await;
     }
 
     /// Guesses while the chat shows that something is being done.
-    async fn guess(&self, file: RemoteFile, place: Place) -> Answer {
+    async fn guess(&self, file: RemoteFile, place: Place, asker: &Asker) -> Answer {
+        let manners = self.bot.manners(asker).await;
         let work = async {
             match self.source(file).await {
-                Ok(source) => self.bot.answer(vec![source], REPLY).await,
-                Err(problem) => self.bot.refuse(problem).text.into(),
+                Ok(source) => self.bot.answer(vec![source], asker.person, &manners, REPLY).await,
+                Err(problem) => problem.told(manners.language).into(),
             }
         };
         tokio::select! {
@@ -192,4 +198,14 @@ fn file(message: &Message) -> Option<RemoteFile> {
         return Some(RemoteFile::new(&largest.file));
     }
     message.document().map(|document| RemoteFile::new(&document.file))
+}
+
+fn asker(message: &Message) -> Asker {
+    let platform = Platform::Telegram;
+    let sender = message.from.as_ref();
+    Asker {
+        person: PersonId { platform, id: sender.map_or(message.chat.id.0, |sender| sender.id.0.cast_signed()) },
+        chat: ChatId { platform, id: message.chat.id.0 },
+        language: sender.and_then(|sender| Language::of(sender.language_code.as_deref()?)),
+    }
 }

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
+use axum::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use base64::Engine;
@@ -20,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::WebOptions;
+use crate::bot::languages::Language;
 use crate::bot::{Bot, Card, CardWhen, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
 use crate::inference::InferenceError;
 use crate::photo::PhotoError;
@@ -101,17 +102,19 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
         .uri()
         .query()
         .is_some_and(|query| url::form_urlencoded::parse(query.as_bytes()).any(|(key, is)| key == "card" && is == "1"));
+    let accepted = request.headers().get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
+    let manners = desk.bot.manners_for(accepted.and_then(Language::accepted));
     let received = timeout(desk.options.upload_timeout, desk.receive(request)).await.unwrap_or(Err(STALLED));
     let (name, reply) = match received {
         Ok(Upload { name, photo, _memory }) => {
             let card = if wants_card { CardWhen::AnyFace } else { CardWhen::Never };
-            let options = ReplyOptions { max_characters: TEXT_CHARACTERS, card };
-            (name, desk.bot.guess(PhotoSource::Bytes(photo), options).await)
+            let options = ReplyOptions { max_characters: TEXT_CHARACTERS, card, max_cards: 1 };
+            (name, desk.bot.guess(PhotoSource::Bytes(photo), &manners, options).await)
         }
-        Err(Refusal::Problem(problem)) => (String::new(), desk.bot.refuse(problem)),
+        Err(Refusal::Problem(problem)) => (String::new(), desk.bot.refuse(problem, &manners)),
         Err(Refusal::Form(status, sentence)) => return misread(status, sentence, started.elapsed()),
     };
-    let report = desk.bot.report(&reply, &name, started.elapsed());
+    let report = desk.bot.report(&reply, &manners, &name, started.elapsed());
     let status = reply.outcome.as_ref().map_or_else(status, |_| StatusCode::OK);
     let card = reply.card.as_ref().map(CardJson::from);
     let Reply { text, .. } = reply;
@@ -210,7 +213,9 @@ fn respond(status: StatusCode, answer: Answer) -> Response {
 
 fn status(problem: &Problem) -> StatusCode {
     match problem {
-        Problem::NoPhoto => StatusCode::BAD_REQUEST,
+        Problem::NoPhoto | Problem::OptedOut | Problem::Gone => StatusCode::BAD_REQUEST,
+        Problem::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Problem::Store => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::PlatformLimit { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Problem::Download(_) => StatusCode::BAD_GATEWAY,
         Problem::Inference(InferenceError::Photo(error)) => match error {

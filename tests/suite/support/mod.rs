@@ -18,7 +18,8 @@ use faceguesser::inference::Pool;
 /// The bot as the program builds it from its defaults.
 pub fn bot() -> (Arc<Bot>, Arc<Pool>) {
     let config = Config::load(None, []).expect("the defaults are complete");
-    faceguesser::cli::wire::bot(&config).expect("the compiled-in weights load")
+    let store = faceguesser::bot::sqlite::Sqlite::in_memory().unwrap();
+    faceguesser::cli::wire::bot(&config, Arc::new(store)).expect("the compiled-in weights load")
 }
 
 /// The folder that `variable` names, if it does; prints why a test is left out otherwise.

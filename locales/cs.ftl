@@ -1,0 +1,236 @@
+# What the bot says. Every language has the same messages with the same variables; a test holds that.
+#
+# Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
+
+## Guesses
+
+# One face. $who is one of the values below; $age, $low and $high are whole years.
+person =
+    { $who ->
+        [small-child] malé dítě
+        [child] dítě
+        [young-person] mladý člověk
+        [girl] dívka
+        [boy] chlapec
+        [woman] žena
+        [man] muž
+        [unclear] muž nebo žena, těžko říct,
+       *[person] člověk
+    } kolem { $age ->
+        [one] { $age } roku
+        [few] { $age } let
+        [many] { $age } roku
+       *[other] { $age } let
+    } (nejspíš { $low } až { $high })
+guess-sure = Podle mě je to { $person }.
+guess-unsure = Nejsem si jistý, ale můj odhad je { $person }.
+guess-tip = Tip: { $tips }
+faces =
+    { $count ->
+        [one] Vidím { $count } obličej, číslováno zleva doprava:
+        [few] Vidím { $count } obličeje, číslováno zleva doprava:
+        [many] Vidím { $count } obličeje, číslováno zleva doprava:
+       *[other] Vidím { $count } obličejů, číslováno zleva doprava:
+    }
+face-sure = { $number }. { $person }
+face-unsure = { $number }. { $person } (nejisté)
+face-unsure-why = { $number }. { $person } (nejisté, { $why })
+faces-more = … a ještě { $count }.
+photo-number = Fotka { $number }: { $text }
+photo-waiting = ještě se dívám…
+no-face = Na tomhle obrázku nenacházím obličej. Tip: pošli fotku, na které je jeden obličej otočený k fotoaparátu, dobře osvětlený a velký aspoň jako malý náhled; často pomůže těsnější výřez.
+helped-padding = Obličej vyplňuje celý obrázek; našel jsem ho, až když jsem kolem přidal okraj.
+helped-turn-left = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doleva.
+helped-turn-right = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doprava.
+helped-turn-over = Fotka je vzhůru nohama; obličej jsem našel, až když jsem ji převrátil.
+guess-anyway = Obličej jsem nenašel, takže jen hádám podle čtverce uprostřed: { $person }. Moc tomu nevěř.
+guess-crop = S navrženým výřezem: { $text }
+crop-offered = Můžu ti fotku oříznout: stiskni tlačítko níže.
+alternative-text = Fotka s rámečkem kolem každého obličeje; { $faces }.
+alternative-text-face = rámeček { $number }: { $person }
+alternative-text-crop = Navržený čtverec vyříznutý z fotky: { $text }
+alternative-text-seen = Obličej, jak ho vidím já, 128×128 šedých pixelů, a vedle něj křivka, která ukazuje, jak pravděpodobný je každý věk; nejvýš je kolem { $age }.
+
+## What would help
+
+tip-too-small = Obličej je na obrázku malý: udělej těsnější výřez nebo jdi blíž.
+tip-cut-off = Část obličeje je mimo obrázek: nech kolem něj trochu místa.
+tip-turned = Obličej je odvrácený: dívej se přímo do fotoaparátu.
+tip-dark = Na obličeji je málo světla: natoč se k oknu nebo k lampě.
+tip-bright = Obličej je přesvětlený: vyhni se ostrému světlu a blesku.
+tip-blurred = Obličej je rozmazaný: drž fotoaparát v klidu, nebo pošli originál místo kopie.
+tip-none = Zkus jinou fotku: obličej k fotoaparátu, rovnoměrné světlo, nic přes oči ani ústa; některým obličejům se prostě dá hádat různý věk.
+why-too-small = malý obličej
+why-cut-off = oříznutý obličej
+why-turned = odvrácený obličej
+why-dark = málo světla
+why-bright = moc světla
+why-blurred = rozmazaný obličej
+
+## How I see a face
+
+seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Křivka ukazuje, jak pravděpodobný mi připadá každý věk; polovina z ní leží vlevo od { $age }. U čtyř obličejů z pěti leží věk mezi oběma značkami, { $low } a { $high }.
+seen-gender = Ze 100 takových obličejů bych jich { $female } označil za ženské.
+
+## Problems
+
+problem-no-photo = Nevidím tu žádný obrázek. Přilož fotku, nebo příkazem na nějakou odpověz.
+problem-platform-limit = Ten soubor je moc velký: boti tu smějí stahovat soubory nejvýš do { $limit }. Pošli ho jako fotku místo souboru, nebo pošli menší verzi.
+problem-too-large = Ten soubor je moc velký: beru fotky do { $limit }. Pošli prosím menší verzi.
+problem-too-many-pixels = Ten obrázek je moc velký: { $width }×{ $height } pixelů, a já beru nejvýš { $limit } megapixelů. Pošli prosím menší verzi.
+problem-gone = Ten soubor už tam není. Pošli prosím fotku znovu.
+problem-foreign-host = Stahuji jen fotky, které byly nahrány tady. Přilož prosím fotku.
+problem-download = Tu fotku se mi nepodařilo stáhnout. Pošli ji prosím za chvilku znovu.
+problem-empty = Ten soubor je prázdný. Pošli prosím fotku znovu.
+problem-not-a-picture = To není obrázek, ale něco jiného ({ $what }). Pošli prosím fotku: JPEG, PNG, WebP nebo GIF.
+problem-unsupported = Obrázek je ve formátu { $format }, který zatím číst neumím. Pošli ho prosím jako JPEG, PNG, WebP nebo GIF; stačí i snímek obrazovky.
+problem-truncated = Ten obrázek není celý: nahrávání skončilo předčasně. Pošli ho prosím znovu.
+problem-damaged = Ten obrázek ve formátu { $format } je poškozený a nejde přečíst. Ulož ho prosím znovu, nebo pošli jiný.
+problem-unreadable = Ten soubor nemůžu otevřít: { $reason }.
+problem-overloaded = Zrovna mám plno práce s jinými fotkami. Zkus to prosím za chvilku.
+problem-expired = Trvalo to moc dlouho, tak jsem to vzdal. Zkus to prosím znovu, třeba s menším obrázkem.
+problem-stopped = Zrovna se restartuji. Pošli mi to prosím za minutku znovu.
+problem-failed = S tímhle obrázkem se u mě něco pokazilo. Zkus prosím jiný.
+problem-opted-out = Kdo tuhle fotku poslal, ten si nepřeje, abych se na jeho fotky díval.
+problem-too-often =
+    { $seconds ->
+        [one] To je spousta fotek. Zkus to prosím za sekundu.
+        [few] To je spousta fotek. Zkus to prosím za { $seconds } sekundy.
+        [many] To je spousta fotek. Zkus to prosím za { $seconds } sekundy.
+       *[other] To je spousta fotek. Zkus to prosím za { $seconds } sekund.
+    }
+
+## Help and privacy
+
+help =
+    Ahoj! Pošli mi fotku obličeje a já odhadnu, na kolik let ten člověk vypadá, jestli je to muž, nebo žena, a jak moc jsem si tím jistý.
+
+    { $how }
+
+    Aby se odhad povedl: jeden obličej, otočený k fotoaparátu, dobře osvětlený a s trochou místa kolem.
+
+    Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a učila se asi z deseti tisíc obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
+how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy pod položkou Aplikace. Správci: /auto odpoví na každou fotku v kanálu, /settings ukáže zbytek.
+how-telegram = Tady mi fotku prostě pošli. Ve skupině ji pošli s popiskem /guess, nebo na nějakou odpověz /guess. Správci: /auto on odpoví na každou fotku ve skupině, /settings ukáže zbytek.
+privacy-mode = Telegram přede mnou fotky ve skupinách skrývá, pokud u nich není příkaz. Aby fungovalo /auto, udělej ze mě správce téhle skupiny, nebo můj režim soukromí vypni u @BotFather (/setprivacy) a přidej mě znovu.
+privacy =
+    Na tvou fotku se podívám v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá.
+
+    Co si nechávám: nastavení chatu (jazyk, automatické odpovědi, pohlaví), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. /forget smaže, co mám o tobě; pošle-li /forget ve skupině správce, smaže se, co mám o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
+forgotten-person = Hotovo: už o tobě nic neuchovávám.
+forgotten-chat = Hotovo: už neuchovávám nic o tobě ani o tomhle chatu.
+opted-out = Hotovo: od teď tu tvoje fotky ignoruji, ať se ptá kdokoli. /optin to vrátí zpátky.
+opted-in = Hotovo: když mě někdo požádá, zase se na tvoje fotky podívám.
+
+## Settings
+
+settings = Nastavení tohoto chatu. Stisknutím změníš:
+settings-auto =
+    { $on ->
+        [yes] Automatické odpovědi: zapnuto
+       *[no] Automatické odpovědi: vypnuto
+    }
+settings-private =
+    { $on ->
+        [yes] Odpovědi: jen tomu, kdo se ptá
+       *[no] Odpovědi: všem
+    }
+settings-gender =
+    { $gender ->
+        [never] Pohlaví: neříkat
+        [sure] Pohlaví: jen s jistotou
+       *[always] Pohlaví: říkat
+    }
+settings-language = Jazyk: { $language }
+settings-language-client = Jazyk: každému ten jeho
+auto-on = Od teď odpovím na každou fotku v tomhle chatu. /auto off to zastaví.
+auto-off = Na fotky tu už odpovím, jen když mě o to někdo požádá.
+auto-direct = Když si píšeme jen my dva, odpovídám na každou fotku tak jako tak.
+auto-state =
+    { $on ->
+        [yes] Automatické odpovědi jsou v tomhle chatu zapnuté. /auto off je vypne.
+       *[no] Automatické odpovědi jsou v tomhle chatu vypnuté. /auto on je zapne.
+    }
+admins-only = To může změnit jen správce tohohle chatu.
+language-set = Můj jazyk je teď { $language }.
+language-unknown = Tenhle jazyk zatím neumím. Znám: { $languages }.
+gender-set =
+    { $gender ->
+        [never] Tvoje pohlaví už odhadovat nebudu.
+        [sure] Tvoje pohlaví odhadnu, jen když si jím budu jistý.
+       *[always] Tvoje pohlaví zase odhaduji.
+    }
+
+## Buttons
+
+button-see = Jak mě vidíš?
+button-crop = Zkusit navržený výřez
+button-anyway = Přesto hádat
+button-delete = Smazat
+not-yours = To může udělat jen ten, kdo se ptal.
+gone = Ta fotka už tu není, takže se na ni nemůžu podívat znovu.
+
+## The game
+
+game = Kolik je tomuhle člověku let? Stiskni svůj tip; platí ten první. Můj odhad odkryje ten, kdo hru spustil.
+game-players =
+    { $count ->
+        [0] Zatím nikdo netipoval.
+        [one] Zatím jeden tip.
+        [few] Zatím { $count } tipy.
+        [many] Zatím { $count } tipu.
+       *[other] Zatím { $count } tipů.
+    }
+game-reveal = Odkrýt
+game-taken = Tvůj tip: { $age }.
+game-changed = Tvůj tip už mám: { $age }.
+game-host = Ty odpověď znáš: nech hádat ostatní.
+game-over = Tahle hra už skončila.
+game-unsure = Ke hře potřebuji fotku s jedním zřetelným obličejem.
+game-mine = Můj odhad: { $person }.
+game-truth = Skutečný věk: { $age }.
+game-winner =
+    { $count ->
+        [one] Nejblíž: { $names } s tipem { $age }. Bod!
+        [few] Nejblíž: { $names } s tipem { $age }. Každému bod!
+        [many] Nejblíž: { $names } s tipem { $age }. Každému bod!
+       *[other] Nejblíž: { $names } s tipem { $age }. Každému bod!
+    }
+game-nobody = Tentokrát nikdo netipoval.
+game-beaten = A blíž než já!
+scores = Skóre v tomhle chatu:
+score = { $place }. { $name }: { $points }
+scores-none = Zatím tu nikdo nemá body. Hru spustíš příkazem /game u fotky.
+
+## Commands, as the platforms' menus show them
+
+command-guess = Odhadnout, na kolik let vypadají lidé na fotce
+command-guess-photo = Fotka s jedním obličejem, nebo s více
+command-game = Tipněte si věk nejdřív sami, pak uvidíte můj odhad
+command-game-age = Skutečný věk, odkryje se na konci
+command-scores = Kdo v tomhle chatu hádá nejlíp
+command-auto = Odpovídat na každou fotku v tomhle chatu, nebo přestat (správci)
+command-settings = Ukázat a změnit, jak se v tomhle chatu chovám
+command-language = Jakým jazykem s tebou mluvím
+command-gender = Jestli odhaduji tvoje pohlaví: vždy, s jistotou, nebo nikdy
+command-optout = Ignorovat moje fotky
+command-optin = Zase se dívat na moje fotky
+command-forget = Smazat, co se o mně uchovává
+command-privacy = Co se stane s tvou fotkou
+command-help = Co umím a jak udělat dobrou fotku
+
+# Names of the commands in Discord's menus: lower case, no spaces, at most 32 characters, all different.
+name-guess = odhad
+name-game = hra
+name-scores = skóre
+name-auto = automaticky
+name-settings = nastavení
+name-language = jazyk
+name-gender = pohlaví
+name-optout = ignorovat
+name-optin = neignorovat
+name-forget = zapomenout
+name-privacy = soukromí
+name-help = nápověda
+# In the menu of a message; at most 32 characters, spaces and capitals allowed.
+name-guess-age = Odhadnout věk

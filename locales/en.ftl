@@ -1,0 +1,219 @@
+# What the bot says. Every language has the same messages with the same variables; a test holds that.
+#
+# Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
+
+## Guesses
+
+# One face. $who is one of the values below; $age, $low and $high are whole years.
+person =
+    { $who ->
+        [small-child] a small child of about { $age } (likely { $low } to { $high })
+        [child] a child of about { $age } (likely { $low } to { $high })
+        [young-person] a young person of about { $age } (likely { $low } to { $high })
+        [girl] a girl of about { $age } (likely { $low } to { $high })
+        [boy] a boy of about { $age } (likely { $low } to { $high })
+        [woman] a woman of about { $age } (likely { $low } to { $high })
+        [man] a man of about { $age } (likely { $low } to { $high })
+        [unclear] a man or a woman, I can't tell, of about { $age } (likely { $low } to { $high })
+       *[person] a person of about { $age } (likely { $low } to { $high })
+    }
+guess-sure = Looks like { $person }.
+guess-unsure = I'm not sure, but my guess is { $person }.
+guess-tip = Tip: { $tips }
+faces = I see { $count } faces, numbered from left to right:
+face-sure = { $number }. { $person }
+face-unsure = { $number }. { $person } (unsure)
+face-unsure-why = { $number }. { $person } (unsure, { $why })
+faces-more = … and { $count } more.
+photo-number = Photo { $number }: { $text }
+photo-waiting = still looking …
+no-face = I can't find a face in this picture. Tip: send a photo in which one face is turned to the camera, well lit and at least as large as a thumbnail; cropping closer to it often helps.
+helped-padding = The face fills the picture; I found it after I put a border around it.
+helped-turn-left = The photo lies on its side; I found the face after I turned it left.
+helped-turn-right = The photo lies on its side; I found the face after I turned it right.
+helped-turn-over = The photo stands on its head; I found the face after I turned it over.
+guess-anyway = I found no face, so this is a guess at the square in the middle: { $person }. Don't trust it far.
+guess-crop = With the suggested crop: { $text }
+crop-offered = I can cut the photo for you: press the button below.
+alternative-text = The photo with a box around each face; { $faces }.
+alternative-text-face = box { $number }: { $person }
+alternative-text-crop = The suggested square, cut from the photo; { $text }
+alternative-text-seen = The face as I see it, 128×128 grey pixels, beside a curve of how likely each age is; it is highest around { $age }.
+
+## What would help
+
+tip-too-small = The face is small in the picture: crop closer to it or step nearer.
+tip-cut-off = Part of the face is outside the picture: leave some room around it.
+tip-turned = The face is turned away: look straight into the camera.
+tip-dark = The face is dark: turn towards a window or a lamp.
+tip-bright = The face is washed out: avoid harsh light and flash.
+tip-blurred = The face is blurred: hold the camera still, or send the original instead of a copy.
+tip-none = Try another photo: face to the camera, even light, nothing covering eyes or mouth; some faces simply look like several ages.
+why-too-small = small in the picture
+why-cut-off = cut off
+why-turned = turned away
+why-dark = dark
+why-bright = washed out
+why-blurred = blurred
+
+## How I see a face
+
+seen = This is all I look at: 128×128 grey pixels. The curve shows how likely I find each age; half of it lies to the left of { $age }. Four of five faces are between the two marks, { $low } and { $high }.
+seen-gender = I'd say { $female } in 100 such faces are women.
+
+## Problems
+
+problem-no-photo = I see no picture there. Attach a photo, or use the command in reply to one.
+problem-platform-limit = That file is too large: bots here may fetch files of at most { $limit }. Send it as a photo instead of a file, or a smaller version.
+problem-too-large = That file is too large: I take photos of up to { $limit }. Please send a smaller version.
+problem-too-many-pixels = That picture is too large: { $width }×{ $height } pixels, and I take up to { $limit } megapixels. Please send a smaller version.
+problem-gone = That file is no longer there. Please send the photo again.
+problem-foreign-host = I only fetch photos that were uploaded here. Please attach the photo.
+problem-download = I couldn't fetch that photo. Please send it again in a moment.
+problem-empty = That file is empty. Please send the photo again.
+problem-not-a-picture = That's not a picture but { $what }. Please send a photo: JPEG, PNG, WebP or GIF.
+problem-unsupported = I can't read { $format } pictures yet. Please send it as JPEG, PNG, WebP or GIF; a screenshot works.
+problem-truncated = That picture is cut short: the upload stopped before its end. Please send it again.
+problem-damaged = That { $format } picture is damaged and can't be read. Please save it anew or send another one.
+problem-unreadable = I can't open that file: { $reason }.
+problem-overloaded = I'm busy with other photos right now. Please try again shortly.
+problem-expired = That took too long, so I gave up on it. Please try again, perhaps with a smaller picture.
+problem-stopped = I'm just being restarted. Please send it again in a minute.
+problem-failed = Something went wrong on my side with this picture. Please try another one.
+problem-opted-out = Whoever posted that photo has asked me not to look at their photos.
+problem-too-often =
+    { $seconds ->
+        [one] That's a lot of photos. Please come back in a second.
+       *[other] That's a lot of photos. Please come back in { $seconds } seconds.
+    }
+
+## Help and privacy
+
+help =
+    Hi! Send me a photo of a face and I guess how old the person looks, whether a man or a woman, and how sure I am.
+
+    { $how }
+
+    For a good guess: one face, turned to the camera, well lit, with a little room around it.
+
+    I am a small neural network that looks at 128×128 grey pixels and learnt from some ten thousand faces: a guess about looks, not a fact about a person. /privacy says what happens to your photo.
+how-discord = Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or pick "Guess age" under Apps in a message's menu. Admins: /auto answers every photo in a channel, /settings shows the rest.
+how-telegram = Here, just send me a photo. In a group, send it with the caption /guess, or reply /guess to one. Admins: /auto on answers every photo of a group, /settings shows the rest.
+privacy-mode = Telegram hides photos in groups from me unless they come with a command. For /auto, make me an admin of this group, or switch my privacy mode off with @BotFather (/setprivacy) and add me again.
+privacy =
+    Your photo is looked at in the memory of the computer that hosts me and then forgotten: it is not stored, not used for training and not sent to anyone.
+
+    What I keep: the settings of a chat (language, automatic replies, gender), yours (language, gender, /optout), and scores of the game with the name of those who play. /forget deletes what I keep of you; an admin's /forget in a group deletes what I keep of the group. My host's log holds no pictures, names, messages or ids, only ids scrambled with a secret that changes at every start. The platform you write on has its own rules.
+forgotten-person = Done: I keep nothing about you any more.
+forgotten-chat = Done: I keep nothing about you or this chat any more.
+opted-out = Done: from now on I ignore your photos here, whoever asks. /optin takes it back.
+opted-in = Done: I look at your photos again when asked.
+
+## Settings
+
+settings = Settings of this chat. Press to change:
+settings-auto =
+    { $on ->
+        [yes] Automatic replies: on
+       *[no] Automatic replies: off
+    }
+settings-private =
+    { $on ->
+        [yes] Replies: to the asker alone
+       *[no] Replies: to everybody
+    }
+settings-gender =
+    { $gender ->
+        [never] Gender: never said
+        [sure] Gender: only when sure
+       *[always] Gender: said
+    }
+settings-language = Language: { $language }
+settings-language-client = Language: everybody's own
+auto-on = From now on I answer every photo in this chat. /auto off stops it.
+auto-off = I no longer answer photos here unless somebody asks me to.
+auto-direct = In a chat with me alone I answer every photo anyway.
+auto-state =
+    { $on ->
+        [yes] Automatic replies are on in this chat. /auto off stops them.
+       *[no] Automatic replies are off in this chat. /auto on starts them.
+    }
+admins-only = Only an admin of this chat can change that.
+language-set = I speak { $language } now.
+language-unknown = I don't speak that yet. I know: { $languages }.
+gender-set =
+    { $gender ->
+        [never] I no longer guess your gender.
+        [sure] I guess your gender only when I'm sure of it.
+       *[always] I guess your gender again.
+    }
+
+## Buttons
+
+button-see = How do you see me?
+button-crop = Try the suggested crop
+button-anyway = Guess anyway
+button-delete = Delete
+not-yours = Only the person who asked can do that.
+gone = That photo is gone, so I can't look again.
+
+## The game
+
+game = How old is this person? Press your guess; the first one counts. Who started the game reveals mine.
+game-players =
+    { $count ->
+        [0] Nobody has guessed yet.
+        [one] One guess so far.
+       *[other] { $count } guesses so far.
+    }
+game-reveal = Reveal
+game-taken = Your guess: { $age }.
+game-changed = You have guessed already: { $age }.
+game-host = You know the answer: let the others guess.
+game-over = This game is over.
+game-unsure = I need a photo with one clear face for the game.
+game-mine = My guess: { $person }.
+game-truth = The true age: { $age }.
+game-winner =
+    { $count ->
+        [one] Closest: { $names }, with a guess of { $age }. One point!
+       *[other] Closest: { $names }, with a guess of { $age }. A point each!
+    }
+game-nobody = Nobody guessed this time.
+game-beaten = And closer than me!
+scores = Scores in this chat:
+score = { $place }. { $name }: { $points }
+scores-none = Nobody has a score here yet. /game on a photo starts a game.
+
+## Commands, as the platforms' menus show them
+
+command-guess = Guess how old the people in a photo look
+command-guess-photo = A photo with a face, or several
+command-game = Guess the age yourselves first, then see my guess
+command-game-age = The true age, revealed at the end
+command-scores = Who guesses best in this chat
+command-auto = Answer every photo in this chat, or stop it (admins)
+command-settings = Show and change how I behave in this chat
+command-language = Which language I speak with you
+command-gender = Whether I guess your gender: always, sure or never
+command-optout = Ignore my photos
+command-optin = Look at my photos again
+command-forget = Delete what is kept about me
+command-privacy = What happens to your photo
+command-help = What I can do, and how to take a good photo
+
+# Names of the commands in Discord's menus: lower case, no spaces, at most 32 characters, all different.
+name-guess = guess
+name-game = game
+name-scores = scores
+name-auto = auto
+name-settings = settings
+name-language = language
+name-gender = gender
+name-optout = optout
+name-optin = optin
+name-forget = forget
+name-privacy = privacy
+name-help = help
+# In the menu of a message; at most 32 characters, spaces and capitals allowed.
+name-guess-age = Guess age

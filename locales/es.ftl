@@ -1,0 +1,222 @@
+# What the bot says. Every language has the same messages with the same variables; a test holds that.
+#
+# Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
+
+## Guesses
+
+# One face. $who is one of the values below; $age, $low and $high are whole years.
+person =
+    { $who ->
+        [small-child] una criatura pequeña
+        [child] un niño o una niña
+        [young-person] una persona joven
+        [girl] una niña
+        [boy] un niño
+        [woman] una mujer
+        [man] un hombre
+        [unclear] un hombre o una mujer, no sabría decir,
+       *[person] una persona
+    } de { $age ->
+        [one] alrededor de { $age } año
+       *[other] unos { $age } años
+    } (probablemente entre { $low } y { $high })
+guess-sure = Parece { $person }.
+guess-unsure = No estoy seguro, pero diría que es { $person }.
+guess-tip = Consejo: { $tips }
+faces = Veo { $count } caras, numeradas de izquierda a derecha:
+face-sure = { $number }. { $person }
+face-unsure = { $number }. { $person } (con dudas)
+face-unsure-why = { $number }. { $person } (con dudas: { $why })
+faces-more = … y { $count } más.
+photo-number = Foto { $number }: { $text }
+photo-waiting = sigo mirando…
+no-face = No encuentro ninguna cara en esta imagen. Consejo: envía una foto en la que una cara mire a la cámara, bien iluminada y al menos tan grande como una miniatura; recortar más cerca suele ayudar.
+helped-padding = La cara llena la imagen; la encontré al ponerle un borde alrededor.
+helped-turn-left = La foto está de lado; encontré la cara al girarla a la izquierda.
+helped-turn-right = La foto está de lado; encontré la cara al girarla a la derecha.
+helped-turn-over = La foto está boca abajo; encontré la cara al darle la vuelta.
+guess-anyway = No encontré ninguna cara, así que solo juzgo el cuadrado del centro: { $person }. No te fíes mucho.
+guess-crop = Con el recorte sugerido: { $text }
+crop-offered = Puedo recortarte la foto: pulsa el botón de abajo.
+alternative-text = La foto con un recuadro alrededor de cada cara; { $faces }.
+alternative-text-face = recuadro { $number }: { $person }
+alternative-text-crop = El cuadrado sugerido, recortado de la foto: { $text }
+alternative-text-seen = La cara tal como la veo, 128×128 píxeles grises, junto a una curva que muestra lo probable que es cada edad; el punto más alto está hacia los { $age }.
+
+## What would help
+
+tip-too-small = La cara se ve pequeña: recorta más cerca o acércate.
+tip-cut-off = Parte de la cara queda fuera de la imagen: deja algo de espacio alrededor.
+tip-turned = La cara está girada: mira de frente a la cámara.
+tip-dark = A la cara le falta luz: ponte mirando a una ventana o a una lámpara.
+tip-bright = La cara está sobreexpuesta: evita la luz dura y el flash.
+tip-blurred = La cara está borrosa: sujeta bien la cámara o envía el original en vez de una copia.
+tip-none = Prueba con otra foto: cara a la cámara, luz uniforme, nada que tape los ojos ni la boca; hay caras que simplemente aparentan varias edades.
+why-too-small = cara pequeña
+why-cut-off = cara cortada
+why-turned = cara girada
+why-dark = poca luz
+why-bright = demasiada luz
+why-blurred = cara borrosa
+
+## How I see a face
+
+seen = Esto es todo lo que miro: 128×128 píxeles grises. La curva muestra lo probable que me parece cada edad; la mitad queda a la izquierda de { $age }. En cuatro de cada cinco caras, la edad está entre las dos marcas, { $low } y { $high }.
+seen-gender = De cada 100 caras así, yo atribuiría { $female } a mujeres.
+
+## Problems
+
+problem-no-photo = No veo ninguna imagen ahí. Adjunta una foto o usa el comando respondiendo a una.
+problem-platform-limit = Ese archivo es demasiado grande: aquí los bots solo pueden descargar archivos de hasta { $limit }. Envíalo como foto en vez de como archivo, o en una versión más pequeña.
+problem-too-large = Ese archivo es demasiado grande: acepto fotos de hasta { $limit }. Envía una versión más pequeña, por favor.
+problem-too-many-pixels = Esa imagen es demasiado grande: tiene { $width }×{ $height } píxeles y acepto hasta { $limit } megapíxeles. Envía una versión más pequeña, por favor.
+problem-gone = Ese archivo ya no está. Envía la foto otra vez, por favor.
+problem-foreign-host = Solo descargo fotos subidas aquí. Adjunta la foto, por favor.
+problem-download = No pude descargar esa foto. Envíala otra vez dentro de un momento, por favor.
+problem-empty = Ese archivo está vacío. Envía la foto otra vez, por favor.
+problem-not-a-picture = Eso no es una imagen, sino otra cosa ({ $what }). Envía una foto, por favor: JPEG, PNG, WebP o GIF.
+problem-unsupported = Esa imagen está en formato { $format }, que todavía no sé leer. Envíala como JPEG, PNG, WebP o GIF, por favor; una captura de pantalla también sirve.
+problem-truncated = Esa imagen está incompleta: la subida se cortó antes de terminar. Envíala otra vez, por favor.
+problem-damaged = Esa imagen en formato { $format } está dañada y no se puede leer. Guárdala de nuevo o envía otra, por favor.
+problem-unreadable = No puedo abrir ese archivo: { $reason }.
+problem-overloaded = Ahora mismo tengo muchas otras fotos que mirar. Vuelve a intentarlo en un momento, por favor.
+problem-expired = Tardaba demasiado y lo dejé. Vuelve a intentarlo, por favor, quizá con una imagen más pequeña.
+problem-stopped = Me estoy reiniciando. Envíala otra vez dentro de un minuto, por favor.
+problem-failed = Algo me falló con esta imagen. Prueba con otra, por favor.
+problem-opted-out = La persona que publicó esa foto me ha pedido que no mire sus fotos.
+problem-too-often =
+    { $seconds ->
+        [one] Son muchas fotos. Vuelve dentro de un segundo, por favor.
+       *[other] Son muchas fotos. Vuelve dentro de { $seconds } segundos, por favor.
+    }
+
+## Help and privacy
+
+help =
+    ¡Hola! Envíame la foto de una cara y adivino qué edad aparenta la persona, si es hombre o mujer y lo seguro que estoy.
+
+    { $how }
+
+    Para acertar más: una sola cara, mirando a la cámara, bien iluminada y con un poco de espacio alrededor.
+
+    Soy una pequeña red neuronal que mira 128×128 píxeles grises y aprendió de unas diez mil caras: opino sobre el aspecto, no sé nada cierto de la persona. /privacy cuenta qué pasa con tu foto.
+how-discord = Envíame una foto por mensaje directo, mencióname con una foto (o respondiendo a una), usa /guess o elige «Adivinar la edad» en el menú de un mensaje, en Aplicaciones. Admins: /auto responde a todas las fotos de un canal, /settings muestra lo demás.
+how-telegram = Aquí basta con enviarme una foto. En un grupo, envíala con el texto /guess o responde /guess a una. Admins: /auto on responde a todas las fotos de un grupo, /settings muestra lo demás.
+privacy-mode = Telegram no me muestra las fotos de los grupos si no llevan un comando. Para usar /auto, hazme admin de este grupo, o desactiva mi modo de privacidad con @BotFather (/setprivacy) y vuelve a añadirme.
+privacy =
+    Tu foto se mira en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie.
+
+    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra lo que guardo del grupo. El registro del equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
+forgotten-person = Hecho: ya no guardo nada sobre ti.
+forgotten-chat = Hecho: ya no guardo nada sobre ti ni sobre este chat.
+opted-out = Hecho: desde ahora ignoro tus fotos aquí, pregunte quien pregunte. /optin lo deshace.
+opted-in = Hecho: vuelvo a mirar tus fotos cuando me lo pidan.
+
+## Settings
+
+settings = Ajustes de este chat. Pulsa para cambiarlos:
+settings-auto =
+    { $on ->
+        [yes] Respuestas automáticas: sí
+       *[no] Respuestas automáticas: no
+    }
+settings-private =
+    { $on ->
+        [yes] Respuestas: solo a quien pregunta
+       *[no] Respuestas: a la vista de todos
+    }
+settings-gender =
+    { $gender ->
+        [never] Género: no decirlo
+        [sure] Género: solo si estoy seguro
+       *[always] Género: decirlo
+    }
+settings-language = Idioma: { $language }
+settings-language-client = Idioma: el de cada persona
+auto-on = Desde ahora respondo a todas las fotos de este chat. /auto off lo desactiva.
+auto-off = Aquí ya no respondo a las fotos a menos que alguien me lo pida.
+auto-direct = En un chat a solas conmigo ya respondo a todas las fotos.
+auto-state =
+    { $on ->
+        [yes] Las respuestas automáticas están activadas en este chat. /auto off las desactiva.
+       *[no] Las respuestas automáticas están desactivadas en este chat. /auto on las activa.
+    }
+admins-only = Eso solo lo puede cambiar un admin de este chat.
+language-set = Ahora hablo { $language }.
+language-unknown = Eso todavía no lo hablo. Sé: { $languages }.
+gender-set =
+    { $gender ->
+        [never] Ya no adivino tu género.
+        [sure] Solo adivino tu género cuando estoy seguro.
+       *[always] Vuelvo a adivinar tu género.
+    }
+
+## Buttons
+
+button-see = ¿Cómo me ves?
+button-crop = Probar el recorte sugerido
+button-anyway = Adivinar de todos modos
+button-delete = Borrar
+not-yours = Eso solo lo puede hacer quien preguntó.
+gone = Esa foto ya no está, así que no puedo volver a mirarla.
+
+## The game
+
+game = ¿Qué edad tiene esta persona? Pulsa tu respuesta; cuenta la primera. Quien empezó la partida descubre la mía.
+game-players =
+    { $count ->
+        [0] Todavía no ha respondido nadie.
+        [one] Una respuesta por ahora.
+       *[other] { $count } respuestas por ahora.
+    }
+game-reveal = Descubrir
+game-taken = Tu respuesta: { $age }.
+game-changed = Ya respondiste: { $age }.
+game-host = Tú sabes la respuesta: deja que adivinen los demás.
+game-over = Esta partida ha terminado.
+game-unsure = Para el juego necesito una foto con una sola cara bien visible.
+game-mine = Mi respuesta: { $person }.
+game-truth = La edad real: { $age }.
+game-winner =
+    { $count ->
+        [one] Más cerca: { $names }, con { $age }. ¡Un punto!
+       *[other] Más cerca: { $names }, con { $age }. ¡Un punto para cada uno!
+    }
+game-nobody = Esta vez no ha respondido nadie.
+game-beaten = ¡Y más cerca que yo!
+scores = Puntos en este chat:
+score = { $place }. { $name }: { $points }
+scores-none = Aquí nadie tiene puntos todavía. /game con una foto empieza una partida.
+
+## Commands, as the platforms' menus show them
+
+command-guess = Adivinar qué edad aparentan las personas de una foto
+command-guess-photo = Una foto con una cara, o con varias
+command-game = Adivina primero la edad y luego mira mi respuesta
+command-game-age = La edad real, que se descubre al final
+command-scores = Quién adivina mejor en este chat
+command-auto = Responder a todas las fotos de este chat, o dejar de hacerlo (admins)
+command-settings = Ver y cambiar cómo me comporto en este chat
+command-language = En qué idioma hablo contigo
+command-gender = Si adivino tu género: siempre, solo si estoy seguro o nunca
+command-optout = Ignorar mis fotos
+command-optin = Volver a mirar mis fotos
+command-forget = Borrar lo que se guarda sobre mí
+command-privacy = Qué pasa con tu foto
+command-help = Qué sé hacer y cómo sacar una buena foto
+
+# Names of the commands in Discord's menus: lower case, no spaces, at most 32 characters, all different.
+name-guess = adivinar
+name-game = juego
+name-scores = puntos
+name-auto = automático
+name-settings = ajustes
+name-language = idioma
+name-gender = género
+name-optout = excluirme
+name-optin = incluirme
+name-forget = olvidarme
+name-privacy = privacidad
+name-help = ayuda
+# In the menu of a message; at most 32 characters, spaces and capitals allowed.
+name-guess-age = Adivinar la edad

@@ -1,0 +1,222 @@
+# What the bot says. Every language has the same messages with the same variables; a test holds that.
+#
+# Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
+
+## Guesses
+
+# One face. $who is one of the values below; $age, $low and $high are whole years.
+person =
+    { $who ->
+        [small-child] un petit enfant
+        [child] un enfant
+        [young-person] une jeune personne
+        [girl] une fille
+        [boy] un garçon
+        [woman] une femme
+        [man] un homme
+        [unclear] un homme ou une femme, difficile à dire,
+       *[person] une personne
+    } d’environ { $age ->
+        [one] { $age } an
+       *[other] { $age } ans
+    } (probablement entre { $low } et { $high })
+guess-sure = On dirait { $person }.
+guess-unsure = Je ne suis pas sûr, mais je dirais { $person }.
+guess-tip = Conseil : { $tips }
+faces = Je vois { $count } visages, numérotés de gauche à droite :
+face-sure = { $number }. { $person }
+face-unsure = { $number }. { $person } (pas sûr)
+face-unsure-why = { $number }. { $person } (pas sûr : { $why })
+faces-more = … et { $count } de plus.
+photo-number = Photo { $number } : { $text }
+photo-waiting = je regarde encore…
+no-face = Je ne trouve pas de visage sur cette image. Conseil : envoie une photo où un visage est tourné vers l’appareil, bien éclairé et au moins aussi grand qu’une vignette ; recadrer plus serré aide souvent.
+helped-padding = Le visage remplit l’image ; je l’ai trouvé en ajoutant une bordure autour.
+helped-turn-left = La photo est couchée ; j’ai trouvé le visage en la tournant vers la gauche.
+helped-turn-right = La photo est couchée ; j’ai trouvé le visage en la tournant vers la droite.
+helped-turn-over = La photo est à l’envers ; j’ai trouvé le visage en la retournant.
+guess-anyway = Je n’ai pas trouvé de visage, alors je devine d’après le carré du milieu : { $person }. Ne t’y fie pas trop.
+guess-crop = Avec le recadrage proposé : { $text }
+crop-offered = Je peux recadrer la photo pour toi : appuie sur le bouton ci-dessous.
+alternative-text = La photo avec un cadre autour de chaque visage ; { $faces }.
+alternative-text-face = cadre { $number } : { $person }
+alternative-text-crop = Le carré proposé, découpé dans la photo : { $text }
+alternative-text-seen = Le visage tel que je le vois, 128×128 pixels gris, à côté d’une courbe qui montre la probabilité de chaque âge ; elle culmine vers { $age }.
+
+## What would help
+
+tip-too-small = Le visage est petit sur l’image : recadre plus serré ou approche-toi.
+tip-cut-off = Une partie du visage est hors de l’image : laisse un peu d’espace autour.
+tip-turned = Le visage est détourné : regarde l’appareil bien en face.
+tip-dark = Le visage manque de lumière : tourne-toi vers une fenêtre ou une lampe.
+tip-bright = Le visage est surexposé : évite la lumière dure et le flash.
+tip-blurred = Le visage est flou : tiens bien l’appareil, ou envoie l’original plutôt qu’une copie.
+tip-none = Essaie une autre photo : visage vers l’appareil, lumière uniforme, rien devant les yeux ni la bouche ; certains visages font tout simplement plusieurs âges.
+why-too-small = visage petit
+why-cut-off = visage coupé
+why-turned = visage détourné
+why-dark = trop sombre
+why-bright = trop clair
+why-blurred = visage flou
+
+## How I see a face
+
+seen = Voilà tout ce que je regarde : 128×128 pixels gris. La courbe montre à quel point chaque âge me semble probable ; la moitié se trouve à gauche de { $age }. Pour quatre visages sur cinq, l’âge est entre les deux repères, { $low } et { $high }.
+seen-gender = Sur 100 visages comme celui-ci, j’en attribuerais { $female } à des femmes.
+
+## Problems
+
+problem-no-photo = Je ne vois pas d’image. Joins une photo, ou utilise la commande en réponse à une photo.
+problem-platform-limit = Ce fichier est trop gros : ici, les bots ne peuvent récupérer que des fichiers de { $limit } au plus. Envoie-le comme photo plutôt que comme fichier, ou en plus petit.
+problem-too-large = Ce fichier est trop gros : j’accepte les photos jusqu’à { $limit }. Envoie une version plus petite, s’il te plaît.
+problem-too-many-pixels = Cette image est trop grande : { $width }×{ $height } pixels, alors que j’accepte jusqu’à { $limit } mégapixels. Envoie une version plus petite, s’il te plaît.
+problem-gone = Ce fichier n’est plus là. Renvoie la photo, s’il te plaît.
+problem-foreign-host = Je ne récupère que les photos envoyées ici même. Joins la photo, s’il te plaît.
+problem-download = Je n’ai pas pu récupérer cette photo. Renvoie-la dans un instant, s’il te plaît.
+problem-empty = Ce fichier est vide. Renvoie la photo, s’il te plaît.
+problem-not-a-picture = Ce n’est pas une image, mais autre chose ({ $what }). Envoie une photo, s’il te plaît : JPEG, PNG, WebP ou GIF.
+problem-unsupported = Cette image est au format { $format }, que je ne sais pas encore lire. Envoie-la en JPEG, PNG, WebP ou GIF, s’il te plaît ; une capture d’écran convient aussi.
+problem-truncated = Cette image est incomplète : l’envoi s’est arrêté avant la fin. Renvoie-la, s’il te plaît.
+problem-damaged = Cette image au format { $format } est abîmée et illisible. Enregistre-la de nouveau ou envoie-en une autre, s’il te plaît.
+problem-unreadable = Je n’arrive pas à ouvrir ce fichier : { $reason }.
+problem-overloaded = Je suis occupé avec d’autres photos. Réessaie dans un instant, s’il te plaît.
+problem-expired = C’était trop long, j’ai laissé tomber. Réessaie, s’il te plaît, peut-être avec une image plus petite.
+problem-stopped = Je suis en train de redémarrer. Renvoie-la dans une minute, s’il te plaît.
+problem-failed = Quelque chose a raté de mon côté avec cette image. Essaie avec une autre, s’il te plaît.
+problem-opted-out = La personne qui a publié cette photo m’a demandé de ne pas regarder ses photos.
+problem-too-often =
+    { $seconds ->
+        [one] Ça fait beaucoup de photos. Reviens dans une seconde, s’il te plaît.
+       *[other] Ça fait beaucoup de photos. Reviens dans { $seconds } secondes, s’il te plaît.
+    }
+
+## Help and privacy
+
+help =
+    Salut ! Envoie-moi la photo d’un visage et je devine quel âge fait la personne, si c’est un homme ou une femme, et à quel point j’en suis sûr.
+
+    { $how }
+
+    Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
+
+    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a appris sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
+how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
+how-telegram = Ici, envoie-moi simplement une photo. Dans un groupe, envoie-la avec la légende /guess, ou réponds /guess à une photo. Admins : /auto on répond à chaque photo d’un groupe, /settings montre le reste.
+privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent avec une commande. Pour /auto, nomme-moi admin de ce groupe, ou désactive mon mode de confidentialité avec @BotFather (/setprivacy) puis ajoute-moi de nouveau.
+privacy =
+    Ta photo est regardée dans la mémoire de l’ordinateur qui m’héberge, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
+
+    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface ce que je garde sur le groupe. Le journal de mon hébergeur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
+forgotten-person = C’est fait : je ne garde plus rien sur toi.
+forgotten-chat = C’est fait : je ne garde plus rien sur toi ni sur cette discussion.
+opted-out = C’est fait : désormais, j’ignore tes photos ici, peu importe qui demande. /optin annule ce choix.
+opted-in = C’est fait : je regarde de nouveau tes photos quand on me le demande.
+
+## Settings
+
+settings = Réglages de cette discussion. Appuie pour changer :
+settings-auto =
+    { $on ->
+        [yes] Réponses automatiques : oui
+       *[no] Réponses automatiques : non
+    }
+settings-private =
+    { $on ->
+        [yes] Réponses : à qui demande seulement
+       *[no] Réponses : à tout le monde
+    }
+settings-gender =
+    { $gender ->
+        [never] Genre : jamais indiqué
+        [sure] Genre : seulement si j’en suis sûr
+       *[always] Genre : indiqué
+    }
+settings-language = Langue : { $language }
+settings-language-client = Langue : celle de chacun
+auto-on = Désormais, je réponds à chaque photo dans cette discussion. /auto off arrête ça.
+auto-off = Ici, je ne réponds plus aux photos, sauf si on me le demande.
+auto-direct = En tête-à-tête avec moi, je réponds de toute façon à chaque photo.
+auto-state =
+    { $on ->
+        [yes] Les réponses automatiques sont activées dans cette discussion. /auto off les arrête.
+       *[no] Les réponses automatiques sont désactivées dans cette discussion. /auto on les active.
+    }
+admins-only = Seul un admin de cette discussion peut changer ça.
+language-set = Maintenant, je parle { $language }.
+language-unknown = Je ne parle pas encore cette langue. Je connais : { $languages }.
+gender-set =
+    { $gender ->
+        [never] Je ne devine plus ton genre.
+        [sure] Je ne devine ton genre que si j’en suis sûr.
+       *[always] Je devine de nouveau ton genre.
+    }
+
+## Buttons
+
+button-see = Comment me vois-tu ?
+button-crop = Essayer le recadrage proposé
+button-anyway = Deviner quand même
+button-delete = Supprimer
+not-yours = Seule la personne qui a demandé peut faire ça.
+gone = Cette photo n’est plus là, je ne peux donc plus la regarder.
+
+## The game
+
+game = Quel âge a cette personne ? Appuie sur ta réponse ; seule la première compte. Qui a lancé la partie dévoile la mienne.
+game-players =
+    { $count ->
+        [0] Personne n’a encore répondu.
+        [one] Une réponse pour l’instant.
+       *[other] { $count } réponses pour l’instant.
+    }
+game-reveal = Dévoiler
+game-taken = Ta réponse : { $age }.
+game-changed = Tu as déjà répondu : { $age }.
+game-host = Tu connais la réponse : laisse les autres deviner.
+game-over = Cette partie est terminée.
+game-unsure = Pour le jeu, il me faut une photo avec un seul visage bien visible.
+game-mine = Ma réponse : { $person }.
+game-truth = L’âge réel : { $age }.
+game-winner =
+    { $count ->
+        [one] Au plus près : { $names }, avec { $age }. Un point !
+       *[other] Au plus près : { $names }, avec { $age }. Un point pour chacun !
+    }
+game-nobody = Personne n’a répondu cette fois.
+game-beaten = Et plus près que moi !
+scores = Scores dans cette discussion :
+score = { $place }. { $name } : { $points }
+scores-none = Personne n’a encore de points ici. /game sur une photo lance une partie.
+
+## Commands, as the platforms' menus show them
+
+command-guess = Deviner quel âge font les gens sur une photo
+command-guess-photo = Une photo avec un visage, ou plusieurs
+command-game = Devinez l’âge d’abord, puis voyez ma réponse
+command-game-age = L’âge réel, dévoilé à la fin
+command-scores = Qui devine le mieux dans cette discussion
+command-auto = Répondre à chaque photo de cette discussion, ou arrêter (admins)
+command-settings = Voir et changer mon comportement dans cette discussion
+command-language = Quelle langue je parle avec toi
+command-gender = Si je devine ton genre : toujours, si sûr ou jamais
+command-optout = Ignorer mes photos
+command-optin = Regarder de nouveau mes photos
+command-forget = Effacer ce qui est gardé sur moi
+command-privacy = Ce que devient ta photo
+command-help = Ce que je sais faire, et comment réussir une bonne photo
+
+# Names of the commands in Discord's menus: lower case, no spaces, at most 32 characters, all different.
+name-guess = deviner
+name-game = jeu
+name-scores = scores
+name-auto = automatique
+name-settings = réglages
+name-language = langue
+name-gender = genre
+name-optout = ignorer
+name-optin = ne-plus-ignorer
+name-forget = oublier
+name-privacy = confidentialité
+name-help = aide
+# In the menu of a message; at most 32 characters, spaces and capitals allowed.
+name-guess-age = Deviner l’âge

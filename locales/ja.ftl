@@ -1,0 +1,216 @@
+# What the bot says. Every language has the same messages with the same variables; a test holds that.
+#
+# Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
+
+## Guesses
+
+# One face. $who is one of the values below; $age, $low and $high are whole years.
+person =
+    { $who ->
+        [small-child] { $age }歳くらいの小さな子ども（おそらく{ $low }～{ $high }歳）
+        [child] { $age }歳くらいの子ども（おそらく{ $low }～{ $high }歳）
+        [young-person] { $age }歳くらいの若い人（おそらく{ $low }～{ $high }歳）
+        [girl] { $age }歳くらいの女の子（おそらく{ $low }～{ $high }歳）
+        [boy] { $age }歳くらいの男の子（おそらく{ $low }～{ $high }歳）
+        [woman] { $age }歳くらいの女性（おそらく{ $low }～{ $high }歳）
+        [man] { $age }歳くらいの男性（おそらく{ $low }～{ $high }歳）
+        [unclear] { $age }歳くらいの、男性か女性か見分けがつかない人（おそらく{ $low }～{ $high }歳）
+       *[person] { $age }歳くらいの人（おそらく{ $low }～{ $high }歳）
+    }
+guess-sure = { $person }のように見えます。
+guess-unsure = 自信はありませんが、{ $person }ではないでしょうか。
+guess-tip = ヒント：{ $tips }
+faces = { $count }人の顔が見えます（番号は左から順）：
+face-sure = { $number }. { $person }
+face-unsure = { $number }. { $person }（自信なし）
+face-unsure-why = { $number }. { $person }（自信なし：{ $why }）
+faces-more = …ほか{ $count }人。
+photo-number = 写真{ $number }：{ $text }
+photo-waiting = まだ見ています…
+no-face = この画像からは顔が見つかりません。ヒント：カメラのほうを向いた、明るくはっきり写った顔がひとつある写真を送ってください。顔はサムネイルくらいの大きさが必要です。顔の近くで切り抜くとうまくいくことがよくあります。
+helped-padding = 顔が画像いっぱいに写っていたので、まわりに余白を足して見つけました。
+helped-turn-left = 写真が横向きだったので、左に回して顔を見つけました。
+helped-turn-right = 写真が横向きだったので、右に回して顔を見つけました。
+helped-turn-over = 写真が上下逆さまだったので、ひっくり返して顔を見つけました。
+guess-anyway = 顔が見つからなかったので、中央の正方形だけを見た予想です：{ $person }。あまり当てにしないでください。
+guess-crop = おすすめの切り抜きでは：{ $text }
+crop-offered = 写真を切り抜くこともできます。下のボタンを押してください。
+alternative-text = それぞれの顔を枠で囲んだ写真。{ $faces }。
+alternative-text-face = 枠{ $number }：{ $person }
+alternative-text-crop = 写真から切り抜いたおすすめの正方形。{ $text }
+alternative-text-seen = 私に見えている顔（128×128のグレーの画素）と、その横に各年齢の可能性を示す曲線。{ $age }歳あたりが最も高くなっています。
+
+## What would help
+
+tip-too-small = 顔が小さく写っています。顔の近くで切り抜くか、もっと近づいて撮ってください。
+tip-cut-off = 顔の一部が画像からはみ出しています。まわりに少し余裕を持たせてください。
+tip-turned = 顔がよそを向いています。カメラをまっすぐ見てください。
+tip-dark = 顔が暗く写っています。窓や照明のほうを向いてください。
+tip-bright = 顔が白く飛んでいます。強い光やフラッシュは避けてください。
+tip-blurred = 顔がぼやけています。カメラをしっかり構えるか、コピーではなく元の写真を送ってください。
+tip-none = 別の写真を試してみてください。顔はカメラに向け、光は均一に、目や口は隠さずに。何歳にも見える顔というのもあります。
+why-too-small = 小さく写っている
+why-cut-off = はみ出している
+why-turned = よそを向いている
+why-dark = 暗い
+why-bright = 白飛びしている
+why-blurred = ぼやけている
+
+## How I see a face
+
+seen = 私が見ているのはこれだけ、128×128のグレーの画素です。曲線は、それぞれの年齢をどのくらいありそうだと思うかを示していて、その半分は{ $age }歳より左にあります。5人中4人は、年齢が2つの印（{ $low }歳と{ $high }歳）の間に収まります。
+seen-gender = このような顔が100人いたら、{ $female }人は女性だと思います。
+
+## Problems
+
+problem-no-photo = 画像が見当たりません。写真を添付するか、写真への返信でコマンドを使ってください。
+problem-platform-limit = ファイルが大きすぎます。ここでボットが受け取れるのは{ $limit }までです。ファイルではなく写真として送るか、小さくして送ってください。
+problem-too-large = ファイルが大きすぎます。受け取れる写真は{ $limit }までです。小さくして送ってください。
+problem-too-many-pixels = 画像が大きすぎます。{ $width }×{ $height }ピクセルありますが、受け取れるのは{ $limit }メガピクセルまでです。小さくして送ってください。
+problem-gone = そのファイルはもうありません。写真をもう一度送ってください。
+problem-foreign-host = ここにアップロードされた写真だけを見ています。写真を添付してください。
+problem-download = 写真を取得できませんでした。少ししてからもう一度送ってください。
+problem-empty = ファイルが空です。写真をもう一度送ってください。
+problem-not-a-picture = これは画像ではないようです（{ $what }）。JPEG、PNG、WebP、GIFのいずれかの写真を送ってください。
+problem-unsupported = { $format }形式の画像はまだ読めません。JPEG、PNG、WebP、GIFのいずれかで送ってください。スクリーンショットでも大丈夫です。
+problem-truncated = 画像が途中で切れています。アップロードが最後まで終わらなかったようです。もう一度送ってください。
+problem-damaged = この{ $format }画像は壊れていて読めません。保存し直すか、別の画像を送ってください。
+problem-unreadable = このファイルは開けません（{ $reason }）。
+problem-overloaded = 今はほかの写真で手いっぱいです。少ししてからもう一度お試しください。
+problem-expired = 時間がかかりすぎたので中断しました。もう一度お試しください。小さめの画像だとうまくいくかもしれません。
+problem-stopped = ただいま再起動中です。1分ほどしてからもう一度送ってください。
+problem-failed = この画像の処理中に、こちらで問題が起きました。別の画像をお試しください。
+problem-opted-out = この写真を投稿した方から、写真を見ないでほしいと頼まれています。
+problem-too-often =
+    { $seconds ->
+       *[other] 写真がたくさん届いています。{ $seconds }秒後にもう一度お試しください。
+    }
+
+## Help and privacy
+
+help =
+    こんにちは！顔の写真を送ってください。その人が何歳くらいに見えるか、男性か女性か、そしてどのくらい自信があるかをお答えします。
+
+    { $how }
+
+    うまく当てるコツ：顔はひとつだけ、カメラのほうを向いて、明るく、まわりに少し余裕を持たせてください。
+
+    私は128×128のグレーの画素を見る小さなニューラルネットワークで、約1万人の顔から学びました。お答えするのは見た目からの予想で、その人についての事実ではありません。写真の扱いについては /privacy をご覧ください。
+how-discord = ダイレクトメッセージで写真を送るか、写真を付けて（または写真への返信で）私をメンションするか、/guess を使うか、メッセージのメニューの「アプリ」から「年齢を予想」を選んでください。管理者の方へ：/auto でチャンネルのすべての写真に答えます。そのほかの設定は /settings で見られます。
+how-telegram = ここでは、写真を送るだけで大丈夫です。グループでは、キャプションに /guess と書いて写真を送るか、写真に /guess と返信してください。管理者の方へ：/auto on でグループのすべての写真に答えます。そのほかの設定は /settings で見られます。
+privacy-mode = Telegramのグループでは、コマンドの付いていない写真は私には見えません。/auto を使うには、私をこのグループの管理者にするか、@BotFather（/setprivacy）で私のプライバシーモードをオフにしてから、もう一度追加してください。
+privacy =
+    写真は、私が動いているコンピューターのメモリー上で見たあと、忘れます。保存も、学習への利用も、誰かへの送信もしません。
+
+    残しておくもの：チャットの設定（言語、自動返信、性別）、あなたの設定（言語、性別、/optout）、そしてゲームのスコアと参加者の名前です。/forget で、あなたについて残しているものを消します。グループで管理者が /forget を使うと、グループについて残しているものを消します。コンピューターのログには、画像も名前もメッセージもIDも残りません。残るのは、起動のたびに変わる秘密の値で判別できなくしたIDだけです。お使いのプラットフォームには、それぞれの規則があります。
+forgotten-person = 消しました。あなたについての情報は、もう何も残っていません。
+forgotten-chat = 消しました。あなたについても、このチャットについても、情報はもう何も残っていません。
+opted-out = わかりました。これからは、誰に頼まれても、ここであなたの写真は見ません。/optin で元に戻せます。
+opted-in = わかりました。頼まれたら、またあなたの写真を見ます。
+
+## Settings
+
+settings = このチャットの設定です。押すと変わります：
+settings-auto =
+    { $on ->
+        [yes] 自動返信：オン
+       *[no] 自動返信：オフ
+    }
+settings-private =
+    { $on ->
+        [yes] 返信：頼んだ人だけに
+       *[no] 返信：みんなに
+    }
+settings-gender =
+    { $gender ->
+        [never] 性別：言わない
+        [sure] 性別：自信があるときだけ
+       *[always] 性別：言う
+    }
+settings-language = 言語：{ $language }
+settings-language-client = 言語：それぞれの人の言語
+auto-on = これからは、このチャットのすべての写真に答えます。/auto off で止められます。
+auto-off = これからは、ここでは頼まれたときだけ写真に答えます。
+auto-direct = 私との個別チャットでは、いつもすべての写真に答えます。
+auto-state =
+    { $on ->
+        [yes] このチャットの自動返信はオンです。/auto off で止められます。
+       *[no] このチャットの自動返信はオフです。/auto on で始められます。
+    }
+admins-only = これを変えられるのは、このチャットの管理者だけです。
+language-set = これからは{ $language }で話します。
+language-unknown = その言語はまだ話せません。話せるのは：{ $languages }。
+gender-set =
+    { $gender ->
+        [never] これからは、あなたの性別を予想しません。
+        [sure] これからは、自信があるときだけ、あなたの性別を予想します。
+       *[always] また、あなたの性別も予想します。
+    }
+
+## Buttons
+
+button-see = どう見えているの？
+button-crop = おすすめの切り抜きで試す
+button-anyway = それでも予想する
+button-delete = 削除
+not-yours = これができるのは、頼んだ本人だけです。
+gone = その写真はもうないので、もう一度見ることができません。
+
+## The game
+
+game = この人は何歳でしょう？予想を押してください。最初の回答だけが有効です。ゲームを始めた人が、私の予想を発表します。
+game-players =
+    { $count ->
+        [0] まだ誰も予想していません。
+       *[other] これまでの予想：{ $count }件
+    }
+game-reveal = 発表
+game-taken = あなたの予想：{ $age }歳。
+game-changed = もう予想済みです：{ $age }歳。
+game-host = あなたは答えを知っているので、ほかの人に予想してもらいましょう。
+game-over = このゲームは終わりました。
+game-unsure = ゲームには、はっきり写った顔がひとつだけの写真が必要です。
+game-mine = 私の予想：{ $person }。
+game-truth = 本当の年齢：{ $age }歳。
+game-winner =
+    { $count ->
+       *[other] いちばん近かったのは：{ $names }（予想は{ $age }歳）。1ポイント獲得です！
+    }
+game-nobody = 今回は誰も予想しませんでした。
+game-beaten = しかも、私より近いです！
+scores = このチャットのスコア：
+score = { $place }. { $name }：{ $points }
+scores-none = まだ誰もポイントを持っていません。写真に /game を使うとゲームが始まります。
+
+## Commands, as the platforms' menus show them
+
+command-guess = 写真の人が何歳くらいに見えるかを予想します
+command-guess-photo = 顔が写った写真（複数でも可）
+command-game = まずみんなで年齢を予想し、そのあと私の予想を見ます
+command-game-age = 本当の年齢（最後に発表します）
+command-scores = このチャットでいちばん予想が上手なのは誰か
+command-auto = このチャットのすべての写真に答える、またはやめる（管理者用）
+command-settings = このチャットでの私のふるまいを見て、変えます
+command-language = あなたと話すときの言語
+command-gender = あなたの性別を予想するか：いつも、自信があるときだけ、しない
+command-optout = 自分の写真を見ないようにします
+command-optin = 自分の写真をまた見られるようにします
+command-forget = 自分について残されている情報を消します
+command-privacy = 写真がどう扱われるか
+command-help = 私にできることと、よい写真の撮り方
+
+# Names of the commands in Discord's menus: lower case, no spaces, at most 32 characters, all different.
+name-guess = 年齢予想
+name-game = ゲーム
+name-scores = スコア
+name-auto = 自動返信
+name-settings = 設定
+name-language = 言語
+name-gender = 性別
+name-optout = 見ないで
+name-optin = 見てもいい
+name-forget = 忘れて
+name-privacy = プライバシー
+name-help = ヘルプ
+# In the menu of a message; at most 32 characters, spaces and capitals allowed.
+name-guess-age = 年齢を予想

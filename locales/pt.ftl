@@ -1,0 +1,222 @@
+# What the bot says. Every language has the same messages with the same variables; a test holds that.
+#
+# Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
+
+## Guesses
+
+# One face. $who is one of the values below; $age, $low and $high are whole years.
+person =
+    { $who ->
+        [small-child] uma criança pequena
+        [child] uma criança
+        [young-person] uma pessoa jovem
+        [girl] uma menina
+        [boy] um menino
+        [woman] uma mulher
+        [man] um homem
+        [unclear] um homem ou uma mulher, não sei dizer,
+       *[person] uma pessoa
+    } de cerca de { $age ->
+        [one] { $age } ano
+       *[other] { $age } anos
+    } (provavelmente entre { $low } e { $high })
+guess-sure = Parece { $person }.
+guess-unsure = Não tenho certeza, mas meu palpite é { $person }.
+guess-tip = Dica: { $tips }
+faces = Vejo { $count } rostos, numerados da esquerda para a direita:
+face-sure = { $number }. { $person }
+face-unsure = { $number }. { $person } (sem certeza)
+face-unsure-why = { $number }. { $person } (sem certeza: { $why })
+faces-more = … e mais { $count }.
+photo-number = Foto { $number }: { $text }
+photo-waiting = ainda estou olhando…
+no-face = Não encontro nenhum rosto nesta imagem. Dica: envie uma foto com um rosto voltado para a câmera, bem iluminado e pelo menos do tamanho de uma miniatura; recortar mais de perto costuma ajudar.
+helped-padding = O rosto ocupa a imagem inteira; só o encontrei depois de pôr uma borda em volta.
+helped-turn-left = A foto está deitada; encontrei o rosto depois de girá-la para a esquerda.
+helped-turn-right = A foto está deitada; encontrei o rosto depois de girá-la para a direita.
+helped-turn-over = A foto está de cabeça para baixo; encontrei o rosto depois de virá-la.
+guess-anyway = Não encontrei nenhum rosto, então este palpite é só sobre o quadrado do meio: { $person }. Não confie muito nele.
+guess-crop = Com o recorte sugerido: { $text }
+crop-offered = Posso recortar a foto para você: toque no botão abaixo.
+alternative-text = A foto com uma moldura em volta de cada rosto; { $faces }.
+alternative-text-face = moldura { $number }: { $person }
+alternative-text-crop = O quadrado sugerido, recortado da foto: { $text }
+alternative-text-seen = O rosto como eu o vejo, 128×128 pixels em tons de cinza, ao lado de uma curva que mostra a probabilidade de cada idade; ela é mais alta por volta de { $age }.
+
+## What would help
+
+tip-too-small = O rosto está pequeno na imagem: recorte mais de perto ou chegue mais perto.
+tip-cut-off = Parte do rosto está fora da imagem: deixe um pouco de espaço em volta.
+tip-turned = O rosto está virado para o lado: olhe direto para a câmera.
+tip-dark = O rosto está com pouca luz: vire-se para uma janela ou uma lâmpada.
+tip-bright = O rosto está com luz demais: evite luz forte e flash.
+tip-blurred = O rosto está desfocado: segure a câmera firme ou envie o original em vez de uma cópia.
+tip-none = Tente outra foto: rosto voltado para a câmera, luz uniforme, nada cobrindo os olhos ou a boca; alguns rostos simplesmente aparentam várias idades.
+why-too-small = rosto pequeno
+why-cut-off = rosto cortado
+why-turned = rosto virado
+why-dark = pouca luz
+why-bright = luz demais
+why-blurred = rosto desfocado
+
+## How I see a face
+
+seen = Isto é tudo o que eu olho: 128×128 pixels em tons de cinza. A curva mostra o quanto cada idade me parece provável; metade dela fica à esquerda de { $age }. Em quatro de cada cinco rostos, a idade fica entre as duas marcas, { $low } e { $high }.
+seen-gender = De cada 100 rostos assim, eu atribuiria { $female } a mulheres.
+
+## Problems
+
+problem-no-photo = Não vejo nenhuma imagem aí. Anexe uma foto ou use o comando em resposta a uma.
+problem-platform-limit = Esse arquivo é grande demais: aqui os bots só podem baixar arquivos de até { $limit }. Envie como foto em vez de arquivo, ou em uma versão menor.
+problem-too-large = Esse arquivo é grande demais: aceito fotos de até { $limit }. Envie uma versão menor, por favor.
+problem-too-many-pixels = Essa imagem é grande demais: tem { $width }×{ $height } pixels, e eu aceito até { $limit } megapixels. Envie uma versão menor, por favor.
+problem-gone = Esse arquivo não está mais lá. Envie a foto de novo, por favor.
+problem-foreign-host = Só baixo fotos enviadas aqui. Anexe a foto, por favor.
+problem-download = Não consegui baixar essa foto. Envie de novo daqui a pouco, por favor.
+problem-empty = Esse arquivo está vazio. Envie a foto de novo, por favor.
+problem-not-a-picture = Isso não é uma imagem, é outra coisa ({ $what }). Envie uma foto, por favor: JPEG, PNG, WebP ou GIF.
+problem-unsupported = Essa imagem está no formato { $format }, que ainda não sei ler. Envie como JPEG, PNG, WebP ou GIF, por favor; uma captura de tela também serve.
+problem-truncated = Essa imagem está incompleta: o envio parou antes do fim. Envie de novo, por favor.
+problem-damaged = Essa imagem no formato { $format } está danificada e não pode ser lida. Salve de novo ou envie outra, por favor.
+problem-unreadable = Não consigo abrir esse arquivo: { $reason }.
+problem-overloaded = Estou ocupado com outras fotos agora. Tente de novo daqui a pouco, por favor.
+problem-expired = Demorou demais, então desisti. Tente de novo, por favor, talvez com uma imagem menor.
+problem-stopped = Estou reiniciando. Envie de novo daqui a um minuto, por favor.
+problem-failed = Algo deu errado do meu lado com esta imagem. Tente outra, por favor.
+problem-opted-out = A pessoa que postou essa foto me pediu para não olhar as fotos dela.
+problem-too-often =
+    { $seconds ->
+        [one] São muitas fotos. Volte daqui a um segundo, por favor.
+       *[other] São muitas fotos. Volte daqui a { $seconds } segundos, por favor.
+    }
+
+## Help and privacy
+
+help =
+    Oi! Me mande a foto de um rosto e eu adivinho que idade a pessoa aparenta, se é homem ou mulher e quanta certeza eu tenho.
+
+    { $how }
+
+    Para um bom palpite: um só rosto, voltado para a câmera, bem iluminado, com um pouco de espaço em volta.
+
+    Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e aprendeu com cerca de dez mil rostos: dou um palpite sobre a aparência, não uma verdade sobre a pessoa. /privacy conta o que acontece com a sua foto.
+how-discord = Me mande uma foto por mensagem direta, me mencione com uma foto (ou em resposta a uma), use /guess ou escolha “Adivinhar idade” em Apps, no menu de uma mensagem. Admins: /auto responde a todas as fotos de um canal, /settings mostra o resto.
+how-telegram = Aqui, é só me mandar uma foto. Em um grupo, envie com a legenda /guess ou responda /guess a uma. Admins: /auto on responde a todas as fotos de um grupo, /settings mostra o resto.
+privacy-mode = O Telegram esconde de mim as fotos dos grupos, a não ser que venham com um comando. Para usar /auto, me torne admin deste grupo, ou desligue meu modo de privacidade com o @BotFather (/setprivacy) e me adicione de novo.
+privacy =
+    Sua foto é vista na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém.
+
+    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga o que guardo sobre o grupo. O registro do computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
+forgotten-person = Pronto: não guardo mais nada sobre você.
+forgotten-chat = Pronto: não guardo mais nada sobre você nem sobre este chat.
+opted-out = Pronto: de agora em diante ignoro suas fotos aqui, não importa quem peça. /optin desfaz isso.
+opted-in = Pronto: volto a olhar suas fotos quando pedirem.
+
+## Settings
+
+settings = Configurações deste chat. Toque para mudar:
+settings-auto =
+    { $on ->
+        [yes] Respostas automáticas: ligadas
+       *[no] Respostas automáticas: desligadas
+    }
+settings-private =
+    { $on ->
+        [yes] Respostas: só para quem pediu
+       *[no] Respostas: para todo mundo
+    }
+settings-gender =
+    { $gender ->
+        [never] Gênero: nunca dizer
+        [sure] Gênero: só com certeza
+       *[always] Gênero: dizer
+    }
+settings-language = Idioma: { $language }
+settings-language-client = Idioma: o de cada pessoa
+auto-on = De agora em diante respondo a todas as fotos neste chat. /auto off desliga isso.
+auto-off = Não respondo mais às fotos aqui, a não ser que alguém peça.
+auto-direct = Em uma conversa só comigo, eu já respondo a todas as fotos.
+auto-state =
+    { $on ->
+        [yes] As respostas automáticas estão ligadas neste chat. /auto off desliga.
+       *[no] As respostas automáticas estão desligadas neste chat. /auto on liga.
+    }
+admins-only = Só um admin deste chat pode mudar isso.
+language-set = Agora eu falo { $language }.
+language-unknown = Esse idioma eu ainda não falo. Eu sei: { $languages }.
+gender-set =
+    { $gender ->
+        [never] Não adivinho mais o seu gênero.
+        [sure] Só adivinho o seu gênero quando tenho certeza.
+       *[always] Volto a adivinhar o seu gênero.
+    }
+
+## Buttons
+
+button-see = Como você me vê?
+button-crop = Testar o recorte sugerido
+button-anyway = Adivinhar mesmo assim
+button-delete = Apagar
+not-yours = Só quem pediu pode fazer isso.
+gone = Essa foto não está mais aqui, então não posso olhar de novo.
+
+## The game
+
+game = Quantos anos tem esta pessoa? Toque no seu palpite; vale o primeiro. Quem começou o jogo revela o meu.
+game-players =
+    { $count ->
+        [0] Ninguém deu palpite ainda.
+        [one] Um palpite até agora.
+       *[other] { $count } palpites até agora.
+    }
+game-reveal = Revelar
+game-taken = Seu palpite: { $age }.
+game-changed = Você já deu seu palpite: { $age }.
+game-host = Você sabe a resposta: deixe os outros adivinharem.
+game-over = Este jogo acabou.
+game-unsure = Para o jogo, preciso de uma foto com um só rosto bem visível.
+game-mine = Meu palpite: { $person }.
+game-truth = A idade verdadeira: { $age }.
+game-winner =
+    { $count ->
+        [one] Mais perto: { $names }, com o palpite { $age }. Um ponto!
+       *[other] Mais perto: { $names }, com o palpite { $age }. Um ponto para cada!
+    }
+game-nobody = Ninguém deu palpite desta vez.
+game-beaten = E mais perto do que eu!
+scores = Placar deste chat:
+score = { $place }. { $name }: { $points }
+scores-none = Ninguém tem pontos aqui ainda. /game em uma foto começa um jogo.
+
+## Commands, as the platforms' menus show them
+
+command-guess = Adivinhar que idade aparentam as pessoas de uma foto
+command-guess-photo = Uma foto com um rosto, ou vários
+command-game = Primeiro vocês adivinham a idade, depois veem meu palpite
+command-game-age = A idade verdadeira, revelada no fim
+command-scores = Quem adivinha melhor neste chat
+command-auto = Responder a todas as fotos deste chat, ou parar (admins)
+command-settings = Ver e mudar como me comporto neste chat
+command-language = Que idioma eu falo com você
+command-gender = Se eu adivinho o seu gênero: sempre, só com certeza ou nunca
+command-optout = Ignorar minhas fotos
+command-optin = Voltar a olhar minhas fotos
+command-forget = Apagar o que está guardado sobre mim
+command-privacy = O que acontece com a sua foto
+command-help = O que eu sei fazer e como tirar uma boa foto
+
+# Names of the commands in Discord's menus: lower case, no spaces, at most 32 characters, all different.
+name-guess = adivinhar
+name-game = jogo
+name-scores = placar
+name-auto = automático
+name-settings = configurações
+name-language = idioma
+name-gender = gênero
+name-optout = ignorar
+name-optin = não-ignorar
+name-forget = esquecer
+name-privacy = privacidade
+name-help = ajuda
+# In the menu of a message; at most 32 characters, spaces and capitals allowed.
+name-guess-age = Adivinhar idade

@@ -1,0 +1,243 @@
+//! Commands without a photo, and presses of buttons: settings, privacy, help, games.
+
+use tracing::info;
+
+use super::actions::{Action, Button, Setting};
+use super::languages::Language;
+use super::people::{Asker, Platform};
+use super::problems::Problem;
+use super::settings::{ChatSettings, GenderTelling, PersonSettings, Player};
+use super::{Answer, Bot};
+
+/// What somebody wants, other than a guess.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    Help,
+    Privacy,
+    Settings,
+    /// On, off, or how it stands.
+    Auto(Option<bool>),
+    /// A tag or name; empty to hear which there are.
+    Language(String),
+    /// A name; empty steps to the next.
+    Gender(String),
+    OptOut,
+    OptIn,
+    Forget,
+    Scores,
+}
+
+impl Command {
+    /// Whether only a chat's admins may do it.
+    pub fn needs_admin(&self) -> bool {
+        matches!(self, Self::Auto(Some(_)))
+    }
+}
+
+/// What a press of a button comes to.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Pressed {
+    /// A short note to the one who pressed.
+    pub note: Option<String>,
+    /// What the message with the button is now.
+    pub edit: Option<Answer>,
+    /// Whether that message is to be deleted.
+    pub delete: bool,
+}
+
+impl Pressed {
+    fn note(text: String) -> Self {
+        Self { note: Some(text), ..Self::default() }
+    }
+}
+
+/// What the platform knows of the one who asks, beyond [`Asker`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The name that the scoreboard shows.
+    pub name: String,
+    /// Whether they may change the chat's settings; everybody may in a chat with the bot alone.
+    pub admin: bool,
+    /// Whether it is a chat with the bot alone.
+    pub direct: bool,
+}
+
+impl Bot {
+    /// Answers a command.
+    pub async fn command(&self, command: Command, asker: &Asker, standing: &Standing) -> Answer {
+        let language = self.manners(asker).await.language;
+        if command.needs_admin() && !standing.admin {
+            return language.say("admins-only").into();
+        }
+        self.obey(command, asker, standing, language).await.unwrap_or_else(|problem| problem.told(language).into())
+    }
+
+    async fn obey(
+        &self,
+        command: Command,
+        asker: &Asker,
+        standing: &Standing,
+        language: Language,
+    ) -> Result<Answer, Problem> {
+        let (person, chat) = (asker.person, asker.chat);
+        Ok(match command {
+            Command::Help => {
+                let how = match person.platform {
+                    Platform::Discord => language.say("how-discord"),
+                    Platform::Telegram => language.say("how-telegram"),
+                };
+                language.say_with("help", &[("how", (&how).into())]).into()
+            }
+            Command::Privacy => language.say("privacy").into(),
+            Command::Settings => settings(&self.kept(move |store| store.chat(chat)).await?, language),
+            Command::Auto(_) if standing.direct => language.say("auto-direct").into(),
+            Command::Auto(None) => {
+                let on = self.kept(move |store| store.chat(chat)).await?.auto;
+                language.say_with("auto-state", &[("on", yes_or_no(on).into())]).into()
+            }
+            Command::Auto(Some(on)) => {
+                self.change_chat(asker, move |settings| settings.auto = on).await?;
+                language.say(if on { "auto-on" } else { "auto-off" }).into()
+            }
+            Command::Language(wanted) => match Language::of(&wanted) {
+                Some(wanted) => {
+                    self.change_person(asker, move |settings| settings.language = Some(wanted)).await?;
+                    wanted.say_with("language-set", &[("language", wanted.name().into())]).into()
+                }
+                None => {
+                    let names = Language::ALL.map(|language| format!("{} ({})", language.name(), language.code()));
+                    language.say_with("language-unknown", &[("languages", (&names.join(", ")).into())]).into()
+                }
+            },
+            Command::Gender(wanted) => {
+                let gender = self
+                    .change_person(asker, move |settings| {
+                        settings.gender = GenderTelling::of(&wanted).unwrap_or(settings.gender.next());
+                    })
+                    .await?
+                    .gender;
+                language.say_with("gender-set", &[("gender", gender.name().into())]).into()
+            }
+            Command::OptOut => {
+                self.change_person(asker, |settings| settings.opted_out = true).await?;
+                language.say("opted-out").into()
+            }
+            Command::OptIn => {
+                self.change_person(asker, |settings| settings.opted_out = false).await?;
+                language.say("opted-in").into()
+            }
+            Command::Forget => {
+                let chat_too = standing.admin;
+                self.kept(move |store| {
+                    store.forget_person(person)?;
+                    if chat_too { store.forget_chat(chat) } else { Ok(()) }
+                })
+                .await?;
+                info!(?person, ?chat, chat_too, "forgotten on request");
+                language.say(if chat_too { "forgotten-chat" } else { "forgotten-person" }).into()
+            }
+            Command::Scores => {
+                let scores = self.kept(move |store| store.scores(chat)).await?;
+                if scores.is_empty() {
+                    return Ok(language.say("scores-none").into());
+                }
+                let line = |(index, (name, points)): (usize, &(String, u32))| {
+                    let variables =
+                        [("place", (index + 1).into()), ("name", name.into()), ("points", u64::from(*points).into())];
+                    language.say_with("score", &variables)
+                };
+                let lines = scores.iter().enumerate().map(line);
+                std::iter::once(language.say("scores")).chain(lines).collect::<Vec<_>>().join("\n").into()
+            }
+        })
+    }
+
+    /// Acts on a button that needs no photo; [`Bot::look_again`] is for those that do.
+    pub async fn press(&self, action: Action, asker: &Asker, standing: &Standing) -> Pressed {
+        let language = self.manners(asker).await.language;
+        let pressed = match action {
+            Action::Delete { asker: owner } if owner == asker.person => Pressed { delete: true, ..Pressed::default() },
+            Action::Delete { .. } => Pressed::note(language.say("not-yours")),
+            Action::Set(_) if !standing.admin => Pressed::note(language.say("admins-only")),
+            Action::Set(setting) => match self.change_chat(asker, move |settings| step(settings, setting)).await {
+                Ok(now) => {
+                    // What was just chosen for the chat is what the buttons speak.
+                    let language = now.language.unwrap_or(language);
+                    Pressed { edit: Some(settings(&now, language)), ..Pressed::default() }
+                }
+                Err(problem) => Pressed::note(problem.told(language)),
+            },
+            Action::Guess { game, age } => {
+                let player = Player { person: asker.person, name: standing.name.clone() };
+                self.game_guess(game, player, age, language).await
+            }
+            Action::Reveal { game } => self.game_reveal(game, asker, standing, language).await,
+            Action::See | Action::Crop(_) | Action::Anyway => Pressed::note(Problem::Gone.told(language)),
+        };
+        info!(?action, person = ?asker.person, chat = ?asker.chat, "a button was pressed");
+        pressed
+    }
+
+    async fn change_chat(
+        &self,
+        asker: &Asker,
+        change: impl FnOnce(&mut ChatSettings) + Send + 'static,
+    ) -> Result<ChatSettings, Problem> {
+        let chat = asker.chat;
+        let change = move |store: &dyn super::settings::Store| {
+            let mut settings = store.chat(chat)?;
+            change(&mut settings);
+            store.set_chat(chat, settings)?;
+            Ok(settings)
+        };
+        self.kept(change).await
+    }
+
+    async fn change_person(
+        &self,
+        asker: &Asker,
+        change: impl FnOnce(&mut PersonSettings) + Send + 'static,
+    ) -> Result<PersonSettings, Problem> {
+        let person = asker.person;
+        let change = move |store: &dyn super::settings::Store| {
+            let mut settings = store.person(person)?;
+            change(&mut settings);
+            store.set_person(person, settings)?;
+            Ok(settings)
+        };
+        self.kept(change).await
+    }
+}
+
+fn yes_or_no(on: bool) -> &'static str {
+    if on { "yes" } else { "no" }
+}
+
+fn step(settings: &mut ChatSettings, setting: Setting) {
+    match setting {
+        Setting::Auto => settings.auto = !settings.auto,
+        Setting::Private => settings.private = !settings.private,
+        Setting::Gender => settings.gender = settings.gender.next(),
+        Setting::Language => {
+            let at =
+                settings.language.map_or(0, |now| Language::ALL.iter().position(|one| *one == now).unwrap_or(0) + 1);
+            settings.language = Language::ALL.get(at).copied();
+        }
+    }
+}
+
+/// The settings of a chat with a button for each.
+fn settings(now: &ChatSettings, language: Language) -> Answer {
+    let button = |setting, label| vec![Button { action: Action::Set(setting), label }];
+    let language_label = match now.language {
+        Some(chosen) => language.say_with("settings-language", &[("language", chosen.name().into())]),
+        None => language.say("settings-language-client"),
+    };
+    let buttons = vec![
+        button(Setting::Auto, language.say_with("settings-auto", &[("on", yes_or_no(now.auto).into())])),
+        button(Setting::Private, language.say_with("settings-private", &[("on", yes_or_no(now.private).into())])),
+        button(Setting::Gender, language.say_with("settings-gender", &[("gender", now.gender.name().into())])),
+        button(Setting::Language, language_label),
+    ];
+    Answer { text: language.say("settings"), buttons, ..Answer::default() }
+}

@@ -1,0 +1,263 @@
+//! The languages that the bot speaks, from the Fluent files in `locales/`.
+//!
+//! Owns which language somebody gets and how a message with its variables becomes text. What is
+//! said when stands in [`words`](super::words) and its neighbours.
+
+use std::sync::OnceLock;
+
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
+use tracing::error;
+
+/// A language with a complete file of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Language {
+    #[default]
+    English,
+    Czech,
+    German,
+    Spanish,
+    French,
+    Japanese,
+    Portuguese,
+    Ukrainian,
+}
+
+impl Language {
+    /// All of them, English first.
+    pub const ALL: [Self; 8] = [
+        Self::English,
+        Self::Czech,
+        Self::German,
+        Self::Spanish,
+        Self::French,
+        Self::Japanese,
+        Self::Portuguese,
+        Self::Ukrainian,
+    ];
+
+    /// ISO 639-1.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Czech => "cs",
+            Self::German => "de",
+            Self::Spanish => "es",
+            Self::French => "fr",
+            Self::Japanese => "ja",
+            Self::Portuguese => "pt",
+            Self::Ukrainian => "uk",
+        }
+    }
+
+    /// Its name in itself.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Czech => "čeština",
+            Self::German => "Deutsch",
+            Self::Spanish => "español",
+            Self::French => "français",
+            Self::Japanese => "日本語",
+            Self::Portuguese => "português",
+            Self::Ukrainian => "українська",
+        }
+    }
+
+    /// The language of a tag such as `pt-BR`, as clients send it, or of a name as people write it.
+    pub fn of(tag: &str) -> Option<Self> {
+        let tag = tag.trim().to_lowercase();
+        let first = tag.split(['-', '_']).next().unwrap_or_default();
+        Self::ALL.into_iter().find(|language| language.code() == first || language.name().to_lowercase() == tag)
+    }
+
+    /// The first language that an `Accept-Language` header names and the bot speaks. Browsers send
+    /// their languages in order of preference (RFC 9110, 12.5.4, allows others; none is seen).
+    pub fn accepted(header: &str) -> Option<Self> {
+        header.split(',').filter_map(|part| part.split(';').next()).find_map(Self::of)
+    }
+
+    /// The message `id` without variables.
+    pub fn say(self, id: &str) -> String {
+        self.say_with(id, &[])
+    }
+
+    /// The message `id`; `variables` are its names and values.
+    ///
+    /// Every language has every message (a test holds it); should one be missing all the same, the
+    /// English one is said, and its bare name if there is none.
+    pub fn say_with(self, id: &str, variables: &[(&str, Value<'_>)]) -> String {
+        let mut arguments = FluentArgs::with_capacity(variables.len());
+        for (name, value) in variables {
+            let value = match value {
+                Value::Text(text) => FluentValue::from(*text),
+                Value::Number(number) => FluentValue::from(*number),
+            };
+            arguments.set(*name, value);
+        }
+        [self, Self::English].into_iter().find_map(|language| said(language.bundle(), id, &arguments)).unwrap_or_else(
+            || {
+                error!(id, "a message is missing");
+                id.to_owned()
+            },
+        )
+    }
+
+    /// The text of its file in `locales/`.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::English => include_str!("../../locales/en.ftl"),
+            Self::Czech => include_str!("../../locales/cs.ftl"),
+            Self::German => include_str!("../../locales/de.ftl"),
+            Self::Spanish => include_str!("../../locales/es.ftl"),
+            Self::French => include_str!("../../locales/fr.ftl"),
+            Self::Japanese => include_str!("../../locales/ja.ftl"),
+            Self::Portuguese => include_str!("../../locales/pt.ftl"),
+            Self::Ukrainian => include_str!("../../locales/uk.ftl"),
+        }
+    }
+
+    fn bundle(self) -> &'static FluentBundle<FluentResource> {
+        static BUNDLES: OnceLock<[FluentBundle<FluentResource>; Language::ALL.len()]> = OnceLock::new();
+        &BUNDLES.get_or_init(|| Self::ALL.map(bundle))[self as usize]
+    }
+}
+
+/// A variable's value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Value<'a> {
+    Text(&'a str),
+    /// Chooses the plural form where a message has several.
+    Number(i64),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a String> for Value<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<usize> for Value<'_> {
+    fn from(number: usize) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+}
+
+/// Rounded: ages are told in whole years.
+impl From<f32> for Value<'_> {
+    fn from(number: f32) -> Self {
+        Self::Number(number.round() as i64)
+    }
+}
+
+fn bundle(language: Language) -> FluentBundle<FluentResource> {
+    let identifier = language.code().parse().unwrap_or_default();
+    let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
+    // The marks around variables are for mixing directions of writing; none of these languages does.
+    bundle.set_use_isolating(false);
+    let resource = FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(whole, faults)| {
+        error!(language = language.code(), faults = faults.len(), "a file of messages is damaged");
+        whole
+    });
+    if bundle.add_resource(resource).is_err() {
+        error!(language = language.code(), "a message is there twice");
+    }
+    bundle
+}
+
+fn said(bundle: &FluentBundle<FluentResource>, id: &str, arguments: &FluentArgs<'_>) -> Option<String> {
+    let pattern = bundle.get_message(id)?.value()?;
+    let mut faults = Vec::new();
+    let text = bundle.format_pattern(pattern, Some(arguments), &mut faults);
+    if !faults.is_empty() {
+        error!(id, ?faults, "a message lacks a variable");
+    }
+    Some(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+
+    /// Message → the variables it uses, read from the text itself.
+    fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
+        let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut current = String::new();
+        for line in language.source().lines().filter(|line| !line.starts_with('#')) {
+            if let Some((id, _)) = line.split_once(" =").filter(|_| line.starts_with(|c: char| c.is_ascii_lowercase()))
+            {
+                current = id.to_owned();
+                messages.entry(current.clone()).or_default();
+            }
+            for part in line.split('$').skip(1) {
+                let name: String = part.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
+                messages.get_mut(&current).unwrap().insert(name);
+            }
+        }
+        messages
+    }
+
+    #[test]
+    fn no_language_lacks_a_message_or_a_variable() {
+        let english = messages(Language::English);
+        assert!(english.len() > 100);
+        for language in Language::ALL {
+            FluentResource::try_new(language.source().to_owned())
+                .map_err(|(_, faults)| faults)
+                .unwrap_or_else(|faults| panic!("{language:?}: {faults:?}"));
+            let theirs = messages(language);
+            for (id, variables) in &english {
+                assert_eq!(theirs.get(id), Some(variables), "{language:?}: {id}");
+            }
+            assert_eq!(theirs.len(), english.len(), "{language:?} has messages that English lacks");
+        }
+    }
+
+    #[test]
+    fn every_message_that_the_code_says_exists_and_every_message_is_said() {
+        let english = messages(Language::English);
+        let sources = walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
+        let text: String = sources
+            .into_iter()
+            .filter_map(Result::ok)
+            .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
+            .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
+            .collect();
+        for id in english.keys() {
+            assert!(text.contains(&format!("\"{id}\"")), "{id} is never said");
+        }
+    }
+
+    #[test]
+    fn a_client_gets_its_language_and_others_get_english() {
+        for (tag, language) in [
+            ("pt-BR", Some(Language::Portuguese)),
+            ("uk", Some(Language::Ukrainian)),
+            ("EN_gb", Some(Language::English)),
+            ("Čeština", Some(Language::Czech)),
+            ("ja", Some(Language::Japanese)),
+            ("nl", None),
+            ("", None),
+        ] {
+            assert_eq!(Language::of(tag), language, "{tag}");
+        }
+        assert_eq!(Language::accepted("nl,fr-CH;q=0.9,en;q=0.8"), Some(Language::French));
+        assert_eq!(Language::accepted("nl"), None);
+        let person = Language::German.say_with("problem-too-often", &[("seconds", Value::Number(1))]);
+        assert!(!person.contains("problem") && !person.contains('{'), "{person}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Who asks, and where: the platforms' numbers, and how a log may hold them.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+
+use super::languages::Language;
+
+/// A platform whose people and chats have numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Platform {
+    Discord,
+    Telegram,
+}
+
+impl Platform {
+    /// Its name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Discord => "discord",
+            Self::Telegram => "telegram",
+        }
+    }
+}
+
+/// A person's number on a platform. Printed, it is scrambled: see [`scrambled`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PersonId {
+    pub platform: Platform,
+    pub id: i64,
+}
+
+/// A chat's or channel's number on a platform. Printed, it is scrambled: see [`scrambled`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChatId {
+    pub platform: Platform,
+    pub id: i64,
+}
+
+impl std::fmt::Debug for PersonId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "person-{}", scrambled(&(self.platform, self.id, "person")))
+    }
+}
+
+impl std::fmt::Debug for ChatId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "chat-{}", scrambled(&(self.platform, self.id, "chat")))
+    }
+}
+
+/// The one who asks for something, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asker {
+    pub person: PersonId,
+    pub chat: ChatId,
+    /// The language of the person's client, where the bot speaks it.
+    pub language: Option<Language>,
+}
+
+/// A hash of an id for logs, salted with a secret that lives as long as the program: within one
+/// run two lines about the same chat can be told to be, and nobody can find out which chat it is.
+fn scrambled(id: &impl std::hash::Hash) -> String {
+    static SALT: OnceLock<RandomState> = OnceLock::new();
+    format!("{:016x}", SALT.get_or_init(RandomState::new).hash_one(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_printed_id_can_be_told_apart_and_not_read() {
+        let chat = |id| ChatId { platform: Platform::Telegram, id };
+        let printed = format!("{:?}", chat(-100_123));
+        assert!(!printed.contains("100123"), "{printed}");
+        assert_eq!(printed, format!("{:?}", chat(-100_123)));
+        assert_ne!(printed, format!("{:?}", chat(-100_124)));
+        let person = PersonId { platform: Platform::Telegram, id: -100_123 };
+        assert_ne!(printed.trim_start_matches("chat-"), format!("{person:?}").trim_start_matches("person-"));
+    }
+}

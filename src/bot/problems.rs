@@ -1,0 +1,144 @@
+//! Why a photo gets a kind sentence in place of a guess, and that sentence, with a next step.
+
+use std::time::Duration;
+
+use super::languages::Language;
+use crate::inference::InferenceError;
+use crate::photo::{DownloadError, PhotoError};
+
+/// Why a photo gets a kind sentence in place of a guess.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Problem {
+    /// The file could not be fetched.
+    #[error(transparent)]
+    Download(#[from] DownloadError),
+    /// The photo could not be answered.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    /// The platform hands bots no file of this size.
+    #[error("the platform gives bots no file over {limit} bytes")]
+    PlatformLimit { limit: u64 },
+    /// The command or message came without a picture.
+    #[error("no picture came with the message")]
+    NoPhoto,
+    /// Whoever posted the photo wants it left alone.
+    #[error("the photo is by somebody who opted out")]
+    OptedOut,
+    /// More photos than everybody's fair share.
+    #[error("too many photos in a short time")]
+    TooOften { wait: Duration },
+    /// The photo that a button belongs to is gone.
+    #[error("the photo that a button belongs to is gone")]
+    Gone,
+    /// The settings could not be read or written.
+    #[error("the settings store failed")]
+    Store,
+}
+
+impl Problem {
+    /// Whether the fault lies with this program or its host rather than with the photo.
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Store
+                | Self::Download(DownloadError::Failed { .. } | DownloadError::TimedOut { .. })
+                | Self::Inference(InferenceError::Failed(_) | InferenceError::Expired(_) | InferenceError::Overloaded)
+        )
+    }
+
+    /// The sentence for it.
+    pub fn told(&self, language: Language) -> String {
+        match self {
+            Self::NoPhoto => language.say("problem-no-photo"),
+            Self::PlatformLimit { limit } => {
+                language.say_with("problem-platform-limit", &[("limit", (&megabytes(*limit)).into())])
+            }
+            Self::OptedOut => language.say("problem-opted-out"),
+            Self::TooOften { wait } => {
+                let seconds = wait.as_secs_f32().ceil().max(1.0);
+                language.say_with("problem-too-often", &[("seconds", seconds.into())])
+            }
+            Self::Gone => language.say("gone"),
+            Self::Download(error) => download(error, language),
+            Self::Inference(error) => inference(error, language),
+            Self::Store => language.say("problem-failed"),
+        }
+    }
+}
+
+fn download(error: &DownloadError, language: Language) -> String {
+    match error {
+        DownloadError::TooLarge { limit } => too_large(*limit, language),
+        DownloadError::Gone { .. } => language.say("problem-gone"),
+        DownloadError::ForeignHost => language.say("problem-foreign-host"),
+        DownloadError::TimedOut { .. } | DownloadError::Failed { .. } => language.say("problem-download"),
+    }
+}
+
+fn inference(error: &InferenceError, language: Language) -> String {
+    match error {
+        InferenceError::Photo(error) => photo(error, language),
+        InferenceError::Unreadable(reason) => {
+            language.say_with("problem-unreadable", &[("reason", reason.as_str().into())])
+        }
+        InferenceError::Overloaded => language.say("problem-overloaded"),
+        InferenceError::Expired(_) => language.say("problem-expired"),
+        InferenceError::Stopped => language.say("problem-stopped"),
+        InferenceError::Failed(_) => language.say("problem-failed"),
+    }
+}
+
+fn photo(error: &PhotoError, language: Language) -> String {
+    match error {
+        PhotoError::Empty => language.say("problem-empty"),
+        PhotoError::NotAPicture { what } => language.say_with("problem-not-a-picture", &[("what", (*what).into())]),
+        PhotoError::Unsupported { format } => language.say_with("problem-unsupported", &[("format", (*format).into())]),
+        PhotoError::Truncated => language.say("problem-truncated"),
+        PhotoError::Damaged { format } => language.say_with("problem-damaged", &[("format", (*format).into())]),
+        PhotoError::TooManyBytes { limit, .. } => too_large(*limit, language),
+        PhotoError::TooManyPixels { width, height, limit } => {
+            let (width, height) = (width.to_string(), height.to_string());
+            let variables =
+                [("width", (&width).into()), ("height", (&height).into()), ("limit", (limit / 1_000_000).into())];
+            language.say_with("problem-too-many-pixels", &variables)
+        }
+    }
+}
+
+fn too_large(limit: u64, language: Language) -> String {
+    language.say_with("problem-too-large", &[("limit", (&megabytes(limit)).into())])
+}
+
+fn megabytes(bytes: u64) -> String {
+    if bytes < 1 << 20 { format!("{} KB", bytes >> 10) } else { format!("{} MB", bytes >> 20) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_has_its_own_sentence_with_a_next_step() {
+        let problems = [
+            Problem::NoPhoto,
+            Problem::PlatformLimit { limit: 20 << 20 },
+            Problem::TooOften { wait: Duration::from_millis(1500) },
+            Problem::Download(DownloadError::TooLarge { limit: 1 << 20 }),
+            Problem::Download(DownloadError::Gone { status: 404 }),
+            Problem::Download(DownloadError::ForeignHost),
+            Problem::Inference(InferenceError::Photo(PhotoError::Empty)),
+            Problem::Inference(InferenceError::Photo(PhotoError::NotAPicture { what: "a PDF document" })),
+            Problem::Inference(InferenceError::Photo(PhotoError::Truncated)),
+            Problem::Inference(InferenceError::Overloaded),
+            Problem::Inference(InferenceError::Stopped),
+        ];
+        let mut sentences: Vec<String> = problems.iter().map(|problem| problem.told(Language::English)).collect();
+        for sentence in &sentences {
+            let next_step = ["end", "ttach", "try", "come back in 2 seconds"];
+            assert!(next_step.iter().any(|words| sentence.contains(words)), "{sentence}");
+        }
+        sentences.sort();
+        sentences.dedup();
+        assert_eq!(sentences.len(), problems.len());
+    }
+}

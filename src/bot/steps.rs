@@ -1,0 +1,173 @@
+//! Answers to the photos of one message, told as they come.
+//!
+//! All photos share one reply. If not all are looked at within [`PATIENCE`], it is posted with what
+//! there is and edited as more comes, so that nobody stares at nothing.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use super::actions::{Action, Button};
+use super::people::PersonId;
+use super::words::{Manners, clipped};
+use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, card, suggested, tone};
+use crate::inference::Analysis;
+
+/// How long an album may keep people waiting, and how often its reply is edited at most.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How a platform posts a reply and edits it.
+pub trait Delivery: Sync {
+    /// A reply that was posted.
+    type Sent: Send + Sync;
+    /// Posts a reply; `None` when that failed, which is logged there.
+    fn post(&self, answer: &Answer) -> impl Future<Output = Option<Self::Sent>> + Send;
+    /// Replaces a reply that was posted.
+    fn edit(&self, sent: &Self::Sent, answer: &Answer) -> impl Future<Output = ()> + Send;
+}
+
+impl Bot {
+    /// Answers all photos of one message in their order, with one reply; returns what was posted.
+    pub async fn deliver<D: Delivery>(
+        &self,
+        photos: Vec<PhotoSource>,
+        asker: PersonId,
+        manners: &Manners,
+        options: ReplyOptions,
+        delivery: &D,
+    ) -> Option<D::Sent> {
+        let count = photos.len();
+        let options = shared(options, count);
+        let guess = |(index, photo)| async move { (index, self.guess(photo, manners, options.0).await) };
+        let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
+        let mut replies: Vec<Option<Reply>> = vec![None; count];
+        let mut sent: Option<D::Sent> = None;
+        let mut shown = 0;
+        let mut due = interval_at(Instant::now() + PATIENCE, PATIENCE);
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                next = running.next() => match next {
+                    Some((index, reply)) => replies[index] = Some(reply),
+                    None => break,
+                },
+                _ = due.tick(), if count > 1 => {
+                    let ready = replies.iter().flatten().count();
+                    if sent.is_some() && ready == shown {
+                        continue;
+                    }
+                    shown = ready;
+                    let so_far = Answer::from(told(&replies, manners));
+                    match &sent {
+                        Some(sent) => delivery.edit(sent, &so_far).await,
+                        None => sent = delivery.post(&so_far).await,
+                    }
+                }
+            }
+        }
+        let answer = self.complete(replies, asker, manners, options.1).await;
+        match &sent {
+            Some(sent) => delivery.edit(sent, &answer).await,
+            None => sent = delivery.post(&answer).await,
+        }
+        sent
+    }
+
+    /// As [`Bot::deliver`], for a platform that shows the whole at once.
+    pub async fn answer(
+        &self,
+        photos: Vec<PhotoSource>,
+        asker: PersonId,
+        manners: &Manners,
+        options: ReplyOptions,
+    ) -> Answer {
+        let options = shared(options, photos.len());
+        let replies = photos.into_iter().map(|photo| self.guess(photo, manners, options.0));
+        let replies = futures_util::future::join_all(replies).await.into_iter().map(Some).collect();
+        self.complete(replies, asker, manners, options.1).await
+    }
+
+    async fn complete(
+        &self,
+        replies: Vec<Option<Reply>>,
+        asker: PersonId,
+        manners: &Manners,
+        options: ReplyOptions,
+    ) -> Answer {
+        if replies.is_empty() {
+            return Problem::NoPhoto.told(manners.language).into();
+        }
+        let mut text = told(&replies, manners);
+        let replies: Vec<Reply> = replies.into_iter().flatten().collect();
+        let tone = tone(replies.iter().map(|reply| &reply.outcome), manners);
+        let buttons = match replies.as_slice() {
+            [Reply { outcome: Ok(analysis), .. }] => single(analysis, asker, manners),
+            replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete(asker, manners)]],
+            _ => Vec::new(),
+        };
+        if buttons.iter().flatten().any(|button| matches!(button.action, Action::Crop(_))) {
+            text = format!("{text} {}", manners.language.say("crop-offered"));
+        }
+        let numbers = 1..;
+        let cards: Vec<(usize, Card)> =
+            numbers.zip(replies).filter_map(|(number, reply)| Some((number, reply.card?))).collect();
+        let cards = if cards.len() > options.max_cards {
+            self.sheet(cards, manners).await
+        } else {
+            cards.into_iter().map(|(_, card)| card).collect()
+        };
+        Answer { text: clipped(&text, options.max_characters), cards, buttons, tone }
+    }
+
+    /// Several cards as one.
+    async fn sheet(&self, cards: Vec<(usize, Card)>, manners: &Manners) -> Vec<Card> {
+        let told = |(number, card): &(usize, Card)| {
+            let variables = [("number", (*number).into()), ("text", (&card.alternative_text).into())];
+            manners.language.say_with("photo-number", &variables)
+        };
+        let alternative_text = cards.iter().map(told).collect::<Vec<_>>().join(" ");
+        let pictures = cards.into_iter().map(|(number, card)| (number, card.jpeg)).collect::<Vec<_>>();
+        self.drawn(clipped(&alternative_text, 1000), move |limits| card::sheet(&pictures, &limits))
+            .await
+            .into_iter()
+            .collect()
+    }
+}
+
+/// The options for each of `count` photos, and for all of them.
+fn shared(options: ReplyOptions, count: usize) -> (ReplyOptions, ReplyOptions) {
+    // Room for "Photo 10: " and an empty line each.
+    const BETWEEN: usize = 16;
+    let share =
+        if count <= 1 { options.max_characters } else { (options.max_characters / count).saturating_sub(BETWEEN) };
+    (ReplyOptions { max_characters: share, ..options }, options)
+}
+
+fn told(replies: &[Option<Reply>], manners: &Manners) -> String {
+    let texts: Vec<Option<&str>> =
+        replies.iter().map(|reply| reply.as_ref().map(|reply| reply.text.as_str())).collect();
+    manners.numbered_photos(&texts)
+}
+
+fn delete(asker: PersonId, manners: &Manners) -> Button {
+    Button { action: Action::Delete { asker }, label: manners.language.say("button-delete") }
+}
+
+/// What can be done about one photo.
+fn single(analysis: &Analysis, asker: PersonId, manners: &Manners) -> Vec<Vec<Button>> {
+    let button = |action, id| Button { action, label: manners.language.say(id) };
+    let mut buttons = match analysis.faces.as_slice() {
+        [] => vec![button(Action::Anyway, "button-anyway")],
+        [face] => {
+            let square = suggested(analysis, face).filter(|_| !manners.is_sure(face));
+            let crop = square.map(|square| button(Action::Crop(square), "button-crop"));
+            std::iter::once(button(Action::See, "button-see")).chain(crop).collect()
+        }
+        _ => Vec::new(),
+    };
+    buttons.push(delete(asker, manners));
+    vec![buttons]
+}
