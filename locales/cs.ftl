@@ -151,6 +151,8 @@ auto-state =
         [yes] Automatické odpovědi jsou v tomhle chatu zapnuté. /auto off je vypne.
        *[no] Automatické odpovědi jsou v tomhle chatu vypnuté. /auto on je zapne.
     }
+auto-unseen = Discord mi tu fotky ukazuje jen tehdy, když mě někdo zmíní. Aby /auto fungovalo, musí mi ten, kdo mě provozuje, povolit „message content intent“ (discord.message_content v mém nastavení).
+private-start = V této skupině odpovídám jen tomu, kdo se ptá, v soukromém chatu. Otevři si ho se mnou, stiskni Start a pak se zeptej znovu.
 admins-only = To může změnit jen správce tohohle chatu.
 language-set = Můj jazyk je teď { $language }.
 language-unknown = Tenhle jazyk zatím neumím. Znám: { $languages }.

@@ -141,6 +141,8 @@ auto-state =
         [yes] Automatische Antworten sind in diesem Chat an. /auto off schaltet sie aus.
        *[no] Automatische Antworten sind in diesem Chat aus. /auto on schaltet sie an.
     }
+auto-unseen = Discord zeigt mir Fotos hier nur, wenn ich erwähnt werde. Für /auto muss mir, wer mich betreibt, den „message content intent“ erlauben (discord.message_content in meiner Konfiguration).
+private-start = In dieser Gruppe antworte ich nur dir, im privaten Chat. Bitte öffne einen mit mir, drück Start und frag dann noch einmal.
 admins-only = Das kann nur ein Admin dieses Chats ändern.
 language-set = Ab jetzt spreche ich { $language }.
 language-unknown = Das spreche ich noch nicht. Ich kann: { $languages }.

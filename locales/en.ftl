@@ -45,14 +45,14 @@ alternative-text-seen = The face as I see it, 128×128 grey pixels, beside a cur
 tip-too-small = The face is small in the picture: crop closer to it or step nearer.
 tip-cut-off = Part of the face is outside the picture: leave some room around it.
 tip-turned = The face is turned away: look straight into the camera.
-tip-dark = The face is dark: turn towards a window or a lamp.
+tip-dark = The face gets little light: turn towards a window or a lamp.
 tip-bright = The face is washed out: avoid harsh light and flash.
 tip-blurred = The face is blurred: hold the camera still, or send the original instead of a copy.
 tip-none = Try another photo: face to the camera, even light, nothing covering eyes or mouth; some faces simply look like several ages.
 why-too-small = small in the picture
 why-cut-off = cut off
 why-turned = turned away
-why-dark = dark
+why-dark = in little light
 why-bright = washed out
 why-blurred = blurred
 
@@ -138,6 +138,8 @@ auto-state =
         [yes] Automatic replies are on in this chat. /auto off stops them.
        *[no] Automatic replies are off in this chat. /auto on starts them.
     }
+auto-unseen = Discord hides photos here from me unless I'm mentioned. For /auto, whoever hosts me has to allow me the message content intent (discord.message_content in my configuration).
+private-start = In this group I answer the asker alone, in a private chat. Please open one with me and press Start, then ask again.
 admins-only = Only an admin of this chat can change that.
 language-set = I speak { $language } now.
 language-unknown = I don't speak that yet. I know: { $languages }.

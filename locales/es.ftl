@@ -141,6 +141,8 @@ auto-state =
         [yes] Las respuestas automáticas están activadas en este chat. /auto off las desactiva.
        *[no] Las respuestas automáticas están desactivadas en este chat. /auto on las activa.
     }
+auto-unseen = Discord me oculta aquí las fotos si no me mencionan. Para /auto, quien me aloja tiene que permitirme el «message content intent» (discord.message_content en mi configuración).
+private-start = En este grupo respondo solo a quien pregunta, en un chat privado. Abre uno conmigo, pulsa Iniciar y vuelve a preguntar.
 admins-only = Eso solo lo puede cambiar un admin de este chat.
 language-set = Ahora hablo { $language }.
 language-unknown = Eso todavía no lo hablo. Sé: { $languages }.

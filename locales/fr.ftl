@@ -141,6 +141,8 @@ auto-state =
         [yes] Les réponses automatiques sont activées dans cette discussion. /auto off les arrête.
        *[no] Les réponses automatiques sont désactivées dans cette discussion. /auto on les active.
     }
+auto-unseen = Ici, Discord me cache les photos si on ne me mentionne pas. Pour /auto, mon hébergeur doit m'autoriser le « message content intent » (discord.message_content dans ma configuration).
+private-start = Dans ce groupe, je réponds seulement à qui demande, en privé. Ouvre une discussion avec moi, appuie sur Démarrer, puis redemande.
 admins-only = Seul un admin de cette discussion peut changer ça.
 language-set = Maintenant, je parle { $language }.
 language-unknown = Je ne parle pas encore cette langue. Je connais : { $languages }.

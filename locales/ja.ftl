@@ -137,6 +137,8 @@ auto-state =
         [yes] このチャットの自動返信はオンです。/auto off で止められます。
        *[no] このチャットの自動返信はオフです。/auto on で始められます。
     }
+auto-unseen = Discordでは、メンションされないかぎりここの写真が見えません。/auto を使うには、私を動かしている人が「message content intent」を許可する必要があります（設定の discord.message_content）。
+private-start = このグループでは、質問した人だけに個別チャットで答えます。私とのチャットを開いて「開始」を押してから、もう一度お試しください。
 admins-only = これを変えられるのは、このチャットの管理者だけです。
 language-set = これからは{ $language }で話します。
 language-unknown = その言語はまだ話せません。話せるのは：{ $languages }。

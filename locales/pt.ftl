@@ -141,6 +141,8 @@ auto-state =
         [yes] As respostas automáticas estão ligadas neste chat. /auto off desliga.
        *[no] As respostas automáticas estão desligadas neste chat. /auto on liga.
     }
+auto-unseen = O Discord esconde de mim as fotos daqui, a não ser que me mencionem. Para /auto, quem me hospeda precisa me permitir o “message content intent” (discord.message_content na minha configuração).
+private-start = Neste grupo respondo só a quem pergunta, em conversa privada. Abra uma comigo, toque em Iniciar e pergunte de novo.
 admins-only = Só um admin deste chat pode mudar isso.
 language-set = Agora eu falo { $language }.
 language-unknown = Esse idioma eu ainda não falo. Eu sei: { $languages }.
