@@ -254,6 +254,7 @@ impl Config {
             gender_sure: self.guess.gender_sure,
             person_rate: Rate { burst: person_burst, every: person_every },
             chat_rate: Rate { burst: chat_burst, every: chat_every },
+            at_once: self.inference.queue,
         }
     }
 

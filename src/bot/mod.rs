@@ -24,6 +24,7 @@ pub mod words;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 use url::Url;
 
@@ -136,6 +137,8 @@ pub struct BotOptions {
     pub gender_sure: f32,
     pub person_rate: Rate,
     pub chat_rate: Rate,
+    /// Photos that are fetched and looked at at once for chats; others wait for their turn.
+    pub at_once: usize,
 }
 
 /// What the bot holds: the workers, the way to files, what it keeps, the host's choices.
@@ -145,6 +148,9 @@ pub struct Bot {
     store: Arc<dyn Store>,
     options: BotOptions,
     fair_use: FairUse,
+    /// One permit for each photo of a chat that is looked at. Who posts a thousand at once waits
+    /// longer; without this the queue would be full, and they would be told to come back.
+    turns: Semaphore,
 }
 
 /// A face whose suggested square has less than this share of the photo's shorter side is worth a cut.
@@ -155,7 +161,8 @@ const ROOM: f32 = 1.8;
 impl Bot {
     pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
         let fair_use = FairUse::new(options.person_rate, options.chat_rate);
-        Self { pool, downloader, store, options, fair_use }
+        let turns = Semaphore::new(options.at_once.max(1));
+        Self { pool, downloader, store, options, fair_use, turns }
     }
 
     /// How to tell somebody a guess: the chat's language before the person's before the client's,
@@ -212,6 +219,13 @@ impl Bot {
         })
     }
 
+    /// As [`Bot::guess`], but a chat's photos wait for their turn.
+    async fn guess_in_turn(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
+        // The semaphore is never closed.
+        let _turn = self.turns.acquire().await;
+        self.guess(source, manners, options).await
+    }
+
     /// Answers one photo. Never fails: what goes wrong is told in the reply.
     pub async fn guess(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
         let (photo, outcome) = match self.look(source, Framing::Find).await {
@@ -251,6 +265,7 @@ impl Bot {
         manners: &Manners,
         options: ReplyOptions,
     ) -> Answer {
+        let _turn = self.turns.acquire().await;
         let answer = match action {
             Action::See => self.see(source, manners).await,
             Action::Crop(square) => self.cut(source, square, manners, options).await,

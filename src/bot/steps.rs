@@ -40,7 +40,7 @@ impl Bot {
     ) -> Option<D::Sent> {
         let count = photos.len();
         let options = shared(options, count);
-        let guess = |(index, photo)| async move { (index, self.guess(photo, manners, options.0).await) };
+        let guess = |(index, photo)| async move { (index, self.guess_in_turn(photo, manners, options.0).await) };
         let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
         let mut replies: Vec<Option<Reply>> = vec![None; count];
         let mut sent: Option<D::Sent> = None;
@@ -85,7 +85,7 @@ impl Bot {
         options: ReplyOptions,
     ) -> Answer {
         let options = shared(options, photos.len());
-        let replies = photos.into_iter().map(|photo| self.guess(photo, manners, options.0));
+        let replies = photos.into_iter().map(|photo| self.guess_in_turn(photo, manners, options.0));
         let replies = futures_util::future::join_all(replies).await.into_iter().map(Some).collect();
         self.complete(replies, asker, manners, options.1).await
     }

@@ -18,8 +18,6 @@ pub fn fit(answers: &[RawAnswer], labels: &[Label]) -> Calibration {
     if faces.is_empty() {
         return calibration;
     }
-    calibration.age_temperature =
-        lowest(|temperature| age_loss(&Calibration { age_temperature: temperature, ..calibration.clone() }, &faces));
     let common = lowest(|temperature| {
         gender_loss(
             &Calibration { gender_temperatures: [temperature; GENDER_AGES.len()], ..calibration.clone() },
@@ -55,15 +53,6 @@ pub fn held_out(answers: &[RawAnswer], labels: &[Label]) -> Scores {
     };
     let judged: Vec<(Estimate, Label)> = [(0, 1), (1, 0)].into_iter().flat_map(judged).collect();
     scores(&judged.iter().map(|(estimate, label)| (estimate, label)).collect::<Vec<Pair<'_>>>())
-}
-
-/// Minus the log likelihood of the labelled years.
-fn age_loss(calibration: &Calibration, faces: &[(&RawAnswer, &Label)]) -> f64 {
-    let loss = |(answer, label): &(&RawAnswer, &Label)| {
-        let year = (label.age.max(0.0) as usize).min(answer.age_probabilities.len() - 1);
-        -f64::from(calibration.apply(answer).age_probabilities[year].max(1e-6)).ln()
-    };
-    faces.iter().map(loss).sum()
 }
 
 /// Minus the log likelihood of the labelled genders.

@@ -1,9 +1,9 @@
 //! From the network's raw answer to one that means what it says.
 //!
-//! Three corrections, fitted by [`crate::evaluation::calibration`] on faces that the network did not
-//! learn from: a temperature of the age distribution and, by guessed age, of the gender (Guo et al.
-//! 2017), and the ends of the age interval by true age, so that it holds at every age and not only
-//! on average (label-conditional conformal prediction, Vovk 2012).
+//! Two corrections, fitted by [`crate::evaluation::calibration`] on faces that the network did not
+//! learn from: a temperature of the gender by guessed age (Guo et al. 2017), and the ends of the age
+//! interval by true age, so that it holds at every age and not only on average (label-conditional
+//! conformal prediction, Vovk 2012).
 
 use serde::{Deserialize, Serialize};
 
@@ -27,8 +27,6 @@ pub struct RawAnswer {
 /// Corrections of raw answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Divides the age logits.
-    pub age_temperature: f32,
     /// Divide the gender logit; one for each of [`GENDER_AGES`], linear between them.
     pub gender_temperatures: [f32; GENDER_AGES.len()],
     /// The interval keeps the ages below which at least the first and at most the second share of
@@ -40,7 +38,6 @@ pub struct Calibration {
 impl Default for Calibration {
     fn default() -> Self {
         Self {
-            age_temperature: 1.0,
             gender_temperatures: [1.0; GENDER_AGES.len()],
             interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()],
         }
@@ -52,14 +49,12 @@ impl Calibration {
     pub fn is_sound(&self) -> bool {
         let temperature = |value: &f32| (0.05..=20.0).contains(value);
         let shares = |(low, high): &(f32, f32)| *low > 0.0 && *low < 0.5 && *high > 0.5 && *high < 1.0;
-        temperature(&self.age_temperature)
-            && self.gender_temperatures.iter().all(temperature)
-            && self.interval_shares.iter().all(shares)
+        self.gender_temperatures.iter().all(temperature) && self.interval_shares.iter().all(shares)
     }
 
     /// The corrected answer.
     pub fn apply(&self, raw: &RawAnswer) -> Estimate {
-        let age_probabilities = tempered(&raw.age_probabilities, self.age_temperature);
+        let age_probabilities = raw.age_probabilities;
         let guess = quantile(&age_probabilities, 0.5);
         let temperature = between(&GENDER_AGES, &self.gender_temperatures, guess);
         let age_interval = self.interval(&age_probabilities, guess);
@@ -93,14 +88,6 @@ impl Calibration {
         let high = high.map_or(oldest, |pair| crossing((pair[1].0, pair[1].2), (pair[0].0, pair[0].2.max(0.0))));
         (low.clamp(0.0, guess), high.clamp(guess, oldest))
     }
-}
-
-/// Probabilities to the power of 1 / temperature, normalised, which is what dividing the logits
-/// does.
-fn tempered(probabilities: &[f32; AGES], temperature: f32) -> [f32; AGES] {
-    let powers = probabilities.map(|p| p.powf(1.0 / temperature));
-    let sum: f32 = powers.iter().sum();
-    powers.map(|p| p / sum)
 }
 
 /// The age below which `share` of the distribution lies, each year's probability being spread

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use faceguesser::bot::Bot;
+use faceguesser::bot::sqlite::Sqlite;
+use faceguesser::config::Config;
 use faceguesser::inference::pool::Analyser;
 use faceguesser::inference::{Analysis, Framing, InferenceError, Pool, PoolOptions};
-use faceguesser::photo::{DecodeLimits, DownloadLimits, Downloader};
+use faceguesser::photo::{DownloadLimits, Downloader};
 use faceguesser::platform::web::{self, WebOptions};
 use futures_util::stream;
 use reqwest::multipart::{Form, Part};
@@ -97,7 +99,7 @@ impl Analyser for Scripted {
             self.0.wait();
             self.0.wait();
         }
-        photos.iter().map(|_| Ok(Analysis { width: 1, height: 1, faces: Vec::new() })).collect()
+        photos.iter().map(|_| Ok(Analysis { width: 1, height: 1, faces: Vec::new(), help: None })).collect()
     }
 }
 
@@ -107,7 +109,7 @@ fn scripted() -> (Arc<Bot>, Arc<Scripted>) {
     let options = PoolOptions { workers: 1, queue: 1, batch: 1, deadline: Duration::from_secs(60) };
     let pool = Arc::new(Pool::start(script.clone(), options).unwrap());
     let downloader = Downloader::new(DownloadLimits::default()).unwrap();
-    (Arc::new(Bot::new(pool, downloader, DecodeLimits::default(), 0.5)), script)
+    (Arc::new(Bot::new(pool, downloader, Arc::new(Sqlite::in_memory().unwrap()), Config::load(None, []).unwrap().bot_options())), script)
 }
 
 async fn meet(script: &Arc<Scripted>) {
