@@ -171,3 +171,113 @@ fn single(analysis: &Analysis, asker: PersonId, manners: &Manners) -> Vec<Vec<Bu
     buttons.push(delete(asker, manners));
     vec![buttons]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use bytes::Bytes;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::bot::people::Platform;
+    use crate::bot::sqlite::Sqlite;
+    use crate::bot::{CardWhen, Tone};
+    use crate::config::Config;
+    use crate::inference::pool::Analyser;
+    use crate::inference::{Framing, InferenceError, Pool, PoolOptions};
+    use crate::photo::{DownloadLimits, Downloader};
+
+    const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };
+    const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardWhen::Never, max_cards: 1 };
+
+    /// Answers a photo when its first byte has been let through.
+    struct Gate(Mutex<std::sync::mpsc::Receiver<u8>>, Mutex<Vec<u8>>);
+
+    impl Analyser for Gate {
+        fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+            let through = |photo: &Bytes| {
+                while !self.1.lock().unwrap().contains(&photo[0]) {
+                    let next = self.0.lock().unwrap().recv();
+                    self.1.lock().unwrap().push(next.unwrap());
+                }
+            };
+            photos.iter().for_each(|(photo, _)| through(photo));
+            photos.iter().map(|_| Ok(Analysis { width: 1, height: 1, faces: Vec::new(), help: None })).collect()
+        }
+    }
+
+    fn bot() -> (Arc<Bot>, std::sync::mpsc::Sender<u8>) {
+        let (open, gate) = std::sync::mpsc::channel();
+        let options = PoolOptions { workers: 1, queue: 9, batch: 1, deadline: Duration::from_secs(600) };
+        let pool = Pool::start(Arc::new(Gate(Mutex::new(gate), Mutex::default())), options).unwrap();
+        let downloader = Downloader::new(DownloadLimits::default()).unwrap();
+        let options = Config::load(None, []).unwrap().bot_options();
+        (Arc::new(Bot::new(Arc::new(pool), downloader, Arc::new(Sqlite::in_memory().unwrap()), options)), open)
+    }
+
+    /// Tells what was posted and edited.
+    struct Desk(UnboundedSender<(&'static str, Answer)>);
+
+    impl Delivery for Desk {
+        type Sent = ();
+
+        async fn post(&self, answer: &Answer) -> Option<()> {
+            self.0.send(("post", answer.clone())).ok()
+        }
+
+        async fn edit(&self, (): &(), answer: &Answer) {
+            self.0.send(("edit", answer.clone())).unwrap();
+        }
+    }
+
+    fn deliver(bot: &Arc<Bot>, photos: &[u8]) -> UnboundedReceiver<(&'static str, Answer)> {
+        let (sender, told) = unbounded_channel();
+        let photos = photos.iter().map(|first| PhotoSource::Bytes(vec![*first].into())).collect();
+        let bot = bot.clone();
+        tokio::spawn(async move {
+            bot.deliver(photos, ASKER, &Manners::plain(0.5), OPTIONS, &Desk(sender)).await;
+        });
+        told
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_album_that_takes_long_is_told_as_it_comes() {
+        // The clock stands still while a blocking task runs: it moves when the test says so.
+        let (_still, held) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || held.recv());
+        let (bot, open) = bot();
+        open.send(1).unwrap();
+        let mut told = deliver(&bot, &[1, 2]);
+        tokio::task::yield_now().await;
+        tokio::time::advance(PATIENCE).await;
+        let (how, first) = told.recv().await.unwrap();
+        assert_eq!(how, "post");
+        assert!(first.text.ends_with("Photo 2: still looking …"), "{}", first.text);
+        open.send(2).unwrap();
+        loop {
+            let (how, answer) = told.recv().await.unwrap();
+            assert_eq!(how, "edit");
+            if !answer.buttons.is_empty() {
+                let expected = [Action::Delete { asker: ASKER }];
+                assert_eq!(answer.buttons[0].iter().map(|button| button.action).collect::<Vec<_>>(), expected);
+                assert!(answer.text.contains("Photo 2: I can't find a face"), "{}", answer.text);
+                assert_eq!(answer.tone, Tone::Plain);
+                break;
+            }
+        }
+        assert!(told.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_quick_is_posted_once_and_whole() {
+        let (bot, open) = bot();
+        open.send(1).unwrap();
+        let mut told = deliver(&bot, &[1]);
+        let (how, answer) = told.recv().await.unwrap();
+        assert!(how == "post" && answer.text.starts_with("I can't find a face"), "{}", answer.text);
+        let actions: Vec<Action> = answer.buttons[0].iter().map(|button| button.action).collect();
+        assert_eq!(actions, [Action::Anyway, Action::Delete { asker: ASKER }]);
+        assert!(told.recv().await.is_none());
+    }
+}

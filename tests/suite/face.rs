@@ -168,7 +168,7 @@ fn every_condition_is_met_as_well_as_by_the_yardstick() {
         let at = ((640 - side as i64) / 2, (480 - side as i64) / 2);
         let found = faces.iter().filter(|face| {
             let picture = change(pasted(face, side, at, (640, 480)));
-            finder.find(&picture).unwrap().iter().any(|found| {
+            finder.find(&picture).unwrap().faces.iter().any(|found| {
                 let bounds = found.bounds;
                 let centre = (bounds.x + bounds.w / 2.0, bounds.y + bounds.h / 2.0);
                 let middle = (picture.width() as f32 / 2.0, picture.height() as f32 / 2.0);
