@@ -212,3 +212,56 @@ fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): 
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::face::CropFrame;
+
+    /// Left half dark, right half light.
+    fn halves(width: u32, height: u32) -> Vec<u8> {
+        let picture = RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([20; 3]) } else { Rgb([220; 3]) });
+        encoded(&picture).unwrap()
+    }
+
+    fn opened(jpeg: &[u8]) -> RgbImage {
+        image::load_from_memory(jpeg).unwrap().to_rgb8()
+    }
+
+    #[test]
+    fn the_suggested_square_is_cut_where_it_was_suggested_and_stays_inside() {
+        let limits = DecodeLimits::default();
+        let photo = halves(400, 200);
+        let cut_of = |left, top, side| opened(&cut(&photo, &limits, Square { left, top, side }).unwrap());
+        let right = cut_of(5000, 0, 2500);
+        assert_eq!(right.dimensions(), (100, 100));
+        assert!(right.pixels().all(|pixel| pixel.0[0] > 200));
+        // A square that a foreign photo would not hold.
+        assert_eq!(cut_of(10_000, 10_000, 10_000).dimensions(), (200, 200));
+        assert_eq!(cut_of(0, 0, 1).dimensions(), (1, 1));
+    }
+
+    #[test]
+    fn what_the_network_sees_stands_beside_a_curve_that_peaks_at_the_guess() {
+        let luma = image::GrayImage::from_fn(128, 128, |x, _| image::Luma([x as u8 * 2]));
+        let crop = FaceCrop::cut(&luma, &CropFrame::whole(&luma));
+        let age_probabilities = std::array::from_fn(|year| if year == 30 { 0.6 } else { 0.004 });
+        let estimate = Estimate { age_probabilities, female_probability: 0.5, age_interval: (20.0, 40.0) };
+        let picture = opened(&draw_seen(&crop, &estimate).unwrap());
+        assert_eq!(picture.height(), 384);
+        assert!(picture.get_pixel(10, 200).0[0] < 20 && picture.get_pixel(375, 200).0[0] > 230);
+        // The column of year 28 is low, that of year 30 beside the line of the guess is ink.
+        let column = |year: u32| picture.get_pixel(384 + 30 + year * 5, 100).0;
+        assert!(column(28)[0] < 60 && column(30)[0] > 200, "{:?} {:?}", column(28), column(30));
+    }
+
+    #[test]
+    fn a_sheet_shows_all_pictures_in_two_columns() {
+        let pictures: Vec<(usize, Vec<u8>)> = (1..4).map(|number| (number, halves(300 * number as u32, 300))).collect();
+        let sheet = opened(&sheet(&pictures, &DecodeLimits::default()).unwrap());
+        assert_eq!(sheet.dimensions(), (2 * 640 + 8, 2 * 640 + 8));
+        // The second picture's right half, upper row, right column.
+        assert!(sheet.get_pixel(640 + 8 + 600, 320).0[0] > 180);
+        assert!(sheet.get_pixel(640 + 8 + 320, 1200).0[0] < 60);
+    }
+}
