@@ -8,10 +8,10 @@ use super::guest::{Guest, Visit};
 use super::handler::{Handler, Place};
 use super::photos::Photos;
 use super::rest::{Callback, RestError, Ticket};
+use crate::bot::Problem;
 use crate::bot::actions::{Action, Setting};
 use crate::bot::commands::Pressed;
 use crate::bot::people::Platform;
-use crate::bot::{Answer, Problem};
 
 impl Handler {
     /// Acts on a button.
@@ -60,12 +60,12 @@ impl Handler {
             let photos = self.photo_of(reply).await?;
             let source = photos.sources(&self.hosts).into_iter().next().ok_or(Problem::Gone)?;
             self.may_look(&guest.asker, photos.author, 1).await?;
-            Ok(source)
+            Ok::<_, Problem>(source)
         };
         let alone = reply.flags.is_some_and(|flags| flags.contains(MessageFlags::EPHEMERAL));
-        let (answer, alone): (Answer, bool) = match found.await {
+        let (answer, alone) = match found.await {
             Ok(source) => (self.bot.look_again(action, source, &manners, REPLY).await, alone),
-            Err(problem) => (Problem::told(&problem, manners.language).into(), true),
+            Err(problem) => (problem.told(manners.language).into(), true),
         };
         self.send(&answer, Place::FollowUp { on: to, alone }).await.map(drop)
     }
