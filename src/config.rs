@@ -65,6 +65,8 @@ pub struct Discord {
     /// Channels in which every picture is answered.
     #[serde(deserialize_with = "ids")]
     pub channels: Vec<u64>,
+    /// Whether the privileged message content intent is asked for; a list of channels implies it.
+    pub message_content: bool,
     pub api_base: Url,
     /// The gateway's address; `None` asks the API.
     #[serde(deserialize_with = "empty_is_none")]

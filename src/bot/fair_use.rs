@@ -25,8 +25,8 @@ pub struct Rate {
 pub enum Refusal {
     /// To be told: the first since the last photo that was answered.
     Told { wait: Duration },
-    /// Not to be told again.
-    Silent,
+    /// Not to be told again, unless they asked so that silence is no answer.
+    Silent { wait: Duration },
 }
 
 /// The buckets of everybody who came lately.
@@ -77,7 +77,7 @@ impl FairUse {
             let wait = (bucket.full_at + wanted).saturating_duration_since(now + room);
             if wait > Duration::ZERO {
                 let told = std::mem::replace(&mut bucket.told, true);
-                return Err(if told { Refusal::Silent } else { Refusal::Told { wait } });
+                return Err(if told { Refusal::Silent { wait } } else { Refusal::Told { wait } });
             }
         }
         for (owner, rate) in owners.into_iter().filter(|(_, rate)| rate.burst > 0) {
@@ -107,7 +107,7 @@ mod tests {
         let fair = FairUse::new(rate(2, 10), rate(100, 1));
         assert_eq!((fair.take(&asker(1, 1), 1), fair.take(&asker(1, 1), 1)), (Ok(()), Ok(())));
         assert_eq!(fair.take(&asker(1, 1), 1), Err(Refusal::Told { wait: Duration::from_secs(10) }));
-        assert_eq!(fair.take(&asker(1, 2), 1), Err(Refusal::Silent));
+        assert_eq!(fair.take(&asker(1, 2), 1), Err(Refusal::Silent { wait: Duration::from_secs(10) }));
         assert_eq!(fair.take(&asker(2, 1), 1), Ok(()));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(fair.take(&asker(1, 1), 1), Ok(()));

@@ -215,7 +215,18 @@ impl Bot {
                 info!(person = ?asker.person, chat = ?asker.chat, wait_s = wait.as_secs(), "too many photos");
                 Some(Problem::TooOften { wait })
             }
-            Refusal::Silent => None,
+            Refusal::Silent { .. } => None,
+        })
+    }
+
+    /// As [`Bot::admit`], where silence is no answer: commands, and presses of buttons.
+    ///
+    /// # Errors
+    /// What to tell the asker, told before or not.
+    pub fn admit_aloud(&self, asker: &Asker, photos: usize) -> Result<(), Problem> {
+        let photos = u32::try_from(photos).unwrap_or(u32::MAX);
+        self.fair_use.take(asker, photos).map_err(|refusal| match refusal {
+            Refusal::Told { wait } | Refusal::Silent { wait } => Problem::TooOften { wait },
         })
     }
 

@@ -3,32 +3,11 @@
 use image::GenericImageView;
 use serde_json::{Value, json};
 
-use crate::support::discord::{BOT_ID, Discord, SESSION, TOKEN};
+use crate::support::discord::{BOT_ID, Discord, SESSION, TOKEN, connected, words};
 use crate::support::inbox::Asked;
-use crate::support::program::Program;
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 const REPLY: &str = "post /channels/77/messages";
-
-/// The program, connected.
-async fn connected(variables: &[(&str, &str)]) -> (Discord, Program) {
-    let mut discord = Discord::start().await;
-    let base = format!("{}/api/v10", discord.base());
-    let mut all = vec![
-        ("FACEGUESSER__DISCORD__TOKEN", TOKEN),
-        ("FACEGUESSER__DISCORD__API_BASE", &base),
-        ("FACEGUESSER__WEB__ENABLED", "false"),
-    ];
-    all.extend_from_slice(variables);
-    let program = Program::start(&all);
-    discord.inbox.next("identify").await;
-    discord.inbox.next("put /applications").await;
-    (discord, program)
-}
-
-fn content(asked: &Asked) -> &str {
-    asked.body["content"].as_str().unwrap()
-}
 
 /// Replies to that message, and pings nobody.
 fn assert_is_quiet_reply_to(asked: &Asked, message: &Value) {
@@ -45,7 +24,7 @@ async fn a_photo_in_a_direct_message_is_answered_quietly() {
     discord.dispatch("MESSAGE_CREATE", message.clone());
     discord.inbox.next("post /channels/77/typing").await;
     let reply = discord.inbox.next(REPLY).await;
-    assert!(content(&reply).contains(" of about ") && content(&reply).contains("likely"), "{reply:?}");
+    assert!(words(&reply).contains(" of about ") && words(&reply).contains("likely"), "{reply:?}");
     assert_is_quiet_reply_to(&reply, &message);
     discord.inbox.next("heartbeat").await;
     program.terminate();
@@ -60,7 +39,7 @@ async fn several_faces_come_numbered_with_a_described_picture() {
     discord.shelf.put("group.jpg", photo_with_faces(3));
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("group.jpg", "image/jpeg")], None));
     let reply = discord.inbox.next(REPLY).await;
-    assert!(content(&reply).starts_with("I see 3 faces") && content(&reply).contains("\n3. "), "{reply:?}");
+    assert!(words(&reply).starts_with("I see 3 faces") && words(&reply).contains("\n3. "), "{reply:?}");
     let described = reply.body["attachments"][0]["description"].as_str().unwrap();
     assert!(described.contains("box 3"), "{described}");
     let picture = image::load_from_memory(&reply.files["files[0]"]).unwrap();
@@ -75,7 +54,7 @@ async fn pictures_of_one_message_share_one_reply() {
     let pictures = ["one.jpg", "two.jpg"].map(|name| discord.attachment(name, "image/jpeg"));
     discord.dispatch("MESSAGE_CREATE", discord.message("", pictures.into(), None));
     let reply = discord.inbox.next(REPLY).await;
-    let (first, second) = content(&reply).split_once("\n\n").unwrap();
+    let (first, second) = words(&reply).split_once("\n\n").unwrap();
     assert!(first.starts_with("Photo 1: ") && first.contains(" of about "), "{first}");
     assert!(second.starts_with("Photo 2: I can't find a face"), "{second}");
 }
@@ -95,17 +74,17 @@ async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
         ("empty.jpg", "can't find a face"),
         ("gone.jpg", "no longer there"),
     ];
-    for (name, words) in cases {
+    for (name, part) in cases {
         let message = discord.message("", vec![discord.attachment(name, "image/jpeg")], None);
         discord.dispatch("MESSAGE_CREATE", message.clone());
         let reply = discord.inbox.next(REPLY).await;
-        assert!(content(&reply).contains(words), "{name}: {reply:?}");
+        assert!(words(&reply).contains(part), "{name}: {reply:?}");
         assert_is_quiet_reply_to(&reply, &message);
     }
     let mut elsewhere = discord.attachment("text.jpg", "image/jpeg");
     elsewhere["url"] = "http://localhost:1/inside.jpg".into();
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![elsewhere], None));
-    assert!(content(&discord.inbox.next(REPLY).await).contains("only fetch photos that were uploaded here"));
+    assert!(words(&discord.inbox.next(REPLY).await).contains("only fetch photos that were uploaded here"));
     assert!(program.is_running());
 }
 
@@ -141,71 +120,23 @@ async fn in_a_server_only_mentions_and_listed_channels_are_answered() {
         move |asked: &Asked| asked.what == REPLY && asked.body["message_reference"]["message_id"] == id
     };
     let reply = discord.inbox.wait("the reply to the mention", about(&mention)).await;
-    assert!(content(&reply).contains(" of about "), "{reply:?}");
+    assert!(words(&reply).contains(" of about "), "{reply:?}");
     let reply = discord.inbox.wait("the reply to the bare mention", about(&bare)).await;
-    assert!(content(&reply).contains("no picture") && content(&reply).contains("/guess"), "{reply:?}");
+    assert!(words(&reply).contains("no picture") && words(&reply).contains("/guess"), "{reply:?}");
     assert!(discord.inbox.left("post /channels/77/messages").is_empty());
     assert!(discord.inbox.left("post /channels/88/messages").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_a_list_of_channels_asks_for_the_privileged_intent() {
+async fn only_automatic_replies_ask_for_the_privileged_intent() {
     const MESSAGE_CONTENT: u64 = 1 << 15;
-    for (channels, wanted) in [("", false), ("88", true)] {
+    let channels = ("FACEGUESSER__DISCORD__CHANNELS", "88");
+    let content = ("FACEGUESSER__DISCORD__MESSAGE_CONTENT", "true");
+    for (variables, wanted) in [(vec![], false), (vec![channels], true), (vec![content], true)] {
         let mut discord = Discord::start().await;
-        let base = discord.base();
-        let _program = Program::start(&[
-            ("DISCORD_TOKEN", TOKEN),
-            ("FACEGUESSER__DISCORD__API_BASE", &base),
-            ("FACEGUESSER__DISCORD__CHANNELS", channels),
-            ("FACEGUESSER__WEB__ENABLED", "false"),
-        ]);
+        let _program = discord.program(&variables);
         let intents = discord.inbox.next("identify").await.body["intents"].as_u64().unwrap();
-        assert_eq!(intents & MESSAGE_CONTENT != 0, wanted, "{channels}: {intents:b}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn commands_are_deferred_at_once_and_then_answered() {
-    let (mut discord, _program) = connected(&[]).await;
-    let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
-    let picture = discord.attachment("slow.jpg", "image/jpeg");
-    let id = picture["id"].as_str().unwrap().to_owned();
-    let guess = json!({
-        "id": "1", "name": "guess", "type": 1, "options": [{ "name": "photo", "type": 11, "value": id }],
-        "resolved": { "attachments": { id: picture } }
-    });
-    discord.dispatch("INTERACTION_CREATE", discord.interaction(guess));
-    let deferred = discord.inbox.next("post /interactions/").await;
-    assert_eq!(deferred.body["type"], 5, "{deferred:?}");
-    assert_eq!(deferred.body["data"]["flags"].as_u64().unwrap_or(0) & 64, 0, "the answer is for everybody");
-    gate.send(true).unwrap();
-    let edited = discord.inbox.next(&format!("patch /webhooks/{BOT_ID}/interaction-token/messages/@original")).await;
-    assert!(content(&edited).contains(" of about "), "{edited:?}");
-
-    // The message command is answered to the asker alone: it is somebody else's photo.
-    discord.shelf.put("theirs.jpg", photo_with_a_face());
-    let message = discord.message("", vec![discord.attachment("theirs.jpg", "image/jpeg")], None);
-    let target = message["id"].as_str().unwrap().to_owned();
-    let menu = json!({
-        "id": "2", "name": "Guess age", "type": 3, "target_id": &target, "resolved": { "messages": { &target: message } }
-    });
-    discord.dispatch("INTERACTION_CREATE", discord.interaction(menu.clone()));
-    let deferred = discord.inbox.next("post /interactions/").await;
-    assert_eq!((&deferred.body["type"], &deferred.body["data"]["flags"]), (&json!(5), &json!(64)), "{deferred:?}");
-    assert!(content(&discord.inbox.next("patch /webhooks/").await).contains(" of about "));
-
-    let mut without = menu;
-    without["resolved"]["messages"][&target]["attachments"] = json!([]);
-    discord.dispatch("INTERACTION_CREATE", discord.interaction(without));
-    let told = discord.inbox.next("post /interactions/").await;
-    assert!(told.body["data"]["content"].as_str().unwrap().contains("no picture"), "{told:?}");
-
-    for (name, words) in [("help", "128×128"), ("privacy", "not stored")] {
-        discord.dispatch("INTERACTION_CREATE", discord.interaction(json!({ "id": "3", "name": name, "type": 1 })));
-        let told = discord.inbox.next("post /interactions/").await;
-        assert!(told.body["data"]["content"].as_str().unwrap().contains(words), "{told:?}");
-        assert_eq!((&told.body["type"], &told.body["data"]["flags"]), (&json!(4), &json!(64)));
+        assert_eq!(intents & MESSAGE_CONTENT != 0, wanted, "{variables:?}: {intents:b}");
     }
 }
 
@@ -217,7 +148,7 @@ async fn a_lost_connection_is_resumed_and_nothing_is_missed() {
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None));
     let resume = discord.inbox.next("resume").await;
     assert_eq!(resume.body["session_id"], SESSION);
-    assert!(content(&discord.inbox.next(REPLY).await).contains(" of about "));
+    assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -231,7 +162,7 @@ async fn work_in_flight_is_answered_when_the_program_is_told_to_stop() {
     discord.inbox.next("gateway closed").await;
     assert!(program.is_running());
     gate.send(true).unwrap();
-    assert!(content(&discord.inbox.next(REPLY).await).contains(" of about "));
+    assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
     let (status, log) = program.finished().await;
     assert!(status.success(), "{log}");
 }
@@ -239,12 +170,7 @@ async fn work_in_flight_is_answered_when_the_program_is_told_to_stop() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_or_intent_is_explained() {
     let discord = Discord::start().await;
-    let base = discord.base();
-    let program = Program::start(&[
-        ("FACEGUESSER__DISCORD__TOKEN", "a.wrong.token"),
-        ("FACEGUESSER__DISCORD__API_BASE", &base),
-        ("FACEGUESSER__WEB__ENABLED", "false"),
-    ]);
+    let program = discord.program(&[("FACEGUESSER__DISCORD__TOKEN", "a.wrong.token")]);
     let (status, log) = program.finished().await;
     assert_eq!(status.code(), Some(1), "{log}");
     assert!(log.contains("Discord refuses the token") && !log.contains("a.wrong.token"), "{log}");

@@ -1,47 +1,135 @@
-//! Messages and commands in, replies out.
-//!
-//! A message is answered in a direct message, when it mentions the bot, and in the configured
-//! channels when it holds a picture. Nobody is pinged by a reply.
+//! Events in; who of its neighbours answers them.
 
 use std::sync::{Arc, OnceLock};
 
-use serde_json::{Value, json};
 use serenity::all::{
-    Attachment, ChannelId, CommandInteraction, Context, CreateAttachment, CreateInteractionResponse,
-    CreateInteractionResponseMessage, EventHandler, Interaction, Message, Ready, Typing, UserId,
+    ApplicationId, ChannelId, Context, EventHandler, GuildId, Interaction, Message, MessageId, Ready, UserId,
 };
 use serenity::async_trait;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
-use url::Url;
 
-use super::{DiscordOptions, commands};
-use crate::bot::commands::{Command, Standing};
-use crate::bot::people::{Asker, ChatId, PersonId, Platform};
-use crate::bot::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions};
+use super::DiscordOptions;
+use super::body::{Body, Dress};
+use super::commands;
+use super::memory::Memory;
+use super::photos::Photos;
+use super::rest::{Rest, RestError, Ticket};
+use crate::bot::{Answer, Bot};
 use crate::photo::Hosts;
 
-/// Discord's limits of one message.
-const MAX_CHARACTERS: usize = 2000;
-const MAX_ATTACHMENTS: usize = 10;
-/// The most characters of a file's alternative text.
-const MAX_DESCRIPTION: usize = 1024;
+/// Replies that are remembered, a few dozen bytes each; the photos of answered commands, with their
+/// links of some 300 bytes; and channels.
+const REPLIES: usize = 10_000;
+const PHOTOS: usize = 5_000;
+const CHANNELS: usize = 10_000;
 
-const REPLY: ReplyOptions =
-    ReplyOptions { max_characters: MAX_CHARACTERS, card: CardWhen::SeveralFaces, max_cards: MAX_ATTACHMENTS };
+/// Where an answer goes.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    ReplyTo(&'a Message),
+    /// In place of one that was posted.
+    Edit(ChannelId, MessageId),
+    /// In place of an interaction's deferred answer.
+    Original(&'a Ticket),
+    /// Beside it; `alone`: for the one who pressed.
+    FollowUp {
+        on: &'a Ticket,
+        alone: bool,
+    },
+}
 
+/// What all events share.
 pub(super) struct Handler {
-    bot: Arc<Bot>,
-    channels: Vec<ChannelId>,
-    hosts: Hosts,
+    pub bot: Arc<Bot>,
+    pub rest: Rest,
+    pub hosts: Hosts,
+    /// Channels in which every picture is answered, as the host wishes.
+    pub channels: Vec<ChannelId>,
+    /// Whether messages that do not speak to the bot arrive with their pictures.
+    pub sees_messages: bool,
     replies: TaskTracker,
     /// The bot's own user, once Discord has told.
-    me: OnceLock<UserId>,
+    pub me: OnceLock<UserId>,
+    /// The reply to a message.
+    pub replied: Memory<MessageId, (ChannelId, MessageId)>,
+    /// Messages that were deleted lately, perhaps while their photos were looked at.
+    pub deleted: Memory<MessageId, ()>,
+    /// The photo that an answer to a command is about: no message holds it.
+    pub photos: Memory<MessageId, Photos>,
+    /// The channels of threads, and that other channels are none.
+    pub parents: Memory<ChannelId, Option<ChannelId>>,
 }
 
 impl Handler {
-    pub(super) fn new(bot: Arc<Bot>, options: &DiscordOptions, replies: TaskTracker) -> Self {
-        Self { bot, channels: options.channels.clone(), hosts: options.hosts(), replies, me: OnceLock::new() }
+    pub(super) fn new(bot: Arc<Bot>, rest: Rest, options: &DiscordOptions, replies: TaskTracker) -> Self {
+        Self {
+            bot,
+            rest,
+            hosts: options.hosts(),
+            channels: options.channels.clone(),
+            sees_messages: options.sees_messages(),
+            replies,
+            me: OnceLock::new(),
+            replied: Memory::of(REPLIES),
+            deleted: Memory::of(REPLIES),
+            photos: Memory::of(PHOTOS),
+            parents: Memory::of(CHANNELS),
+        }
+    }
+
+    /// Tells Discord the commands, if what it knows of them is something else: whoever registers
+    /// them needlessly at every start is refused on some days.
+    async fn register(&self, application: ApplicationId) -> Result<(), RestError> {
+        let wanted = commands::all();
+        if commands::same(&self.rest.commands(application).await?, &wanted) {
+            return Ok(());
+        }
+        self.rest.set_commands(application, &wanted).await?;
+        info!("Discord was told the commands");
+        Ok(())
+    }
+
+    /// Deletes the reply to a message that is gone.
+    async fn follow(&self, message: MessageId) {
+        self.deleted.keep(message, ());
+        if let Some((channel, reply)) = self.replied.get(message) {
+            self.take_back(channel, reply).await;
+        }
+    }
+
+    /// Sends an answer in its best dress, or in what the permissions there leave of it.
+    pub(super) async fn send(&self, answer: &Answer, place: Place<'_>) -> Result<MessageId, RestError> {
+        let mut sent = self.send_once(Body::of(answer), place).await;
+        let best = Body::of(answer).json;
+        for plainer in [Dress::Files, Dress::Words].map(|dress| Body::dressed(answer, dress)) {
+            match &sent {
+                Err(error) if error.is_forbidden() && plainer.json != best => {
+                    sent = self.send_once(plainer, place).await;
+                }
+                _ => break,
+            }
+        }
+        sent
+    }
+
+    async fn send_once(&self, body: Body, place: Place<'_>) -> Result<MessageId, RestError> {
+        match place {
+            Place::ReplyTo(message) => {
+                self.rest.post(message.channel_id, &body.reply_to(message.id), message.id.get()).await
+            }
+            Place::Edit(channel, message) => self.rest.edit(channel, message, &body).await,
+            Place::Original(interaction) => self.rest.edit_original(interaction, &body).await,
+            Place::FollowUp { on, alone } => self.rest.follow_up(on, &body.seen_by_one(alone)).await,
+        }
+    }
+
+    /// Deletes a reply; it may be gone already.
+    pub(super) async fn take_back(&self, channel: ChannelId, reply: MessageId) {
+        match self.rest.delete(channel, reply).await {
+            Err(error) if !error.is_gone() => warn!(%error, "a reply could not be deleted on Discord"),
+            _ => {}
+        }
     }
 }
 
@@ -52,172 +140,38 @@ impl EventHandler for Handler {
         self.me.get_or_init(|| ready.user.id);
         info!(%shard, guilds = ready.guilds.len(), "Discord is connected");
         if shard.get() == 0
-            && let Err(error) = context.http.create_global_commands(&commands::all()).await
+            && let Err(error) = self.register(ready.application.id).await
         {
             warn!(%error, "the commands could not be registered with Discord");
         }
     }
 
-    async fn message(&self, context: Context, message: Message) {
+    async fn message(&self, _: Context, message: Message) {
         let _under_way = self.replies.token();
-        if message.author.bot || message.webhook_id.is_some() {
-            return;
-        }
-        if let Some(answer) = self.answer(&context, &message).await
-            && let Err(error) = send(&context, &message, answer).await
-        {
-            warn!(%error, "a reply could not be sent to Discord");
-        }
+        self.hear(&message).await;
     }
 
-    async fn interaction_create(&self, context: Context, interaction: Interaction) {
+    async fn message_delete(&self, _: Context, _: ChannelId, message: MessageId, _: Option<GuildId>) {
         let _under_way = self.replies.token();
-        let Interaction::Command(command) = interaction else { return };
-        if let Err(error) = self.command(&context, &command).await {
-            warn!(%error, command = command.data.name, "a command could not be answered on Discord");
+        self.follow(message).await;
+    }
+
+    async fn message_delete_bulk(&self, _: Context, _: ChannelId, messages: Vec<MessageId>, _: Option<GuildId>) {
+        let _under_way = self.replies.token();
+        for message in messages {
+            self.follow(message).await;
         }
     }
-}
 
-impl Handler {
-    /// What to say to a message: nothing, unless it holds a picture for the bot or speaks to it.
-    async fn answer(&self, context: &Context, message: &Message) -> Option<Answer> {
-        let me = self.me.get().copied();
-        let direct = message.guild_id.is_none();
-        let photos = if direct || message.mentions.iter().any(|user| Some(user.id) == me) {
-            addressed_photos(message, me)
-        } else if self.channels.contains(&message.channel_id) {
-            message.attachments.iter().filter(|one| is_picture(one)).collect()
-        } else {
-            return None;
+    async fn interaction_create(&self, _: Context, interaction: Interaction) {
+        let _under_way = self.replies.token();
+        let (answered, what) = match &interaction {
+            Interaction::Command(command) => (self.command(command).await, "a command"),
+            Interaction::Component(pressed) => (self.press(pressed).await, "a button"),
+            _ => return,
         };
-        if !photos.is_empty() {
-            let _typing = Typing::start(context.http.clone(), message.channel_id);
-            let asker = asker(message.author.id, message.channel_id);
-            let manners = self.bot.manners(&asker).await;
-            return Some(self.bot.answer(self.sources(&photos), asker.person, &manners, REPLY).await);
-        }
-        // A reply to the bot mentions it too, but "thanks" wants no lecture.
-        let by_name = me.is_some_and(|me| message.content.contains(&format!("<@{me}>")));
-        match (direct, by_name) {
-            (true, _) => {
-                Some(self.bot.command(Command::Help, &asker(message.author.id, message.channel_id), &standing()).await)
-            }
-            (false, true) => {
-                let language = self.bot.manners(&asker(message.author.id, message.channel_id)).await.language;
-                Some(format!("{} {}", Problem::NoPhoto.told(language), language.say("how-discord")).into())
-            }
-            (false, false) => None,
+        if let Err(error) = answered {
+            warn!(%error, "{what} could not be answered on Discord");
         }
     }
-
-    fn sources(&self, photos: &[&Attachment]) -> Vec<PhotoSource> {
-        let links = photos.iter().filter_map(|photo| Url::parse(&photo.url).ok());
-        links.take(MAX_ATTACHMENTS).map(|url| PhotoSource::Link { url, hosts: self.hosts.clone() }).collect()
-    }
-
-    /// Answers at once, or defers within Discord's three seconds and edits the answer in.
-    async fn command(&self, context: &Context, command: &CommandInteraction) -> serenity::Result<()> {
-        let data = &command.data;
-        let (photos, seen_by_asker_alone): (Vec<&Attachment>, bool) = match data.name.as_str() {
-            commands::GUESS => (data.resolved.attachments.values().collect(), false),
-            commands::GUESS_AGE => (data.resolved.messages.values().flat_map(photos_of).collect(), true),
-            commands::PRIVACY => {
-                let asker = asker(command.user.id, command.channel_id);
-                return say(context, command, self.bot.command(Command::Privacy, &asker, &standing()).await.text).await;
-            }
-            _ => {
-                let asker = asker(command.user.id, command.channel_id);
-                return say(context, command, self.bot.command(Command::Help, &asker, &standing()).await.text).await;
-            }
-        };
-        if photos.is_empty() {
-            return say(context, command, Problem::NoPhoto.told(Default::default())).await;
-        }
-        let defer = CreateInteractionResponseMessage::new().ephemeral(seen_by_asker_alone);
-        command.create_response(&context.http, CreateInteractionResponse::Defer(defer)).await?;
-        let asker = asker(command.user.id, command.channel_id);
-        let manners = self.bot.manners(&asker).await;
-        let answer = self.bot.answer(self.sources(&photos), asker.person, &manners, REPLY).await;
-        let body = body(&answer);
-        context.http.edit_original_interaction_response(&command.token, &body, files(&answer.cards)).await?;
-        Ok(())
-    }
-}
-
-/// An answer that only the asker sees.
-async fn say(context: &Context, command: &CommandInteraction, text: String) -> serenity::Result<()> {
-    let message = CreateInteractionResponseMessage::new().content(text).ephemeral(true);
-    command.create_response(&context.http, CreateInteractionResponse::Message(message)).await
-}
-
-/// Replies to `message`, or stands alone if that is gone by now.
-async fn send(context: &Context, message: &Message, answer: Answer) -> serenity::Result<()> {
-    let mut body = body(&answer);
-    body["message_reference"] = json!({ "message_id": message.id, "fail_if_not_exists": false });
-    context.http.send_message(message.channel_id, files(&answer.cards), &body).await.map(drop)
-}
-
-/// Text, descriptions of the files, and nobody to ping. Written out, because serenity's own
-/// builders number the files where Discord's description of these requests has strings.
-fn body(answer: &Answer) -> Value {
-    let attachment = |(index, card): (usize, &Card)| {
-        let description: String = card.alternative_text.chars().take(MAX_DESCRIPTION).collect();
-        json!({ "id": index.to_string(), "filename": file_name(index), "description": description })
-    };
-    let attachments: Vec<Value> = answer.cards.iter().enumerate().map(attachment).collect();
-    let mut body = json!({ "content": answer.text, "allowed_mentions": { "parse": [], "replied_user": false } });
-    if !attachments.is_empty() {
-        body["attachments"] = attachments.into();
-    }
-    body
-}
-
-fn files(cards: &[Card]) -> Vec<CreateAttachment> {
-    let file = |(index, card): (usize, &Card)| CreateAttachment::bytes(card.jpeg.to_vec(), file_name(index));
-    cards.iter().enumerate().map(file).collect()
-}
-
-fn file_name(index: usize) -> String {
-    format!("faces-{}.jpg", index + 1)
-}
-
-/// The pictures of a message that speaks to the bot: its own, or those of the message it replies
-/// to, unless that is the bot's. A file that is no picture is taken too when there is nothing
-/// else: the reply says what it is.
-fn addressed_photos(message: &Message, me: Option<UserId>) -> Vec<&Attachment> {
-    let own = photos_of(message);
-    match &message.referenced_message {
-        Some(other) if own.is_empty() && Some(other.author.id) != me => photos_of(other),
-        _ => own,
-    }
-}
-
-/// Pictures of a message and of the message it forwards, else its other files.
-fn photos_of(message: &Message) -> Vec<&Attachment> {
-    let forwarded = message.message_snapshots.iter().flat_map(|forwarded| &forwarded.attachments);
-    let files: Vec<&Attachment> = message.attachments.iter().chain(forwarded).collect();
-    let pictures: Vec<&Attachment> = files.iter().copied().filter(|file| is_picture(file)).collect();
-    if pictures.is_empty() { files } else { pictures }
-}
-
-/// What the uploader's client says the file is; its bytes decide later.
-fn is_picture(file: &Attachment) -> bool {
-    match &file.content_type {
-        Some(kind) => kind.starts_with("image/"),
-        None => file.width.is_some(),
-    }
-}
-
-fn asker(person: UserId, chat: ChannelId) -> Asker {
-    let platform = Platform::Discord;
-    Asker {
-        person: PersonId { platform, id: person.get().cast_signed() },
-        chat: ChatId { platform, id: chat.get().cast_signed() },
-        language: None,
-    }
-}
-
-fn standing() -> Standing {
-    Standing { name: String::new(), admin: false, direct: false }
 }

@@ -1,14 +1,27 @@
-//! The Discord bot: gateway and REST through serenity.
+//! The Discord bot: the gateway through serenity, requests through a REST client of its own.
 //!
-//! Owns the connection, from the first request to the last reply at shutdown. [`handler`] answers
-//! messages and commands, [`commands`] is what Discord is told about them.
+//! Owns the connection, from the first request to the last reply at shutdown. [`handler`] takes
+//! events and hands them to [`messages`], [`interactions`] (commands) and [`components`]
+//! (buttons); [`guest`] tells who asks and [`photos`] about what; [`body`] dresses answers, [`rest`]
+//! sends them at the [`limiter`]'s pace, [`memory`] holds what later events need; [`commands`] is
+//! what Discord is told about them.
 
+mod body;
 mod commands;
+mod components;
+mod guest;
 mod handler;
+mod interactions;
+mod limiter;
+mod memory;
+mod messages;
+mod photos;
+mod rest;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serenity::all::{ChannelId, Client, ClientBuilder, GatewayError, GatewayIntents, Http, HttpBuilder, HttpError};
 use tokio::time::{sleep, timeout};
@@ -21,6 +34,7 @@ use crate::bot::Bot;
 use crate::config::{Config, DISCORD_API_BASE};
 use crate::photo::Hosts;
 use handler::Handler;
+use rest::Rest;
 
 /// The longest one REST request may take, an annotated picture's upload included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -34,7 +48,11 @@ pub struct DiscordOptions {
     token: SecretString,
     /// Channels in which every picture is answered.
     channels: Vec<ChannelId>,
-    /// A stand-in or proxy in place of Discord's own API.
+    /// Whether the host allows the bot the privileged message content intent.
+    message_content: bool,
+    /// Where the API lives.
+    api: Url,
+    /// The same, if it is a stand-in or proxy in place of Discord's own.
     api_base: Option<Url>,
     gateway: Option<Url>,
     file_hosts: Vec<Url>,
@@ -50,6 +68,8 @@ impl DiscordOptions {
         Some(Self {
             token: discord.token.clone()?,
             channels: discord.channels.iter().filter(|id| **id != 0).map(|id| ChannelId::new(*id)).collect(),
+            message_content: discord.message_content,
+            api: root(&discord.api_base),
             api_base: Some(root(&discord.api_base)).filter(|base| base.as_str() != root(&default).as_str()),
             gateway: discord.gateway.clone(),
             file_hosts: discord.file_hosts.clone(),
@@ -64,21 +84,39 @@ impl DiscordOptions {
         if let Some(base) = &self.api_base { hosts.and_host_of(base) } else { hosts }
     }
 
-    /// Attachments arrive without a privilege in direct messages, with mentions and with
-    /// commands; only a list of channels needs the content of messages at large.
-    fn intents(&self) -> GatewayIntents {
-        let intents = GatewayIntents::GUILD_MESSAGES | GatewayIntents::DIRECT_MESSAGES;
-        if self.channels.is_empty() { intents } else { intents | GatewayIntents::MESSAGE_CONTENT }
+    /// Whether messages that do not speak to the bot arrive with their pictures.
+    fn sees_messages(&self) -> bool {
+        self.message_content || !self.channels.is_empty()
     }
 
+    /// Attachments arrive without a privilege in direct messages, with mentions and with
+    /// commands; only automatic replies need the content of messages at large.
+    fn intents(&self) -> GatewayIntents {
+        let intents = GatewayIntents::GUILD_MESSAGES | GatewayIntents::DIRECT_MESSAGES;
+        if self.sees_messages() { intents | GatewayIntents::MESSAGE_CONTENT } else { intents }
+    }
+
+    fn client(&self) -> Result<reqwest::Client, DiscordError> {
+        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
+        Ok(client.map_err(serenity::Error::from)?)
+    }
+
+    /// The way to the gateway's address; all other requests go through [`Rest`].
     fn http(&self) -> Result<Http, DiscordError> {
-        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(serenity::Error::from)?;
-        let http = HttpBuilder::new(self.token.expose_secret()).client(client);
+        let http = HttpBuilder::new(self.token.expose_secret()).client(self.client()?);
         Ok(match &self.api_base {
             // serenity honours a proxy only while its own rate limiter is off.
             Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
             None => http.build(),
         })
+    }
+
+    fn rest(&self) -> Result<Rest, DiscordError> {
+        let token = self.token.expose_secret().trim().trim_start_matches("Bot ");
+        let mut authorization =
+            HeaderValue::try_from(format!("Bot {token}")).map_err(|_| DiscordError::InvalidToken)?;
+        authorization.set_sensitive(true);
+        Ok(Rest::new(self.client()?, &self.api, authorization))
     }
 }
 
@@ -100,8 +138,8 @@ pub enum DiscordError {
     )]
     InvalidToken,
     #[error(
-        "Discord refuses the message content intent that discord.channels needs: switch it on in the developer \
-         portal (Bot, Privileged Gateway Intents), or leave discord.channels empty"
+        "Discord refuses the message content intent that discord.channels and discord.message_content need: switch \
+         it on in the developer portal (Bot, Privileged Gateway Intents), or leave these two settings out"
     )]
     DisallowedIntents,
     #[error("Discord: {0}")]
@@ -156,7 +194,7 @@ async fn connect(
 ) -> Result<(Client, u32), DiscordError> {
     let http = options.http()?;
     let shards = recommended_shards(&http).await?;
-    let handler = Handler::new(bot, options, replies.clone());
+    let handler = Handler::new(bot, options.rest()?, options, replies.clone());
     let client = ClientBuilder::new_with_http(http, options.intents()).event_handler(handler).await?;
     if let Some(gateway) = &options.gateway {
         gateway.as_str().clone_into(&mut *client.ws_url.lock().await);

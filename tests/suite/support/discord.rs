@@ -1,5 +1,9 @@
 //! A stand-in for Discord: its REST interface, its gateway and its file host on one port.
+//!
+//! What the bot posts is held against Discord's description and limits, and kept, so that it can
+//! be edited, deleted and have its buttons pressed.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,19 +19,22 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::discord_limits::{Limits, message_fault};
 use super::inbox::{Asked, Inbox, Shelf, inbox, taken_apart};
 use super::openapi::OpenApi;
+use super::program::Program;
 
 pub const TOKEN: &str = "stand-in.discord.token";
 pub const BOT_ID: &str = "4242";
 pub const SESSION: &str = "a-session";
+/// Where in a request's body the stand-in notes where it keeps the message.
+const KEPT_AT: &str = "kept at";
 
 pub struct Discord {
     pub inbox: Inbox,
     pub shelf: Arc<Shelf>,
     address: SocketAddr,
     shared: Arc<Shared>,
-    ids: AtomicU64,
 }
 
 struct Shared {
@@ -38,6 +45,13 @@ struct Shared {
     gateway: broadcast::Sender<Gateway>,
     /// All events of the session so far, for one that resumes.
     sent: Mutex<Vec<Value>>,
+    ids: AtomicU64,
+    /// What can be asked for, by path.
+    kept: Mutex<BTreeMap<String, Value>>,
+    commands: Mutex<Value>,
+    /// What the bot lacks the permission to put into a message.
+    forbidden: Mutex<BTreeSet<&'static str>>,
+    limits: Option<Limits>,
 }
 
 #[derive(Clone)]
@@ -47,19 +61,62 @@ enum Gateway {
     Close(u16),
 }
 
+/// The program, connected to a stand-in.
+pub async fn connected(variables: &[(&str, &str)]) -> (Discord, Program) {
+    let mut discord = Discord::start().await;
+    let program = discord.program(variables);
+    discord.inbox.next("identify").await;
+    discord.inbox.next("put /applications").await;
+    (discord, program)
+}
+
 impl Discord {
+    /// The program, with nothing but Discord.
+    pub fn program(&self, variables: &[(&str, &str)]) -> Program {
+        let base = format!("{}/api/v10", self.base());
+        let mut all = vec![
+            ("FACEGUESSER__DISCORD__TOKEN", TOKEN),
+            ("FACEGUESSER__DISCORD__API_BASE", &base),
+            ("FACEGUESSER__WEB__ENABLED", "false"),
+            ("FACEGUESSER__STORE__PATH", ":memory:"),
+        ];
+        all.extend_from_slice(variables);
+        Program::start(&all)
+    }
+
     pub async fn start() -> Self {
+        Self::prepared(json!([]), None).await
+    }
+
+    /// One that knows these commands already.
+    pub async fn with_commands(commands: Value) -> Self {
+        Self::prepared(commands, None).await
+    }
+
+    /// One that refuses what comes faster than Discord takes it.
+    pub async fn strict() -> Self {
+        Self::prepared(json!([]), Some(Limits::default())).await
+    }
+
+    async fn prepared(commands: Value, limits: Option<Limits>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, inbox) = inbox();
         let shelf = Arc::new(Shelf::default());
+        // Where the pace counts, the form does not: holding it takes longer than Discord would.
+        let api = limits.is_none().then(|| super::specification("discord-openapi.json").map(OpenApi::new)).flatten();
         let shared = Arc::new(Shared {
             address,
             asked,
-            api: super::specification("discord-openapi.json").map(OpenApi::new),
+            api,
             shelf: shelf.clone(),
-            gateway: broadcast::channel(100).0,
+            gateway: broadcast::channel(5000).0,
             sent: Mutex::default(),
+            ids: AtomicU64::new(1000),
+            kept: Mutex::default(),
+            commands: Mutex::new(commands),
+            forbidden: Mutex::default(),
+            limits,
         });
         let router = Router::new()
             .route("/gateway-socket/", get(gateway))
@@ -67,7 +124,34 @@ impl Discord {
             .route("/api/v10/{*path}", any(rest))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { inbox, shelf, address, shared, ids: AtomicU64::new(1000) }
+        Self { inbox, shelf, address, shared }
+    }
+
+    /// The bot may not use that part of messages (`embeds`, `attachments`) any more.
+    pub fn forbid(&self, part: &'static str) {
+        self.shared.forbidden.lock().unwrap().insert(part);
+    }
+
+    /// A message that can be asked for.
+    pub fn keep(&self, message: &Value) {
+        let path = message_path(&message["channel_id"], &message["id"]);
+        self.shared.kept.lock().unwrap().insert(path, message.clone());
+    }
+
+    /// A thread in a channel.
+    pub fn keep_thread(&self, id: &str, parent: &str) {
+        let thread = json!({ "id": id, "type": 11, "guild_id": "5", "name": "a thread", "parent_id": parent });
+        self.shared.kept.lock().unwrap().insert(format!("/channels/{id}"), thread);
+    }
+
+    /// The commands as they were registered.
+    pub fn commands(&self) -> Value {
+        self.shared.commands.lock().unwrap().clone()
+    }
+
+    /// The most refusals in a row that one bucket had to give, and all refusals.
+    pub fn refusals(&self) -> (usize, usize) {
+        self.shared.limits.as_ref().map_or((0, 0), Limits::refusals)
     }
 
     pub fn base(&self) -> String {
@@ -75,7 +159,7 @@ impl Discord {
     }
 
     fn id(&self) -> String {
-        self.ids.fetch_add(1, Ordering::Relaxed).to_string()
+        self.shared.id()
     }
 
     /// An attachment of this name, as a message holds it; put the file on the shelf yourself.
@@ -103,8 +187,9 @@ impl Discord {
     /// An interaction with a command, used by a person in a server.
     pub fn interaction(&self, data: Value) -> Value {
         let user = json!({ "id": "9", "username": "somebody", "discriminator": "0", "avatar": null });
+        let id = self.id();
         json!({
-            "id": self.id(), "application_id": BOT_ID, "type": 2, "token": "interaction-token", "version": 1,
+            "id": id, "application_id": BOT_ID, "type": 2, "token": format!("token-{id}"), "version": 1,
             "data": data, "channel_id": "77", "guild_id": "5", "locale": "en-GB", "entitlements": [],
             "app_permissions": "0", "authorizing_integration_owners": {}, "attachment_size_limit": 10485760,
             "member": {
@@ -112,6 +197,44 @@ impl Discord {
                 "flags": 0, "permissions": "0"
             },
         })
+    }
+
+    /// The use of a slash command, with the values of its options.
+    pub fn command(&self, name: &str, options: Value) -> Value {
+        self.interaction(json!({ "id": "1", "name": name, "type": 1, "options": options }))
+    }
+
+    /// The use of a slash command with a file, which lies on the shelf.
+    pub fn command_with_photo(&self, name: &str, file: &str) -> Value {
+        let picture = self.attachment(file, "image/jpeg");
+        let id = picture["id"].as_str().unwrap().to_owned();
+        self.interaction(json!({
+            "id": "1", "name": name, "type": 1, "options": [{ "name": "photo", "type": 11, "value": id }],
+            "resolved": { "attachments": { id: picture } }
+        }))
+    }
+
+    /// A press of the button whose identifier starts like this, under what the bot posted.
+    pub fn press(&self, posted: &Asked, start: &str) -> Value {
+        let id = button(posted, start).unwrap_or_else(|| panic!("no button {start} in {posted:?}"));
+        let mut press = self.interaction(json!({ "custom_id": id, "component_type": 2 }));
+        press["type"] = 3.into();
+        press["message"] = self.posted(posted);
+        // The message with the button is what such an interaction's first answer changes.
+        let original = format!("original of {}", press["token"].as_str().unwrap());
+        self.shared.kept.lock().unwrap().insert(original, posted.body[KEPT_AT].clone());
+        press
+    }
+
+    /// Sends an interaction, and waits for what comes first of it.
+    pub async fn first_answer(&mut self, interaction: Value) -> Asked {
+        self.dispatch("INTERACTION_CREATE", interaction);
+        self.inbox.next("post /interactions/").await
+    }
+
+    /// A message of the bot's as it stands now.
+    pub fn posted(&self, posted: &Asked) -> Value {
+        self.shared.kept.lock().unwrap()[posted.body[KEPT_AT].as_str().unwrap()].clone()
     }
 
     /// Sends an event over the gateway.
@@ -128,9 +251,152 @@ impl Discord {
     }
 }
 
+impl Shared {
+    fn id(&self) -> String {
+        self.ids.fetch_add(1, Ordering::Relaxed).to_string()
+    }
+
+    /// What is wrong with a request: a status, and the reason.
+    fn fault(
+        &self,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: &Value,
+        files: &[&str],
+    ) -> Option<(StatusCode, String)> {
+        let described = self.api.as_ref().and_then(|api| api.check(method, path, query, body, files).err());
+        let message = if path.ends_with("/callback") { &body["data"] } else { body };
+        described.or_else(|| message_fault(message, files.len())).map(|fault| (StatusCode::BAD_REQUEST, fault))
+    }
+
+    /// Carries out a request: what Discord would answer, and under which path a message is kept.
+    fn carry_out(&self, method: &str, path: &str, body: &Value) -> (Option<Value>, String) {
+        let socket = format!("ws://{}/gateway-socket/", self.address);
+        let mut kept = self.kept.lock().unwrap();
+        let token = |path: &str| path.split('/').nth(3).unwrap_or_default().to_owned();
+        match (method, path) {
+            (_, "/gateway") => (Some(json!({ "url": socket })), String::new()),
+            (_, "/gateway/bot") => {
+                let limit = json!({ "total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1 });
+                (Some(json!({ "url": socket, "shards": 1, "session_start_limit": limit })), String::new())
+            }
+            (_, path) if path.ends_with("/commands") => {
+                let mut commands = self.commands.lock().unwrap();
+                if method == "put" {
+                    *commands = body.clone();
+                }
+                (Some(commands.clone()), String::new())
+            }
+            ("post", path) if path.ends_with("/callback") => {
+                let original = format!("original of {}", token(path));
+                match body["type"].as_u64() {
+                    Some(4 | 5) => {
+                        let message = posted(&self.id(), "77", &body["data"]);
+                        let at = message_path(&message["channel_id"], &message["id"]);
+                        kept.insert(original, Value::String(at.clone()));
+                        kept.insert(at.clone(), message);
+                        (Some(Value::Null), at)
+                    }
+                    Some(7) => {
+                        let at = kept[&original].as_str().unwrap_or_default().to_owned();
+                        replace(kept.get_mut(&at).unwrap(), &body["data"]);
+                        (Some(Value::Null), at)
+                    }
+                    _ => (Some(Value::Null), String::new()),
+                }
+            }
+            (_, path) if path.ends_with("/@original") => {
+                let at = kept[&format!("original of {}", token(path))].as_str().unwrap_or_default().to_owned();
+                if method == "delete" {
+                    kept.remove(&at);
+                    return (Some(Value::Null), String::new());
+                }
+                replace(kept.get_mut(&at).unwrap(), body);
+                (Some(kept[&at].clone()), at)
+            }
+            ("post", path) if path.ends_with("/messages") || path.starts_with("/webhooks/") => {
+                let channel = if path.starts_with("/channels/") { token(&format!("/{path}")) } else { "77".to_owned() };
+                let message = posted(&self.id(), &channel, body);
+                let at = message_path(&message["channel_id"], &message["id"]);
+                kept.insert(at.clone(), message.clone());
+                (Some(message), at)
+            }
+            ("patch", path) => match kept.get_mut(path) {
+                Some(before) => {
+                    replace(before, body);
+                    (Some(before.clone()), path.to_owned())
+                }
+                None => (None, String::new()),
+            },
+            ("get", path) => (kept.get(path).cloned(), String::new()),
+            ("delete", path) => {
+                kept.remove(path);
+                (Some(Value::Null), String::new())
+            }
+            _ => (Some(Value::Null), String::new()),
+        }
+    }
+}
+
+/// Something without a body.
+fn happened(what: String) -> Asked {
+    Asked { what, body: Value::Null, files: Default::default() }
+}
+
+fn message_path(channel: &Value, message: &Value) -> String {
+    format!("/channels/{}/messages/{}", channel.as_str().unwrap_or("77"), message.as_str().unwrap_or_default())
+}
+
+/// A message of the bot's.
+fn posted(id: &str, channel: &str, body: &Value) -> Value {
+    let mut message = json!({
+        "id": id, "channel_id": channel, "type": 0, "content": body["content"].as_str().unwrap_or_default(),
+        "attachments": [], "embeds": body["embeds"].as_array().cloned().unwrap_or_default(),
+        "author": { "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true },
+        "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": null, "tts": false,
+        "mention_everyone": false, "mentions": [], "mention_roles": [], "pinned": false,
+        "flags": body["flags"].as_u64().unwrap_or(0),
+        "message_reference": null,
+    });
+    if let Some(reference) = body["message_reference"]["message_id"].as_str() {
+        message["message_reference"] = json!({ "channel_id": channel, "message_id": reference });
+    }
+    message
+}
+
+/// Another form of a message: what it replies to and who sees it stays.
+fn replace(before: &mut Value, body: &Value) {
+    let part = |key: &str| before[key].as_str().unwrap_or_default().to_owned();
+    let mut after = posted(&part("id"), &part("channel_id"), body);
+    for key in ["message_reference", "flags"] {
+        after[key] = before[key].clone();
+    }
+    *before = after;
+}
+
+/// The identifier of the first button that starts like this.
+pub fn button(posted: &Asked, start: &str) -> Option<String> {
+    buttons(posted).into_iter().find(|id| id.starts_with(start))
+}
+
+/// The identifiers of all buttons.
+pub fn buttons(posted: &Asked) -> Vec<String> {
+    let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
+    let rows = body["components"].as_array().into_iter().flatten();
+    let buttons = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
+    buttons.map(|button| button["custom_id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What people read: the plain text, or the first embed's.
+pub fn words(posted: &Asked) -> &str {
+    let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
+    let content = body["content"].as_str().unwrap_or_default();
+    if content.is_empty() { body["embeds"][0]["description"].as_str().unwrap_or_default() } else { content }
+}
+
 async fn attachment(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
-    let what = format!("fetched {name}");
-    let _ = shared.asked.send(Asked { what, body: Value::Null, files: Default::default() });
+    let _ = shared.asked.send(happened(format!("fetched {name}")));
     match shared.shelf.clone().take(name).await {
         Some(bytes) => bytes.into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -147,38 +413,38 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
         body = payload.take();
     }
     let what = format!("{method} {path}");
-    if !authorized && !path.starts_with("/interactions") && !path.starts_with("/webhooks") && path != "/gateway" {
-        return (StatusCode::UNAUTHORIZED, axum::Json(json!({ "message": "401: Unauthorized", "code": 0 })))
-            .into_response();
-    }
-    let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    let mut fault = shared.api.as_ref().and_then(|api| api.check(&method, &path, &query, &body, &names).err());
-    if body["content"].as_str().is_some_and(|content| content.chars().count() > 2000) {
-        fault = Some("content is over 2000 characters".into());
-    }
-    if let Some(fault) = fault {
-        let what = format!("refused {what}");
-        let _ = shared.asked.send(Asked { what, body: Value::String(fault.clone()), files });
-        return (StatusCode::BAD_REQUEST, axum::Json(json!({ "message": fault, "code": 50035 }))).into_response();
-    }
-    let socket = format!("ws://{}/gateway-socket/", shared.address);
-    let answer = match path.as_str() {
-        "/gateway" => json!({ "url": socket }),
-        "/gateway/bot" => json!({
-            "url": socket, "shards": 1,
-            "session_start_limit": { "total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1 }
-        }),
-        path if path.ends_with("/commands") => json!([]),
-        path if path.ends_with("/messages") || path.ends_with("/@original") => json!({
-            "id": "1", "channel_id": "77", "type": 0, "content": "", "attachments": [],
-            "author": { "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true },
-            "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": null, "tts": false,
-            "mention_everyone": false, "mentions": [], "mention_roles": [], "embeds": [], "pinned": false,
-        }),
-        _ => Value::Null,
+    let refused = |status: StatusCode, message: &str, code: u64| {
+        (status, axum::Json(json!({ "message": message, "code": code }))).into_response()
     };
+    if !authorized && !path.starts_with("/interactions") && !path.starts_with("/webhooks") && path != "/gateway" {
+        return refused(StatusCode::UNAUTHORIZED, "401: Unauthorized", 0);
+    }
+    let limits = match shared.limits.as_ref().map(|limits| limits.take(&method, &path)) {
+        Some(Err(refusal)) => return refusal,
+        Some(Ok(headers)) => headers,
+        None => Default::default(),
+    };
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    if let Some((status, fault)) = shared.fault(&method, &path, &query, &body, &names) {
+        let _ = shared.asked.send(Asked { body: fault.clone().into(), files, ..happened(format!("refused {what}")) });
+        return refused(status, &fault, 50035);
+    }
+    let used = |part: &&str| body[*part].as_array().is_some_and(|part| !part.is_empty());
+    if shared.forbidden.lock().unwrap().iter().any(|part| used(part)) {
+        let _ = shared.asked.send(Asked { body, files, ..happened(format!("forbidden {what}")) });
+        return refused(StatusCode::FORBIDDEN, "Missing Permissions", 50013);
+    }
+    let (answer, became) = shared.carry_out(&method, &path, &body);
+    if !became.is_empty() {
+        body[KEPT_AT] = became.into();
+    }
     let _ = shared.asked.send(Asked { what, body, files });
-    if answer.is_null() { StatusCode::NO_CONTENT.into_response() } else { axum::Json(answer).into_response() }
+    let answer = match answer {
+        None => refused(StatusCode::NOT_FOUND, "Unknown Message", 10008),
+        Some(Value::Null) => StatusCode::NO_CONTENT.into_response(),
+        Some(answer) => axum::Json(answer).into_response(),
+    };
+    (limits, answer).into_response()
 }
 
 async fn gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
@@ -206,14 +472,14 @@ async fn converse(shared: Arc<Shared>, mut socket: WebSocket) {
             },
             message = socket.recv() => {
                 let Some(Ok(message)) = message.filter(|message| !matches!(message, Ok(Message::Close(_)))) else {
-                    let _ = shared.asked.send(Asked { what: "gateway closed".into(), body: Value::Null, files: Default::default() });
+                    let _ = shared.asked.send(happened("gateway closed".into()));
                     return;
                 };
                 let Message::Text(message) = message else { continue };
                 let message: Value = serde_json::from_str(&message).unwrap();
                 let (what, answers) = answers(&shared, &message);
                 identified |= matches!(what, "identify" | "resume");
-                let _ = shared.asked.send(Asked { what: what.into(), body: message["d"].clone(), files: Default::default() });
+                let _ = shared.asked.send(Asked { body: message["d"].clone(), ..happened(what.into()) });
                 answers
             }
         };

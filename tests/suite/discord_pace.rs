@@ -1,0 +1,47 @@
+//! The bot's pace, against a stand-in Discord that enforces its limits.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use crate::support::discord::{BOT_ID, Discord, words};
+
+const PEOPLE: usize = 1000;
+/// Six or seven people each: more than one channel takes in one window.
+const CHANNELS: usize = 150;
+
+/// The smallest photo that still is one: what counts here is how many there are.
+fn small_photo() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let photo = image::GrayImage::from_fn(48, 48, |x, y| image::Luma([(x * y / 10) as u8]));
+    image::codecs::jpeg::JpegEncoder::new(&mut bytes).encode_image(&photo).unwrap();
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_photos_at_once_are_all_answered_without_a_refusal_twice_in_a_row() {
+    let mut discord = Discord::strict().await;
+    let _program = discord.program(&[("FACEGUESSER__INFERENCE__DEADLINE", "5m")]);
+    discord.inbox.next("put /applications").await;
+    discord.shelf.put("small.jpg", small_photo());
+    let mut asked = BTreeSet::new();
+    for person in 0..PEOPLE {
+        let picture = vec![discord.attachment("small.jpg", "image/jpeg")];
+        let mut message = discord.message(&format!("<@{BOT_ID}>"), picture, Some("5"));
+        message["channel_id"] = (10_000 + person % CHANNELS).to_string().into();
+        message["author"]["id"] = (20_000 + person).to_string().into();
+        message["mentions"] =
+            json!([{ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true }]);
+        asked.insert(message["id"].as_str().unwrap().to_owned());
+        discord.dispatch("MESSAGE_CREATE", message);
+    }
+    while !asked.is_empty() {
+        let is_reply = |asked: &crate::support::inbox::Asked| asked.what.ends_with("/messages");
+        let reply = discord.inbox.wait("a reply", is_reply).await;
+        assert!(words(&reply).contains("face") || words(&reply).contains(" of about "), "{reply:?}");
+        let of = reply.body["message_reference"]["message_id"].as_str().unwrap();
+        assert!(asked.remove(of), "{of} was answered twice");
+    }
+    let (in_a_row, refused) = discord.refusals();
+    assert!(in_a_row <= 1 && refused <= 5, "{refused} refusals, {in_a_row} in a row");
+}

@@ -1,0 +1,143 @@
+//! Replies on a stand-in Discord: albums, colours, permissions, forwarded pictures, deletions.
+
+use serde_json::{Value, json};
+
+use crate::support::discord::{BOT_ID, Discord, buttons, connected, words};
+use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
+
+const REPLY: &str = "post /channels/77/messages";
+const EDIT: &str = "patch /channels/77/messages/";
+
+fn me() -> Value {
+    json!([{ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true }])
+}
+
+/// A direct message with these pictures.
+fn pictures(discord: &Discord, names: &[&str]) -> Value {
+    let pictures = names.iter().map(|name| discord.attachment(name, "image/jpeg")).collect();
+    discord.message("", pictures, None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_is_answered_in_order_with_one_reply_that_grows() {
+    let (mut discord, _program) = connected(&[]).await;
+    let names: Vec<String> = (1..=10).map(|number| format!("{number}.jpg")).collect();
+    discord.shelf.put(&names[0], photo_with_a_face());
+    let gate = discord.shelf.put_gated(&names[1], photo_without_a_face());
+    for name in &names[2..] {
+        discord.shelf.put(name, photo_with_faces(2));
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let message = pictures(&discord, &names);
+    discord.dispatch("MESSAGE_CREATE", message.clone());
+    let partial = discord.inbox.next(REPLY).await;
+    assert_eq!(partial.body["message_reference"]["message_id"], message["id"]);
+    assert!(words(&partial).contains("Photo 2: still looking …"), "{partial:?}");
+    gate.send(true).unwrap();
+    let whole = loop {
+        let edited = discord.inbox.next(EDIT).await;
+        if !words(&edited).contains("still looking") {
+            break edited;
+        }
+    };
+    let parts: Vec<&str> = words(&whole).split("\n\n").collect();
+    assert_eq!(parts.len(), 10);
+    assert!(parts[0].starts_with("Photo 1: ") && parts[0].contains(" of about "), "{whole:?}");
+    assert!(parts[1].starts_with("Photo 2: I can't find a face"), "{whole:?}");
+    assert!(parts[9].starts_with("Photo 10: I see 2 faces"), "{whole:?}");
+    // A numbered picture for each of the eight with several faces, each in an embed of its own.
+    assert_eq!((whole.files.len(), whole.body["embeds"].as_array().unwrap().len()), (8, 8));
+    assert_eq!(whole.body["embeds"][7]["image"]["url"], "attachment://faces-8.jpg");
+    assert_eq!(whole.body["attachments"].as_array().unwrap().len(), 8);
+    assert!(discord.inbox.left(REPLY).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_colour_says_what_the_words_say() {
+    let mut colours = Vec::new();
+    for (confident, beginning) in [("0", "Looks like "), ("1", "I'm not sure, but ")] {
+        let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", confident)]).await;
+        discord.shelf.put("one.jpg", photo_with_a_face());
+        discord.shelf.put("none.jpg", photo_without_a_face());
+        discord.dispatch("MESSAGE_CREATE", pictures(&discord, &["one.jpg"]));
+        let reply = discord.inbox.next(REPLY).await;
+        let embed = &reply.body["embeds"][0];
+        assert!(embed["description"].as_str().unwrap().starts_with(beginning), "{reply:?}");
+        assert_eq!(reply.body["content"], "");
+        colours.push(embed["color"].as_u64().unwrap());
+        discord.dispatch("MESSAGE_CREATE", pictures(&discord, &["none.jpg"]));
+        let reply = discord.inbox.next(REPLY).await;
+        assert!(reply.body["content"].as_str().unwrap().starts_with("I can't find a face"), "{reply:?}");
+    }
+    assert_ne!(colours[0], colours[1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_embeds_or_files_are_not_allowed_the_words_come_plainly() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.shelf.put("two.jpg", photo_with_faces(2));
+    discord.forbid("embeds");
+    discord.dispatch("MESSAGE_CREATE", pictures(&discord, &["two.jpg"]));
+    discord.inbox.next("forbidden").await;
+    let reply = discord.inbox.next(REPLY).await;
+    assert!(reply.body["content"].as_str().unwrap().starts_with("I see 2 faces"), "{reply:?}");
+    assert_eq!(reply.files.len(), 1);
+    discord.forbid("attachments");
+    discord.dispatch("MESSAGE_CREATE", pictures(&discord, &["two.jpg"]));
+    let reply = discord.inbox.next(REPLY).await;
+    assert!(reply.body["content"].as_str().unwrap().starts_with("I see 2 faces"), "{reply:?}");
+    assert!(reply.files.is_empty() && !buttons(&reply).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forwarded_pictures_and_pictures_behind_links_are_looked_at() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.shelf.put("two.jpg", photo_with_faces(2));
+    let picture = discord.attachment("one.jpg", "image/jpeg");
+    let mut forward = discord.message("", vec![], None);
+    forward["message_snapshots"] = json!([{ "message": {
+        "type": 0, "content": "", "attachments": [picture], "embeds": [], "mentions": [],
+        "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": null, "flags": 0
+    } }]);
+    discord.dispatch("MESSAGE_CREATE", forward);
+    assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
+
+    let proxied = format!("{}/attachments/two.jpg", discord.base());
+    let mut link = discord.message("https://elsewhere.example/two.jpg", vec![], None);
+    link["embeds"] = json!([{ "type": "image", "url": "https://elsewhere.example/two.jpg", "thumbnail": {
+        "url": "https://elsewhere.example/two.jpg", "proxy_url": proxied, "width": 520, "height": 400
+    } }]);
+    discord.dispatch("MESSAGE_CREATE", link);
+    assert!(words(&discord.inbox.next(REPLY).await).starts_with("I see 2 faces"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_goes_with_the_message_it_answers() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.shelf.put("one.jpg", photo_with_a_face());
+    let gone = |message: &Value| json!({ "id": message["id"], "channel_id": "77" });
+    let (first, second) = (pictures(&discord, &["one.jpg"]), pictures(&discord, &["one.jpg"]));
+    discord.dispatch("MESSAGE_CREATE", first.clone());
+    let reply = discord.inbox.next(REPLY).await;
+    let reply = discord.posted(&reply)["id"].as_str().unwrap().to_owned();
+    discord.dispatch("MESSAGE_DELETE", gone(&first));
+    discord.inbox.next(&format!("delete /channels/77/messages/{reply}")).await;
+
+    discord.dispatch("MESSAGE_CREATE", second.clone());
+    let reply = discord.inbox.next(REPLY).await;
+    let reply = discord.posted(&reply)["id"].as_str().unwrap().to_owned();
+    // What goes while it is looked at is not answered.
+    let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let third = pictures(&discord, &["slow.jpg"]);
+    discord.dispatch("MESSAGE_CREATE", third.clone());
+    discord.inbox.next("fetched slow.jpg").await;
+    discord.dispatch("MESSAGE_DELETE", gone(&third));
+    discord.dispatch("MESSAGE_DELETE_BULK", json!({ "ids": ["1", second["id"]], "channel_id": "77" }));
+    discord.inbox.next(&format!("delete /channels/77/messages/{reply}")).await;
+    gate.send(true).unwrap();
+    let fourth = pictures(&discord, &["one.jpg"]);
+    discord.dispatch("MESSAGE_CREATE", fourth.clone());
+    let reply = discord.inbox.next(REPLY).await;
+    assert_eq!(reply.body["message_reference"]["message_id"], fourth["id"]);
+}
