@@ -236,7 +236,10 @@ impl Config {
             return unusable("limits.photo_memory", "must hold at least one photo of limits.photo_bytes");
         }
         if self.telegram.webhook_url.as_ref().is_some_and(|url| url.scheme() != "https") {
-            return unusable("telegram.webhook_url", "must be an https:// address, which is all that Telegram posts to");
+            return unusable(
+                "telegram.webhook_url",
+                "must be an https:// address, which is all that Telegram posts to",
+            );
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         let fits = |secret: &str| (1..=256).contains(&secret.len()) && secret.chars().all(allowed);

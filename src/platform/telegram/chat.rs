@@ -18,7 +18,7 @@ use url::Url;
 use super::TelegramOptions;
 use super::album::Albums;
 use super::answered::Answered;
-use super::delivery::{At, CAPTION, Outbox, Place, Sent, is_forbidden, told};
+use super::delivery::{At, CAPTION, Outbox, Place, Sent, TEXT, is_forbidden, told};
 use super::request::{self, Photos, RemoteFile, Wish, wish};
 use crate::bot::commands::{Command, Standing};
 use crate::bot::people::Asker;
@@ -38,7 +38,7 @@ const TYPING_AT_ONCE: usize = 8;
 pub(super) const OF_ONE: ReplyOptions =
     ReplyOptions { max_characters: CAPTION, card: CardWhen::SeveralFaces, max_cards: 1 };
 /// How an album is: each photo's words need room, which only a message without a picture has.
-const OF_ALBUM: ReplyOptions = ReplyOptions { max_characters: 4096, ..OF_ONE };
+const OF_ALBUM: ReplyOptions = ReplyOptions { max_characters: TEXT, ..OF_ONE };
 
 pub(super) struct Chat {
     api: teloxide::Bot,
@@ -235,7 +235,8 @@ impl Chat {
     /// Whether photos in a group reach the bot that nobody asks about.
     async fn sees_all(&self, chat: teloxide::types::ChatId) -> bool {
         // Asked anew: the host may have switched the privacy mode off since the start.
-        let open = self.api.get_me().await.map_or(self.me.can_read_all_group_messages, |me| me.can_read_all_group_messages);
+        let open =
+            self.api.get_me().await.map_or(self.me.can_read_all_group_messages, |me| me.can_read_all_group_messages);
         open || self.is_admin(chat, self.me.id).await
     }
 

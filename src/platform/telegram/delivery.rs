@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use teloxide::payloads::{
-    EditMessageMediaSetters, EditMessageTextSetters, SendMessageSetters, SendPhotoSetters,
-};
+use teloxide::payloads::{EditMessageTextSetters, SendMessageSetters, SendPhotoSetters};
 use teloxide::requests::Requester;
 use teloxide::types::{
     ChatId, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMedia, InputMediaPhoto, LinkPreviewOptions,
@@ -17,9 +15,10 @@ use teloxide::{ApiError, RequestError};
 use tokio::time::sleep;
 use tracing::{debug, warn};
 
-use super::pace::Pace;
+use super::pace::{Pace, Turn};
 use super::request;
 use crate::bot::steps::Delivery;
+use crate::bot::words::clipped;
 use crate::bot::{Answer, Bot, Card};
 
 /// How often a reply is tried when Telegram asks for a pause or cannot be reached.
@@ -28,6 +27,8 @@ const ATTEMPTS: u32 = 5;
 const UNREACHABLE: Duration = Duration::from_secs(1);
 /// The most characters of a picture's caption (Bot API, sendPhoto).
 pub(super) const CAPTION: usize = 1024;
+/// The most characters of a message (Bot API, sendMessage).
+pub(super) const TEXT: usize = 4096;
 
 /// Where a reply goes.
 #[derive(Clone, Copy)]
@@ -96,12 +97,40 @@ impl Outbox {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         self.edits.lock().unwrap_or_else(PoisonError::into_inner).insert(sent, number);
         async move {
-            let change = |chat| self.change(Sent { chat, ..sent }, number, answer);
-            match self.persistently(sent.chat, change).await {
+            match self.edit_in_turn(sent, number, answer).await {
                 // Unchanged, or somebody deleted it: nothing is left to do.
                 Ok(()) | Err(RequestError::Api(ApiError::MessageNotModified | ApiError::MessageToEditNotFound)) => {}
                 Err(error) => failed("a reply on Telegram could not be edited", &error),
             }
+        }
+    }
+
+    async fn edit_in_turn(&self, mut sent: Sent, number: u64, answer: &Answer) -> Result<(), RequestError> {
+        let message = sent;
+        for attempt in 1.. {
+            let turn = self.pace.turn(sent.chat).await;
+            if !self.is_latest(message, number) {
+                // A later edit says more than this one.
+                turn.unused();
+                break;
+            }
+            let change = |chat| self.change(Sent { chat, ..message }, answer);
+            if let Some(outcome) = self.once(&mut sent.chat, turn, attempt, change).await {
+                self.forget(message, number);
+                return outcome;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_latest(&self, sent: Sent, number: u64) -> bool {
+        self.edits.lock().unwrap_or_else(PoisonError::into_inner).get(&sent) == Some(&number)
+    }
+
+    fn forget(&self, sent: Sent, number: u64) {
+        let mut edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
+        if edits.get(&sent) == Some(&number) {
+            edits.remove(&sent);
         }
     }
 
@@ -117,27 +146,45 @@ impl Outbox {
     where
         F: Future<Output = Result<T, RequestError>>,
     {
-        for _ in 1..ATTEMPTS {
+        let mut attempt = 1;
+        loop {
             let turn = self.pace.turn(chat).await;
-            match request(chat).await {
-                Err(RequestError::RetryAfter(pause)) => {
-                    debug!(pause_s = pause.seconds(), "Telegram asks for a pause");
-                    turn.refused(pause.duration());
-                }
-                Err(RequestError::MigrateToChatId(moved)) => {
-                    self.bot.chat_moved(request::chat(chat), request::chat(moved)).await;
-                    chat = moved;
-                }
-                // Nothing has left this machine, so that it cannot come twice.
-                Err(RequestError::Network(error)) if error.is_connect() => {
-                    drop(turn);
-                    sleep(UNREACHABLE).await;
-                }
-                outcome => return outcome,
+            if let Some(outcome) = self.once(&mut chat, turn, attempt, &request).await {
+                return outcome;
             }
+            attempt += 1;
         }
-        let _turn = self.pace.turn(chat).await;
-        request(chat).await
+    }
+
+    /// Tries a request; `None` when it is to be tried again in another turn.
+    async fn once<T, F>(
+        &self,
+        chat: &mut ChatId,
+        turn: Turn<'_>,
+        attempt: u32,
+        request: impl Fn(ChatId) -> F,
+    ) -> Option<Result<T, RequestError>>
+    where
+        F: Future<Output = Result<T, RequestError>>,
+    {
+        match request(*chat).await {
+            outcome if attempt >= ATTEMPTS => return Some(outcome),
+            Err(RequestError::RetryAfter(pause)) => {
+                debug!(pause_s = pause.seconds(), "Telegram asks for a pause");
+                turn.refused(pause.duration());
+            }
+            Err(RequestError::MigrateToChatId(moved)) => {
+                self.bot.chat_moved(request::chat(*chat), request::chat(moved)).await;
+                *chat = moved;
+            }
+            // Nothing has left this machine, so that it cannot come twice.
+            Err(RequestError::Network(error)) if error.is_connect() => {
+                drop(turn);
+                sleep(UNREACHABLE).await;
+            }
+            outcome => return Some(outcome),
+        }
+        None
     }
 
     async fn send(&self, place: Place, answer: &Answer) -> Result<Message, RequestError> {
@@ -152,24 +199,15 @@ impl Outbox {
             request.reply_markup = keyboard.map(Into::into);
             return request.await;
         }
-        let mut request = self.api.send_message(place.chat, &answer.text).link_preview_options(no_preview());
+        let mut request =
+            self.api.send_message(place.chat, clipped(&answer.text, TEXT)).link_preview_options(no_preview());
         request.reply_parameters = reply;
         request.message_thread_id = place.topic;
         request.reply_markup = keyboard.map(Into::into);
         request.await
     }
 
-    async fn change(&self, sent: Sent, number: u64, answer: &Answer) -> Result<(), RequestError> {
-        {
-            let mut edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
-            match edits.get(&sent) {
-                Some(latest) if *latest == number => edits.remove(&sent),
-                // A later edit says more than this one.
-                Some(_) => return Ok(()),
-                // The second try of the latest.
-                None => None,
-            };
-        }
+    async fn change(&self, sent: Sent, answer: &Answer) -> Result<(), RequestError> {
         let keyboard = keyboard(answer, true);
         if let Some(card) = card(answer) {
             let media = InputMedia::Photo(InputMediaPhoto::new(picture(card)).caption(&answer.text));
@@ -177,7 +215,7 @@ impl Outbox {
             request.reply_markup = keyboard;
             return request.await.map(drop);
         }
-        let request = self.api.edit_message_text(sent.chat, sent.message, &answer.text);
+        let request = self.api.edit_message_text(sent.chat, sent.message, clipped(&answer.text, TEXT));
         let mut request = request.link_preview_options(no_preview());
         request.reply_markup = keyboard;
         request.await.map(drop)

@@ -30,8 +30,7 @@ const HELP: Entry = ("help", "command-help");
 /// Where nothing narrower applies: private chats.
 const ANYWHERE: &[Entry] = &[GUESS, GAME, SCORES, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
 const GROUPS: &[Entry] = ANYWHERE;
-const ADMINS: &[Entry] =
-    &[GUESS, GAME, SCORES, AUTO, SETTINGS, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
+const ADMINS: &[Entry] = &[GUESS, GAME, SCORES, AUTO, SETTINGS, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
 
 /// Registers all menus. A failure costs the menu alone, so it is logged and the next one is tried.
 pub(super) async fn register(api: &teloxide::Bot) {

@@ -139,9 +139,7 @@ async fn introduce(api: &teloxide::Bot) -> Result<Me, TelegramError> {
     let me = persistently("getMe", || api.get_me().into_future()).await?;
     info!("Telegram is connected");
     if !me.can_read_all_group_messages {
-        info!(
-            "in groups Telegram's privacy mode shows the bot commands and replies to it alone; /auto needs more"
-        );
+        info!("in groups Telegram's privacy mode shows the bot commands and replies to it alone; /auto needs more");
     }
     Ok(me)
 }
@@ -178,12 +176,7 @@ async fn next(api: &teloxide::Bot, offset: i32, poll: Duration) -> Result<Vec<Up
     use teloxide::payloads::GetUpdatesSetters;
     // A last look asks for one update alone: it is there to confirm, not to fetch.
     let limit = if poll.is_zero() { 1 } else { 100 };
-    api.get_updates()
-        .offset(offset)
-        .limit(limit)
-        .timeout(poll.as_secs() as u32)
-        .allowed_updates(UPDATES)
-        .await
+    api.get_updates().offset(offset).limit(limit).timeout(poll.as_secs() as u32).allowed_updates(UPDATES).await
 }
 
 /// Tries again, with growing pauses, until Telegram answers or refuses the token.

@@ -47,6 +47,7 @@ struct Lately {
 pub(super) struct Turn<'a> {
     pace: &'a Pace,
     group: bool,
+    used: bool,
     lately: OwnedMutexGuard<Lately>,
 }
 
@@ -66,7 +67,7 @@ impl Pace {
         }
         *next = Some(Instant::now() + OVERALL);
         drop(next);
-        Turn { pace: self, group: chat.0 < 0, lately }
+        Turn { pace: self, group: chat.0 < 0, used: true, lately }
     }
 
     fn paused(&self) -> Option<Instant> {
@@ -91,6 +92,11 @@ impl Lately {
 }
 
 impl Turn<'_> {
+    /// Nothing was sent, so nothing counts.
+    pub(super) fn unused(mut self) {
+        self.used = false;
+    }
+
     /// Telegram refused: the chat waits as long as it asks. It does not say which limit was hit, so
     /// everybody waits a moment, too; not longer, for the sake of those in other chats.
     pub(super) fn refused(mut self, wait: Duration) {
@@ -103,6 +109,9 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        if !self.used {
+            return;
+        }
         let now = Instant::now();
         let group = self.group;
         let lately = &mut *self.lately;

@@ -81,7 +81,8 @@ pub(super) fn wish(messages: &[Message], me: &str) -> Option<Wish> {
         match name.as_str() {
             "guess" => return Some(photos().map_or(Wish::NoPhoto, Wish::Guess)),
             "game" => {
-                let truth = rest.split_whitespace().next().and_then(|age| age.parse().ok()).filter(|age| *age <= OLDEST);
+                let truth =
+                    rest.split_whitespace().next().and_then(|age| age.parse().ok()).filter(|age| *age <= OLDEST);
                 return Some(photos().map_or(Wish::NoPhoto, |photos| Wish::Game { photos, truth }));
             }
             name => {

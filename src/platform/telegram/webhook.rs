@@ -16,7 +16,7 @@ use teloxide::payloads::SetWebhookSetters;
 use teloxide::requests::Requester;
 use teloxide::types::Update;
 use tokio::net::TcpListener;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
@@ -88,7 +88,12 @@ pub(super) async fn serve(
         secret: options.secret.clone(),
     };
     let router = Router::new().fallback(take).with_state(Arc::new(door));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned()).await.map_err(cannot_listen)
+    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tokio::select! {
+        served = served.into_future() => served.map_err(cannot_listen),
+        // A connection that never ends its request must not keep the program from stopping.
+        () = async { shutdown.cancelled().await; sleep(UPDATE_TIME).await } => Ok(()),
+    }
 }
 
 /// Telegram counts every answer but a 2xx as a failure and sends the update again, so one that is

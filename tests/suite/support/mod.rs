@@ -1,7 +1,9 @@
 //! What the tests share: the bot with the compiled-in weights, the program as a process, stand-in
 //! servers, and the folders that tests may be given.
 
+pub mod bot_api;
 pub mod discord;
+pub mod flood;
 pub mod inbox;
 pub mod openapi;
 pub mod program;
@@ -86,6 +88,11 @@ pub fn photo_with_faces(count: u32) -> Vec<u8> {
 /// A plain picture without a face.
 pub fn photo_without_a_face() -> Vec<u8> {
     jpeg(&image::GrayImage::from_fn(320, 240, |x, _| image::Luma([(x / 2) as u8])))
+}
+
+/// The smallest picture that is worth looking at, without a face.
+pub fn tiny_photo() -> Vec<u8> {
+    jpeg(&image::GrayImage::from_fn(64, 64, |x, _| image::Luma([(x * 2) as u8])))
 }
 
 fn jpeg(photo: &image::GrayImage) -> Vec<u8> {
