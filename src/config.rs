@@ -86,6 +86,15 @@ pub struct Telegram {
     /// Where files are fetched from; `None` means `api_base`.
     #[serde(deserialize_with = "empty_is_none")]
     pub file_base: Option<Url>,
+    /// Where Telegram posts updates; `None` means that they are polled.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub webhook_url: Option<Url>,
+    pub webhook_listen: SocketAddr,
+    /// `None` means a random one at each start.
+    #[serde(default)]
+    pub webhook_secret: Option<SecretString>,
+    #[serde(default)]
+    webhook_secret_file: Option<PathBuf>,
 }
 
 /// The chat page.
@@ -206,6 +215,8 @@ impl Config {
         let mut config: Self = builder.add_source(environment).build()?.try_deserialize()?;
         config.discord.token = token(config.discord.token, &config.discord.token_file, conventional_tokens.0)?;
         config.telegram.token = token(config.telegram.token, &config.telegram.token_file, conventional_tokens.1)?;
+        let Telegram { webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
+        *webhook_secret = token(webhook_secret.take(), webhook_secret_file, None)?;
         config.checked()
     }
 
@@ -225,6 +236,17 @@ impl Config {
         }
         if self.limits.photo_memory < self.limits.photo_bytes {
             return unusable("limits.photo_memory", "must hold at least one photo of limits.photo_bytes");
+        }
+        if self.telegram.webhook_url.as_ref().is_some_and(|url| url.scheme() != "https") {
+            return unusable(
+                "telegram.webhook_url",
+                "must be an https:// address, which is all that Telegram posts to",
+            );
+        }
+        let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let fits = |secret: &str| (1..=256).contains(&secret.len()) && secret.chars().all(allowed);
+        if self.telegram.webhook_secret.as_ref().is_some_and(|secret| !fits(secret.expose_secret())) {
+            return unusable("telegram.webhook_secret", "must be 1 to 256 of A-Z, a-z, 0-9, _ and -");
         }
         if self.inference.queue == 0 || self.inference.batch == 0 {
             return unusable("inference.queue and inference.batch", "must be at least 1");
@@ -379,6 +401,8 @@ mod tests {
         assert!(load(&[("FACEGUESSER__GUESS__CONFIDENT", "1.5")]).is_err());
         assert!(load(&[("FACEGUESSER__INFERENCE__QUEUE", "0")]).is_err());
         assert!(load(&[("FACEGUESSER__WEB__LISTEN", "somewhere")]).is_err());
+        assert!(load(&[("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "http://bot.example/")]).is_err());
+        assert!(load(&[("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "a space")]).is_err());
     }
 
     #[test]

@@ -3,36 +3,13 @@
 use serde_json::json;
 
 use crate::support::inbox::Asked;
-use crate::support::program::Program;
-use crate::support::telegram::{BOT_NAME, TOKEN, Telegram, document, message, photo};
+use crate::support::telegram::{BOT_NAME, GROUP, PERSON, Telegram, document, message, photo, text};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
-
-const PERSON: i64 = 9;
-const GROUP: i64 = -1_000_000_000_007;
-
-/// The program, polling.
-async fn polling(variables: &[(&str, &str)]) -> (Telegram, Program) {
-    let mut telegram = Telegram::start().await;
-    let base = telegram.base();
-    let mut all = vec![
-        ("FACEGUESSER__TELEGRAM__TOKEN", TOKEN),
-        ("FACEGUESSER__TELEGRAM__API_BASE", &base),
-        ("FACEGUESSER__WEB__ENABLED", "false"),
-    ];
-    all.extend_from_slice(variables);
-    let program = Program::start(&all);
-    telegram.inbox.next("setmycommands").await;
-    (telegram, program)
-}
-
-fn text(asked: &Asked) -> &str {
-    asked.body["text"].as_str().unwrap()
-}
 
 /// The largest size is fetched, the reply refers to the message, the token stays out of the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_in_a_private_chat_is_answered() {
-    let (mut telegram, program) = polling(&[]).await;
+    let (mut telegram, program) = Telegram::polled(&[]).await;
     telegram.shelf.put("selfie", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("selfie") }));
     telegram.inbox.next("sendchataction").await;
@@ -50,7 +27,7 @@ async fn a_photo_in_a_private_chat_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_faces_come_as_a_numbered_picture_with_a_caption() {
-    let (mut telegram, _program) = polling(&[]).await;
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("group", photo_with_faces(3));
     telegram.post(PERSON, json!({ "document": document("group", 90_000, "image/jpeg") }));
     let reply = telegram.inbox.next("sendphoto").await;
@@ -62,7 +39,7 @@ async fn several_faces_come_as_a_numbered_picture_with_a_caption() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
-    let (mut telegram, mut program) = polling(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
+    let (mut telegram, mut program) = Telegram::polled(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
     let whole = photo_with_a_face();
     telegram.shelf.put("text.jpg", "Just some words.\n");
     telegram.shelf.put("cut.jpg", whole[..whole.len() / 2].to_vec());
@@ -96,7 +73,7 @@ async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_group_only_the_command_is_answered() {
-    let (mut telegram, _program) = polling(&[]).await;
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let mut original = message(GROUP, 50);
     original["photo"] = photo("one");
@@ -105,10 +82,11 @@ async fn in_a_group_only_the_command_is_answered() {
     telegram.post(GROUP, json!({ "text": "/guess@another_bot", "reply_to_message": original }));
     let caption = telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/guess how old?" }));
     let named = format!("/guess@{BOT_NAME}");
-    let reply = telegram.post(GROUP, json!({ "text": named, "reply_to_message": original }));
+    telegram.post(GROUP, json!({ "text": named, "reply_to_message": original }));
     let in_topic = json!({ "text": "/guess", "message_thread_id": 3, "is_topic_message": true });
     let bare = telegram.post(GROUP, in_topic);
-    for (id, words) in [(caption, " of about "), (reply, " of about "), (bare, "no picture")] {
+    // The answer about a photo refers to the photo, so that its buttons find it again.
+    for (id, words) in [(caption, " of about "), (50, " of about "), (bare, "no picture")] {
         let about = |asked: &Asked| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
         let reply = telegram.inbox.wait("a reply", about).await;
         assert!(text(&reply).contains(words), "{reply:?}");
@@ -119,7 +97,7 @@ async fn in_a_group_only_the_command_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_and_chatter_in_private_are_answered_with_help() {
-    let (mut telegram, _program) = polling(&[]).await;
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
     for (said, words) in [("/start", "128×128"), ("/help", "/guess"), ("hello", "Hi!"), ("/privacy", "not stored")] {
         telegram.post(PERSON, json!({ "text": said }));
         let reply = telegram.inbox.next("sendmessage").await;
@@ -129,7 +107,7 @@ async fn commands_and_chatter_in_private_are_answered_with_help() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_waits_as_long_as_telegram_asks_and_follows_a_group_that_moved() {
-    let (mut telegram, _program) = polling(&[]).await;
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
     let moved = json!({
         "ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat",
         "parameters": { "migrate_to_chat_id": -77 }
@@ -147,7 +125,7 @@ async fn a_reply_waits_as_long_as_telegram_asks_and_follows_a_group_that_moved()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_in_flight_is_answered_and_confirmed_when_the_program_is_told_to_stop() {
-    let (mut telegram, mut program) = polling(&[]).await;
+    let (mut telegram, mut program) = Telegram::polled(&[]).await;
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("slow") }));
     telegram.inbox.next("fetched photos/slow").await;
@@ -164,21 +142,58 @@ async fn work_in_flight_is_answered_and_confirmed_when_the_program_is_told_to_st
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_with_telegram_is_explained_and_outlived() {
     let telegram = Telegram::start().await;
-    let base = telegram.base();
-    let program = Program::start(&[
-        ("TELOXIDE_TOKEN", "1:wrong-token"),
-        ("FACEGUESSER__TELEGRAM__API_BASE", &base),
-        ("FACEGUESSER__WEB__ENABLED", "false"),
-    ]);
+    let program = telegram.program(&[("FACEGUESSER__TELEGRAM__TOKEN", ""), ("TELOXIDE_TOKEN", "1:wrong-token")]);
     let (status, log) = program.finished().await;
     assert_eq!(status.code(), Some(1), "{log}");
     assert!(log.contains("Telegram refuses the token") && !log.contains("wrong-token"), "{log}");
 
-    let (mut telegram, _program) = polling(&[]).await;
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
     let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
     telegram.script("getUpdates", json!({ "ok": false, "error_code": 409, "description": conflict }));
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
     telegram.inbox.next("sendmessage").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_language_has_menus_for_people_groups_and_admins() {
+    let telegram = &mut Telegram::start().await;
+    let _program = telegram.program(&[]);
+    let mut menus = std::collections::BTreeSet::new();
+    for _ in 0..32 {
+        let menu = telegram.inbox.next("setmycommands").await;
+        let commands: Vec<&str> =
+            menu.body["commands"].as_array().unwrap().iter().map(|one| one["command"].as_str().unwrap()).collect();
+        let scope = menu.body["scope"]["type"].as_str().unwrap().to_owned();
+        for (command, everywhere) in [("guess", true), ("game", true), ("privacy", true), ("auto", false)] {
+            let there = everywhere || scope == "all_chat_administrators";
+            assert_eq!(commands.contains(&command), there, "{scope}: {commands:?}");
+        }
+        menus.insert((scope, menu.body["language_code"].as_str().unwrap_or("any").to_owned()));
+    }
+    assert_eq!(menus.len(), 32, "{menus:?}");
+    assert!(menus.contains(&("all_group_chats".into(), "ja".into())), "{menus:?}");
+    assert!(menus.contains(&("default".into(), "any".into())), "{menus:?}");
+}
+
+/// The client's language, then the person's own choice.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_answered_in_their_language() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    let french = json!({ "id": PERSON, "is_bot": false, "first_name": "Some", "language_code": "fr-CA" });
+    for (said, words) in [("/guess", "photo"), ("/language de", "Deutsch"), ("/gender never", "Geschlecht")] {
+        telegram.post(PERSON, json!({ "from": french, "text": said }));
+        let reply = telegram.inbox.next("sendmessage").await;
+        assert!(text(&reply).contains(words) && !text(&reply).contains("I see no picture"), "{reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forwarded_photo_is_answered_to_who_forwards_it() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    let origin = json!({ "type": "hidden_user", "sender_user_name": "Somebody", "date": 1_700_000_000 });
+    telegram.post(PERSON, json!({ "photo": photo("one"), "forward_origin": origin }));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
 }

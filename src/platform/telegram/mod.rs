@@ -1,18 +1,29 @@
-//! The Telegram bot: long polling through teloxide.
+//! The Telegram bot: long polling through teloxide, or a webhook.
 //!
-//! Owns the connection, from the first request to the last reply at shutdown. [`chat`] decides
-//! what a message asks for and answers it, [`delivery`] sends.
+//! Owns the connection, from the first request to the last reply at shutdown. [`album`] collects
+//! the photos that belong together, [`request`] tells what a message asks for, [`chat`] answers it
+//! and [`buttons`] presses of buttons; [`answered`] keeps from answering twice. [`delivery`] sends
+//! and edits, at the [`pace`] that Telegram allows. [`menu`] is what people are offered,
+//! [`webhook`] the other way in for updates.
 
+mod album;
+mod answered;
+mod buttons;
 mod chat;
 mod delivery;
+mod menu;
+mod pace;
+mod request;
+mod webhook;
 
 use std::future::IntoFuture;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::requests::Requester;
-use teloxide::types::{AllowedUpdate, BotCommand, Me, Update, UpdateKind};
+use teloxide::types::{AllowedUpdate, Me, Update};
 use teloxide::{ApiError, RequestError};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +35,7 @@ use crate::bot::Bot;
 use crate::config::Config;
 use chat::Chat;
 use delivery::told;
+use webhook::WebhookOptions;
 
 /// How long Telegram may hold a poll while there is nothing new.
 const POLL: Duration = Duration::from_secs(25);
@@ -33,12 +45,23 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// The updates that mean anything here.
+const UPDATES: [AllowedUpdate; 5] = [
+    AllowedUpdate::Message,
+    AllowedUpdate::EditedMessage,
+    AllowedUpdate::ChannelPost,
+    AllowedUpdate::EditedChannelPost,
+    AllowedUpdate::CallbackQuery,
+];
+
 /// What the Telegram bot needs to know.
 #[derive(Debug, Clone)]
 pub struct TelegramOptions {
     token: SecretString,
     api_base: Url,
     file_base: Url,
+    /// `None`: updates are polled.
+    webhook: Option<WebhookOptions>,
     /// How long replies under way may take at shutdown.
     grace: Duration,
 }
@@ -51,6 +74,7 @@ impl TelegramOptions {
             token: telegram.token.clone()?,
             api_base: telegram.api_base.clone(),
             file_base: telegram.file_base.clone().unwrap_or_else(|| telegram.api_base.clone()),
+            webhook: WebhookOptions::new(config),
             grace: config.inference.grace,
         })
     }
@@ -68,6 +92,8 @@ pub enum TelegramError {
     InvalidToken,
     #[error("no HTTP client could be set up: the TLS set-up of this machine is unusable")]
     Client,
+    #[error("the webhook cannot listen on {address}: choose another address with telegram.webhook_listen")]
+    Listen { address: SocketAddr, source: std::io::Error },
 }
 
 /// Serves Telegram until `shutdown`, then finishes the replies under way.
@@ -80,7 +106,16 @@ pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: Cancellation
     let served = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         me = introduce(&api) => match me {
-            Ok(me) => poll(Arc::new(Chat::new(api, me, bot, &options)), &replies, &shutdown).await,
+            Ok(me) => {
+                let menus = tokio::spawn(register_menus(api.clone(), shutdown.clone()));
+                let chat = Arc::new(Chat::new(api, me, bot, &options));
+                let served = match &options.webhook {
+                    Some(webhook) => webhook::serve(chat, webhook, &replies, &shutdown).await,
+                    None => poll(chat, &replies, &shutdown).await,
+                };
+                menus.abort();
+                served
+            }
             Err(error) => Err(error),
         },
     };
@@ -91,28 +126,30 @@ pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: Cancellation
     served
 }
 
-/// Learns the bot's own name, switches a webhook off and registers the commands.
+/// Beside everything else: it takes a while, and nobody waits for it.
+async fn register_menus(api: teloxide::Bot, shutdown: CancellationToken) {
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = menu::register(&api) => {}
+    }
+}
+
+/// Learns the bot's own name.
 async fn introduce(api: &teloxide::Bot) -> Result<Me, TelegramError> {
     let me = persistently("getMe", || api.get_me().into_future()).await?;
-    // Telegram hands out updates one way only: with a webhook set, polling is refused.
-    if let Err(error) = api.delete_webhook().await {
-        warn!(error = told(&error), "a webhook, if one is set, could not be switched off");
-    }
-    let commands = chat::COMMANDS.map(|(name, purpose)| BotCommand::new(name, purpose));
-    if let Err(error) = api.set_my_commands(commands).await {
-        warn!(error = told(&error), "the commands could not be registered with Telegram");
-    }
     info!("Telegram is connected");
     if !me.can_read_all_group_messages {
-        info!(
-            "in groups Telegram's privacy mode shows the bot commands and replies to it alone, which is all it needs"
-        );
+        info!("in groups Telegram's privacy mode shows the bot commands and replies to it alone; /auto needs more");
     }
     Ok(me)
 }
 
 /// Takes updates and answers each in a task of its own, until `shutdown`.
 async fn poll(chat: Arc<Chat>, replies: &TaskTracker, shutdown: &CancellationToken) -> Result<(), TelegramError> {
+    // Telegram hands out updates one way only: with a webhook set, polling is refused.
+    if let Err(error) = chat.api().delete_webhook().await {
+        warn!(error = told(&error), "a webhook, if one is set, could not be switched off");
+    }
     let mut offset = 0;
     loop {
         let updates = tokio::select! {
@@ -122,9 +159,7 @@ async fn poll(chat: Arc<Chat>, replies: &TaskTracker, shutdown: &CancellationTok
         for update in updates {
             // Asking with the next number confirms all updates below it.
             offset = offset.max(i32::try_from(update.id.0).unwrap_or(i32::MAX).saturating_add(1));
-            let UpdateKind::Message(message) = update.kind else { continue };
-            let chat = chat.clone();
-            replies.spawn(async move { chat.answer(message).await });
+            chat.take(update, replies);
         }
     }
     if offset > 0 {
@@ -141,12 +176,7 @@ async fn next(api: &teloxide::Bot, offset: i32, poll: Duration) -> Result<Vec<Up
     use teloxide::payloads::GetUpdatesSetters;
     // A last look asks for one update alone: it is there to confirm, not to fetch.
     let limit = if poll.is_zero() { 1 } else { 100 };
-    api.get_updates()
-        .offset(offset)
-        .limit(limit)
-        .timeout(poll.as_secs() as u32)
-        .allowed_updates([AllowedUpdate::Message])
-        .await
+    api.get_updates().offset(offset).limit(limit).timeout(poll.as_secs() as u32).allowed_updates(UPDATES).await
 }
 
 /// Tries again, with growing pauses, until Telegram answers or refuses the token.

@@ -1,8 +1,10 @@
 //! What the tests share: the bot with the compiled-in weights, the program as a process, stand-in
 //! servers, and the folders that tests may be given.
 
+pub mod bot_api;
 pub mod discord;
 pub mod discord_limits;
+pub mod flood;
 pub mod inbox;
 pub mod openapi;
 pub mod program;
@@ -89,7 +91,12 @@ pub fn photo_without_a_face() -> Vec<u8> {
     jpeg(&image::GrayImage::from_fn(320, 240, |x, _| image::Luma([(x / 2) as u8])))
 }
 
-fn jpeg(photo: &image::GrayImage) -> Vec<u8> {
+/// The smallest picture that is worth looking at, without a face.
+pub fn tiny_photo() -> Vec<u8> {
+    jpeg(&image::GrayImage::from_fn(64, 64, |x, _| image::Luma([(x * 2) as u8])))
+}
+
+pub fn jpeg(photo: &image::GrayImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 92).encode_image(photo).unwrap();
     bytes

@@ -1,0 +1,81 @@
+//! Albums on Telegram: their photos come one by one and get one reply.
+
+use serde_json::{Value, json};
+
+use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, message, photo, sent, text, with};
+use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
+
+/// Hands out the photos of an album, the last one first; returns the first one's number.
+fn post_album(telegram: &Telegram, chat: i64, album: &str, names: &[&str], caption: Option<&str>) -> i64 {
+    let part = |(index, name): (usize, &&str)| {
+        let caption = caption.filter(|_| index == 0);
+        let part = with(message(chat, telegram.next_id()), json!({ "photo": photo(name), "media_group_id": album }));
+        caption.map_or(part.clone(), |caption| with(part, json!({ "caption": caption })))
+    };
+    let parts: Vec<Value> = names.iter().enumerate().map(part).collect();
+    for part in parts.iter().rev() {
+        telegram.update("message", part.clone());
+    }
+    parts[0]["message_id"].as_i64().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_gets_one_reply_for_its_photos_in_their_order() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    telegram.shelf.put("none", photo_without_a_face());
+    telegram.shelf.put("three", photo_with_faces(3));
+    let first = post_album(&telegram, PERSON, "album", &["one", "none", "three"], None);
+    let reply = telegram.inbox.next("sendphoto").await;
+    let words = text(&reply);
+    let places = ["Photo 1: ", "Photo 2: I can't find a face", "Photo 3: I see 3 faces"].map(|part| words.find(part));
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{words}");
+    assert_eq!(reply.body["reply_parameters"]["message_id"], first);
+    assert_eq!(buttons(&reply).len(), 1, "{reply:?}");
+    assert!(telegram.inbox.left("send").iter().all(|asked| asked.what == "sendchataction"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_album_is_answered_in_part_and_completed_by_edits() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    for (slow, edit) in [(photo_with_a_face(), "editmessagetext"), (photo_with_faces(3), "editmessagemedia")] {
+        let gate = telegram.shelf.put_gated("slow", slow);
+        post_album(&telegram, PERSON, edit, &["one", "slow"], None);
+        let part = telegram.inbox.next("sendmessage").await;
+        assert!(text(&part).contains("Photo 2: still looking"), "{part:?}");
+        gate.send(true).unwrap();
+        let whole = telegram.inbox.next(edit).await;
+        assert_eq!(whole.body["message_id"].as_i64().unwrap(), sent(&part));
+        assert!(text(&whole).contains("Photo 1: ") && !text(&whole).contains("still looking"), "{whole:?}");
+        assert_eq!(whole.files.len(), usize::from(edit == "editmessagemedia"));
+        assert!(buttons(&whole)[0].0.starts_with("delete:"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_in_a_group_is_answered_when_a_caption_asks() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    post_album(&telegram, GROUP, "silent", &["one", "one"], None);
+    let first = post_album(&telegram, GROUP, "asked", &["one", "one"], Some("/guess"));
+    let reply = telegram.inbox.next("sendmessage").await;
+    assert!(text(&reply).contains("Photo 2: "), "{reply:?}");
+    assert_eq!(reply.body["reply_parameters"]["message_id"], first);
+    assert!(telegram.inbox.left("sendmessage").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn words_that_are_too_long_for_a_caption_come_without_the_picture_and_whole() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("three", photo_with_faces(3));
+    post_album(&telegram, PERSON, "long", &["three"; 8], None);
+    let is_whole = |what: &str, words: &str| what != "sendphoto" && words.contains("Photo 8: I see 3 faces");
+    let reply = telegram
+        .inbox
+        .wait("the whole", |asked| {
+            (asked.what == "sendmessage" || asked.what.starts_with("edit")) && is_whole(&asked.what, text(asked))
+        })
+        .await;
+    assert!(text(&reply).chars().count() > 1024 && text(&reply).contains("\n3. "), "{reply:?}");
+}

@@ -1,0 +1,99 @@
+//! Updates that Telegram posts, and others that it does not.
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::photo_with_a_face;
+use crate::support::program::Program;
+use crate::support::telegram::{PERSON, Telegram, message, photo, text, with};
+
+const URL: &str = "https://bot.example/telegram/door";
+
+struct Webhook {
+    telegram: Telegram,
+    program: Program,
+    client: Client,
+    address: String,
+    secret: String,
+}
+
+impl Webhook {
+    async fn start(variables: &[(&str, &str)]) -> Self {
+        let mut telegram = Telegram::start().await;
+        // A free port; the listener is gone before the program wants it.
+        let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut all =
+            vec![("FACEGUESSER__TELEGRAM__WEBHOOK_URL", URL), ("FACEGUESSER__TELEGRAM__WEBHOOK_LISTEN", &*listen)];
+        all.extend_from_slice(variables);
+        let program = telegram.program(&all);
+        let set = telegram.inbox.next("setwebhook").await;
+        assert_eq!(set.body["url"], URL);
+        assert!(set.body["allowed_updates"].as_array().unwrap().contains(&json!("callback_query")), "{set:?}");
+        let secret = set.body["secret_token"].as_str().unwrap().to_owned();
+        Self { telegram, program, client: Client::new(), address: format!("http://{listen}/telegram/door"), secret }
+    }
+
+    async fn post(&self, secret: Option<&str>, body: String) -> StatusCode {
+        let request = self.client.post(&self.address).body(body);
+        let request = match secret {
+            Some(secret) => request.header("X-Telegram-Bot-Api-Secret-Token", secret),
+            None => request,
+        };
+        request.send().await.unwrap().status()
+    }
+
+    fn help(&self) -> Value {
+        let message = with(message(PERSON, self.telegram.next_id()), json!({ "text": "/help" }));
+        self.telegram.as_update("message", message)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_posts_with_the_secret_are_taken() {
+    let mut webhook = Webhook::start(&[("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "open-sesame")]).await;
+    assert_eq!(webhook.secret, "open-sesame");
+    let update = webhook.help();
+    for secret in [None, Some("open-sesamf"), Some("open"), Some("")] {
+        assert_eq!(webhook.post(secret, update.to_string()).await, StatusCode::UNAUTHORIZED);
+    }
+    let large = webhook.client.post(&webhook.address).header("X-Telegram-Bot-Api-Secret-Token", "open-sesame");
+    // The line may be cut before the answer is read.
+    let large = large.body("x".repeat(2 << 20)).send().await;
+    assert!(large.is_err() || large.unwrap().status() == StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(webhook.client.get(&webhook.address).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
+    let elsewhere = webhook.address.replace("/door", "/window");
+    assert_eq!(webhook.client.post(elsewhere).send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    // Telegram would send what is refused again and again.
+    assert_eq!(webhook.post(Some("open-sesame"), "{}".into()).await, StatusCode::OK);
+    assert!(webhook.telegram.inbox.left("send").is_empty());
+    // And sends what was taken again when it did not hear so.
+    for _ in 0..2 {
+        assert_eq!(webhook.post(Some("open-sesame"), update.to_string()).await, StatusCode::OK);
+    }
+    webhook.telegram.inbox.next("sendmessage").await;
+    assert_eq!(webhook.post(Some("open-sesame"), webhook.help().to_string()).await, StatusCode::OK);
+    webhook.telegram.inbox.next("sendmessage").await;
+    assert!(webhook.telegram.inbox.left("sendmessage").is_empty());
+    assert!(webhook.telegram.inbox.left("getupdates").is_empty());
+    webhook.program.terminate();
+    let (status, log) = webhook.program.finished().await;
+    assert!(status.success() && !log.contains("open-sesame"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_under_way_is_answered_when_the_program_is_told_to_stop() {
+    let mut webhook = Webhook::start(&[]).await;
+    let secret = webhook.secret.clone();
+    assert!(secret.len() >= 32 && secret.chars().all(|c| c.is_ascii_alphanumeric()), "{secret}");
+    let gate = webhook.telegram.shelf.put_gated("slow", photo_with_a_face());
+    let id = webhook.telegram.next_id();
+    let photo = with(message(PERSON, id), json!({ "photo": photo("slow") }));
+    let update = webhook.telegram.as_update("message", photo);
+    assert_eq!(webhook.post(Some(&secret), update.to_string()).await, StatusCode::OK);
+    webhook.telegram.inbox.next("fetched photos/slow").await;
+    webhook.program.terminate();
+    gate.send(true).unwrap();
+    assert!(text(&webhook.telegram.inbox.next("sendmessage").await).contains(" of about "));
+    let (status, log) = webhook.program.finished().await;
+    assert!(status.success() && !log.contains(&secret), "{log}");
+}
