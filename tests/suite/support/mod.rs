@@ -2,6 +2,7 @@
 //! servers, and the folders that tests may be given.
 
 pub mod discord;
+pub mod discord_kept;
 pub mod discord_limits;
 pub mod inbox;
 pub mod openapi;
