@@ -17,8 +17,9 @@ const UPDATE: u64 = 7;
 /// A photo with a face that leaves room for a cut.
 fn photo_with_a_small_face() -> Vec<u8> {
     let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().to_luma8();
-    let mut photo = image::GrayImage::from_pixel(640, 480, image::Luma([150]));
-    image::imageops::overlay(&mut photo, &face, 250, 170);
+    let face = image::imageops::resize(&face, 200, 200, image::imageops::FilterType::Triangle);
+    let mut photo = image::GrayImage::from_pixel(1280, 960, image::Luma([150]));
+    image::imageops::overlay(&mut photo, &face, 540, 380);
     let mut bytes = Vec::new();
     image::codecs::jpeg::JpegEncoder::new(&mut bytes).encode_image(&photo).unwrap();
     bytes

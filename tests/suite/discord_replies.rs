@@ -2,15 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::discord::{BOT_ID, Discord, buttons, connected, words};
+use crate::support::discord::{Discord, buttons, connected, words};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 const REPLY: &str = "post /channels/77/messages";
 const EDIT: &str = "patch /channels/77/messages/";
-
-fn me() -> Value {
-    json!([{ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true }])
-}
 
 /// A direct message with these pictures.
 fn pictures(discord: &Discord, names: &[&str]) -> Value {

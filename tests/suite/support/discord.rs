@@ -1,11 +1,10 @@
 //! A stand-in for Discord: its REST interface, its gateway and its file host on one port.
 //!
-//! What the bot posts is held against Discord's description and limits, and kept, so that it can
-//! be edited, deleted and have its buttons pressed.
+//! What the bot posts is held against Discord's description and [limits](super::discord_limits), and
+//! [kept](super::discord_kept), so that it can be edited, deleted and have its buttons pressed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -19,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::discord_kept::{Kept, original};
 use super::discord_limits::{Limits, message_fault};
 use super::inbox::{Asked, Inbox, Shelf, inbox, taken_apart};
 use super::openapi::OpenApi;
@@ -45,10 +45,7 @@ struct Shared {
     gateway: broadcast::Sender<Gateway>,
     /// All events of the session so far, for one that resumes.
     sent: Mutex<Vec<Value>>,
-    ids: AtomicU64,
-    /// What can be asked for, by path.
-    kept: Mutex<BTreeMap<String, Value>>,
-    commands: Mutex<Value>,
+    kept: Kept,
     /// What the bot lacks the permission to put into a message.
     forbidden: Mutex<BTreeSet<&'static str>>,
     limits: Option<Limits>,
@@ -112,9 +109,7 @@ impl Discord {
             shelf: shelf.clone(),
             gateway: broadcast::channel(5000).0,
             sent: Mutex::default(),
-            ids: AtomicU64::new(1000),
-            kept: Mutex::default(),
-            commands: Mutex::new(commands),
+            kept: Kept::with_commands(commands),
             forbidden: Mutex::default(),
             limits,
         });
@@ -134,19 +129,18 @@ impl Discord {
 
     /// A message that can be asked for.
     pub fn keep(&self, message: &Value) {
-        let path = message_path(&message["channel_id"], &message["id"]);
-        self.shared.kept.lock().unwrap().insert(path, message.clone());
+        self.shared.kept.put_message(message.clone());
     }
 
     /// A thread in a channel.
     pub fn keep_thread(&self, id: &str, parent: &str) {
         let thread = json!({ "id": id, "type": 11, "guild_id": "5", "name": "a thread", "parent_id": parent });
-        self.shared.kept.lock().unwrap().insert(format!("/channels/{id}"), thread);
+        self.shared.kept.put(format!("/channels/{id}"), thread);
     }
 
     /// The commands as they were registered.
     pub fn commands(&self) -> Value {
-        self.shared.commands.lock().unwrap().clone()
+        self.shared.kept.commands()
     }
 
     /// The most refusals in a row that one bucket had to give, and all refusals.
@@ -159,7 +153,7 @@ impl Discord {
     }
 
     fn id(&self) -> String {
-        self.shared.id()
+        self.shared.kept.id()
     }
 
     /// An attachment of this name, as a message holds it; put the file on the shelf yourself.
@@ -221,8 +215,7 @@ impl Discord {
         press["type"] = 3.into();
         press["message"] = self.posted(posted);
         // The message with the button is what such an interaction's first answer changes.
-        let original = format!("original of {}", press["token"].as_str().unwrap());
-        self.shared.kept.lock().unwrap().insert(original, posted.body[KEPT_AT].clone());
+        self.shared.kept.put(original(press["token"].as_str().unwrap()), posted.body[KEPT_AT].clone());
         press
     }
 
@@ -234,7 +227,7 @@ impl Discord {
 
     /// A message of the bot's as it stands now.
     pub fn posted(&self, posted: &Asked) -> Value {
-        self.shared.kept.lock().unwrap()[posted.body[KEPT_AT].as_str().unwrap()].clone()
+        self.shared.kept.get(posted.body[KEPT_AT].as_str().unwrap())
     }
 
     /// Sends an event over the gateway.
@@ -252,10 +245,6 @@ impl Discord {
 }
 
 impl Shared {
-    fn id(&self) -> String {
-        self.ids.fetch_add(1, Ordering::Relaxed).to_string()
-    }
-
     /// What is wrong with a request: a status, and the reason.
     fn fault(
         &self,
@@ -269,110 +258,11 @@ impl Shared {
         let message = if path.ends_with("/callback") { &body["data"] } else { body };
         described.or_else(|| message_fault(message, files.len())).map(|fault| (StatusCode::BAD_REQUEST, fault))
     }
-
-    /// Carries out a request: what Discord would answer, and under which path a message is kept.
-    fn carry_out(&self, method: &str, path: &str, body: &Value) -> (Option<Value>, String) {
-        let socket = format!("ws://{}/gateway-socket/", self.address);
-        let mut kept = self.kept.lock().unwrap();
-        let token = |path: &str| path.split('/').nth(3).unwrap_or_default().to_owned();
-        match (method, path) {
-            (_, "/gateway") => (Some(json!({ "url": socket })), String::new()),
-            (_, "/gateway/bot") => {
-                let limit = json!({ "total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1 });
-                (Some(json!({ "url": socket, "shards": 1, "session_start_limit": limit })), String::new())
-            }
-            (_, path) if path.ends_with("/commands") => {
-                let mut commands = self.commands.lock().unwrap();
-                if method == "put" {
-                    *commands = body.clone();
-                }
-                (Some(commands.clone()), String::new())
-            }
-            ("post", path) if path.ends_with("/callback") => {
-                let original = format!("original of {}", token(path));
-                match body["type"].as_u64() {
-                    Some(4 | 5) => {
-                        let message = posted(&self.id(), "77", &body["data"]);
-                        let at = message_path(&message["channel_id"], &message["id"]);
-                        kept.insert(original, Value::String(at.clone()));
-                        kept.insert(at.clone(), message);
-                        (Some(Value::Null), at)
-                    }
-                    Some(7) => {
-                        let at = kept[&original].as_str().unwrap_or_default().to_owned();
-                        replace(kept.get_mut(&at).unwrap(), &body["data"]);
-                        (Some(Value::Null), at)
-                    }
-                    _ => (Some(Value::Null), String::new()),
-                }
-            }
-            (_, path) if path.ends_with("/@original") => {
-                let at = kept[&format!("original of {}", token(path))].as_str().unwrap_or_default().to_owned();
-                if method == "delete" {
-                    kept.remove(&at);
-                    return (Some(Value::Null), String::new());
-                }
-                replace(kept.get_mut(&at).unwrap(), body);
-                (Some(kept[&at].clone()), at)
-            }
-            ("post", path) if path.ends_with("/messages") || path.starts_with("/webhooks/") => {
-                let channel = if path.starts_with("/channels/") { token(&format!("/{path}")) } else { "77".to_owned() };
-                let message = posted(&self.id(), &channel, body);
-                let at = message_path(&message["channel_id"], &message["id"]);
-                kept.insert(at.clone(), message.clone());
-                (Some(message), at)
-            }
-            ("patch", path) => match kept.get_mut(path) {
-                Some(before) => {
-                    replace(before, body);
-                    (Some(before.clone()), path.to_owned())
-                }
-                None => (None, String::new()),
-            },
-            ("get", path) => (kept.get(path).cloned(), String::new()),
-            ("delete", path) => {
-                kept.remove(path);
-                (Some(Value::Null), String::new())
-            }
-            _ => (Some(Value::Null), String::new()),
-        }
-    }
 }
 
 /// Something without a body.
 fn happened(what: String) -> Asked {
     Asked { what, body: Value::Null, files: Default::default() }
-}
-
-fn message_path(channel: &Value, message: &Value) -> String {
-    format!("/channels/{}/messages/{}", channel.as_str().unwrap_or("77"), message.as_str().unwrap_or_default())
-}
-
-/// A message of the bot's.
-fn posted(id: &str, channel: &str, body: &Value) -> Value {
-    let mut message = json!({
-        "id": id, "channel_id": channel, "type": 0, "content": body["content"].as_str().unwrap_or_default(),
-        "attachments": [], "embeds": body["embeds"].as_array().cloned().unwrap_or_default(),
-        "author": { "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true },
-        "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": null, "tts": false,
-        "mention_everyone": false, "mentions": [], "mention_roles": [], "pinned": false,
-        "flags": body["flags"].as_u64().unwrap_or(0),
-        "message_reference": null,
-    });
-    if let Some(reference) = body["message_reference"]["message_id"].as_str() {
-        message["message_reference"] = json!({ "channel_id": channel, "message_id": reference });
-    }
-    message
-}
-
-/// Another form of a message: what it replies to and who sees it stays.
-fn replace(before: &mut Value, body: &Value) {
-    let part = |key: &str| before[key].as_str().unwrap_or_default().to_owned();
-    let mut after = posted(&part("id"), &part("channel_id"), body);
-    for key in ["message_reference", "flags"] {
-        after[key] = before[key].clone();
-    }
-    *before = after;
 }
 
 /// The identifier of the first button that starts like this.
@@ -434,7 +324,10 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
         let _ = shared.asked.send(Asked { body, files, ..happened(format!("forbidden {what}")) });
         return refused(StatusCode::FORBIDDEN, "Missing Permissions", 50013);
     }
-    let (answer, became) = shared.carry_out(&method, &path, &body);
+    let (answer, became) = match path.as_str() {
+        "/gateway" | "/gateway/bot" => (Some(whereabouts(&shared)), String::new()),
+        path => shared.kept.carry_out(&method, path, &body),
+    };
     if !became.is_empty() {
         body[KEPT_AT] = became.into();
     }
@@ -445,6 +338,13 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
         Some(answer) => axum::Json(answer).into_response(),
     };
     (limits, answer).into_response()
+}
+
+/// Where the gateway is, and how many shards may connect.
+fn whereabouts(shared: &Shared) -> Value {
+    let limit = json!({ "total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1 });
+    let url = format!("ws://{}/gateway-socket/", shared.address);
+    json!({ "url": url, "shards": 1, "session_start_limit": limit })
 }
 
 async fn gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {

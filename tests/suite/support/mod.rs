@@ -3,6 +3,7 @@
 
 pub mod bot_api;
 pub mod discord;
+pub mod discord_kept;
 pub mod discord_limits;
 pub mod flood;
 pub mod inbox;

@@ -30,8 +30,12 @@ impl OpenApi {
             return if empty { Ok(()) } else { Err(format!("{method} {template} takes no body, got {body}")) };
         };
         for file in files {
-            let parts = content["multipart/form-data"]["schema"]["allOf"].as_array().into_iter().flatten();
-            if !parts.into_iter().any(|part| part["properties"].get(file).is_some()) {
+            let form = &content["multipart/form-data"]["schema"];
+            // Where a request has two forms, Discord's description leaves out the files of both.
+            let parts = form["allOf"].as_array().into_iter().flatten();
+            let named =
+                form["anyOf"].is_array() || parts.into_iter().any(|part| part["properties"].get(file).is_some());
+            if !named {
                 return Err(format!("{method} {template} knows no file part {file}"));
             }
         }
