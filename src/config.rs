@@ -154,9 +154,8 @@ pub struct Guess {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// The SQLite file; `None` keeps it in memory.
-    #[serde(deserialize_with = "empty_is_none")]
-    pub path: Option<PathBuf>,
+    /// The SQLite file, or `:memory:`.
+    pub path: PathBuf,
 }
 
 /// How many photos one person and one chat may have answered.

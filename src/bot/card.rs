@@ -10,8 +10,7 @@ use image::{Rgb, RgbImage, imageops};
 use super::actions::{Square, WHOLE};
 use crate::face::crop::SIDE;
 use crate::face::{Bounds, FaceCrop};
-use crate::inference::Analysis;
-use crate::model::estimator::Estimate;
+use crate::inference::{Analysis, FaceAnalysis};
 use crate::photo::{DecodeLimits, PhotoError, decode_colour};
 
 /// Longer side of the picture that is sent back: sharp on a phone, about 150 KB.
@@ -78,12 +77,13 @@ pub fn cut(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8
     encoded(&if side > MAX_SIDE { imageops::thumbnail(&cut, MAX_SIDE, MAX_SIDE) } else { cut })
 }
 
-/// The crop that the network saw, enlarged, beside the curve of its age probabilities: years from
+/// The crop of a face that the network saw, enlarged, beside the curve of its age probabilities: years from
 /// left to right, the guess and the ends of its interval as lines.
 ///
 /// # Errors
 /// [`CardError`] when the result cannot be encoded.
-pub fn draw_seen(crop: &FaceCrop, estimate: &Estimate) -> Result<Vec<u8>, CardError> {
+pub fn draw_seen(crop: &FaceCrop, face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
+    let estimate = &face.estimate;
     const ENLARGED: u32 = 3;
     const SIZE: u32 = SIDE as u32 * ENLARGED;
     /// Pixels of a year, and around the curve.
@@ -217,6 +217,7 @@ fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): 
 mod tests {
     use super::*;
     use crate::face::CropFrame;
+    use crate::model::estimator::Estimate;
 
     /// Left half dark, right half light.
     fn halves(width: u32, height: u32) -> Vec<u8> {
@@ -247,7 +248,9 @@ mod tests {
         let crop = FaceCrop::cut(&luma, &CropFrame::whole(&luma));
         let age_probabilities = std::array::from_fn(|year| if year == 30 { 0.6 } else { 0.004 });
         let estimate = Estimate { age_probabilities, female_probability: 0.5, age_interval: (20.0, 40.0) };
-        let picture = opened(&draw_seen(&crop, &estimate).unwrap());
+        let bounds = Bounds { x: 0.0, y: 0.0, w: 128.0, h: 128.0 };
+        let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![] };
+        let picture = opened(&draw_seen(&crop, &face).unwrap());
         assert_eq!(picture.height(), 384);
         assert!(picture.get_pixel(10, 200).0[0] < 20 && picture.get_pixel(375, 200).0[0] > 230);
         // The column of year 28 is low, that of year 30 beside the line of the guess is ink.

@@ -294,7 +294,7 @@ impl Bot {
         let seen = face.clone();
         let draw = move |limits: DecodeLimits| {
             let luma = decode(&photo, &limits)?.luma;
-            card::draw_seen(&FaceCrop::cut(&luma, &seen.frame), &seen.estimate)
+            card::draw_seen(&FaceCrop::cut(&luma, &seen.frame), &seen)
         };
         let card = self.drawn(alternative_text, draw).await;
         Ok(Answer { text: manners.seen(face), cards: card.into_iter().collect(), ..Answer::default() })

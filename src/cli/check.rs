@@ -23,7 +23,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         Some(path) => path.display().to_string(),
         None => "compiled in".to_owned(),
     };
-    println!("store: {}", config.store.path.as_ref().map_or("in memory".into(), |path| path.display().to_string()));
+    println!("store: {}", config.store.path.display());
     println!("detector: loaded ({})", from(&config.models.detector));
     println!("estimator: loaded ({})", from(&config.models.estimator));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -51,11 +51,11 @@ fn weights<T, E: std::error::Error + Send + Sync + 'static>(
 
 /// What keeps the choices of chats and people.
 pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    let Some(path) = &config.store.path else { return Ok(Arc::new(Sqlite::in_memory()?)) };
+    let path = &config.store.path;
     let store = Sqlite::open(path).with_context(|| {
         format!(
-            "{} cannot be used: name a file in a folder that can be written to with store.path, or leave it empty to \
-             keep nothing over a restart",
+            "{} cannot be used: name a file in a folder that can be written to with store.path, or \":memory:\" \
+             to keep nothing over a restart",
             path.display()
         )
     })?;

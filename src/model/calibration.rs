@@ -37,10 +37,7 @@ pub struct Calibration {
 /// No correction: the central 80 % of the distribution.
 impl Default for Calibration {
     fn default() -> Self {
-        Self {
-            gender_temperatures: [1.0; GENDER_AGES.len()],
-            interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()],
-        }
+        Self { gender_temperatures: [1.0; GENDER_AGES.len()], interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()] }
     }
 }
 

@@ -109,7 +109,15 @@ fn scripted() -> (Arc<Bot>, Arc<Scripted>) {
     let options = PoolOptions { workers: 1, queue: 1, batch: 1, deadline: Duration::from_secs(60) };
     let pool = Arc::new(Pool::start(script.clone(), options).unwrap());
     let downloader = Downloader::new(DownloadLimits::default()).unwrap();
-    (Arc::new(Bot::new(pool, downloader, Arc::new(Sqlite::in_memory().unwrap()), Config::load(None, []).unwrap().bot_options())), script)
+    (
+        Arc::new(Bot::new(
+            pool,
+            downloader,
+            Arc::new(Sqlite::in_memory().unwrap()),
+            Config::load(None, []).unwrap().bot_options(),
+        )),
+        script,
+    )
 }
 
 async fn meet(script: &Arc<Scripted>) {

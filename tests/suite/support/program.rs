@@ -16,6 +16,8 @@ pub fn command() -> Command {
             command.env_remove(name);
         }
     }
+    // Nothing is left in the folder that the tests run in.
+    command.env("FACEGUESSER__STORE__PATH", ":memory:");
     command
 }
 
