@@ -16,7 +16,8 @@ impl BotApi {
         let (name, described) = known.ok_or_else(|| format!("unknown method {method}"))?;
         let mut given = body.as_object().cloned().unwrap_or_default();
         // A file is sent under its field's name, or under another that the field points to.
-        let attached = |file: &str| given.values().any(|value| value.as_str() == Some(&format!("attach://{file}")));
+        let written = body.to_string();
+        let attached = |file: &str| written.contains(&format!("\"attach://{file}\""));
         let direct: Vec<String> = files.keys().filter(|file| !attached(file)).cloned().collect();
         given.extend(direct.into_iter().map(|file| (file, Value::String("attach://itself".into()))));
         self.check_fields(name, &described["fields"], &given)
