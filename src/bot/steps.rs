@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::actions::{Action, Button};
@@ -62,8 +62,8 @@ impl Bot {
                     shown = ready;
                     let so_far = Answer::from(told(&replies, manners));
                     match &sent {
-                        Some(sent) => delivery.edit(sent, &so_far).await,
-                        None => sent = delivery.post(&so_far).await,
+                        Some(sent) => meanwhile(delivery.edit(sent, &so_far), &mut running, &mut replies).await,
+                        None => sent = meanwhile(delivery.post(&so_far), &mut running, &mut replies).await,
                     }
                 }
             }
@@ -134,6 +134,22 @@ impl Bot {
             .await
             .into_iter()
             .collect()
+    }
+}
+
+/// Waits for `sending` while the photos are looked at all the same: a message may have to wait long
+/// for the platform's limits, and they would keep their turns.
+async fn meanwhile<T>(
+    sending: impl Future<Output = T>,
+    running: &mut (impl Stream<Item = (usize, Reply)> + Unpin),
+    replies: &mut [Option<Reply>],
+) -> T {
+    let mut sending = std::pin::pin!(sending);
+    loop {
+        tokio::select! {
+            sent = &mut sending => return sent,
+            Some((index, reply)) = running.next() => replies[index] = Some(reply),
+        }
     }
 }
 

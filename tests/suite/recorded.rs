@@ -75,7 +75,7 @@ fn photo_with_a_hidden_face() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_run_shows_each_kind_of_reply() {
-    let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__FAIR_USE__PERSON_BURST", "5")]).await;
+    let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__FAIR_USE__PERSON_BURST", "7")]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.shelf.put("three", photo_with_faces(3));
     telegram.shelf.put("five", photo_with_faces(5));

@@ -16,7 +16,14 @@ type Key = (ChatId, MessageId);
 pub(super) struct Answered {
     /// Unix time from which on all answered messages were remembered.
     since: Mutex<i64>,
-    messages: Mutex<(HashSet<Key>, VecDeque<(Key, i64)>)>,
+    messages: Mutex<Remembered>,
+}
+
+#[derive(Default)]
+struct Remembered {
+    known: HashSet<Key>,
+    /// The same, oldest first, each with its Unix time.
+    order: VecDeque<(Key, i64)>,
 }
 
 impl Answered {
@@ -29,7 +36,7 @@ impl Answered {
     pub(super) fn first_time(&self, message: &Message) -> bool {
         let key = (message.chat.id, message.id);
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
-        let (known, order) = &mut *messages;
+        let Remembered { known, order } = &mut *messages;
         if !known.insert(key) {
             return false;
         }

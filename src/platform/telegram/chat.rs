@@ -107,7 +107,9 @@ impl Chat {
         if unasked && !self.bot.chat_settings(asker.chat).await.auto {
             return;
         }
-        if !messages.iter().fold(true, |first_time, message| self.answered.first_time(message) && first_time) {
+        // Every part of an album is remembered, also where an earlier one was known.
+        let known = messages.iter().filter(|message| !self.answered.first_time(message)).count();
+        if known > 0 {
             return;
         }
         match wish {

@@ -310,7 +310,7 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
         return refused(StatusCode::UNAUTHORIZED, "401: Unauthorized", 0);
     }
     let limits = match shared.limits.as_ref().map(|limits| limits.take(&method, &path)) {
-        Some(Err(refusal)) => return refusal,
+        Some(Err(refusal)) => return *refusal,
         Some(Ok(headers)) => headers,
         None => Default::default(),
     };
@@ -320,7 +320,7 @@ async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reque
         return refused(status, &fault, 50035);
     }
     let used = |part: &&str| body[*part].as_array().is_some_and(|part| !part.is_empty());
-    if shared.forbidden.lock().unwrap().iter().any(|part| used(part)) {
+    if shared.forbidden.lock().unwrap().iter().any(used) {
         let _ = shared.asked.send(Asked { body, files, ..happened(format!("forbidden {what}")) });
         return refused(StatusCode::FORBIDDEN, "Missing Permissions", 50013);
     }

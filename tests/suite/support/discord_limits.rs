@@ -77,7 +77,7 @@ struct State {
 
 impl Limits {
     /// Counts a request: what its answer tells, or the refusal.
-    pub fn take(&self, method: &str, path: &str) -> Result<HeaderMap, Response> {
+    pub fn take(&self, method: &str, path: &str) -> Result<HeaderMap, Box<Response>> {
         let mut state = self.state.lock().unwrap();
         let now = Instant::now();
         if path.starts_with("/interactions") || path.starts_with("/webhooks") || path.starts_with("/gateway") {
@@ -91,7 +91,7 @@ impl Limits {
         let bucket = format!("{method} {} {}", parts.get(2).unwrap_or(&""), parts.get(3).unwrap_or(&""));
         if state.all.len() >= IN_ALL {
             let wait = Duration::from_secs(1) - (now - *state.all.front().unwrap());
-            return Err(state.refuse(bucket, wait, true));
+            return Err(Box::new(state.refuse(bucket, wait, true)));
         }
         let (begun, count) = state.windows.entry(bucket.clone()).or_default();
         if begun.is_none_or(|begun| now - begun >= WINDOW) {
@@ -99,7 +99,7 @@ impl Limits {
         }
         let left = WINDOW - (now - begun.unwrap_or(now));
         if *count >= IN_CHANNEL {
-            return Err(state.refuse(bucket, left, false));
+            return Err(Box::new(state.refuse(bucket, left, false)));
         }
         *count += 1;
         let remaining = IN_CHANNEL - *count;
