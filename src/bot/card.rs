@@ -77,7 +77,7 @@ pub fn cut(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8
     encoded(&if side > MAX_SIDE { imageops::thumbnail(&cut, MAX_SIDE, MAX_SIDE) } else { cut })
 }
 
-/// The crop of a face that the network saw, enlarged, beside the curve of its age probabilities: years from
+/// The crop of a face as the network sees it, at its mean brightness and contrast, enlarged, beside the curve of its age probabilities: years from
 /// left to right, the guess and the ends of its interval as lines.
 ///
 /// # Errors
@@ -89,11 +89,14 @@ pub fn draw_seen(crop: &FaceCrop, face: &FaceAnalysis) -> Result<Vec<u8>, CardEr
     /// Pixels of a year, and around the curve.
     const YEAR: i32 = 5;
     const MARGIN: i32 = 30;
+    /// Grey levels of one standard deviation.
+    const CONTRAST: f32 = 60.0;
+    let values = crop.standardised();
     let years = estimate.age_probabilities.len() as i32;
     let mut picture = RgbImage::from_pixel(SIZE + (years * YEAR + 2 * MARGIN) as u32, SIZE, SHADOW);
     for (x, y, pixel) in picture.enumerate_pixels_mut().filter(|(x, _, _)| *x < SIZE) {
-        let value = crop.pixels()[(y / ENLARGED) as usize * SIDE + (x / ENLARGED) as usize];
-        *pixel = Rgb([value; 3]);
+        let value = values[(y / ENLARGED) as usize * SIDE + (x / ENLARGED) as usize];
+        *pixel = Rgb([(128.0 + CONTRAST * value).clamp(0.0, 255.0) as u8; 3]);
     }
     let (left, top, bottom) = (SIZE as i32 + MARGIN, MARGIN, SIZE as i32 - 2 * MARGIN);
     let highest = estimate.age_probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
@@ -252,7 +255,7 @@ mod tests {
         let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![] };
         let picture = opened(&draw_seen(&crop, &face).unwrap());
         assert_eq!(picture.height(), 384);
-        assert!(picture.get_pixel(10, 200).0[0] < 20 && picture.get_pixel(375, 200).0[0] > 230);
+        assert!(picture.get_pixel(10, 200).0[0] < 40 && picture.get_pixel(375, 200).0[0] > 215);
         // The column of year 28 is low, that of year 30 beside the line of the guess is ink.
         let column = |year: u32| picture.get_pixel(384 + 30 + year * 5, 100).0;
         assert!(column(28)[0] < 60 && column(30)[0] > 200, "{:?} {:?}", column(28), column(30));

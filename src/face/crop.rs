@@ -5,6 +5,8 @@
 
 use image::GrayImage;
 
+use crate::model::network::standardised;
+
 /// Side of a [`FaceCrop`] in pixels.
 pub const SIDE: usize = 128;
 
@@ -73,6 +75,11 @@ impl FaceCrop {
             return Self { pixels: sample(&small, &frame) };
         }
         Self { pixels: sample(luma, frame) }
+    }
+
+    /// The pixels as the estimator takes them: with mean 0 and standard deviation 1.
+    pub fn standardised(&self) -> Vec<f32> {
+        standardised(&[&self.pixels])
     }
 
     /// Fills with one grey value what `frame` holds of the world outside of `luma`, instead of the
