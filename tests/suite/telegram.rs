@@ -1,10 +1,10 @@
 //! The real program against a stand-in Telegram: what people send, and what they get.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::inbox::Asked;
 use crate::support::telegram::{BOT_NAME, GROUP, PERSON, Telegram, document, message, photo, text};
-use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
+use crate::support::{jpeg, photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 /// The largest size is fetched, the reply refers to the message, the token stays out of the log.
 #[tokio::test(flavor = "multi_thread")]
@@ -196,4 +196,34 @@ async fn a_forwarded_photo_is_answered_to_who_forwards_it() {
     let origin = json!({ "type": "hidden_user", "sender_user_name": "Somebody", "date": 1_700_000_000 });
     telegram.post(PERSON, json!({ "photo": photo("one"), "forward_origin": origin }));
     assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_was_never_turned_upright_is_answered_and_the_reply_says_what_helped() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    let upright = image::load_from_memory(&photo_with_a_face()).unwrap().to_luma8();
+    for (name, picture, words) in [
+        ("over", image::imageops::rotate180(&upright), "after I turned it over"),
+        ("left", image::imageops::rotate270(&upright), "after I turned it right"),
+    ] {
+        telegram.shelf.put(name, jpeg(&picture));
+        telegram.post(PERSON, json!({ "photo": photo(name) }));
+        let reply = telegram.inbox.next("sendmessage").await;
+        assert!(text(&reply).contains(" of about ") && text(&reply).contains(words), "{name}: {reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_holds_no_ids_but_scrambled_ones() {
+    const SOMEBODY: i64 = 777_000_123;
+    let (mut telegram, program) = Telegram::polled(&[]).await;
+    let from = json!({ "id": SOMEBODY, "is_bot": false, "first_name": "Ludmila" });
+    telegram.post(SOMEBODY, json!({ "text": "/forget", "from": from }));
+    telegram.inbox.next("sendmessage").await;
+    telegram.press(SOMEBODY, "set:auto", SOMEBODY, 5000, Value::Null);
+    telegram.inbox.next("editmessagetext").await;
+    program.terminate();
+    let (_, log) = program.finished().await;
+    assert!(log.contains("person-") && log.contains("chat-"), "{log}");
+    assert!(!log.contains(&SOMEBODY.to_string()) && !log.contains("Ludmila"), "{log}");
 }
