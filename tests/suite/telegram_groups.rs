@@ -201,3 +201,20 @@ async fn an_edit_that_asks_is_answered_once() {
     assert!(telegram.inbox.left("sendmessage").is_empty());
     assert_eq!(telegram.inbox.left("getfile").len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_forgets_nothing_that_was_chosen() {
+    let (mut telegram, program) = Telegram::polled(&[]).await;
+    telegram.make_admin(PERSON);
+    telegram.make_bot_admin();
+    telegram.post(GROUP, json!({ "text": "/auto on" }));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains("From now on I answer every photo"));
+    program.terminate();
+    assert!(program.finished().await.0.success());
+    let _program = telegram.program(&[]);
+    telegram.shelf.put("one", photo_with_a_face());
+    let id = telegram.post(GROUP, json!({ "photo": photo("one") }));
+    let reply = telegram.inbox.next("sendmessage").await;
+    assert!(text(&reply).contains(" of about "), "{reply:?}");
+    assert_eq!(reply.body["reply_parameters"]["message_id"], id);
+}
