@@ -76,20 +76,6 @@ impl Bot {
         sent
     }
 
-    /// As [`Bot::deliver`], for a platform that shows the whole at once.
-    pub async fn answer(
-        &self,
-        photos: Vec<PhotoSource>,
-        asker: PersonId,
-        manners: &Manners,
-        options: ReplyOptions,
-    ) -> Answer {
-        let options = shared(options, photos.len());
-        let replies = photos.into_iter().map(|photo| self.guess_in_turn(photo, manners, options.0));
-        let replies = futures_util::future::join_all(replies).await.into_iter().map(Some).collect();
-        self.complete(replies, asker, manners, options.1).await
-    }
-
     async fn complete(
         &self,
         replies: Vec<Option<Reply>>,

@@ -73,7 +73,8 @@ pub struct TrainingOptions {
     pub out: PathBuf,
     pub recipe: Recipe,
     pub resume: bool,
-    /// A finished run's checkpoint, whose averaged weights this run begins with.
+    /// A finished run's checkpoint, whose averaged weights this run begins with, or weights that are
+    /// ready to run.
     pub start_from: Option<PathBuf>,
     /// Weights of trained networks, whose mean answer is blended into the labels.
     pub teachers: Vec<PathBuf>,
@@ -113,7 +114,7 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     let mut extra: Vec<Example> = extra.into_iter().flat_map(|set| set.examples).collect();
     info!(train = train.examples.len(), val = val.examples.len(), extra = extra.len(), "data read");
     if !options.teachers.is_empty() {
-        let teachers = options.teachers.iter().map(|path| teacher(path)).collect::<Result<Vec<_>, _>>()?;
+        let teachers = options.teachers.iter().map(|path| trained(path)).collect::<Result<Vec<_>, _>>()?;
         advise(&teachers, &mut train.examples)?;
         advise(&teachers, &mut extra)?;
         info!(teachers = teachers.len(), "advice gathered");
@@ -200,8 +201,8 @@ const BEGINNING_BATCHES: usize = 4;
 
 /// Gives a fresh `learner` the weights in `earlier`: a checkpoint, or weights ready to run.
 fn begin(learner: &mut Learner, earlier: &Path, calm: &[Vec<Vec<u8>>]) -> Result<(), TrainingError> {
-    match teacher(earlier) {
-        Ok(trained) => learner.begin_with(&trained, &calm[..calm.len().min(BEGINNING_BATCHES)]),
+    match trained(earlier) {
+        Ok(network) => learner.begin_with(&network, &calm[..calm.len().min(BEGINNING_BATCHES)]),
         Err(_) => Checkpoint::load(earlier)?.hand_weights_to(learner),
     }
 }
@@ -301,7 +302,8 @@ fn calibrated(estimator: Estimator, val: &Dataset) -> Result<Estimator, Training
     Ok(estimator.with_calibration(calibration::fit(&answers, &labels)))
 }
 
-fn teacher(path: &Path) -> Result<Estimator, TrainingError> {
+/// Weights that are ready to run.
+fn trained(path: &Path) -> Result<Estimator, TrainingError> {
     let unusable = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     Estimator::from_safetensors(&bytes).map_err(|error| unusable(error.to_string()))

@@ -100,14 +100,17 @@ impl Handler {
 
     /// Sends an answer in its best dress, or in what the permissions there leave of it.
     pub(super) async fn send(&self, answer: &Answer, place: Place<'_>) -> Result<MessageId, RestError> {
-        let mut sent = self.send_once(Body::of(answer), place).await;
-        let best = Body::of(answer).json;
-        for plainer in [Dress::Files, Dress::Words].map(|dress| Body::dressed(answer, dress)) {
-            match &sent {
-                Err(error) if error.is_forbidden() && plainer.json != best => {
-                    sent = self.send_once(plainer, place).await;
-                }
-                _ => break,
+        let best = Body::of(answer);
+        let mut refused = best.json.clone();
+        let mut sent = self.send_once(best, place).await;
+        for dress in [Dress::Files, Dress::Words] {
+            if !sent.as_ref().is_err_and(RestError::is_forbidden) {
+                break;
+            }
+            let plainer = Body::dressed(answer, dress);
+            if plainer.json != refused {
+                refused = plainer.json.clone();
+                sent = self.send_once(plainer, place).await;
             }
         }
         sent
