@@ -17,6 +17,7 @@ use crate::bot::BotOptions;
 use crate::bot::fair_use::Rate;
 use crate::bot::settings::GenderTelling;
 use crate::inference::PoolOptions;
+use crate::model::DeviceKind;
 use crate::photo::{DecodeLimits, DownloadLimits};
 
 /// Where Discord's own API lives.
@@ -122,6 +123,7 @@ pub struct Limits {
 #[serde(deny_unknown_fields)]
 pub struct Inference {
     workers: usize,
+    pub device: DeviceKind,
     queue: usize,
     batch: usize,
     #[serde(with = "humantime_serde")]
@@ -138,6 +140,8 @@ pub struct Models {
     pub estimator: Option<PathBuf>,
     #[serde(deserialize_with = "empty_is_none")]
     pub detector: Option<PathBuf>,
+    #[serde(deserialize_with = "empty_is_none")]
+    pub scout: Option<PathBuf>,
 }
 
 /// How guesses are told.

@@ -12,7 +12,7 @@ use crate::inference::Framing;
 
 /// The mean of several hundred training crops, large in a grey picture: nobody's face, and one
 /// that both networks must know.
-const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg");
+pub(super) const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg");
 
 /// Loads everything, guesses the bundled picture and says what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
@@ -25,6 +25,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     };
     println!("store: {}", config.store.path.display());
     println!("detector: loaded ({})", from(&config.models.detector));
+    println!("scout: loaded ({})", from(&config.models.scout));
     println!("estimator: loaded ({})", from(&config.models.estimator));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();

@@ -1,5 +1,6 @@
 //! The command line: one file a command, each wiring the rooms it needs.
 
+mod bench;
 mod calibrate;
 mod check;
 mod evaluate;
@@ -40,6 +41,8 @@ enum Command {
     Guess(guess::Arguments),
     /// Check settings and weights, guess a bundled picture, say what is on and off.
     Check,
+    /// Measure how fast this machine is: milliseconds a stage, photos a second.
+    Bench(bench::Arguments),
     /// Measure the network on labelled face crops.
     Evaluate(evaluate::Arguments),
     /// Make the weights' probabilities and age intervals hold for labelled face crops.
@@ -64,6 +67,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run => run::run(&config),
         Command::Guess(arguments) => guess::run(arguments, &config),
         Command::Check => check::run(&config),
+        Command::Bench(arguments) => bench::run(arguments, &config),
         Command::Evaluate(arguments) => evaluate::run(arguments, &config),
         Command::Calibrate(arguments) => calibrate::run(arguments, &config),
         Command::Train(arguments) => train::run(arguments),

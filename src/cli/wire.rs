@@ -13,6 +13,7 @@ use crate::face::{FaceFinder, FinderOptions};
 use crate::inference::{Engine, Pool};
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimator};
+use crate::model::scout::{self, Scout};
 use crate::photo::Downloader;
 
 /// Both networks, from the configured files or the compiled-in weights.
@@ -20,16 +21,18 @@ pub fn engine(config: &Config) -> anyhow::Result<Engine> {
     Ok(Engine::new(face_finder(config)?, face_estimator(config)?, config.decode_limits()))
 }
 
-/// The finder with the configured or compiled-in detector.
+/// The finder with the configured or compiled-in detector and scout.
 pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
     let detector =
         weights(&config.models.detector, "models.detector", detector::embedded(), Detector::from_safetensors)?;
-    Ok(FaceFinder::new(detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
+    let scout = weights(&config.models.scout, "models.scout", scout::embedded(), Scout::from_safetensors)?;
+    Ok(FaceFinder::new(scout, detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
 }
 
 /// The configured or compiled-in estimator.
 pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
-    weights(&config.models.estimator, "models.estimator", estimator::embedded(), Estimator::from_safetensors)
+    let load = |bytes: &[u8]| Estimator::from_safetensors(bytes)?.on(config.inference.device);
+    weights(&config.models.estimator, "models.estimator", estimator::embedded(), load)
 }
 
 /// The estimator in `file` where a command was given one, otherwise [`face_estimator`].

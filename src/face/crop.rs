@@ -53,28 +53,28 @@ impl FaceCrop {
     /// Cuts `frame` out of `luma`, level and shrunk with area averaging; where the frame leaves
     /// the photo, the photo's edge pixels continue.
     ///
-    /// Each output pixel is the mean of n×n bilinear samples, n the whole number of photo pixels
-    /// a crop pixel spans; past [`MAX_SAMPLES`] the photo is first shrunk by whole factors, so
-    /// that a face filling a 50-megapixel photo costs no more than reading it once.
+    /// The photo is halved as often as it takes for an output pixel to span at most two of its
+    /// pixels, in either direction, as it does in the training crops; each is then the mean of one
+    /// bilinear sample a pixel. A face that fills a 50-megapixel photo costs reading it once.
     pub fn cut(luma: &GrayImage, frame: &CropFrame) -> Self {
         let finite = [frame.center_x, frame.center_y, frame.side, frame.roll].iter().all(|value| value.is_finite());
         if luma.width() == 0 || luma.height() == 0 || !finite {
             return Self { pixels: vec![128; SIDE * SIDE].into() };
         }
-        let scale = frame.side.max(1.0) / SIDE as f32;
-        let shrink = (scale / MAX_SAMPLES as f32).ceil().max(1.0) as u32;
-        if shrink > 1 {
-            let (small, left, top) = shrunk_region(luma, frame, shrink);
-            let factor = shrink as f32;
-            let frame = CropFrame {
-                center_x: (frame.center_x - left) / factor,
-                center_y: (frame.center_y - top) / factor,
-                side: frame.side / factor,
-                roll: frame.roll,
-            };
-            return Self { pixels: sample(&small, &frame) };
+        let mut frame = *frame;
+        let mut small: Option<GrayImage> = None;
+        while frame.side > (SIDE * MAX_SAMPLES) as f32 {
+            let source = small.as_ref().unwrap_or(luma);
+            if source.width().min(source.height()) < 2 {
+                break;
+            }
+            let (half, left, top) = halved_region(source, &frame);
+            frame.center_x = (frame.center_x - left) / 2.0;
+            frame.center_y = (frame.center_y - top) / 2.0;
+            frame.side /= 2.0;
+            small = Some(half);
         }
-        Self { pixels: sample(luma, frame) }
+        Self { pixels: sample(small.as_ref().unwrap_or(luma), &frame) }
     }
 
     /// The pixels as the estimator takes them: with mean 0 and standard deviation 1.
@@ -110,18 +110,29 @@ impl FaceCrop {
     }
 }
 
-/// Bilinear samples a side of an output pixel; 4 keeps the cut of one crop near a millisecond.
-const MAX_SAMPLES: usize = 4;
+/// Bilinear samples a side of an output pixel.
+const MAX_SAMPLES: usize = 2;
 
 fn sample(luma: &GrayImage, frame: &CropFrame) -> Box<[u8]> {
+    let source = Source::new(luma);
+    // Most frames lie inside the photo, where no sample needs to be held back at its edge.
+    let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
+    if corners.iter().all(|&(u, v)| source.holds(frame.to_photo(u, v))) {
+        sample_with(frame, |x, y| source.bilinear(x - 0.5, y - 0.5))
+    } else {
+        let (last_x, last_y) = (source.last_x, source.last_y);
+        sample_with(frame, |x, y| source.bilinear((x - 0.5).clamp(0.0, last_x), (y - 0.5).clamp(0.0, last_y)))
+    }
+}
+
+fn sample_with(frame: &CropFrame, value: impl Fn(f32, f32) -> f32) -> Box<[u8]> {
     let scale = frame.side.max(1.0) / SIDE as f32;
     let n = (scale.ceil() as usize).clamp(1, MAX_SAMPLES);
     let (sin, cos) = frame.roll.sin_cos();
     let step = 1.0 / (SIDE * n) as f32;
     let (step_x, step_y) = (frame.side * step * cos, frame.side * step * sin);
-    let mut sums = vec![0.0f32; SIDE];
+    let mut sums = [0.0f32; SIDE];
     let mut pixels = Vec::with_capacity(SIDE * SIDE);
-    let source = Source::new(luma);
     for row in 0..SIDE {
         sums.fill(0.0);
         for sub in 0..n {
@@ -129,7 +140,7 @@ fn sample(luma: &GrayImage, frame: &CropFrame) -> Box<[u8]> {
             let (x0, y0) = frame.to_photo(0.5 * step - 0.5, v);
             for (column, sum) in sums.iter_mut().enumerate() {
                 for k in column * n..(column + 1) * n {
-                    *sum += source.bilinear(x0 + k as f32 * step_x, y0 + k as f32 * step_y);
+                    *sum += value(x0 + k as f32 * step_x, y0 + k as f32 * step_y);
                 }
             }
         }
@@ -156,11 +167,15 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The value at (x, y) in pixels, pixel centres at half-integers, edges continued.
-    #[inline]
+    /// Whether a point and its neighbours lie inside.
+    fn holds(&self, (x, y): (f32, f32)) -> bool {
+        x >= 1.0 && y >= 1.0 && x <= self.last_x - 1.0 && y <= self.last_y - 1.0
+    }
+
+    /// The value between pixel centres, the first of which lies at (0, 0) and the last at
+    /// (`last_x`, `last_y`); no point may lie beyond them.
+    #[inline(always)]
     fn bilinear(&self, x: f32, y: f32) -> f32 {
-        let x = (x - 0.5).clamp(0.0, self.last_x);
-        let y = (y - 0.5).clamp(0.0, self.last_y);
         let (left, top) = (x as usize, y as usize);
         let right = (left + 1).min(self.last_x as usize);
         let bottom = (top + 1).min(self.last_y as usize);
@@ -172,38 +187,34 @@ impl<'a> Source<'a> {
     }
 }
 
-/// The part of the photo that `frame` needs, averaged over blocks of `factor`×`factor`, with its
-/// left and top edge in the photo.
-fn shrunk_region(luma: &GrayImage, frame: &CropFrame, factor: u32) -> (GrayImage, f32, f32) {
-    // The circle around the rolled square, and a block more for the bilinear neighbours.
-    let reach = frame.side * std::f32::consts::FRAC_1_SQRT_2 + factor as f32;
-    let clip = |value: f32, end: u32| (value.max(0.0) as u32).min(end.saturating_sub(1));
-    let left = clip(frame.center_x - reach, luma.width());
-    let top = clip(frame.center_y - reach, luma.height());
-    let right = clip(frame.center_x + reach, luma.width()) + 1;
-    let bottom = clip(frame.center_y + reach, luma.height()) + 1;
-    let (width, height) = ((right - left).div_ceil(factor), (bottom - top).div_ceil(factor));
+/// The part of the photo that `frame` needs, each pixel the mean of two by two, with its left and
+/// top edge in the photo.
+fn halved_region(luma: &GrayImage, frame: &CropFrame) -> (GrayImage, f32, f32) {
+    // The square around the rolled one, and two pixels more for the bilinear neighbours.
+    let (sin, cos) = frame.roll.sin_cos();
+    let reach = frame.side * (sin.abs() + cos.abs()) / 2.0 + 4.0;
+    // Whole pairs: those at an odd edge are left out, and stand for no more than a pixel of it.
+    let range = |center: f32, end: u32| {
+        let end = end & !1;
+        let first = ((center - reach).max(0.0) as u32 & !1).min(end - 2);
+        let last = (((center + reach).max(0.0) as u32).saturating_add(2) & !1).clamp(first + 2, end);
+        (first as usize, last as usize)
+    };
+    let (left, right) = range(frame.center_x, luma.width());
+    let (top, bottom) = range(frame.center_y, luma.height());
+    let (width, height) = ((right - left) / 2, (bottom - top) / 2);
     let stride = luma.width() as usize;
     let pixels = luma.as_raw();
-    let mut small = GrayImage::new(width, height);
-    let mut sums = vec![0u32; width as usize];
-    for (block, row) in small.rows_mut().enumerate() {
-        sums.fill(0);
-        let first = top + block as u32 * factor;
-        let rows = first..(first + factor).min(bottom);
-        let count = rows.len() as u32;
-        for y in rows {
-            let line = &pixels[y as usize * stride + left as usize..][..(right - left) as usize];
-            for (sum, chunk) in sums.iter_mut().zip(line.chunks(factor as usize)) {
-                *sum += chunk.iter().map(|&value| u32::from(value)).sum::<u32>();
-            }
-        }
-        for (at, (pixel, sum)) in row.zip(&sums).enumerate() {
-            let columns = factor.min(right - left - at as u32 * factor);
-            let area = columns * count;
-            pixel.0[0] = ((sum + area / 2) / area) as u8;
+    let mut small = vec![0; width * height];
+    for (row, line) in small.chunks_exact_mut(width).enumerate() {
+        let upper = &pixels[(top + 2 * row) * stride + left..][..2 * width];
+        let lower = &pixels[(top + 2 * row + 1) * stride + left..][..2 * width];
+        let pairs = upper.as_chunks::<2>().0.iter().zip(lower.as_chunks::<2>().0);
+        for (pixel, ([a, b], [c, d])) in line.iter_mut().zip(pairs) {
+            *pixel = ((u16::from(*a) + u16::from(*b) + u16::from(*c) + u16::from(*d) + 2) / 4) as u8;
         }
     }
+    let small = GrayImage::from_vec(width as u32, height as u32, small).unwrap_or_default();
     (small, left as f32, top as f32)
 }
 

@@ -1,4 +1,4 @@
-//! Searches a photo for faces: once, coarsely, where that is enough, and harder where it is not.
+//! Searches a photo for faces: at a glance where that is enough, and harder where it is not.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -6,14 +6,15 @@ use image::{GrayImage, imageops};
 
 use super::crop::SIDE;
 use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, Help, align};
-use crate::model::detector::{Detection, Detector, STEP};
+use crate::model::detector::{Detect, Detection, Detector, STEP};
+use crate::model::scout::Scout;
 
 /// How hard to look.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinderOptions {
     /// The most faces returned; the largest ones are.
     pub max_faces: usize,
-    /// Longer side of the first, coarse look, in pixels.
+    /// Longer side of the detector's first, coarse look, in pixels.
     pub coarse_side: u32,
     /// Longer side of the second look, taken at a large photo whose first shows no portrait.
     pub fine_side: u32,
@@ -31,8 +32,22 @@ impl Default for FinderOptions {
     }
 }
 
+/// Longer sides of the scout's glances, in pixels, and the share of the photo's shorter side that
+/// every face must have then: of faces down to a third of that it would have taken notice, too.
+const GLANCES: [(u32, f32); 2] = [(256, 0.2), (512, 0.1)];
+/// Score from which a glance takes notice.
+const NOTICED: f32 = 0.35;
+/// Score that everything noticed must have for nobody to look harder; clear faces have 0.7 to 0.9.
+const CERTAIN: f32 = 0.55;
+/// Score that the closer look at a face seen at a glance must have.
+const CONFIRMED: f32 = 0.7;
+/// A group of more is looked at hard: somebody in it may be half hidden.
+const FEW: usize = 2;
 /// A face of this share of the photo's shorter side is a portrait's: nobody smaller is looked for.
 const PORTRAIT: f32 = 0.4;
+/// Where all faces have at least so many pixels in the coarse look, nobody smaller is looked for:
+/// it sees those down to a third of that.
+const LARGE: f32 = 56.0;
 /// Up to this reduction the coarse look misses only faces too small to be guessed at.
 const FINE_FROM: f32 = 2.0;
 /// Two detections that share more than this are one face.
@@ -64,6 +79,7 @@ pub struct Found {
 
 /// Finds faces, from any thread.
 pub struct FaceFinder {
+    scout: Scout,
     detector: Detector,
     options: FinderOptions,
 }
@@ -77,17 +93,19 @@ enum Turn {
 }
 
 impl FaceFinder {
-    /// Takes the network and how hard to look.
-    pub fn new(detector: Detector, options: FinderOptions) -> Self {
-        Self { detector, options }
+    /// Takes both networks and how hard to look.
+    pub fn new(scout: Scout, detector: Detector, options: FinderOptions) -> Self {
+        Self { scout, detector, options }
     }
 
     /// The faces in `luma`, largest first.
     ///
-    /// A coarse look at the whole; of a large photo, unless that shows a portrait, a finer one; if
-    /// neither shows a face, the coarse picture with a border around it (for faces that fill the
-    /// frame) and on its sides (for photos that were never turned upright). Each face is then looked
-    /// at closely and level, so that its frame depends little on how it was found.
+    /// The scout's glances, and nothing more where one shows one or two large, clear faces alone. Otherwise
+    /// the detector's coarse look at the whole; of a large photo, unless that shows a portrait or large
+    /// faces alone, a finer one; if neither shows a face, the coarse picture with a border around it
+    /// (for faces that fill the frame) and on its sides (for photos that were never turned upright).
+    /// Each face is then looked at closely and level, so that its frame depends little on how it was
+    /// found.
     ///
     /// # Errors
     /// When the network cannot be run.
@@ -96,39 +114,77 @@ impl FaceFinder {
         if width == 0 || height == 0 {
             return Ok(Found::default());
         }
+        let mut noticed = Vec::new();
+        for (side, least) in GLANCES {
+            // A second glance at a small photo would show nothing new.
+            if side > GLANCES[0].0 && width.max(height) < side / 4 * 3 {
+                break;
+            }
+            let (small, scale) = shrunk(luma, side)?;
+            let seen = scaled(look(&self.scout, &small, NOTICED)?, scale);
+            noticed = distinct(seen.iter().map(face).collect());
+            if let Some(faces) = self.clear(luma, &noticed, least)? {
+                return Ok(Found { faces: self.largest(faces), help: None });
+            }
+        }
         let options = &self.options;
         let (coarse, scale) = shrunk(luma, options.coarse_side)?;
-        let mut found = scaled(self.look(&coarse, options.threshold)?, scale);
-        let largest = found.iter().map(side).fold(0.0, f32::max);
-        let shorter = width.min(height) as f32;
-        if largest < PORTRAIT * shorter && scale > FINE_FROM {
+        let mut found = scaled(look(&self.detector, &coarse, options.threshold)?, scale);
+        let sides = || found.iter().map(side);
+        let portrait = sides().fold(0.0, f32::max) >= PORTRAIT * width.min(height) as f32;
+        let all_large = !found.is_empty() && sides().all(|side| side >= LARGE * scale);
+        if !portrait && !all_large && scale > FINE_FROM {
             let (fine, scale) = shrunk(luma, options.fine_side)?;
-            found.extend(scaled(self.look(&fine, options.threshold)?, scale));
+            found.extend(scaled(look(&self.detector, &fine, options.threshold)?, scale));
         }
         let mut help = None;
         if found.is_empty() {
             (found, help) = self.retry(&coarse)?;
             found = scaled(found, scale);
         }
+        // What the scout alone has noticed counts if the detector's closer look confirms it.
+        let doubtful = noticed.into_iter().map(|face| Face { score: 0.0, ..face });
+        let found = distinct(found.iter().map(face).chain(doubtful).collect());
         let mut faces: Vec<Face> = Vec::new();
-        for detection in distinct(found.iter().map(face).collect()).into_iter().take(4 * options.max_faces) {
+        for detection in found.into_iter().take(4 * options.max_faces) {
             faces.extend(self.closer(luma, detection)?);
         }
-        let mut faces = distinct(faces);
-        faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
-        faces.truncate(options.max_faces);
+        let faces = self.largest(faces);
         Ok(Found { help: help.filter(|_| !faces.is_empty()), faces })
     }
 
-    /// Runs the detector on a picture, with black to the right and below up to its step.
-    fn look(&self, picture: &GrayImage, threshold: f32) -> Result<Vec<Detection>, FaceError> {
-        let (width, height) = (picture.width() as usize, picture.height() as usize);
-        let (wide, high) = (width.next_multiple_of(STEP), height.next_multiple_of(STEP));
-        let mut pixels = vec![0; wide * high];
-        for (target, row) in pixels.chunks_exact_mut(wide).zip(picture.as_raw().chunks_exact(width)) {
-            target[..width].copy_from_slice(row);
+    /// Looks once more at a face whose place is known, perhaps from a smaller version of the photo.
+    ///
+    /// # Errors
+    /// When the network cannot be run.
+    pub fn settle(&self, luma: &GrayImage, face: Face) -> Result<Face, FaceError> {
+        let closer = self.window(&self.scout, luma, &face, 0.0)?.filter(|closer| closer.score >= CONFIRMED);
+        Ok(closer.unwrap_or(face))
+    }
+
+    /// The faces of a glance, looked at closely, if it left no doubt: each of them certain and not
+    /// smaller than `least`, as a share of the photo's shorter side.
+    fn clear(&self, luma: &GrayImage, noticed: &[Face], least: f32) -> Result<Option<Vec<Face>>, FaceError> {
+        let least = least * luma.width().min(luma.height()) as f32;
+        let certain = |face: &Face| face.score >= CERTAIN && face.bounds.side() >= least;
+        if noticed.is_empty() || noticed.len() > FEW || !noticed.iter().all(certain) {
+            return Ok(None);
         }
-        Ok(self.detector.detect(&pixels, wide, high, threshold)?)
+        let mut faces = Vec::new();
+        for face in noticed {
+            let closer = self.window(&self.scout, luma, face, 0.0)?.filter(|closer| closer.score >= CONFIRMED);
+            let Some(closer) = closer else { return Ok(None) };
+            faces.push(self.settle(luma, closer)?);
+        }
+        Ok(Some(faces))
+    }
+
+    /// Each face once, largest first, as many as are wanted.
+    fn largest(&self, faces: Vec<Face>) -> Vec<Face> {
+        let mut faces = distinct(faces);
+        faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
+        faces.truncate(self.options.max_faces);
+        faces
     }
 
     /// Padded, then turned by quarters: the first of the two that shows something, and which it was.
@@ -138,7 +194,7 @@ impl FaceFinder {
         let mut padded = GrayImage::from_pixel(width + 2 * border, height + 2 * border, image::Luma([128]));
         imageops::replace(&mut padded, coarse, i64::from(border), i64::from(border));
         let (padded, scale) = shrunk(&padded, self.options.coarse_side)?;
-        let found = scaled(self.look(&padded, self.options.retry_threshold)?, scale);
+        let found = scaled(look(&self.detector, &padded, self.options.retry_threshold)?, scale);
         if !found.is_empty() {
             let back = -(border as f32);
             let found = found.into_iter().map(|found| mapped(found, |x, y| [x + back, y + back]));
@@ -148,7 +204,7 @@ impl FaceFinder {
         let score = |found: &[Detection]| found.iter().map(|found| found.score).fold(0.0, f32::max);
         for turn in [Turn::Quarter, Turn::ThreeQuarters, Turn::Half] {
             let (turned, back) = turn.apply(coarse);
-            let found = self.look(&turned, self.options.retry_threshold)?;
+            let found = look(&self.detector, &turned, self.options.retry_threshold)?;
             if score(&found) > score(&best.0) {
                 best = (found.into_iter().map(|found| mapped(found, &back)).collect(), Some(turn.help()));
             }
@@ -159,10 +215,10 @@ impl FaceFinder {
     /// Looks again at a window around the face, cut level; `None` when a faint detection does not
     /// stand up to it.
     fn closer(&self, luma: &GrayImage, face: Face) -> Result<Option<Face>, FaceError> {
-        let mut best = self.window(luma, &face, 0.0)?;
+        let mut best = self.window(&self.detector, luma, &face, 0.0)?;
         if best.is_none_or(|best| best.score < DOUBTFUL) {
             for turn in [1.0, 2.0, 3.0] {
-                let turned = self.window(luma, &face, turn * std::f32::consts::FRAC_PI_2)?;
+                let turned = self.window(&self.detector, luma, &face, turn * std::f32::consts::FRAC_PI_2)?;
                 if turned.is_some_and(|turned| best.is_none_or(|best| turned.score > best.score + 0.1)) {
                     best = turned;
                 }
@@ -174,18 +230,28 @@ impl FaceFinder {
         // Each further look starts from where the last one ended, so that all of them end at the
         // same frame, wherever the first one began.
         for _ in 0..SETTLING_LOOKS {
-            let Some(next) = self.window(luma, &best, 0.0)?.filter(|next| next.score > best.score - 0.1) else { break };
+            let Some(next) =
+                self.window(&self.detector, luma, &best, 0.0)?.filter(|next| next.score > best.score - 0.1)
+            else {
+                break;
+            };
             best = next;
         }
         Ok(Some(best))
     }
 
-    fn window(&self, luma: &GrayImage, face: &Face, turn: f32) -> Result<Option<Face>, FaceError> {
+    fn window(
+        &self,
+        network: &dyn Detect,
+        luma: &GrayImage,
+        face: &Face,
+        turn: f32,
+    ) -> Result<Option<Face>, FaceError> {
         let frame = CropFrame { side: face.frame.side * WINDOW, roll: face.frame.roll + turn, ..face.frame };
         let mut window = FaceCrop::cut(luma, &frame);
         // The detector takes the streaks of a continued edge for a part of the face.
         window.fill_outside(luma, &frame, 128);
-        let found = self.detector.detect(window.pixels(), SIDE, SIDE, FAINTEST)?;
+        let found = network.detect(window.pixels(), SIDE, SIDE, FAINTEST)?;
         let distance = |found: &Detection| {
             let [left, top, width, height] = found.bounds;
             let middle = SIDE as f32 / 2.0;
@@ -233,6 +299,17 @@ impl Turn {
         };
         (turned, back)
     }
+}
+
+/// Runs a network on a picture, with black to the right and below up to its step.
+fn look(network: &dyn Detect, picture: &GrayImage, threshold: f32) -> Result<Vec<Detection>, FaceError> {
+    let (width, height) = (picture.width() as usize, picture.height() as usize);
+    let (wide, high) = (width.next_multiple_of(STEP), height.next_multiple_of(STEP));
+    let mut pixels = vec![0; wide * high];
+    for (target, row) in pixels.chunks_exact_mut(wide).zip(picture.as_raw().chunks_exact(width)) {
+        target[..width].copy_from_slice(row);
+    }
+    Ok(network.detect(&pixels, wide, high, threshold)?)
 }
 
 /// The picture with its longer side shrunk to `side`, and how many of its pixels one now stands
@@ -328,7 +405,8 @@ mod tests {
     #[test]
     fn odd_pictures_hold_no_face_and_do_no_harm() {
         let detector = Detector::from_safetensors(crate::model::detector::embedded()).unwrap();
-        let finder = FaceFinder::new(detector, FinderOptions::default());
+        let scout = Scout::from_safetensors(crate::model::scout::embedded()).unwrap();
+        let finder = FaceFinder::new(scout, detector, FinderOptions::default());
         for (width, height) in [(0, 0), (1, 1), (1, 4000), (3000, 2), (333, 77)] {
             let flat = GrayImage::from_pixel(width, height, image::Luma([120]));
             assert_eq!(finder.find(&flat).unwrap(), Found::default(), "{width}×{height}");

@@ -35,6 +35,11 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// The root of its area.
+    pub fn side(&self) -> f32 {
+        (self.w * self.h).max(0.0).sqrt()
+    }
+
     /// The share that two boxes have in common of what they cover together.
     pub fn overlap(&self, other: &Self) -> f32 {
         let common = |a: f32, a_size: f32, b: f32, b_size: f32| ((a + a_size).min(b + b_size) - a.max(b)).max(0.0);
@@ -67,4 +72,18 @@ pub struct Face {
     pub score: f32,
     /// The square that the network is to see.
     pub frame: CropFrame,
+}
+
+impl Face {
+    /// The same face in a photo of `factor` times the size.
+    pub fn scaled(&self, factor: f32) -> Self {
+        let Bounds { x, y, w, h } = self.bounds;
+        let CropFrame { center_x, center_y, side, roll } = self.frame;
+        Self {
+            bounds: Bounds { x: x * factor, y: y * factor, w: w * factor, h: h * factor },
+            landmarks: self.landmarks.map(|[x, y]| [x * factor, y * factor]),
+            score: self.score,
+            frame: CropFrame { center_x: center_x * factor, center_y: center_y * factor, side: side * factor, roll },
+        }
+    }
 }

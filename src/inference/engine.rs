@@ -1,12 +1,14 @@
 //! The computation: decode, find faces, cut crops, estimate all of them in one forward pass.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 
 use super::InferenceError;
 use super::pool::Analyser;
-use crate::face::{Bounds, CropFrame, FaceCrop, FaceFinder, Flaw, Found, Help, judge};
+use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, Help, judge};
 use crate::model::estimator::{Estimate, Estimator};
-use crate::photo::{DecodeLimits, decode};
+use crate::photo::{DecodeLimits, Photo, decode, decode_reduced};
 
 /// Whether faces are looked for, or the picture is a tight crop already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,19 @@ pub struct FaceAnalysis {
     pub flaws: Vec<Flaw>,
 }
 
+/// Where the time of one photo went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// From bytes to upright luma.
+    pub decode: Duration,
+    /// All looks of the detector.
+    pub find: Duration,
+    /// Cutting and judging the crops.
+    pub cut: Duration,
+    /// The forward passes of the estimator.
+    pub estimate: Duration,
+}
+
 /// Both networks and the limits, loaded once and shared by all workers.
 pub struct Engine {
     finder: FaceFinder,
@@ -57,56 +72,75 @@ impl Engine {
         Self { finder, estimator, limits }
     }
 
+    /// Analyses one photo and says where the time went.
+    ///
+    /// # Errors
+    /// As the photo's own in [`Analyser::analyse`].
+    pub fn timed(&self, bytes: &[u8], framing: Framing) -> Result<(Analysis, StageTimes), InferenceError> {
+        let prepared = self.prepare(bytes, framing)?;
+        let mut times = prepared.times;
+        let started = Instant::now();
+        let analysis = self.estimated(vec![Ok(prepared)]).pop();
+        times.estimate = started.elapsed();
+        let analysis = analysis.unwrap_or_else(|| Err(InferenceError::Failed("a photo was lost".into())))?;
+        Ok((analysis, times))
+    }
+
     fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, InferenceError> {
-        let luma = decode(bytes, &self.limits)?.luma;
-        let (width, height) = luma.dimensions();
-        let mut help = None;
-        let faces = match framing {
+        let mut times = StageTimes::default();
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let photo = match framing {
+            Framing::Aligned => decode(bytes, &self.limits)?,
+            Framing::Find => decode_reduced(bytes, &self.limits, ENOUGH_TO_SEARCH)?,
+        };
+        times.decode = lap();
+        let (width, height) = photo.size;
+        let (faces, help) = match framing {
             Framing::Aligned => {
-                let frame = CropFrame::whole(&luma);
+                let frame = CropFrame::whole(&photo.luma);
                 let CropFrame { center_x, center_y, side, .. } = frame;
                 let bounds = Bounds { x: center_x - side / 2.0, y: center_y - side / 2.0, w: side, h: side };
-                vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&luma, &frame) }]
+                (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
             }
             Framing::Find => {
-                let Found { mut faces, help: needed } = self.finder.find(&luma)?;
-                help = needed;
+                let Found { faces, help } = self.finder.find(&photo.luma)?;
+                times.find = lap();
+                let (photo, mut faces) = self.large_enough(bytes, photo, faces)?;
                 faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
+                let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
-                    let crop = FaceCrop::cut(&luma, &face.frame);
-                    let flaws = judge(&luma, face, &crop).flaws();
-                    Cut { bounds: face.bounds, frame: face.frame, flaws, crop }
+                    let crop = FaceCrop::cut(&photo.luma, &face.frame);
+                    let flaws = judge(&photo.luma, face, &crop).flaws();
+                    let Face { bounds, frame, .. } = face.scaled(factor);
+                    Cut { bounds, frame, flaws, crop }
                 });
-                cut.collect()
+                (cut.collect(), help)
             }
         };
-        Ok(Prepared { width, height, faces, help })
+        times.cut = lap();
+        Ok(Prepared { width, height, faces, help, times })
     }
-}
 
-struct Prepared {
-    width: u32,
-    height: u32,
-    faces: Vec<Cut>,
-    help: Option<Help>,
-}
+    /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,
+    /// where the crop of one would otherwise show less of it than the photo does.
+    fn large_enough(&self, bytes: &[u8], photo: Photo, faces: Vec<Face>) -> Result<(Photo, Vec<Face>), InferenceError> {
+        let least = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
+        if photo.reduction == 1 || least >= ENOUGH_TO_CUT {
+            return Ok((photo, faces));
+        }
+        let longer_side = photo.luma.width().max(photo.luma.height()) as f32;
+        let larger = decode_reduced(bytes, &self.limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
+        let factor = photo.reduction as f32 / larger.reduction as f32;
+        let again = faces.into_iter().map(|face| self.finder.settle(&larger.luma, face.scaled(factor)));
+        let faces = again.collect::<Result<_, _>>()?;
+        Ok((larger, faces))
+    }
 
-struct Cut {
-    bounds: Bounds,
-    frame: CropFrame,
-    flaws: Vec<Flaw>,
-    crop: FaceCrop,
-}
-
-/// Faces in one forward pass: enough to fill the matrix products, few enough that the
-/// activations of a crowd stay within some tens of megabytes.
-const FORWARD_BATCH: usize = 16;
-
-impl Analyser for Engine {
-    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
-        let prepared: Vec<_> = photos.iter().map(|(bytes, framing)| self.prepare(bytes, *framing)).collect();
+    /// Estimates all faces of a batch of photos together.
+    fn estimated(&self, photos: Vec<Result<Prepared, InferenceError>>) -> Vec<Result<Analysis, InferenceError>> {
         let crops: Vec<&[u8]> =
-            prepared.iter().flatten().flat_map(|photo| &photo.faces).map(|face| face.crop.pixels()).collect();
+            photos.iter().flatten().flat_map(|photo| &photo.faces).map(|face| face.crop.pixels()).collect();
         let mut estimates = Vec::with_capacity(crops.len());
         for batch in crops.chunks(FORWARD_BATCH) {
             match self.estimator.estimate(batch) {
@@ -117,7 +151,7 @@ impl Analyser for Engine {
             }
         }
         let mut estimates = estimates.into_iter();
-        let analyses = prepared.into_iter().map(|photo| {
+        let analyses = photos.into_iter().map(|photo| {
             let photo = photo?;
             let faces = photo.faces.into_iter().zip(&mut estimates);
             let faces = faces
@@ -126,5 +160,34 @@ impl Analyser for Engine {
             Ok(Analysis { width: photo.width, height: photo.height, faces, help: photo.help })
         });
         analyses.collect()
+    }
+}
+
+struct Prepared {
+    width: u32,
+    height: u32,
+    faces: Vec<Cut>,
+    help: Option<Help>,
+    times: StageTimes,
+}
+
+struct Cut {
+    bounds: Bounds,
+    frame: CropFrame,
+    flaws: Vec<Flaw>,
+    crop: FaceCrop,
+}
+
+/// Longer side, in pixels, of a photo in which every face can be found that is looked for.
+const ENOUGH_TO_SEARCH: u32 = 800;
+/// Side of a frame, in pixels, from which more of them add nothing to its crop of 128.
+const ENOUGH_TO_CUT: f32 = 192.0;
+/// Faces in one forward pass: enough to fill the matrix products, few enough that the
+/// activations of a crowd stay within some tens of megabytes.
+const FORWARD_BATCH: usize = 16;
+
+impl Analyser for Engine {
+    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+        self.estimated(photos.iter().map(|(bytes, framing)| self.prepare(bytes, *framing)).collect())
     }
 }

@@ -7,7 +7,7 @@ pub mod engine;
 pub mod pool;
 pub mod queue;
 
-pub use engine::{Analysis, Engine, FaceAnalysis, Framing};
+pub use engine::{Analysis, Engine, FaceAnalysis, Framing, StageTimes};
 pub use pool::{Pool, PoolOptions};
 
 use crate::face::FaceError;

@@ -35,6 +35,16 @@ pub struct Detection {
     pub landmarks: [[f32; 2]; 5],
 }
 
+/// A network that finds faces in grey pixels.
+pub trait Detect: Send + Sync {
+    /// Finds faces whose score reaches `threshold` in grey pixels, row by row from the top;
+    /// neighbouring cells report the same face again, which is for the caller to sort out.
+    ///
+    /// # Errors
+    /// When a side is no multiple of [`STEP`] or does not fit the number of pixels.
+    fn detect(&self, pixels: &[u8], width: usize, height: usize, threshold: f32) -> Result<Vec<Detection>, ModelError>;
+}
+
 /// The network, ready to run on the CPU from any thread.
 pub struct Detector {
     stem: Convolution,
@@ -81,36 +91,6 @@ impl Detector {
         })
     }
 
-    /// Finds faces whose score reaches `threshold` in grey pixels, row by row from the top;
-    /// neighbouring cells report the same face again, which is for the caller to sort out.
-    ///
-    /// # Errors
-    /// When a side is no multiple of [`STEP`] or does not fit the number of pixels.
-    pub fn detect(
-        &self,
-        pixels: &[u8],
-        width: usize,
-        height: usize,
-        threshold: f32,
-    ) -> Result<Vec<Detection>, ModelError> {
-        if width == 0
-            || height == 0
-            || !width.is_multiple_of(STEP)
-            || !height.is_multiple_of(STEP)
-            || pixels.len() != width * height
-        {
-            return Err(ModelError::DetectorInput { width, height });
-        }
-        let grey: Vec<f32> = pixels.iter().map(|&value| f32::from(value)).collect();
-        let out = self.forward(&Tensor::from_vec(grey, (1, height, width, 1), &Device::Cpu)?)?;
-        let (_, rows, columns, channels) = out.dims4()?;
-        let out = out.flatten_all()?.to_vec1::<f32>()?;
-        // The heat map holds logits: compare those, and spare the exponentials.
-        let least = (threshold / (1.0 - threshold).max(1e-6)).ln();
-        let cells = out.chunks_exact(channels).enumerate().filter(|(_, cell)| cell[0] > least);
-        Ok(cells.take(rows * columns).map(|(at, cell)| decoded(cell, at / columns, at % columns)).collect())
-    }
-
     /// Grey values (1, height, width, 1), 0 to 255 → (1, height / 4, width / 4, 15).
     fn forward(&self, grey: &Tensor) -> Result<Tensor, ModelError> {
         let mut x = grey.apply_op1_no_bwd(&self.stem)?;
@@ -134,19 +114,45 @@ impl Detector {
     }
 }
 
-/// The face whose centre lies in the cell at `row` and `column`.
-fn decoded(cell: &[f32], row: usize, column: usize) -> Detection {
+impl Detect for Detector {
+    fn detect(&self, pixels: &[u8], width: usize, height: usize, threshold: f32) -> Result<Vec<Detection>, ModelError> {
+        if width == 0
+            || height == 0
+            || !width.is_multiple_of(STEP)
+            || !height.is_multiple_of(STEP)
+            || pixels.len() != width * height
+        {
+            return Err(ModelError::DetectorInput { width, height });
+        }
+        let grey: Vec<f32> = pixels.iter().map(|&value| f32::from(value)).collect();
+        let out = self.forward(&Tensor::from_vec(grey, (1, height, width, 1), &Device::Cpu)?)?;
+        let (_, _, columns, channels) = out.dims4()?;
+        Ok(detections(&out.flatten_all()?.to_vec1::<f32>()?, columns, channels, CELL, threshold))
+    }
+}
+
+/// The faces in output cells (rows, columns, channels) of `size` pixels whose score reaches `threshold`.
+pub(super) fn detections(cells: &[f32], columns: usize, channels: usize, size: f32, threshold: f32) -> Vec<Detection> {
+    // The heat map holds logits: compare those, and spare the exponentials.
+    let least = (threshold / (1.0 - threshold).max(1e-6)).ln();
+    let found = cells.chunks_exact(channels).enumerate().filter(|(_, cell)| cell[0] > least);
+    found.map(|(at, cell)| decoded(cell, at / columns, at % columns, size)).collect()
+}
+
+/// The face whose centre lies in or near the cell of `size` pixels at `row` and `column`.
+fn decoded(cell: &[f32], row: usize, column: usize, size: f32) -> Detection {
     let score = 1.0 / (1.0 + (-cell[0]).exp());
-    // A size beyond e^8 cells would be no face but a broken number.
-    let (height, width) = (cell[1].clamp(-8.0, 8.0).exp() * CELL, cell[2].clamp(-8.0, 8.0).exp() * CELL);
-    let center_y = (row as f32 + cell[3] + 0.5) * CELL;
-    let center_x = (column as f32 + cell[4] + 0.5) * CELL;
+    // A side beyond e^8 cells would be no face but a broken number.
+    let (height, width) = (cell[1].clamp(-8.0, 8.0).exp() * size, cell[2].clamp(-8.0, 8.0).exp() * size);
+    let center_y = (row as f32 + cell[3] + 0.5) * size;
+    let center_x = (column as f32 + cell[4] + 0.5) * size;
     let (left, top) = (center_x - width / 2.0, center_y - height / 2.0);
     let landmarks = std::array::from_fn(|at| [left + cell[6 + 2 * at] * width, top + cell[5 + 2 * at] * height]);
     Detection { score, bounds: [left, top, width, height], landmarks }
 }
 
-struct Loader<'a>(&'a HashMap<String, Tensor>);
+/// Weights by name.
+pub(super) struct Loader<'a>(pub(super) &'a HashMap<String, Tensor>);
 
 impl Loader<'_> {
     fn tensor(&self, name: String, rank: usize) -> Result<Tensor, ModelError> {
@@ -165,7 +171,8 @@ impl Loader<'_> {
         Ok(bias.into())
     }
 
-    fn layer(&self, name: &str, stride: usize, relu: bool) -> Result<Convolution, ModelError> {
+    /// `<name>.weight` (kernel, kernel, in, out) and `<name>.bias`.
+    pub(super) fn layer(&self, name: &str, stride: usize, relu: bool) -> Result<Convolution, ModelError> {
         let weight = self.tensor(format!("{name}.weight"), 4)?;
         let bias = self.bias(name, weight.dim(3)?)?;
         Ok(Convolution::new(&weight, stride, Epilogue { bias, relu })?)
@@ -174,7 +181,7 @@ impl Loader<'_> {
     fn pointwise(&self, name: &str, relu: bool) -> Result<Pointwise, ModelError> {
         let weight = self.tensor(format!("{name}.weight"), 4)?;
         let bias = self.bias(name, weight.dim(3)?)?;
-        Ok(Pointwise { weight: weight.flatten_all()?.to_vec1()?, epilogue: Epilogue { bias, relu } })
+        Ok(Pointwise::new(&weight.flatten_all()?.to_vec1::<f32>()?, Epilogue { bias, relu }))
     }
 
     fn depthwise(&self, name: &str) -> Result<(Vec<f32>, Vec<f32>), ModelError> {

@@ -1,17 +1,19 @@
 //! Crops to age distributions and gender probabilities.
 //!
-//! Runs the folded network: each unit is one convolution with bias, residual and ReLU inside.
+//! Runs the folded network: each unit is one convolution with bias, residual and ReLU inside. On
+//! the CPU that is [`super::body`]'s one operation; a CUDA or Metal device runs candle's own.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use candle_core::{D, DType, Device, Tensor};
 use candle_nn::ops::softmax;
 use safetensors::SafeTensors;
 
-use super::ModelError;
+use super::body::{self, Body, Folded};
 use super::calibration::{Calibration, RawAnswer, quantile};
-use super::convolution::{Convolution, Epilogue};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
+use super::{DeviceKind, ModelError};
 
 /// What the network thinks of one crop.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,13 +52,26 @@ pub struct Logits {
     pub gender: Tensor,
 }
 
-/// The age and gender network, ready to run on the CPU from any thread.
+/// A linear layer over the pooled features.
+#[derive(Debug)]
+pub struct Head {
+    pub name: &'static str,
+    /// (features, outputs)
+    pub weight: Tensor,
+    /// (outputs)
+    pub bias: Tensor,
+}
+
+/// The age and gender network, ready to run from any thread.
 pub struct Estimator {
     architecture: Architecture,
-    /// Unit name → weight (kernel, kernel, in, out) and the fused operation.
-    units: HashMap<String, (Tensor, Convolution)>,
-    age: (Tensor, Tensor),
-    gender: (Tensor, Tensor),
+    device: Device,
+    /// By unit name, on the device.
+    units: HashMap<String, Folded>,
+    /// The same for the CPU's kernels.
+    body: Body,
+    /// Weight (features, 102) and bias of the age head and, in the last column, of the gender head.
+    heads: (Tensor, Tensor),
     calibration: Calibration,
 }
 
@@ -98,18 +113,32 @@ impl Estimator {
         };
         let mut units = HashMap::new();
         for unit in architecture.units() {
-            let Unit { name, kernel, stride, channels, out_channels, relu } = unit;
+            let Unit { name, kernel, channels, out_channels, .. } = unit;
             let weight = tensor(format!("{name}.weight"), &[kernel, kernel, channels, out_channels])?;
             let bias: Vec<f32> = tensor(format!("{name}.bias"), &[out_channels])?.to_vec1()?;
-            let operation = Convolution::new(&weight, stride, Epilogue { bias: bias.into(), relu })?;
-            units.insert(name, (weight, operation));
+            units.insert(name, (weight, Arc::from(bias)));
         }
         let features = architecture.features();
         let head = |name: &str, outputs: usize| -> Result<_, ModelError> {
             Ok((tensor(format!("{name}.weight"), &[features, outputs])?, tensor(format!("{name}.bias"), &[outputs])?))
         };
         let (age, gender) = (head("age", AGES)?, head("gender", 1)?);
-        Ok(Self { architecture, units, age, gender, calibration })
+        let heads = (Tensor::cat(&[age.0, gender.0], 1)?, Tensor::cat(&[age.1, gender.1], 0)?);
+        let body = Body::new(&architecture, &units, &heads)?;
+        Ok(Self { architecture, device: Device::Cpu, units, body, heads, calibration })
+    }
+
+    /// The same network on another device, where it runs through candle's own operations.
+    ///
+    /// # Errors
+    /// [`ModelError::Device`] when this build cannot use it, and when there is none.
+    pub fn on(mut self, device: DeviceKind) -> Result<Self, ModelError> {
+        let device = device.open()?;
+        for (weight, _) in self.units.values_mut() {
+            *weight = weight.to_device(&device)?;
+        }
+        let heads = (self.heads.0.to_device(&device)?, self.heads.1.to_device(&device)?);
+        Ok(Self { device, heads, ..self })
     }
 
     /// The widths and depths of its body.
@@ -119,12 +148,20 @@ impl Estimator {
 
     /// A unit's folded weight (kernel, kernel, in, out) and its bias.
     pub fn unit(&self, name: &str) -> Option<(&Tensor, &[f32])> {
-        self.units.get(name).map(|(weight, operation)| (weight, operation.bias()))
+        self.units.get(name).map(|(weight, bias)| (weight, &**bias))
     }
 
-    /// Weight (features, outputs) and bias of the `age` and the `gender` head.
-    pub fn heads(&self) -> [(&'static str, &(Tensor, Tensor)); 2] {
-        [("age", &self.age), ("gender", &self.gender)]
+    /// The `age` and the `gender` head.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn heads(&self) -> Result<[Head; 2], ModelError> {
+        let (weight, bias) = &self.heads;
+        let head = |name, first: usize, count: usize| -> Result<_, ModelError> {
+            let (weight, bias) = (weight.narrow(1, first, count)?, bias.narrow(0, first, count)?);
+            Ok(Head { name, weight: weight.contiguous()?, bias: bias.contiguous()? })
+        };
+        Ok([head("age", 0, AGES)?, head("gender", AGES, 1)?])
     }
 
     /// What makes its answers mean what they say.
@@ -147,13 +184,13 @@ impl Estimator {
             tensors.insert(name, tensor.to_dtype(DType::F16)?);
             Ok(())
         };
-        for (name, (weight, operation)) in &self.units {
+        for (name, (weight, bias)) in &self.units {
             add(format!("{name}.weight"), weight)?;
-            add(format!("{name}.bias"), &Tensor::new(operation.bias(), &Device::Cpu)?)?;
+            add(format!("{name}.bias"), &Tensor::new(&**bias, &Device::Cpu)?)?;
         }
-        for (name, (weight, bias)) in [("age", &self.age), ("gender", &self.gender)] {
-            add(format!("{name}.weight"), weight)?;
-            add(format!("{name}.bias"), bias)?;
+        for Head { name, weight, bias } in self.heads()? {
+            add(format!("{name}.weight"), &weight)?;
+            add(format!("{name}.bias"), &bias)?;
         }
         let calibration =
             serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
@@ -170,17 +207,24 @@ impl Estimator {
     /// # Errors
     /// When the tensor has another shape.
     pub fn forward(&self, pictures: &Tensor) -> Result<Logits, ModelError> {
-        let features = self.architecture.walk(pictures, |unit, x, residual| {
-            let Some((_, operation)) = self.units.get(&unit.name) else {
-                candle_core::bail!("unit {} is missing", unit.name)
-            };
-            match residual {
-                Some(residual) => x.apply_op2_no_bwd(residual, operation),
-                None => x.apply_op1_no_bwd(operation),
-            }
-        })?;
-        let head = |(weight, bias): &(Tensor, Tensor)| features.matmul(weight)?.broadcast_add(bias);
-        Ok(Logits { age: head(&self.age)?, gender: head(&self.gender)? })
+        let logits = match self.device {
+            Device::Cpu => pictures.apply_op1_no_bwd(&self.body)?,
+            _ => self.plain_logits(pictures)?,
+        };
+        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)? })
+    }
+
+    /// Pictures (batch, 128, 128, 1) → logits (batch, 102) by candle's own operations.
+    fn plain_logits(&self, pictures: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(body::plain(&self.architecture, &self.units, &self.heads, &pictures.to_device(&self.device)?)?)
+    }
+
+    /// One pass over crops as they are, uncalibrated.
+    ///
+    /// # Errors
+    /// [`ModelError::CropSize`] when a crop has not 128×128 pixels.
+    pub fn logits(&self, crops: &[&[u8]]) -> Result<Logits, ModelError> {
+        self.forward(&input(crops)?)
     }
 
     /// Answers to each crop and its mirror image in one forward pass, averaged, which halves the
@@ -194,7 +238,7 @@ impl Estimator {
         }
         let mirrored: Vec<Vec<u8>> = crops.iter().map(|crop| mirrored(crop)).collect();
         let both: Vec<&[u8]> = crops.iter().copied().chain(mirrored.iter().map(Vec::as_slice)).collect();
-        let logits = self.forward(&input(&both)?)?;
+        let logits = self.logits(&both)?;
         let mean = |logits: &Tensor| -> candle_core::Result<Tensor> {
             let (first, second) = (logits.narrow(0, 0, crops.len())?, logits.narrow(0, crops.len(), crops.len())?);
             (first + second)? * 0.5
@@ -224,4 +268,23 @@ fn mirrored(crop: &[u8]) -> Vec<u8> {
 /// The compiled-in weights, trained by this program's own `train`.
 pub fn embedded() -> &'static [u8] {
     include_bytes!("../../models/estimator.safetensors")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_give_what_candles_own_operations_give() {
+        let estimator = Estimator::from_safetensors(embedded()).unwrap();
+        let crops: Vec<Vec<u8>> = (1..=5)
+            .map(|step| (0..SIDE * SIDE).map(|at| ((at * step * 37 + at / SIDE * 91) % 256) as u8).collect())
+            .collect();
+        let pictures = input(&crops.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+        let kernels = pictures.apply_op1_no_bwd(&estimator.body).unwrap();
+        let plain = estimator.plain_logits(&pictures).unwrap();
+        let most = |tensor: &Tensor| tensor.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        let worst = most(&(kernels - &plain).unwrap()) / most(&plain);
+        assert!(worst < 1e-4, "they differ by {worst} of the largest logit");
+    }
 }

@@ -12,7 +12,7 @@ use pulp::{Simd, WithSimd};
 
 use super::columns::with_scratch;
 use super::convolution::{Epilogue, finish, values};
-use super::product::{Matrix, product};
+use super::product::{Matrix, Right, packed, product};
 
 /// Bytes of wide pixels made at a time: they stay in a usual second-level cache.
 const STRIP: usize = 768 << 10;
@@ -20,9 +20,16 @@ const STRIP: usize = 768 << 10;
 /// A 1×1 convolution.
 #[derive(Debug, Clone)]
 pub struct Pointwise {
-    /// (in, out), row by row.
-    pub weight: Vec<f32>,
-    pub epilogue: Epilogue,
+    /// (in, out), packed.
+    weight: Vec<f32>,
+    epilogue: Epilogue,
+}
+
+impl Pointwise {
+    /// With a weight (in, out), row by row, of as many outputs as the epilogue has biases.
+    pub fn new(weight: &[f32], epilogue: Epilogue) -> Self {
+        Self { weight: packed(weight, epilogue.bias.len()), epilogue }
+    }
 }
 
 /// Widen, filter, narrow.
@@ -174,7 +181,7 @@ fn pointwise(layer: &Pointwise, x: &[f32], residual: Option<&[f32]>, out: &mut [
     let out_channels = layer.epilogue.bias.len();
     let channels = layer.weight.len() / out_channels;
     let pixels = x.len() / channels;
-    product(out, Matrix::new(x, pixels, channels), &layer.weight, out_channels, false);
+    product(out, Matrix::new(x, pixels, channels), Right::Packed(&layer.weight), out_channels, false);
     finish(out, residual, &layer.epilogue);
 }
 
@@ -225,9 +232,8 @@ mod tests {
                 let (ew, eb) = (wave(&[channels, wide], 0.31), wave(&[wide], 0.9));
                 let (dw, db) = (wave(&[3, 3, wide], 0.3), wave(&[wide], 0.5));
                 let (pw, pb) = (wave(&[wide, 5], 0.43), wave(&[5], 1.3));
-                let layer = |weight: &Tensor, bias: &Tensor, relu: bool| Pointwise {
-                    weight: flat(weight),
-                    epilogue: Epilogue { bias: flat(bias).into(), relu },
+                let layer = |weight: &Tensor, bias: &Tensor, relu: bool| {
+                    Pointwise::new(&flat(weight), Epilogue { bias: flat(bias).into(), relu })
                 };
                 let operation = Inverted {
                     expand: widens.then(|| layer(&ew, &eb, true)),

@@ -45,4 +45,60 @@ impl Lanes {
             simd.partial_store_f32s(values, vector);
         }
     }
+    /// These channels of a square of pixels: the first, and the steps from row to row and from
+    /// column to column.
+    #[inline(always)]
+    pub(super) fn load_square<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        values: &[f32],
+        (first, row_step, column_step): (usize, usize, usize),
+    ) -> [[S::f32s; N]; N] {
+        let pixel = |y: usize, x: usize| first + y * row_step + x * column_step;
+        let mut square = [[simd.splat_f32s(0.0); N]; N];
+        // All pixels lie between the first and the last one: one check will do for them.
+        let end = pixel(N - 1, N - 1) * self.channels + self.first + self.count;
+        assert!(end <= values.len());
+        for (y, row) in square.iter_mut().enumerate() {
+            for (x, vector) in row.iter_mut().enumerate() {
+                *vector = if self.count == lanes::<S>() {
+                    // SAFETY: the vector ends where `end` is or before; any bits are floats.
+                    unsafe {
+                        let at = values.as_ptr().add(pixel(y, x) * self.channels + self.first);
+                        at.cast::<S::f32s>().read_unaligned()
+                    }
+                } else {
+                    self.load(simd, values, pixel(y, x))
+                };
+            }
+        }
+        square
+    }
+
+    /// Where [`Self::load_square`] loads from.
+    #[inline(always)]
+    pub(super) fn store_square<S: Simd, const N: usize>(
+        self,
+        simd: S,
+        values: &mut [f32],
+        (first, row_step, column_step): (usize, usize, usize),
+        square: [[S::f32s; N]; N],
+    ) {
+        let pixel = |y: usize, x: usize| first + y * row_step + x * column_step;
+        let end = pixel(N - 1, N - 1) * self.channels + self.first + self.count;
+        assert!(end <= values.len());
+        for (y, row) in square.into_iter().enumerate() {
+            for (x, vector) in row.into_iter().enumerate() {
+                if self.count == lanes::<S>() {
+                    // SAFETY: the vector ends where `end` is or before.
+                    unsafe {
+                        let at = values.as_mut_ptr().add(pixel(y, x) * self.channels + self.first);
+                        at.cast::<S::f32s>().write_unaligned(vector);
+                    }
+                } else {
+                    self.store(simd, values, pixel(y, x), vector);
+                }
+            }
+        }
+    }
 }

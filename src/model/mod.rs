@@ -4,6 +4,7 @@
 //! architecture, shared with training, and [`calibration`] makes its answers mean what they say. Below them lie the kernels: [`convolution`] (through
 //! [`winograd`] or [`columns`] and the matrix [`product`]), [`inverted`] and [`normalisation`].
 
+mod body;
 pub mod calibration;
 pub(crate) mod columns;
 pub mod convolution;
@@ -11,10 +12,36 @@ pub mod detector;
 pub mod estimator;
 pub mod inverted;
 mod lanes;
+mod maps;
 pub mod network;
 pub mod normalisation;
 mod product;
+pub mod scout;
 mod winograd;
+
+/// What the age and gender network runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// The processor, through the kernels here.
+    #[default]
+    Cpu,
+    /// The first NVIDIA device, through candle's operations (cargo feature `cuda`).
+    Cuda,
+    /// The first Apple device, through candle's operations (cargo feature `metal`).
+    Metal,
+}
+
+impl DeviceKind {
+    fn open(self) -> Result<candle_core::Device, ModelError> {
+        let (name, built_in, open): (_, _, fn(usize) -> candle_core::Result<candle_core::Device>) = match self {
+            Self::Cpu => return Ok(candle_core::Device::Cpu),
+            Self::Cuda => ("cuda", cfg!(feature = "cuda"), candle_core::Device::new_cuda),
+            Self::Metal => ("metal", cfg!(feature = "metal"), candle_core::Device::new_metal),
+        };
+        if built_in { Ok(open(0)?) } else { Err(ModelError::Device(name)) }
+    }
+}
 
 /// Why a network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +55,25 @@ pub enum ModelError {
     /// A picture whose sides do not fit the detector.
     #[error("the detector wants sides that are multiples of 32 pixels, not {width}×{height}")]
     DetectorInput { width: usize, height: usize },
+    /// A device that this build cannot use.
+    #[error(
+        "this program was built without {0} support: build it with --features {0}, or set inference.device = \"cpu\""
+    )]
+    Device(&'static str),
     /// A tensor operation failed.
     #[error("the computation failed: {0}")]
     Tensor(#[from] candle_core::Error),
+}
+
+/// The vector instructions that the kernels use on this machine.
+pub fn instruction_set() -> &'static str {
+    match pulp::Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V4(_) => "AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V3(_) => "AVX2",
+        #[cfg(target_arch = "aarch64")]
+        pulp::Arch::Neon(_) => "NEON",
+        _ => "any processor (plain)",
+    }
 }

@@ -10,6 +10,40 @@ use pulp::{Simd, WithSimd};
 
 use super::lanes::lanes;
 
+/// The left-hand matrix of a product. Its rows are one or more segments, equally far apart.
+pub(super) trait Left: Copy {
+    fn values(&self) -> &[f32];
+    fn rows(&self) -> usize;
+    fn segments(&self) -> Segments;
+    /// Where `R` rows from `row` on begin.
+    fn starts<const R: usize>(&self, row: usize) -> [usize; R];
+}
+
+/// What a row is made of.
+#[derive(Clone, Copy)]
+pub(super) struct Segments {
+    pub(super) count: usize,
+    /// Entries in each.
+    pub(super) length: usize,
+    /// From the first entry of one to that of the next.
+    pub(super) step: usize,
+    /// From entry to entry.
+    pub(super) entry_step: usize,
+}
+
+impl Segments {
+    #[inline(always)]
+    fn entries(self) -> usize {
+        self.count * self.length
+    }
+
+    /// From a row's first entry to its last.
+    #[inline(always)]
+    fn reach(self) -> usize {
+        self.count.saturating_sub(1) * self.step + self.length.saturating_sub(1) * self.entry_step
+    }
+}
+
 /// A matrix in memory: entry (row, column) lies at `row * row_step + column * column_step`.
 #[derive(Clone, Copy)]
 pub(super) struct Matrix<'a> {
@@ -34,54 +68,138 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `out` = a · b, or `out` += a · b with `add`.
-pub(super) struct Product<'a, 'b> {
-    /// (rows of `a`, `columns`), row by row.
-    pub(super) out: &'a mut [f32],
-    pub(super) a: Matrix<'b>,
-    /// (columns of `a`, `columns`), row by row.
-    pub(super) b: &'b [f32],
-    pub(super) columns: usize,
-    pub(super) add: bool,
-}
-
-impl WithSimd for Product<'_, '_> {
-    type Output = ();
+impl Left for Matrix<'_> {
+    #[inline(always)]
+    fn values(&self) -> &[f32] {
+        self.values
+    }
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let (inner, rows) = (self.a.columns, self.a.rows);
-        assert!(self.b.len() >= inner * self.columns && self.out.len() >= rows * self.columns);
-        assert!(self.a.values.len() >= rows * inner);
-        let lanes = lanes::<S>();
-        let mut column = 0;
-        // Twelve vectors of sums and their operands fill AVX2's sixteen registers.
-        while column + 2 * lanes <= self.columns {
-            self.panel::<S, 6, 2>(simd, column, 2 * lanes);
-            column += 2 * lanes;
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    #[inline(always)]
+    fn segments(&self) -> Segments {
+        Segments { count: 1, length: self.columns, step: 0, entry_step: self.column_step }
+    }
+
+    #[inline(always)]
+    fn starts<const R: usize>(&self, row: usize) -> [usize; R] {
+        std::array::from_fn(|r| (row + r) * self.row_step)
+    }
+}
+
+/// The right-hand matrix of a product, (inner, columns).
+#[derive(Clone, Copy)]
+pub(super) enum Right<'a> {
+    /// Row by row.
+    Rows(&'a [f32]),
+    /// As [`packed`] lays it out.
+    Packed(&'a [f32]),
+}
+
+impl<'a> Right<'a> {
+    #[inline(always)]
+    fn values(self) -> &'a [f32] {
+        match self {
+            Self::Rows(values) | Self::Packed(values) => values,
         }
-        while column < self.columns {
-            let width = lanes.min(self.columns - column);
-            self.panel::<S, 12, 1>(simd, column, width);
-            column += width;
+    }
+
+    /// Where `width` columns from `column` on begin, and the step from row to row.
+    #[inline(always)]
+    fn panel(self, column: usize, width: usize, (inner, columns): (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::Rows(_) => (column, columns),
+            Self::Packed(_) => (column * inner, width),
         }
     }
 }
 
-impl Product<'_, '_> {
+/// `out` = a · b, or `out` += a · b with `add`.
+pub(super) struct Product<'a, 'b, L> {
+    /// (rows of `a`, `columns`), row by row.
+    pub(super) out: &'a mut [f32],
+    pub(super) a: L,
+    /// (entries of a row of `a`, `columns`)
+    pub(super) b: Right<'b>,
+    pub(super) columns: usize,
+    pub(super) add: bool,
+}
+
+impl<L: Left> WithSimd for Product<'_, '_, L> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let (inner, rows) = (self.a.segments().entries(), self.a.rows());
+        assert!(self.b.values().len() >= inner * self.columns && self.out.len() >= rows * self.columns);
+        let lanes = lanes::<S>();
+        for (column, width) in panels(lanes, self.columns) {
+            // Twelve vectors of sums and their operands fill sixteen registers; AVX-512 has thirty-two.
+            match (width == 2 * lanes, lanes) {
+                (true, 16) => self.panel::<S, 12, 2>(simd, column, width),
+                (true, _) => self.panel::<S, 6, 2>(simd, column, width),
+                (false, _) => self.panel::<S, 12, 1>(simd, column, width),
+            }
+        }
+    }
+}
+
+/// First column and width of the panels that a product works through one after the other: two
+/// vectors, then one, then what is left.
+#[inline(always)]
+fn panels(lanes: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut column = 0;
+    std::iter::from_fn(move || {
+        let left = columns - column;
+        let width = if left >= 2 * lanes { 2 * lanes } else { lanes.min(left) };
+        column += width;
+        (width > 0).then(|| (column - width, width))
+    })
+}
+
+/// A matrix (inner, `columns`) laid out panel by panel, as this machine's product passes over it:
+/// weights that come from memory then come in one stream.
+pub(super) fn packed(matrix: &[f32], columns: usize) -> Vec<f32> {
+    let mut packed = Vec::with_capacity(matrix.len());
+    pulp::Arch::new().dispatch(Pack { matrix, columns, packed: &mut packed });
+    packed
+}
+
+struct Pack<'a> {
+    matrix: &'a [f32],
+    columns: usize,
+    packed: &'a mut Vec<f32>,
+}
+
+impl WithSimd for Pack<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        for (column, width) in panels(lanes::<S>(), self.columns) {
+            let rows = self.matrix.chunks_exact(self.columns);
+            rows.for_each(|row| self.packed.extend_from_slice(&row[column..column + width]));
+        }
+    }
+}
+
+impl<L: Left> Product<'_, '_, L> {
     /// All rows of `width` columns from `column` on, `R` at a time.
     #[inline(always)]
     fn panel<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, column: usize, width: usize) {
         let mut row = 0;
-        while row + R <= self.a.rows {
+        while row + R <= self.a.rows() {
             self.block::<S, R, V>(simd, row, column, width);
             row += R;
         }
-        while row + 4 <= self.a.rows {
+        while row + 4 <= self.a.rows() {
             self.block::<S, 4, V>(simd, row, column, width);
             row += 4;
         }
-        while row < self.a.rows {
+        while row < self.a.rows() {
             self.block::<S, 1, V>(simd, row, column, width);
             row += 1;
         }
@@ -90,32 +208,40 @@ impl Product<'_, '_> {
     #[inline(always)]
     fn block<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, column: usize, width: usize) {
         let lanes = lanes::<S>();
-        let (a, columns) = (self.a, self.columns);
+        let (values, segments, columns) = (self.a.values(), self.a.segments(), self.columns);
+        let b = self.b.values();
+        let (start, step) = self.b.panel(column, width, (segments.entries(), columns));
+        let starts = self.a.starts::<R>(row);
+        assert!(starts.iter().all(|start| segments.entries() == 0 || start + segments.reach() < values.len()));
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
         if width == V * lanes {
-            // SAFETY: `with_simd` asserts that every entry of `a` and `b` lies in its slice.
+            // SAFETY: every entry of these rows lies in `values`, as asserted here, and every one
+            // of `b` in its slice, as `with_simd` asserts.
             unsafe {
-                let mut pa = a.values.as_ptr().add(row * a.row_step);
-                let mut pb = self.b.as_ptr().add(column);
-                for _ in 0..a.columns {
-                    let vectors: [S::f32s; V] =
-                        std::array::from_fn(|v| pb.add(v * lanes).cast::<S::f32s>().read_unaligned());
-                    for (r, sums) in sums.iter_mut().enumerate() {
-                        let value = simd.splat_f32s(*pa.add(r * a.row_step));
-                        for v in 0..V {
-                            sums[v] = simd.mul_add_e_f32s(value, vectors[v], sums[v]);
+                let rows = starts.map(|start| values.as_ptr().add(start));
+                let mut pb = b.as_ptr().add(start);
+                for segment in 0..segments.count {
+                    let mut at = segment * segments.step;
+                    for _ in 0..segments.length {
+                        let vectors: [S::f32s; V] =
+                            std::array::from_fn(|v| pb.add(v * lanes).cast::<S::f32s>().read_unaligned());
+                        for (row, sums) in rows.iter().zip(&mut sums) {
+                            let value = simd.splat_f32s(*row.add(at));
+                            for v in 0..V {
+                                sums[v] = simd.mul_add_e_f32s(value, vectors[v], sums[v]);
+                            }
                         }
+                        at += segments.entry_step;
+                        pb = pb.wrapping_add(step);
                     }
-                    pa = pa.wrapping_add(a.column_step);
-                    pb = pb.wrapping_add(columns);
                 }
             }
         } else {
-            for k in 0..a.columns {
-                let vector = simd.partial_load_f32s(&self.b[k * columns + column..][..width]);
-                for (r, sums) in sums.iter_mut().enumerate() {
-                    let value = simd.splat_f32s(a.values[(row + r) * a.row_step + k * a.column_step]);
-                    sums[0] = simd.mul_add_e_f32s(value, vector, sums[0]);
+            for k in 0..segments.entries() {
+                let vector = simd.partial_load_f32s(&b[start + k * step..][..width]);
+                let at = k / segments.length * segments.step + k % segments.length * segments.entry_step;
+                for (start, sums) in starts.iter().zip(&mut sums) {
+                    sums[0] = simd.mul_add_e_f32s(simd.splat_f32s(values[start + at]), vector, sums[0]);
                 }
             }
         }
@@ -139,8 +265,8 @@ impl Product<'_, '_> {
     }
 }
 
-/// `out` = a · b with `b` (columns of `a`, `columns`) row by row; added to `out` with `add`.
-pub(super) fn product(out: &mut [f32], a: Matrix<'_>, b: &[f32], columns: usize, add: bool) {
+/// `out` = a · b with `b` (columns of `a`, `columns`); added to `out` with `add`.
+pub(super) fn product(out: &mut [f32], a: impl Left, b: Right<'_>, columns: usize, add: bool) {
     pulp::Arch::new().dispatch(Product { out, a, b, columns, add });
 }
 
@@ -157,11 +283,13 @@ mod tests {
             let sum = |at: usize| (0..inner).map(|k| a[at / columns * inner + k] * b[k * columns + at % columns]).sum();
             let expected: Vec<f32> = (0..rows * columns).map(sum).collect();
             for a in [Matrix::new(&a, rows, inner), Matrix::new(&turned, inner, rows).transposed()] {
-                let mut out = vec![1.0; rows * columns];
-                product(&mut out, a, &b, columns, false);
-                assert!(out.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{rows}×{columns}×{inner}");
-                product(&mut out, a, &b, columns, true);
-                assert!(out.iter().zip(&expected).all(|(a, b)| (a - 2.0 * b).abs() < 1e-5), "added");
+                for b in [Right::Rows(&b), Right::Packed(&packed(&b, columns))] {
+                    let mut out = vec![1.0; rows * columns];
+                    product(&mut out, a, b, columns, false);
+                    assert!(out.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5), "{rows}×{columns}×{inner}");
+                    product(&mut out, a, b, columns, true);
+                    assert!(out.iter().zip(&expected).all(|(a, b)| (a - 2.0 * b).abs() < 1e-5), "added");
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use super::columns::Geometry;
 use super::convolution::Epilogue;
 use super::lanes::Lanes;
-use super::product::{Matrix, Product};
+use super::product::{Matrix, Product, Right, packed};
 
 /// Entries of a transformed tile or kernel.
 const ENTRIES: usize = 36;
@@ -130,7 +130,8 @@ impl Grid {
         Self { batch: g.batch, height: g.height, width: g.width }
     }
 
-    fn tiles(self) -> usize {
+    /// Of all pictures.
+    pub(super) fn tiles(self) -> usize {
         self.batch * self.height.div_ceil(TILE) * self.width.div_ceil(TILE)
     }
 
@@ -166,6 +167,9 @@ impl Window {
 /// A window's pixels, zeros beyond the picture.
 #[inline(always)]
 fn load_window<S: Simd, const N: usize>(simd: S, lanes: Lanes, pictures: &[f32], window: Window) -> [[S::f32s; N]; N] {
+    if let (Some(first), Some(_)) = (window.pixel(0, 0), window.pixel(N - 1, N - 1)) {
+        return lanes.load_square(simd, pictures, (first, window.grid.width, 1));
+    }
     let mut pixels = [[simd.splat_f32s(0.0); N]; N];
     for (y, row) in pixels.iter_mut().enumerate() {
         for (x, value) in row.iter_mut().enumerate() {
@@ -180,13 +184,7 @@ fn load_window<S: Simd, const N: usize>(simd: S, lanes: Lanes, pictures: &[f32],
 /// The entries of tile `at` of a block of `count`: (36, count, channels).
 #[inline(always)]
 fn load_entries<S: Simd>(simd: S, lanes: Lanes, block: &[f32], count: usize, at: usize) -> [[S::f32s; 6]; 6] {
-    let mut entries = [[simd.splat_f32s(0.0); 6]; 6];
-    for (y, row) in entries.iter_mut().enumerate() {
-        for (x, value) in row.iter_mut().enumerate() {
-            *value = lanes.load(simd, block, (y * 6 + x) * count + at);
-        }
-    }
-    entries
+    lanes.load_square(simd, block, (at, 6 * count, count))
 }
 
 #[inline(always)]
@@ -198,11 +196,7 @@ fn store_entries<S: Simd>(
     at: usize,
     entries: [[S::f32s; 6]; 6],
 ) {
-    for (y, row) in entries.into_iter().enumerate() {
-        for (x, value) in row.into_iter().enumerate() {
-            lanes.store(simd, block, (y * 6 + x) * count + at, value);
-        }
-    }
+    lanes.store_square(simd, block, (at, 6 * count, count), entries);
 }
 
 /// G: a kernel's line of three.
@@ -237,14 +231,15 @@ fn kernel_line_transposed<S: Simd>(s: S, u: [S::f32s; 6]) -> [S::f32s; 3] {
     ]
 }
 
-/// Kernel (3, 3, in, out) → (36, in, out): G g Gᵀ.
-pub(super) fn transformed(kernel: &[f32]) -> Vec<f32> {
-    let mut transformed = vec![0.0; kernel.len() / 9 * ENTRIES];
+/// Kernel (3, 3, in, `out_channels`) → 36 matrices (in, out), each packed: G g Gᵀ.
+pub(super) fn transformed(kernel: &[f32], out_channels: usize) -> Vec<f32> {
+    let pairs = kernel.len() / 9;
+    let mut transformed = vec![0.0; pairs * ENTRIES];
     pulp::Arch::new().dispatch(Transform { kernel, transformed: &mut transformed });
-    transformed
+    transformed.chunks_exact(pairs.max(1)).flat_map(|entry| packed(entry, out_channels)).collect()
 }
 
-/// The transpose of [`transformed`], for gradients: Gᵀ u G.
+/// The transpose of the kernel's transform, for gradients: (36, in, out) → (3, 3, in, out), Gᵀ u G.
 pub(super) fn untransform(transformed: &[f32], kernel: &mut [f32]) {
     pulp::Arch::new().dispatch(Untransform { transformed, kernel });
 }
@@ -295,7 +290,7 @@ pub(super) struct Forward<'a> {
     /// Of input and output.
     pub(super) channels: (usize, usize),
     pub(super) input: &'a [f32],
-    /// (36, in, out)
+    /// From [`transformed`].
     pub(super) kernel: &'a [f32],
     /// What happens to each output, and what is added before the ReLU.
     pub(super) epilogue: Option<&'a Epilogue>,
@@ -318,7 +313,7 @@ impl WithSimd for Forward<'_> {
             transform_input(simd, grid, channels, input, first, v);
             for entry in 0..ENTRIES {
                 let a = Matrix::new(&v[entry * count * channels..], count, channels);
-                let b = &kernel[entry * channels * out_channels..];
+                let b = Right::Packed(&kernel[entry * channels * out_channels..]);
                 let out = &mut m[entry * count * out_channels..];
                 Product { out, a, b, columns: out_channels, add: false }.with_simd(simd);
             }
@@ -326,18 +321,30 @@ impl WithSimd for Forward<'_> {
                 let window = grid.window(first + at, 0);
                 for lanes in Lanes::all::<S>(out_channels) {
                     let entries = load_entries(simd, lanes, m, count, at);
-                    let outputs = both_ways!(simd, output_line, entries, 6, 4);
-                    for (y, row) in outputs.into_iter().enumerate() {
-                        for (x, mut value) in row.into_iter().enumerate() {
-                            let Some(pixel) = window.pixel(y, x) else { continue };
-                            if let Some(epilogue) = epilogue {
-                                value = simd.add_f32s(value, lanes.load(simd, &epilogue.bias, 0));
-                                if let Some(residual) = residual {
-                                    value = simd.add_f32s(value, lanes.load(simd, residual, pixel));
+                    let mut outputs = both_ways!(simd, output_line, entries, 6, 4);
+                    let inside = window.pixel(0, 0).filter(|_| window.pixel(TILE - 1, TILE - 1).is_some());
+                    if let Some(epilogue) = epilogue {
+                        let bias = lanes.load(simd, &epilogue.bias, 0);
+                        let skips = residual.map(|residual| load_window::<S, TILE>(simd, lanes, residual, window));
+                        for (y, row) in outputs.iter_mut().enumerate() {
+                            for (x, value) in row.iter_mut().enumerate() {
+                                *value = simd.add_f32s(*value, bias);
+                                if let Some(skips) = &skips {
+                                    *value = simd.add_f32s(*value, skips[y][x]);
                                 }
-                                value = simd.max_f32s(value, floor);
+                                *value = simd.max_f32s(*value, floor);
                             }
-                            lanes.store(simd, out, pixel, value);
+                        }
+                    }
+                    if let Some(first) = inside {
+                        lanes.store_square(simd, out, (first, grid.width, 1), outputs);
+                        continue;
+                    }
+                    for (y, row) in outputs.into_iter().enumerate() {
+                        for (x, value) in row.into_iter().enumerate() {
+                            if let Some(pixel) = window.pixel(y, x) {
+                                lanes.store(simd, out, pixel, value);
+                            }
                         }
                     }
                 }
@@ -365,7 +372,7 @@ pub(super) struct Backward<'a> {
     /// Of input and output.
     pub(super) channels: (usize, usize),
     pub(super) input: &'a [f32],
-    /// (36, out, in)
+    /// Of the kernel with in and out exchanged, from [`transformed`].
     pub(super) transposed_kernel: &'a [f32],
     /// With respect to the output.
     pub(super) gradient: &'a [f32],
@@ -401,10 +408,11 @@ impl WithSimd for Backward<'_> {
                 let pairs = entry * channels * out_channels;
                 let a = Matrix::new(v, count, channels).transposed();
                 let out = &mut self.kernel_gradient[pairs..];
-                Product { out, a, b: m, columns: out_channels, add: true }.with_simd(simd);
+                Product { out, a, b: Right::Rows(m), columns: out_channels, add: true }.with_simd(simd);
                 // The transformed input has done its work: its gradient takes its place.
                 let a = Matrix::new(m, count, out_channels);
-                Product { out: v, a, b: &transposed_kernel[pairs..], columns: channels, add: false }.with_simd(simd);
+                let b = Right::Packed(&transposed_kernel[pairs..]);
+                Product { out: v, a, b, columns: channels, add: false }.with_simd(simd);
             }
             for at in 0..count {
                 let window = grid.window(first + at, 1);

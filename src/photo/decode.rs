@@ -11,6 +11,7 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::errors::DecodeErrors;
 
+use super::jpeg::{Luma, Scale, luma};
 use super::sniff::{Format, sniff};
 use super::{Photo, PhotoError};
 
@@ -36,10 +37,24 @@ impl Default for DecodeLimits {
 /// [`PhotoError`] names what the file is, or which limit it exceeds; the pixel limit is held
 /// against the header, before the pixels are decoded.
 pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Photo, PhotoError> {
-    let (pixels, orientation) = pixels(bytes, limits, Colour::Luma)?;
-    let mut luma = DynamicImage::ImageLuma8(into_luma(pixels));
+    decode_reduced(bytes, limits, u32::MAX)
+}
+
+/// The same at a half, a quarter or an eighth of its size, where its longer side then still has
+/// `enough` pixels and the format can do so for less work, which JPEG can.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_reduced(bytes: &[u8], limits: &DecodeLimits, enough: u32) -> Result<Photo, PhotoError> {
+    let Pixels { picture, orientation, reduction, size } = pixels(bytes, limits, Colour::Luma { enough })?;
+    let mut luma = DynamicImage::ImageLuma8(into_luma(picture));
     luma.apply_orientation(orientation);
-    Ok(Photo { luma: luma.into_luma8() })
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    let size = if turned { (size.1, size.0) } else { size };
+    Ok(Photo { luma: luma.into_luma8(), reduction, size })
 }
 
 /// Decodes the same photo in colour, upright, for the picture that is sent back.
@@ -47,18 +62,32 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Photo, PhotoError> 
 /// # Errors
 /// As [`decode`].
 pub fn decode_colour(bytes: &[u8], limits: &DecodeLimits) -> Result<RgbImage, PhotoError> {
-    let (mut pixels, orientation) = pixels(bytes, limits, Colour::Rgb)?;
-    pixels.apply_orientation(orientation);
-    Ok(on_white(&pixels).unwrap_or_else(|| pixels.into_rgb8()))
+    let Pixels { mut picture, orientation, .. } = pixels(bytes, limits, Colour::Rgb)?;
+    picture.apply_orientation(orientation);
+    Ok(on_white(&picture).unwrap_or_else(|| picture.into_rgb8()))
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Colour {
-    Luma,
+    /// At the least size whose longer side has so many pixels.
+    Luma {
+        enough: u32,
+    },
     Rgb,
 }
 
-fn pixels(bytes: &[u8], limits: &DecodeLimits, colour: Colour) -> Result<(DynamicImage, Orientation), PhotoError> {
+/// A picture as its file stores it.
+struct Pixels {
+    picture: DynamicImage,
+    /// Turns it upright.
+    orientation: Orientation,
+    /// As [`Photo::reduction`].
+    reduction: u32,
+    /// Width and height in the file.
+    size: (u32, u32),
+}
+
+fn pixels(bytes: &[u8], limits: &DecodeLimits, colour: Colour) -> Result<Pixels, PhotoError> {
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PhotoError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
@@ -91,18 +120,15 @@ fn check_pixels(width: u32, height: u32, limits: &DecodeLimits) -> Result<(), Ph
     Ok(())
 }
 
-fn with_decoder(
-    mut decoder: impl ImageDecoder,
-    limits: &DecodeLimits,
-    format: Format,
-) -> Result<(DynamicImage, Orientation), PhotoError> {
-    let (width, height) = decoder.dimensions();
-    check_pixels(width, height, limits)?;
+fn with_decoder(mut decoder: impl ImageDecoder, limits: &DecodeLimits, format: Format) -> Result<Pixels, PhotoError> {
+    let size = decoder.dimensions();
+    check_pixels(size.0, size.1, limits)?;
     let fault = |error| image_fault(error, format);
     decoder.set_limits(allocation(limits)).map_err(fault)?;
     // An unreadable orientation is no reason to refuse a readable photo.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    Ok((DynamicImage::from_decoder(decoder).map_err(fault)?, orientation))
+    let picture = DynamicImage::from_decoder(decoder).map_err(fault)?;
+    Ok(Pixels { picture, orientation, reduction: 1, size })
 }
 
 fn image_fault(error: ImageError, format: Format) -> PhotoError {
@@ -119,7 +145,7 @@ fn image_fault(error: ImageError, format: Format) -> PhotoError {
     PhotoError::Damaged { format: format.name() }
 }
 
-fn jpeg(bytes: &[u8], limits: &DecodeLimits, colour: Colour) -> Result<(DynamicImage, Orientation), PhotoError> {
+fn jpeg(bytes: &[u8], limits: &DecodeLimits, colour: Colour) -> Result<Pixels, PhotoError> {
     let options = DecoderOptions::default()
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX))
@@ -135,18 +161,32 @@ fn jpeg(bytes: &[u8], limits: &DecodeLimits, colour: Colour) -> Result<(DynamicI
     }
     let orientation =
         decoder.exif().and_then(|chunk| Orientation::from_exif_chunk(chunk)).unwrap_or(Orientation::NoTransforms);
+    let size = (width, height);
+    if let Colour::Luma { enough } = colour {
+        let (scale, reduction) = match width.max(height) / enough.max(1) {
+            0..2 => (Scale::Full, 1),
+            2..4 => (Scale::Half, 2),
+            4..8 => (Scale::Quarter, 4),
+            _ => (Scale::Eighth, 8),
+        };
+        // Rare kinds and broken files are left to the general decoder, which may still save them.
+        if let Ok(Some(Luma { width, height, pixels })) = luma(bytes, scale) {
+            let picture = GrayImage::from_raw(width as u32, height as u32, pixels).ok_or(damaged)?;
+            return Ok(Pixels { picture: DynamicImage::ImageLuma8(picture), orientation, reduction, size });
+        }
+    }
     let has_luma = matches!(decoder.input_colorspace(), Some(ColorSpace::YCbCr | ColorSpace::Luma));
-    let luma_alone = colour == Colour::Luma && has_luma;
+    let luma_alone = colour != Colour::Rgb && has_luma;
     if luma_alone {
         decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
     }
     let decoded = decoder.decode().map_err(jpeg_fault)?;
-    let pixels = if luma_alone {
+    let picture = if luma_alone {
         GrayImage::from_raw(width, height, decoded).map(DynamicImage::ImageLuma8)
     } else {
         RgbImage::from_raw(width, height, decoded).map(DynamicImage::ImageRgb8)
     };
-    Ok((pixels.ok_or(damaged)?, orientation))
+    Ok(Pixels { picture: picture.ok_or(damaged)?, orientation, reduction: 1, size })
 }
 
 fn jpeg_fault(error: DecodeErrors) -> PhotoError {
@@ -246,6 +286,25 @@ mod tests {
             let worst = luma.iter().zip(reference.iter()).map(|(a, b)| a.abs_diff(*b)).max();
             assert!(worst <= Some(6), "orientation {value} differs by {worst:?}");
         }
+    }
+
+    #[test]
+    fn a_reduced_photo_is_upright_and_knows_its_full_size() {
+        let bytes = with_orientation(&gradient(640, 480), 6);
+        let whole = decode(&bytes, &DecodeLimits::default()).unwrap();
+        assert_eq!((whole.luma.dimensions(), whole.reduction, whole.size), ((480, 640), 1, (480, 640)));
+        for (enough, reduction) in [(321, 1), (320, 2), (161, 2), (160, 4), (80, 8), (1, 8)] {
+            let small = decode_reduced(&bytes, &DecodeLimits::default(), enough).unwrap();
+            assert_eq!((small.reduction, small.size), (reduction, (480, 640)));
+            assert_eq!(small.luma.dimensions(), (480 / reduction, 640 / reduction));
+            let pairs = small.luma.enumerate_pixels().map(|(x, y, value)| {
+                let (x, y) = (x * reduction + reduction / 2, y * reduction + reduction / 2);
+                whole.luma.get_pixel(x, y).0[0].abs_diff(value.0[0])
+            });
+            assert!(pairs.max() <= Some(6), "at 1/{reduction}");
+        }
+        let png = encoded(&gradient(64, 48), ImageFormat::Png);
+        assert_eq!(decode_reduced(&png, &DecodeLimits::default(), 10).unwrap().reduction, 1);
     }
 
     #[test]

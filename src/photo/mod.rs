@@ -1,14 +1,15 @@
 //! From somebody's bytes to upright grey pixels.
 //!
 //! Owns the download with its limits ([`download`]), the decoding with its limits
-//! ([`decode`](mod@decode)) and the words for what a file is when it is no picture ([`sniff`]).
+//! ([`decode`](mod@decode), and [`jpeg`] for the luma of a JPEG at full or reduced size) and the words for what a file is when it is no picture ([`sniff`]).
 //! Knows nothing of faces, networks or chat platforms.
 
 pub mod decode;
 pub mod download;
+mod jpeg;
 mod sniff;
 
-pub use decode::{DecodeLimits, decode, decode_colour};
+pub use decode::{DecodeLimits, decode, decode_colour, decode_reduced};
 pub use download::{DownloadError, DownloadLimits, Downloader, Hosts};
 
 use image::GrayImage;
@@ -19,6 +20,10 @@ pub struct Photo {
     /// ITU-R BT.601 luma, 8 bits, rows from the top, columns from the left: the Y of a JPEG as
     /// stored, so that no colour is ever computed for the network.
     pub luma: GrayImage,
+    /// Pixels of the file, in either direction, that one of `luma` stands for: 1, 2, 4 or 8.
+    pub reduction: u32,
+    /// Width and height of the upright photo at full size.
+    pub size: (u32, u32),
 }
 
 /// Why bytes did not become a [`Photo`].

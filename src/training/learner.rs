@@ -14,7 +14,7 @@ use super::pass::{Body, Pass, Plan, summed};
 use super::recipe::Recipe;
 use crate::model::calibration::Calibration;
 use crate::model::convolution::{Convolution, Epilogue};
-use crate::model::estimator::{Estimator, Logits};
+use crate::model::estimator::{Estimator, Head, Logits};
 use crate::model::network::{AGES, Architecture, SIDE, Unit, input, standardised};
 use crate::model::normalisation::{EPSILON, Statistics, folded, statistics};
 
@@ -119,7 +119,7 @@ impl Learner {
             let y = if let Some(residual) = residual { (y + residual)? } else { y };
             if unit.relu { y.relu() } else { Ok(y) }
         })?;
-        for (name, (weight, bias)) in trained.heads() {
+        for Head { name, weight, bias } in trained.heads()? {
             begun.push((format!("{name}.weight"), weight.flatten_all()?.to_vec1()?));
             begun.push((format!("{name}.bias"), bias.flatten_all()?.to_vec1()?));
         }

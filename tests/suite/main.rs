@@ -11,6 +11,7 @@ mod discord_pace;
 mod discord_replies;
 mod download;
 mod face;
+mod performance;
 mod recorded;
 mod support;
 mod telegram;

@@ -9,7 +9,11 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 
 /// The program without the variables that would configure it from outside.
 pub fn command() -> Command {
-    let mut command = Command::new(PROGRAM);
+    command_of(PROGRAM)
+}
+
+fn command_of(program: &str) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
         let settings = name.starts_with("FACEGUESSER_") || name == "DISCORD_TOKEN" || name == "TELOXIDE_TOKEN";
         if settings {
@@ -31,8 +35,14 @@ pub struct Program {
 impl Program {
     /// Starts `faceguesser` with these variables.
     pub fn start(variables: &[(&str, &str)]) -> Self {
+        Self::start_at(PROGRAM, variables)
+    }
+
+    /// Starts another build of it.
+    pub fn start_at(program: &str, variables: &[(&str, &str)]) -> Self {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        let mut child = command().envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command_of(program).envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let pipes: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
@@ -52,6 +62,13 @@ impl Program {
     pub fn terminate(&self) {
         let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
+    }
+
+    /// Memory that it holds now, in megabytes (Linux).
+    pub fn resident_megabytes(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
     pub fn is_running(&mut self) -> bool {

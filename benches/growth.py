@@ -1,0 +1,77 @@
+"""How the time of a photo grows with its faces and its pixels, as a picture.
+
+    pip install pillow matplotlib
+    python benches/growth.py target/release/faceguesser docs/growth.png
+
+The photos are made of the bundled mean face on plain grey with a little noise: 1 to 32 faces in 2400×1800 pixels,
+and one face, a third of the photo's height, in 0.1 to 50 megapixels. `faceguesser bench` measures them on one thread.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import matplotlib
+from PIL import Image
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+FACE = Path(__file__).parent.parent / "models" / "mean-face.jpg"
+COUNTS = [1, 2, 4, 8, 16, 24, 32]
+MEGAPIXELS = [0.1, 0.3, 1, 2, 4, 8, 12, 24, 50]
+
+
+def picture(width, height, faces, side):
+    """`faces` of `side` pixels in rows on noisy grey."""
+    photo = Image.effect_noise((width, height), 12).convert("RGB")
+    face = Image.open(FACE).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
+    columns = min(faces, width // side)
+    for at in range(faces):
+        step = width // columns
+        photo.paste(face, (at % columns * step + (step - side) // 2, at // columns * side + (height // 3 if faces == 1 else 0)))
+    return photo
+
+
+def measured(program, photos):
+    command = ["taskset", "-c", "0", program, "bench", "--json", "--threads", "1", "--seconds", "1", *photos]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    for photo in report["photos"]:
+        print(photo["width"], photo["height"], photo["faces"], {k: round(v["median"], 2) for k, v in photo["milliseconds"].items()})
+    return report["photos"]
+
+
+def panel(axes, x, photos, label):
+    """The stages stacked."""
+    stages = ["decode", "find", "cut", "estimate"]
+    axes.stackplot(x, [[photo["milliseconds"][stage]["median"] for photo in photos] for stage in stages], labels=stages)
+    axes.set_xlabel(label)
+    axes.set_ylabel("milliseconds, one thread")
+    axes.set_xlim(min(x), max(x))
+    axes.set_ylim(0)
+    axes.legend(loc="upper left")
+    axes.grid(alpha=0.3)
+
+
+def main(program, target):
+    with tempfile.TemporaryDirectory() as folder:
+        crowds, sizes = [], []
+        for count in COUNTS:
+            crowds.append(f"{folder}/faces{count}.jpg")
+            picture(2400, 1800, count, 400 if count == 1 else 280).save(crowds[-1], quality=85)
+        for megapixels in MEGAPIXELS:
+            height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
+            sizes.append(f"{folder}/size{megapixels}.jpg")
+            picture(height * 4 // 3, height, 1, height // 3).save(sizes[-1], quality=85)
+        photos = measured(program, crowds + sizes)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
+    panel(left, [photo["faces"] for photo in photos[: len(crowds)]], photos[: len(crowds)], "faces found in 2400×1800 pixels")
+    panel(right, [photo["width"] * photo["height"] / 1e6 for photo in photos[len(crowds) :]], photos[len(crowds) :], "megapixels, one face")
+    figure.tight_layout()
+    figure.savefig(target, dpi=110)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,129 @@
+"""Prints what the rounds measured as one Markdown table.
+
+    python compare.py [--json FILE] [--program VERSION] FOLDER
+
+FOLDER holds `program-N.json`, `assembled-N.json` and, where Node is there, `face-api-N.json` of each
+round N. Times are medians over the rounds. A ratio is the peer's time over this program's within
+one round, since what disturbs a round disturbs both; its median is printed, with the least and the
+greatest of the rounds. Above 1 this program is faster.
+"""
+
+import argparse
+import json
+import pathlib
+import platform
+import statistics
+
+# What decides which kernels run: x86 and Arm.
+INSTRUCTIONS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
+                "asimd", "asimddp", "i8mm", "bf16", "sve")
+
+
+def name(photo):
+    return pathlib.Path(photo["file"]).name
+
+
+def whole(way):
+    return way["milliseconds"]["whole"] if way["faces"] else None
+
+
+def times(program, assembled, face_api):
+    """One round → {row: {column: milliseconds}}; what found no face has no time."""
+    rows = {}
+    for photo in program["photos"]:
+        path = photo["milliseconds"]["path"]["median"]
+        row = {"program": path if photo["faces"] else None}
+        rows[f"{name(photo)}, {photo['width']}×{photo['height']}"] = row
+        for other in filter(lambda other: name(other) == name(photo), assembled["photos"]):
+            row |= {column: whole(way) for column, way in other["ways"].items()}
+        for other in filter(lambda other: name(other) == name(photo), face_api["photos"]):
+            row["face-api"] = other["milliseconds"]["detect"] if other["faces"] else None
+    for ours in program["forward"]:
+        for theirs in filter(lambda theirs: theirs["batch"] == ours["batch"], assembled["forward"]):
+            time = theirs["milliseconds"]["median"]
+            rows[f"network alone, batch {ours['batch']}"] = {
+                "program": ours["milliseconds"]["median"], "opencv": time, "onnxruntime": time}
+    return rows
+
+
+def summary(rounds):
+    """Rows of the rounds → {row: {column: {milliseconds, ratio, ratio_least, ratio_greatest}}}."""
+    table = {}
+    for row, columns in rounds[0].items():
+        table[row] = {}
+        for column in columns:
+            pairs = [(one[row].get(column), one[row]["program"]) for one in rounds if row in one]
+            pairs = [(time, ours) for time, ours in pairs if time and ours]
+            if pairs:
+                ratios = [time / ours for time, ours in pairs]
+                table[row][column] = {
+                    "milliseconds": statistics.median(time for time, _ in pairs), "ratio": statistics.median(ratios),
+                    "ratio_least": min(ratios), "ratio_greatest": max(ratios)}
+    return table
+
+
+def merged(rounds):
+    """Documents of one shape → one, each number the median of theirs."""
+    first = rounds[0]
+    if isinstance(first, dict):
+        return {key: merged([one[key] for one in rounds if key in one]) for key in first}
+    if isinstance(first, list):
+        return [merged(list(items)) for items in zip(*rounds)]
+    return statistics.median(rounds) if isinstance(first, (int, float)) and not isinstance(first, bool) else first
+
+
+def machine():
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    fields = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    return {"cpu": fields.get("model name") or platform.processor() or platform.machine(),
+            "architecture": platform.machine(), "instructions": [flag for flag in INSTRUCTIONS if flag in flags]}
+
+
+def cell(entry):
+    if entry is None:
+        return "–"
+    return (f"{entry['milliseconds']:.1f} ms, **{entry['ratio']:.2f}** "
+            f"({entry['ratio_least']:.2f} to {entry['ratio_greatest']:.2f})")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", metavar="FILE", type=pathlib.Path)
+    parser.add_argument("--program", metavar="VERSION", default="")
+    parser.add_argument("folder", type=pathlib.Path)
+    arguments = parser.parse_args()
+
+    def documents(peer):
+        files = sorted(arguments.folder.glob(f"{peer}-*.json"))
+        return [json.loads(file.read_text(encoding="utf-8")) for file in files]
+
+    program, assembled = documents("program"), documents("assembled")
+    face_api = documents("face-api") or [{"photos": []}] * len(program)
+    table = summary([times(*documents) for documents in zip(program, assembled, face_api)])
+    versions = assembled[0]["versions"] | face_api[0].get("versions", {})
+    here = machine()
+    titles = {"opencv": "OpenCV with YuNet, ONNX Runtime", "onnxruntime": "YuNet in ONNX Runtime as well",
+              "reduced": "the same, decoded smaller", "face-api": "face-api, decoding left out"}
+    titles = {column: title for column, title in titles.items() if any(column in row for row in table.values())}
+    print("| one thread | faceguesser |", " | ".join(titles.values()), "|")
+    print("|" + "---|" * (2 + len(titles)))
+    for row, columns in table.items():
+        ours = f"{columns['program']['milliseconds']:.1f} ms" if "program" in columns else "no face"
+        print(f"| {row} | {ours} |", " | ".join(cell(columns.get(column)) for column in titles), "|")
+    print(f"\nMilliseconds are medians of {len(program)} rounds; bold is the time over faceguesser's, with its range "
+          "over the rounds.")
+    print(f"One core of {here['cpu']} ({here['architecture']}: {', '.join(here['instructions'])}).")
+    print(", ".join(filter(None, [arguments.program, *(f"{key} {value}" for key, value in versions.items())])) + ".")
+    if arguments.json:
+        whole_document = {"machine": here, "program": arguments.program, "versions": versions, "rounds": len(program),
+                          "table": table, "measured": {"program": merged(program), "assembled": merged(assembled),
+                                                       "face-api": merged(face_api)}}
+        arguments.json.write_text(json.dumps(whole_document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

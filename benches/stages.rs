@@ -1,0 +1,142 @@
+//! Each stage of a photo's way by itself: `cargo bench`, or `cargo bench -- forward` for one.
+//!
+//! The photos are made of the bundled mean face, so that nothing has to be fetched; all run on one
+//! thread but `pool`, which has two workers.
+
+use std::hint::black_box;
+use std::io::Cursor;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use faceguesser::face::{CropFrame, FaceCrop, FaceFinder, FinderOptions, judge};
+use faceguesser::inference::{Engine, Framing, Pool, PoolOptions};
+use faceguesser::model::detector::{self, Detector};
+use faceguesser::model::estimator::{self, Estimator};
+use faceguesser::model::scout::{self, Scout};
+use faceguesser::photo::{DecodeLimits, decode};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, GrayImage, ImageEncoder, imageops};
+
+const SIZES: [(u32, u32); 2] = [(1280, 960), (4000, 3000)];
+
+/// `faces` bundled faces of `side` pixels in rows on grey.
+fn picture((width, height): (u32, u32), faces: u32, side: u32) -> GrayImage {
+    let face = image::load_from_memory(include_bytes!("../models/mean-face.jpg")).unwrap().into_luma8();
+    let face = imageops::resize(&face, side, side, imageops::FilterType::Triangle);
+    let mut picture = GrayImage::from_pixel(width, height, image::Luma([128]));
+    let columns = faces.min(width / side);
+    for at in 0..faces {
+        let (x, y) = ((at % columns) * (width / columns) + (width / columns - side) / 2, at / columns * side);
+        imageops::replace(&mut picture, &face, i64::from(x), i64::from(y));
+    }
+    picture
+}
+
+/// A colour JPEG with this EXIF orientation.
+fn jpeg(picture: &GrayImage, orientation: u8) -> Bytes {
+    let mut bytes = Cursor::new(Vec::new());
+    let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
+    let exif = [b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".as_slice(), &[orientation, 0, 0, 0, 0, 0, 0, 0]];
+    encoder.set_exif_metadata(exif.concat()).unwrap();
+    let rgb = DynamicImage::ImageLuma8(picture.clone()).into_rgb8();
+    encoder.write_image(&rgb, rgb.width(), rgb.height(), image::ExtendedColorType::Rgb8).unwrap();
+    bytes.into_inner().into()
+}
+
+fn finder() -> FaceFinder {
+    let scout = Scout::from_safetensors(scout::embedded()).unwrap();
+    let detector = Detector::from_safetensors(detector::embedded()).unwrap();
+    FaceFinder::new(scout, detector, FinderOptions::default())
+}
+
+fn engine() -> Engine {
+    let estimator = Estimator::from_safetensors(estimator::embedded()).unwrap();
+    Engine::new(finder(), estimator, DecodeLimits::default())
+}
+
+fn photo(criterion: &mut Criterion) {
+    let limits = DecodeLimits::default();
+    for (name, orientation) in [("decode", 1), ("decode and orient", 6)] {
+        let mut group = criterion.benchmark_group(name);
+        for size in SIZES {
+            let bytes = jpeg(&picture(size, 1, size.1 / 3), orientation);
+            group.throughput(Throughput::Elements(u64::from(size.0) * u64::from(size.1)));
+            group.bench_with_input(
+                BenchmarkId::from_parameter(format!("{}×{}", size.0, size.1)),
+                &bytes,
+                |b, bytes| {
+                    b.iter(|| decode(black_box(bytes), &limits).unwrap());
+                },
+            );
+        }
+    }
+}
+
+fn face(criterion: &mut Criterion) {
+    let finder = finder();
+    let mut group = criterion.benchmark_group("detect");
+    // One large face is seen at a glance, small ones need the coarse and the fine look.
+    for (name, faces, side) in [("at a glance", 1, 320), ("ten faces", 10, 120), ("small", 1, 60), ("none", 0, 60)] {
+        let picture = picture((1280, 960), faces, side);
+        group.bench_function(name, |b| b.iter(|| finder.find(black_box(&picture)).unwrap()));
+    }
+    drop(group);
+    let picture = picture((1280, 960), 1, 320);
+    let found = finder.find(&picture).unwrap().faces[0];
+    criterion.bench_function("align", |b| {
+        b.iter(|| {
+            let crop = FaceCrop::cut(black_box(&picture), &found.frame);
+            judge(&picture, &found, &crop)
+        });
+    });
+}
+
+fn forward(criterion: &mut Criterion) {
+    let estimator = Estimator::from_safetensors(estimator::embedded()).unwrap();
+    let face = picture((320, 320), 1, 320);
+    let crop = FaceCrop::cut(&face, &CropFrame::whole(&face));
+    let mut group = criterion.benchmark_group("forward");
+    for batch in [1, 4, 16] {
+        let crops = vec![crop.pixels(); batch];
+        group.throughput(Throughput::Elements(batch as u64));
+        group.bench_with_input(BenchmarkId::from_parameter(batch), &crops, |b, crops| {
+            b.iter(|| estimator.logits(black_box(crops)).unwrap());
+        });
+    }
+}
+
+fn path(criterion: &mut Criterion) {
+    let engine = engine();
+    let mut group = criterion.benchmark_group("path");
+    for size in SIZES {
+        let bytes = jpeg(&picture(size, 1, size.1 / 3), 1);
+        group.bench_with_input(BenchmarkId::from_parameter(format!("{}×{}", size.0, size.1)), &bytes, |b, bytes| {
+            b.iter(|| engine.timed(black_box(bytes), Framing::Find).unwrap());
+        });
+    }
+}
+
+fn pool(criterion: &mut Criterion) {
+    const PHOTOS: usize = 16;
+    let options = PoolOptions { workers: 2, queue: 64, batch: 16, deadline: Duration::from_secs(60) };
+    let pool = Pool::start(Arc::new(engine()), options).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bytes = jpeg(&picture((1280, 960), 1, 320), 1);
+    let mut group = criterion.benchmark_group("pool");
+    group.throughput(Throughput::Elements(PHOTOS as u64));
+    group.bench_function("16 photos at once", |b| {
+        b.iter(|| {
+            let asked = (0..PHOTOS).map(|_| pool.analyse(bytes.clone(), Framing::Find));
+            runtime.block_on(futures_util::future::try_join_all(asked)).unwrap()
+        });
+    });
+}
+
+criterion_group! {
+    name = stages;
+    config = Criterion::default().sample_size(20).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(3));
+    targets = photo, face, forward, path, pool
+}
+criterion_main!(stages);

@@ -1,0 +1,173 @@
+//! What speed rests on, held by tests; and the running program under load, by hand:
+//!
+//!     FACEGUESSER_PROGRAM=target/release/faceguesser FACEGUESSER_PHOTOS=DIR \
+//!       cargo test --test suite under_load -- --ignored --nocapture
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use faceguesser::model::estimator::{self, Estimator};
+use futures_util::{StreamExt, stream};
+use reqwest::Client;
+use reqwest::multipart::{Form, Part};
+
+use crate::support::program::Program;
+use crate::support::{folder, photo_with_a_face};
+
+/// The system's allocator, counting what each thread asks of it.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+fn counted() {
+    // A thread that is ending has no counter any more.
+    let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+}
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        counted();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        counted();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        counted();
+        unsafe { System.realloc(at, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations of `work` once it has run before.
+fn steady<T>(mut work: impl FnMut() -> T) -> usize {
+    work();
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn a_steady_forward_pass_allocates_a_small_fixed_number_of_times() {
+    let estimator = Estimator::from_safetensors(estimator::embedded()).unwrap();
+    let crop: Vec<u8> = (0..128 * 128).map(|at| (at % 251) as u8).collect();
+    for batch in [16, 1, 4] {
+        let crops = vec![crop.as_slice(); batch];
+        let allocations = steady(|| estimator.logits(&crops).unwrap());
+        println!("{allocations} allocations for {batch} crops");
+        assert!(allocations <= MOST_ALLOCATIONS, "{allocations} for {batch} crops");
+    }
+}
+
+/// The input, the logits, and candle's shapes and handles of these and of the two heads' shares of
+/// them; nothing for any of the layers.
+const MOST_ALLOCATIONS: usize = 24;
+
+/// Photos sent in all.
+const PHOTOS: usize = 10_000;
+/// Askers at once: enough for batches to form.
+const ASKERS: usize = 16;
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes, and measures the machine; the head of this file says how to run it"]
+async fn under_load_the_program_is_as_fast_as_its_cores_and_its_memory_stays_flat() {
+    let program = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(crate::support::program::PROGRAM.to_owned());
+    let photos = folder("FACEGUESSER_PHOTOS").map(|folder| folder.join("person-man.jpg"));
+    let photo = photos.map_or_else(photo_with_a_face, |photo| std::fs::read(photo).unwrap());
+    let (rate, milliseconds) = single_thread(&program, &photo);
+    let cores = std::thread::available_parallelism().unwrap().get();
+    println!("one thread: {rate:.1} photos/s, {milliseconds:.2} ms a photo; {cores} cores");
+
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let started = Instant::now();
+    let running = Program::start_at(&program, &[("FACEGUESSER__WEB__LISTEN", &listen)]);
+    while std::net::TcpStream::connect(&listen).is_err() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    println!("start to ready: {:.0} ms", started.elapsed().as_secs_f64() * 1e3);
+
+    let client = Client::new();
+    let ask = || {
+        let form = Form::new().part("photo", Part::bytes(photo.clone()).file_name("photo.jpg"));
+        let request = client.post(format!("http://{listen}/api/guess")).multipart(form);
+        async move {
+            let asked = Instant::now();
+            let answer = request.send().await.unwrap();
+            assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+            answer.bytes().await.unwrap();
+            asked.elapsed().as_secs_f64() * 1e3
+        }
+    };
+    let mut unloaded = Vec::new();
+    for _ in 0..100 {
+        unloaded.push(ask().await);
+    }
+    let (median, p99) = (quantile(&mut unloaded, 0.5), quantile(&mut unloaded, 0.99));
+    println!("unloaded: median {median:.2} ms, p99 {p99:.2} ms");
+
+    let begun = Instant::now();
+    let mut resident = Vec::new();
+    let mut answers = stream::iter((0..PHOTOS).map(|_| ask())).buffer_unordered(ASKERS);
+    let mut answered = 0;
+    while answers.next().await.is_some() {
+        answered += 1;
+        if answered % (PHOTOS / 20) == 0 {
+            resident.push(running.resident_megabytes());
+        }
+    }
+    let loaded = PHOTOS as f64 / begun.elapsed().as_secs_f64();
+    let share = 100.0 * loaded / (rate * cores as f64);
+    println!("{ASKERS} askers: {loaded:.1} photos/s, {share:.0} % of {cores} × one thread");
+    println!("resident MB after each twentieth of {PHOTOS} photos: {resident:.1?}");
+
+    // Arrivals at even steps, whether or not earlier ones are answered.
+    let step = Duration::from_secs_f64(1.0 / (0.8 * loaded));
+    let first = tokio::time::Instant::now();
+    let arrivals = (0..(20.0 * 0.8 * loaded) as u32).map(|at| {
+        let asked = ask();
+        tokio::spawn(async move {
+            tokio::time::sleep_until(first + step * at).await;
+            asked.await
+        })
+    });
+    let mut times: Vec<f64> =
+        stream::iter(arrivals).buffer_unordered(usize::MAX >> 8).map(Result::unwrap).collect().await;
+    let (at_80, p99_at_80) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99));
+    println!("at 80 %: median {at_80:.2} ms, p99 {p99_at_80:.2} ms, {:.1} × the unloaded median", p99_at_80 / median);
+
+    let half = &resident[resident.len() / 2..];
+    let (least, most) = half.iter().fold((f64::MAX, 0f64), |(least, most), &value| (least.min(value), most.max(value)));
+    assert!(most <= 150.0 && most <= least * 1.1, "{resident:?}");
+}
+
+/// Photos a second and milliseconds a photo on one thread, as `bench` measures them.
+fn single_thread(program: &str, photo: &[u8]) -> (f64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let file: PathBuf = folder.path().join("photo.jpg");
+    std::fs::write(&file, photo).unwrap();
+    let bench = Command::new(program).args(["bench", "--json", "--threads", "1", "--seconds", "3"]).arg(&file).output();
+    let report: serde_json::Value = serde_json::from_slice(&bench.unwrap().stdout).unwrap();
+    let rate = report["throughput"][0]["photos_per_second"].as_f64().unwrap();
+    (rate, report["photos"][0]["milliseconds"]["path"]["median"].as_f64().unwrap())
+}
+
+fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * share).round() as usize]
+}
