@@ -32,8 +32,14 @@ impl CropFrame {
 
     /// Maps a point of the crop, in units of its side with the origin in its centre, to the photo.
     pub fn to_photo(&self, u: f32, v: f32) -> (f32, f32) {
-        let (sin, cos) = self.roll.sin_cos();
-        (self.center_x + self.side * (u * cos - v * sin), self.center_y + self.side * (u * sin + v * cos))
+        self.mapping()(u, v)
+    }
+
+    /// [`Self::to_photo`] for many points.
+    pub fn mapping(&self) -> impl Fn(f32, f32) -> (f32, f32) {
+        let Self { center_x, center_y, side, roll } = *self;
+        let (sin, cos) = roll.sin_cos();
+        move |u, v| (center_x + side * (u * cos - v * sin), center_y + side * (u * sin + v * cos))
     }
 }
 
@@ -88,12 +94,13 @@ impl FaceCrop {
         let (width, height) = (luma.width() as f32, luma.height() as f32);
         let outside = |(x, y): (f32, f32)| x < 0.0 || y < 0.0 || x >= width || y >= height;
         let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
-        if !corners.iter().any(|&(u, v)| outside(frame.to_photo(u, v))) {
+        let to_photo = frame.mapping();
+        if !corners.iter().any(|&(u, v)| outside(to_photo(u, v))) {
             return;
         }
         let units = |at: usize| (at as f32 + 0.5) / SIDE as f32 - 0.5;
         for (at, pixel) in self.pixels.iter_mut().enumerate() {
-            if outside(frame.to_photo(units(at % SIDE), units(at / SIDE))) {
+            if outside(to_photo(units(at % SIDE), units(at / SIDE))) {
                 *pixel = value;
             }
         }
@@ -118,43 +125,52 @@ fn sample(luma: &GrayImage, frame: &CropFrame) -> Box<[u8]> {
     // Most frames lie inside the photo, where no sample needs to be held back at its edge.
     let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
     if corners.iter().all(|&(u, v)| source.holds(frame.to_photo(u, v))) {
-        sample_with(frame, |x, y| source.bilinear(x - 0.5, y - 0.5))
+        sample_with(frame, |x, y| source.inside(x, y))
     } else {
-        let (last_x, last_y) = (source.last_x, source.last_y);
-        sample_with(frame, |x, y| source.bilinear((x - 0.5).clamp(0.0, last_x), (y - 0.5).clamp(0.0, last_y)))
+        sample_with(frame, |x, y| source.anywhere(x, y))
     }
 }
 
-fn sample_with(frame: &CropFrame, value: impl Fn(f32, f32) -> f32) -> Box<[u8]> {
+/// Fraction bits of a place in a picture.
+const FRACTION: u32 = 16;
+
+fn sample_with(frame: &CropFrame, value: impl Fn(i64, i64) -> u32) -> Box<[u8]> {
     let scale = frame.side.max(1.0) / SIDE as f32;
     let n = (scale.ceil() as usize).clamp(1, MAX_SAMPLES);
     let (sin, cos) = frame.roll.sin_cos();
     let step = 1.0 / (SIDE * n) as f32;
-    let (step_x, step_y) = (frame.side * step * cos, frame.side * step * sin);
-    let mut sums = [0.0f32; SIDE];
+    // From pixel centres at half-integers to whole numbers.
+    let fixed = |value: f32| (f64::from(value) * f64::from(1 << FRACTION)) as i64;
+    let (step_x, step_y) = (fixed(frame.side * step * cos), fixed(frame.side * step * sin));
+    let mut sums = [0u32; SIDE];
     let mut pixels = Vec::with_capacity(SIDE * SIDE);
     for row in 0..SIDE {
-        sums.fill(0.0);
+        sums.fill(0);
         for sub in 0..n {
             let v = ((row * n + sub) as f32 + 0.5) * step - 0.5;
-            let (x0, y0) = frame.to_photo(0.5 * step - 0.5, v);
-            for (column, sum) in sums.iter_mut().enumerate() {
-                for k in column * n..(column + 1) * n {
-                    *sum += value(x0 + k as f32 * step_x, y0 + k as f32 * step_y);
+            let (x, y) = frame.to_photo(0.5 * step - 0.5, v);
+            let (mut x, mut y) = (fixed(x - 0.5), fixed(y - 0.5));
+            for sum in &mut sums {
+                for _ in 0..n {
+                    *sum += value(x, y);
+                    (x, y) = (x.saturating_add(step_x), y.saturating_add(step_y));
                 }
             }
         }
-        let samples = (n * n) as f32;
-        pixels.extend(sums.iter().map(|sum| (sum / samples + 0.5) as u8));
+        let samples = (n * n) as u32 * GREY;
+        pixels.extend(sums.iter().map(|sum| ((sum + samples / 2) / samples) as u8));
     }
     pixels.into()
 }
 
+/// What one grey level counts in a sample.
+const GREY: u32 = 1 << 16;
+
 struct Source<'a> {
     pixels: &'a [u8],
     stride: usize,
-    last_x: f32,
-    last_y: f32,
+    last_x: i64,
+    last_y: i64,
 }
 
 impl<'a> Source<'a> {
@@ -162,29 +178,43 @@ impl<'a> Source<'a> {
         Self {
             pixels: luma.as_raw(),
             stride: luma.width() as usize,
-            last_x: (luma.width() - 1) as f32,
-            last_y: (luma.height() - 1) as f32,
+            last_x: i64::from(luma.width()) - 1,
+            last_y: i64::from(luma.height()) - 1,
         }
     }
 
-    /// Whether a point and its neighbours lie inside.
+    /// Whether a point lies inside, with room for the neighbours of every pixel around it.
     fn holds(&self, (x, y): (f32, f32)) -> bool {
-        x >= 1.0 && y >= 1.0 && x <= self.last_x - 1.0 && y <= self.last_y - 1.0
+        x >= 2.0 && y >= 2.0 && x <= self.last_x as f32 - 2.0 && y <= self.last_y as f32 - 2.0
     }
 
-    /// The value between pixel centres, the first of which lies at (0, 0) and the last at
-    /// (`last_x`, `last_y`); no point may lie beyond them.
+    /// [`GREY`] times the value between pixel centres, the first of which lies at (0, 0); places
+    /// have [`FRACTION`] bits. The point and its neighbours must lie inside.
     #[inline(always)]
-    fn bilinear(&self, x: f32, y: f32) -> f32 {
-        let (left, top) = (x as usize, y as usize);
-        let right = (left + 1).min(self.last_x as usize);
-        let bottom = (top + 1).min(self.last_y as usize);
-        let (fx, fy) = (x - left as f32, y - top as f32);
-        let at = |x: usize, y: usize| f32::from(self.pixels[y * self.stride + x]);
-        let upper = at(left, top) + fx * (at(right, top) - at(left, top));
-        let lower = at(left, bottom) + fx * (at(right, bottom) - at(left, bottom));
-        upper + fy * (lower - upper)
+    fn inside(&self, x: i64, y: i64) -> u32 {
+        let (left, top) = ((x >> FRACTION) as usize, (y >> FRACTION) as usize);
+        let around = &self.pixels[top * self.stride + left..][..self.stride + 2];
+        between([around[0], around[1], around[self.stride], around[self.stride + 1]], x, y)
     }
+
+    /// The same for any point; edges go on.
+    fn anywhere(&self, x: i64, y: i64) -> u32 {
+        let (x, y) = (x.clamp(0, self.last_x << FRACTION), y.clamp(0, self.last_y << FRACTION));
+        let (left, top) = (x >> FRACTION, y >> FRACTION);
+        let (right, bottom) = ((left + 1).min(self.last_x), (top + 1).min(self.last_y));
+        let at = |x: i64, y: i64| self.pixels[y as usize * self.stride + x as usize];
+        between([at(left, top), at(right, top), at(left, bottom), at(right, bottom)], x, y)
+    }
+}
+
+/// Bilinear interpolation, with eight bits of each fraction.
+#[inline(always)]
+fn between([a, b, c, d]: [u8; 4], x: i64, y: i64) -> u32 {
+    let eight = |place: i64| ((place >> (FRACTION - 8)) & 0xff) as u32;
+    let (fx, fy) = (eight(x), eight(y));
+    let upper = u32::from(a) * (256 - fx) + u32::from(b) * fx;
+    let lower = u32::from(c) * (256 - fx) + u32::from(d) * fx;
+    upper * (256 - fy) + lower * fy
 }
 
 /// The part of the photo that `frame` needs, each pixel the mean of two by two, with its left and

@@ -33,14 +33,14 @@ impl Default for FinderOptions {
 }
 
 /// Longer sides of the scout's glances, in pixels, and the share of the photo's shorter side that
-/// every face must have then: of faces down to a third of that it would have taken notice, too.
-const GLANCES: [(u32, f32); 2] = [(256, 0.2), (512, 0.1)];
+/// every face must have then: of faces down to half of that it would have taken notice, too.
+const GLANCES: [(u32, f32); 2] = [(256, 0.17), (384, 0.13)];
 /// Score from which a glance takes notice.
 const NOTICED: f32 = 0.35;
 /// Score that everything noticed must have for nobody to look harder; clear faces have 0.7 to 0.9.
 const CERTAIN: f32 = 0.55;
 /// Score that the closer look at a face seen at a glance must have.
-const CONFIRMED: f32 = 0.7;
+const CONFIRMED: f32 = 0.6;
 /// A group of more is looked at hard: somebody in it may be half hidden.
 const FEW: usize = 2;
 /// A face of this share of the photo's shorter side is a portrait's: nobody smaller is looked for.

@@ -82,7 +82,8 @@ fn outside(luma: &GrayImage, face: &Face) -> f32 {
     const GRID: usize = 16;
     let (width, height) = (luma.width() as f32, luma.height() as f32);
     let at = |index: usize| (index as f32 + 0.5) / GRID as f32 - 0.5;
-    let points = (0..GRID * GRID).map(|index| face.frame.to_photo(at(index % GRID), at(index / GRID)));
+    let to_photo = face.frame.mapping();
+    let points = (0..GRID * GRID).map(|index| to_photo(at(index % GRID), at(index / GRID)));
     let outside = points.filter(|&(x, y)| x < 0.0 || y < 0.0 || x >= width || y >= height).count();
     outside as f32 / (GRID * GRID) as f32
 }

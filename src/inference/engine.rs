@@ -179,9 +179,9 @@ struct Cut {
 }
 
 /// Longer side, in pixels, of a photo in which every face can be found that is looked for.
-const ENOUGH_TO_SEARCH: u32 = 800;
-/// Side of a frame, in pixels, from which more of them add nothing to its crop of 128.
-const ENOUGH_TO_CUT: f32 = 192.0;
+const ENOUGH_TO_SEARCH: u32 = 1000;
+/// Side of a frame, in pixels, from which more of them add next to nothing to its crop of 128.
+const ENOUGH_TO_CUT: f32 = 144.0;
 /// Faces in one forward pass: enough to fill the matrix products, few enough that the
 /// activations of a crowd stay within some tens of megabytes.
 const FORWARD_BATCH: usize = 16;

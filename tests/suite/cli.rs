@@ -152,10 +152,43 @@ fn check_says_what_is_on_and_off_and_names_a_wrong_setting() {
 }
 
 #[test]
+fn bench_gives_the_time_of_every_stage_and_refuses_what_is_no_photo() {
+    let folder = tempfile::tempdir().unwrap();
+    let face = path(&folder, "face.jpg", photo_with_a_face());
+    let output = faceguesser(&["bench", "--json", "--seconds", "0.05", "--threads", "2", &face]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let [report] = &lines(&output)[..] else { panic!("not one line") };
+    let photo = &report["photos"][0];
+    assert_eq!((&photo["width"], &photo["height"], &photo["faces"]), (&json!(640), &json!(480), &json!(1)));
+    let median = |value: &Value| value["median"].as_f64().filter(|median| *median > 0.0).unwrap();
+    let stages = ["decode", "find", "cut", "estimate"].map(|stage| median(&photo["milliseconds"][stage]));
+    let path_median = median(&photo["milliseconds"]["path"]);
+    assert!(stages.iter().all(|stage| *stage < path_median), "{photo}");
+    let batches: Vec<_> = report["forward"].as_array().unwrap().iter().map(|forward| &forward["batch"]).collect();
+    assert_eq!(batches, [&json!(1), &json!(4), &json!(16)]);
+    let threads: Vec<_> = report["throughput"].as_array().unwrap().iter().map(|entry| &entry["threads"]).collect();
+    assert_eq!(threads, [&json!(1), &json!(2)]);
+    let plain = path(&folder, "page.jpg", "<!doctype html>");
+    let refused = faceguesser(&["bench", "--seconds", "0.05", &plain]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(errors(&refused).contains("page.jpg") && errors(&refused).contains("web page"), "{}", errors(&refused));
+}
+
+#[test]
+fn a_device_that_this_build_cannot_use_is_named_with_what_to_do() {
+    if cfg!(feature = "cuda") {
+        return;
+    }
+    let output = command().arg("check").env("FACEGUESSER__INFERENCE__DEVICE", "cuda").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(errors(&output).contains("--features cuda"), "{}", errors(&output));
+}
+
+#[test]
 fn help_names_every_command() {
     let output = faceguesser(&["--help"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    for name in ["run", "guess", "check", "evaluate", "train"] {
+    for name in ["run", "guess", "check", "bench", "evaluate", "train"] {
         assert!(said.contains(&format!("\n  {name} ")), "{name} is missing in {said}");
     }
 }
