@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use pulp::{Simd, WithSimd};
 
 use super::columns::{Geometry, scatter_pixel, with_columns, with_patches, with_scratch};
@@ -222,7 +222,7 @@ pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
 
 /// A convolution with its epilogue, as inference runs it.
 ///
-/// Input (batch, height, width, in) f32, padded by half the kernel, and (with [`CustomOp2`]) a
+/// Input (batch, height, width, in) f32, padded by half the kernel, and (with [`Self::apply`]) a
 /// residual of the output's shape → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out) f32.
 #[derive(Debug, Clone)]
 pub struct Convolution {
@@ -257,37 +257,23 @@ impl Convolution {
         let residual = residual.map(Maps::values);
         forward(&g, &self.weights, x.values(), (Some(&self.epilogue), residual), out.values_mut());
     }
-
-    fn run(&self, x: &CpuStorage, layout: &Layout, residual: Option<&[f32]>) -> Result<(CpuStorage, Shape)> {
-        let (batch, height, width, channels) = layout.shape().dims4()?;
-        let g = Geometry { batch, height, width, ..self.geometry };
-        if channels != g.channels || residual.is_some_and(|residual| residual.len() != g.output_size()) {
-            bail!("a convolution of {} to {} channels got {:?}", g.channels, g.out_channels, layout.dims())
-        }
-        let mut out = vec![0.0; g.output_size()];
-        forward(&g, &self.weights, values(x, layout)?, (Some(&self.epilogue), residual), &mut out);
-        Ok((CpuStorage::F32(out), Shape::from((batch, g.out_height(), g.out_width(), g.out_channels))))
-    }
 }
 
+/// As a candle operation, without a residual.
 impl CustomOp1 for Convolution {
     fn name(&self) -> &'static str {
         "convolution"
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.run(x, layout, None)
-    }
-}
-
-/// With a residual, added before the ReLU.
-impl CustomOp2 for Convolution {
-    fn name(&self) -> &'static str {
-        "convolution with residual"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, residual: &CpuStorage, lr: &Layout) -> Result<(CpuStorage, Shape)> {
-        self.run(x, lx, Some(values(residual, lr)?))
+        let (batch, height, width, channels) = layout.shape().dims4()?;
+        let g = Geometry { batch, height, width, ..self.geometry };
+        if channels != g.channels {
+            bail!("a convolution of {} to {} channels got {:?}", g.channels, g.out_channels, layout.dims())
+        }
+        let mut out = vec![0.0; g.output_size()];
+        forward(&g, &self.weights, values(x, layout)?, (Some(&self.epilogue), None), &mut out);
+        Ok((CpuStorage::F32(out), Shape::from((batch, g.out_height(), g.out_width(), g.out_channels))))
     }
 }
 
@@ -320,6 +306,13 @@ mod tests {
 
     fn flat(tensor: &Tensor) -> Vec<f32> {
         tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn maps(tensor: &Tensor) -> Maps {
+        let mut maps = Maps::default();
+        maps.reshape(tensor.dims4().unwrap().into());
+        maps.values_mut().copy_from_slice(&flat(tensor));
+        maps
     }
 
     fn assert_close(ours: &[f32], theirs: &Tensor, what: &str) {
@@ -378,8 +371,9 @@ mod tests {
                 let finished = |x: &Tensor| if relu { x.relu().unwrap() } else { x.clone() };
                 let ours = x.apply_op1_no_bwd(&fused).unwrap();
                 assert_close(&flat(&ours), &finished(&raised), "without residual");
-                let ours = x.apply_op2_no_bwd(&residual, &fused).unwrap();
-                assert_close(&flat(&ours), &finished(&raised.add(&residual).unwrap()), "with residual");
+                let mut ours = Maps::default();
+                fused.apply(&maps(&x), Some(&maps(&residual)), &mut ours);
+                assert_close(ours.values(), &finished(&raised.add(&residual).unwrap()), "with residual");
             }
         }
     }
