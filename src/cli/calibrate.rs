@@ -1,6 +1,6 @@
 //! `faceguesser calibrate`: makes the weights' probabilities and intervals hold for given faces.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,15 +11,20 @@ use crate::evaluation::page::figure_rows;
 use crate::evaluation::utkface::labelled_folder;
 use crate::evaluation::{Label, calibration, measure};
 use crate::face::{CropFrame, FaceCrop};
-use crate::model::calibration::RawAnswer;
+use crate::model::calibration::{Calibration, RawAnswer};
+use crate::model::estimator::Estimator;
 
 /// Options of `calibrate`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of tight crops named as UTKFace names them, none of which the weights learnt from;
     /// some thousand of every age.
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "like")]
+    data: Option<PathBuf>,
+    /// Instead of fitting, take over the calibration of these weights: of the same training without
+    /// the faces that it was calibrated on, where the final training had them as well.
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    like: Option<PathBuf>,
     /// Where the calibrated weights go.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -28,19 +33,28 @@ pub struct Arguments {
     weights: Option<PathBuf>,
 }
 
-/// Fits, writes, and prints what fitting on one half brings on the other.
+/// Fits or takes over, writes, and prints what fitting on one half brings on the other.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let estimator = wire::face_estimator_or(arguments.weights.as_deref(), config)?;
-    let folder = labelled_folder(&arguments.data)?;
-    let measurement = measure(&folder, &estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
+    let calibration = match (&arguments.like, &arguments.data) {
+        (Some(like), _) => wire::face_estimator_or(Some(like), config)?.calibration().clone(),
+        (None, Some(data)) => fitted(&estimator, data)?,
+        (None, None) => anyhow::bail!("give --data or --like"),
+    };
+    let calibrated = estimator.with_calibration(calibration);
+    calibrated.save(&arguments.out).with_context(|| format!("cannot write {}", arguments.out.display()))?;
+    println!("calibrated: {}", arguments.out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fitted(estimator: &Estimator, data: &Path) -> anyhow::Result<Calibration> {
+    let folder = labelled_folder(data)?;
+    let measurement = measure(&folder, estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
     let (answers, labels): (Vec<RawAnswer>, Vec<Label>) =
         measurement.some(&folder)?.predictions.into_iter().map(|one| (one.answer, one.file.label)).unzip();
     println!("calibrated on one half of the faces, judged on the other:");
     for (name, value) in figure_rows(&calibration::held_out(&answers, &labels)) {
         println!("{name:<36} {value:>12}");
     }
-    let calibrated = estimator.with_calibration(calibration::fit(&answers, &labels));
-    calibrated.save(&arguments.out).with_context(|| format!("cannot write {}", arguments.out.display()))?;
-    println!("calibrated on all of them: {}", arguments.out.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(calibration::fit(&answers, &labels))
 }

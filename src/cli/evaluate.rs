@@ -7,7 +7,7 @@ use image::GrayImage;
 
 use super::wire;
 use crate::config::Config;
-use crate::evaluation::page::{self, DetectorCost, Summary, figure_rows, percent, steadiness_rows};
+use crate::evaluation::page::{self, DetectorCost, MET_VALIDATION, Summary, figure_rows, percent, steadiness_rows};
 use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
 use crate::evaluation::{EvaluationError, Measurement, measure, steadiness};
 use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
@@ -55,6 +55,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         measurement.write_csv(path)?;
     }
     let mut summary = Summary {
+        met_validation: estimator.met_validation(),
         scores: measurement.scores(),
         surest_70: measurement.surest(0.7),
         steadiness: arguments.aligned.then(|| steadiness(&folder.files, &estimator)).transpose()?,
@@ -75,6 +76,9 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         println!("{}", serde_json::to_string(&summary)?);
     } else {
         print_table(&summary);
+    }
+    if summary.met_validation {
+        eprintln!("{MET_VALIDATION}");
     }
     if let Some(report) = &arguments.report {
         eprintln!("the report is {}", report.join("index.html").display());

@@ -9,10 +9,11 @@ use crate::training::{TrainingOptions, train};
 /// Options of `train`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Folder of training crops, named as UTKFace names them.
-    #[arg(long, value_name = "DIR")]
-    train: PathBuf,
-    /// Folder of validation crops, named alike; never trained on.
+    /// Folder of training crops, named as UTKFace names them; may be given several times.
+    #[arg(long, value_name = "DIR", required = true)]
+    train: Vec<PathBuf>,
+    /// Folder of validation crops, named alike. Not trained on, unless --train names it as well: then
+    /// the figures are no longer those of faces never met.
     #[arg(long, value_name = "DIR")]
     val: PathBuf,
     /// More training crops: a folder whose labels.csv gives file, age bin and gender (FairFace).

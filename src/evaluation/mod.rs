@@ -108,8 +108,13 @@ fn is_right((estimate, label): &Pair<'_>) -> bool {
 /// interval: ages are known in whole years, so that an interval's end inside a year covers a part
 /// of it.
 fn covered(low: f32, high: f32, age: f32) -> f64 {
-    let (first, last) = ((age.min(100.0) - 0.5).max(0.0), (age + 0.5).min(100.0));
+    let (first, last) = labelled_year(age);
     f64::from(((high.min(last) - low.max(first)) / (last - first)).clamp(0.0, 1.0))
+}
+
+/// Where the ages begin and end that are labelled `age`.
+fn labelled_year(age: f32) -> (f32, f32) {
+    ((age.min(100.0) - 0.5).max(0.0), (age + 0.5).min(100.0))
 }
 
 /// One bin of a reliability diagram.

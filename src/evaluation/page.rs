@@ -13,12 +13,18 @@ use super::{EvaluationError, Measurement, Scores, gender_bins, scores};
 
 /// Guesses listed as the hardest, of each kind.
 const HARDEST: usize = 20;
+/// What is said of weights that [met their validation faces](Summary::met_validation).
+pub const MET_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
+than they are. What faces that they never met show stands in their model card.";
 /// Shares of the surest guesses at which the curves are taken.
 const SHARES: std::ops::RangeInclusive<usize> = 2..=20;
 
 /// All figures of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
+    /// The weights learnt from the faces by which their training was judged: on those, all figures
+    /// but the steadiness flatter.
+    pub met_validation: bool,
     #[serde(flatten)]
     pub scores: Scores,
     pub surest_70: Surest,
@@ -157,6 +163,9 @@ fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
          <style>{STYLE}</style>\n<h1>FaceGuesser, measured on {} faces</h1>\n",
         summary.scores.photos
     );
+    if summary.met_validation {
+        let _ = write!(page, "<p><strong>{MET_VALIDATION}</strong></p>\n");
+    }
     page.push_str(&figures(summary));
     let picture = |page: &mut String, title: &str, name: &str, words: &str| {
         let _ = write!(page, "<h2>{title}</h2>\n<p>{words}</p>\n<img src=\"{name}\" alt=\"{title}: {words}\">\n");

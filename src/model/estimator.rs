@@ -73,7 +73,11 @@ pub struct Estimator {
     /// Weight (features, 102) and bias of the age head and, in the last column, of the gender head.
     heads: (Tensor, Tensor),
     calibration: Calibration,
+    met_validation: bool,
 }
+
+/// Set in weights whose last training had the validation faces among the training ones.
+const MET_VALIDATION: &str = "met_validation";
 
 impl Estimator {
     /// Loads folded weights, f32 or f16, as [`Estimator::save`] writes them.
@@ -92,7 +96,8 @@ impl Estimator {
         let calibration = calibration.ok().filter(Calibration::is_sound);
         let calibration = calibration.ok_or_else(|| ModelError::Weights("the calibration is unusable".into()))?;
         let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
-        Self::from_tensors(architecture.parse()?, &tensors, calibration)
+        let estimator = Self::from_tensors(architecture.parse()?, &tensors, calibration)?;
+        Ok(Self { met_validation: notes.contains_key(MET_VALIDATION), ..estimator })
     }
 
     /// Takes folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*` and `gender.*`.
@@ -125,7 +130,7 @@ impl Estimator {
         let (age, gender) = (head("age", AGES)?, head("gender", 1)?);
         let heads = (Tensor::cat(&[age.0, gender.0], 1)?, Tensor::cat(&[age.1, gender.1], 0)?);
         let body = Body::new(&architecture, &units, &heads)?;
-        Ok(Self { architecture, device: Device::Cpu, units, body, heads, calibration })
+        Ok(Self { architecture, device: Device::Cpu, units, body, heads, calibration, met_validation: false })
     }
 
     /// The same network on another device, where it runs through candle's own operations.
@@ -174,6 +179,17 @@ impl Estimator {
         Self { calibration, ..self }
     }
 
+    /// Whether the faces by which training is judged were learnt from as well: figures measured on
+    /// them flatter.
+    pub fn met_validation(&self) -> bool {
+        self.met_validation
+    }
+
+    /// The same weights, known to have [met their validation faces](Self::met_validation).
+    pub fn having_met_validation(self) -> Self {
+        Self { met_validation: true, ..self }
+    }
+
     /// Writes the folded weights, in half precision, and what is needed to run them.
     ///
     /// # Errors
@@ -194,10 +210,13 @@ impl Estimator {
         }
         let calibration =
             serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
-        let notes = HashMap::from([
+        let mut notes = HashMap::from([
             ("architecture".to_owned(), self.architecture.to_string()),
             ("calibration".to_owned(), calibration),
         ]);
+        if self.met_validation {
+            notes.insert(MET_VALIDATION.to_owned(), "yes".to_owned());
+        }
         safetensors::serialize_to_file(&tensors, Some(notes), path)
             .map_err(|error| ModelError::Weights(error.to_string()))
     }

@@ -100,10 +100,17 @@ fn shrunk(pixels: Vec<u8>, side: usize) -> Vec<u8> {
 fn blurred(pixels: &[u8]) -> Vec<u8> {
     let last = SIDE - 1;
     let three = |at: usize| [at.saturating_sub(1), at, (at + 1).min(last)];
-    let sum = |x: usize, y: usize| -> u32 {
-        three(y).iter().flat_map(|y| three(x).map(|x| u32::from(pixels[y * SIDE + x]))).sum()
-    };
-    (0..SIDE * SIDE).map(|at| (sum(at % SIDE, at / SIDE) / 9) as u8).collect()
+    let across: Vec<u16> = pixels
+        .chunks(SIDE)
+        .flat_map(|row| (0..SIDE).map(|x| three(x).map(|x| u16::from(row[x])).iter().sum()))
+        .collect();
+    let rows: Vec<&[u16]> = across.chunks(SIDE).collect();
+    let mut out = Vec::with_capacity(pixels.len());
+    for y in 0..SIDE {
+        let [above, here, below] = three(y).map(|y| rows[y]);
+        out.extend(above.iter().zip(here).zip(below).map(|((above, here), below)| ((above + here + below) / 9) as u8));
+    }
+    out
 }
 
 /// A grey square of up to 3/8 of the side (DeVries & Taylor 2017).

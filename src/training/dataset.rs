@@ -80,6 +80,18 @@ const FAIRFACE_SIDE: f32 = 0.92;
 const FAIRFACE_DOWN: f32 = 0.04;
 
 impl Dataset {
+    /// Several folders as one, each read by `one`.
+    ///
+    /// # Errors
+    /// As `one`.
+    pub fn joined(
+        folders: &[PathBuf],
+        one: impl Fn(&Path) -> Result<Self, TrainingError>,
+    ) -> Result<Self, TrainingError> {
+        let sets = folders.iter().map(|folder| one(folder)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { examples: sets.into_iter().flat_map(|set| set.examples).collect() })
+    }
+
     /// A folder of UTKFace crops; entries with other names are left out with a warning.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use rand::SeedableRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::evaluation::{EvaluationError, Label, Scores, calibration, scores};
 use crate::face::FaceCrop;
@@ -66,7 +66,9 @@ impl From<candle_core::Error> for TrainingError {
 /// What to train on, and where to.
 #[derive(Debug, Clone)]
 pub struct TrainingOptions {
-    pub train: PathBuf,
+    /// Folders of crops named as UTKFace names them.
+    pub train: Vec<PathBuf>,
+    /// Not calibrated on where it is among the training folders.
     pub val: PathBuf,
     /// FairFace-like folders: `labels.csv` with age bins beside the pictures.
     pub extra: Vec<PathBuf>,
@@ -108,10 +110,9 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     if checkpoint_path.exists() && !options.resume {
         return Err(TrainingError::OutInUse { path: out.clone() });
     }
-    let mut train = Dataset::utkface(&options.train)?;
+    let mut train = Dataset::joined(&options.train, Dataset::utkface)?;
     let val = Dataset::utkface(&options.val)?;
-    let extra = options.extra.iter().map(|folder| Dataset::fairface(folder)).collect::<Result<Vec<_>, _>>()?;
-    let mut extra: Vec<Example> = extra.into_iter().flat_map(|set| set.examples).collect();
+    let mut extra = Dataset::joined(&options.extra, Dataset::fairface)?.examples;
     info!(train = train.examples.len(), val = val.examples.len(), extra = extra.len(), "data read");
     if !options.teachers.is_empty() {
         let teachers = options.teachers.iter().map(|path| trained(path)).collect::<Result<Vec<_>, _>>()?;
@@ -124,6 +125,11 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     let total_steps = steps_per_epoch * recipe.epochs;
     let mut learner = Learner::new(recipe, options.seed)?;
     let calm = statistics_batches(&train, &extra, recipe, options.seed);
+    let met_validation = met_validation(options);
+    let averaged = |learner: &mut Learner| -> Result<Estimator, TrainingError> {
+        let estimator = learner.averaged(&calm)?;
+        Ok(if met_validation { estimator.having_met_validation() } else { estimator })
+    };
     let mut history = Vec::new();
     if checkpoint_path.exists() {
         let checkpoint = Checkpoint::load(&checkpoint_path)?;
@@ -168,7 +174,7 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         }
         bar.finish_and_clear();
         let due = (epoch + 1).is_multiple_of(options.score_every.max(1)) || epoch + 1 == end;
-        let estimator = due.then(|| learner.averaged(&calm)).transpose()?;
+        let estimator = due.then(|| averaged(&mut learner)).transpose()?;
         let scores = estimator.as_ref().map(|estimator| -> Result<_, TrainingError> {
             let (on_val, on_train) = (score(estimator, &val.examples)?, score(estimator, &watched)?);
             Ok(EpochScores {
@@ -192,8 +198,20 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         curve::draw(&out.join("curve.png"), &history)?;
         report(history.last(), recipe.epochs);
     }
-    keep(&calibrated(learner.averaged(&calm)?, &val)?, out)?;
+    let mut estimator = averaged(&mut learner)?;
+    if met_validation {
+        warn!("not calibrated: the validation faces were learnt from; take over a calibration with `calibrate --like`");
+    } else {
+        estimator = calibrated(estimator, &val)?;
+    }
+    keep(&estimator, out)?;
     Ok(history)
+}
+
+/// Whether validation faces are learnt from, now or by the weights that this run begins or is taught with.
+fn met_validation(options: &TrainingOptions) -> bool {
+    let mut earlier = options.start_from.iter().chain(&options.teachers);
+    options.train.contains(&options.val) || earlier.any(|path| trained(path).is_ok_and(|one| one.met_validation()))
 }
 
 /// Batches that show how far a trained network's layers deviate.

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use faceguesser::model::calibration::Calibration;
 use faceguesser::model::estimator::Estimator;
 use faceguesser::training::curve::{Epoch, EpochScores};
 use faceguesser::training::learner::Learner;
@@ -81,7 +82,7 @@ impl Scene {
 
     fn options(&self, out: &str) -> TrainingOptions {
         TrainingOptions {
-            train: self.path("train"),
+            train: vec![self.path("train")],
             val: self.path("val"),
             extra: Vec::new(),
             out: self.path(out),
@@ -268,7 +269,7 @@ fn what_a_teacher_sees_outweighs_wrong_labels_as_far_as_the_recipe_says() {
     options.recipe.epochs = 16;
     train(&options).unwrap();
     scene.draw_labelled("mislabelled", 96, |gender| 1 - gender);
-    options.train = scene.path("mislabelled");
+    options.train = vec![scene.path("mislabelled")];
     options.teachers = vec![scene.path("teacher/estimator.safetensors")];
     let mut accuracy = |advice_weight: f32| {
         options.recipe.advice_weight = advice_weight;
@@ -309,10 +310,10 @@ fn age_bins_of_extra_crops_are_learnt_from() {
 fn wrong_input_is_named_with_its_remedy() {
     let scene = Scene::new();
     std::fs::create_dir(scene.path("empty")).unwrap();
-    let error = refusal(&TrainingOptions { train: scene.path("empty"), ..scene.options("out") }).to_string();
+    let error = refusal(&TrainingOptions { train: vec![scene.path("empty")], ..scene.options("out") }).to_string();
     assert!(error.contains("empty") && error.contains("AGE_GENDER_RACE_TIME"), "{error}");
     std::fs::write(scene.path("empty/readme.txt"), "no picture").unwrap();
-    let error = refusal(&TrainingOptions { train: scene.path("empty"), ..scene.options("out") }).to_string();
+    let error = refusal(&TrainingOptions { train: vec![scene.path("empty")], ..scene.options("out") }).to_string();
     assert!(error.contains("1 other entries"), "{error}");
     let error = refusal(&TrainingOptions { val: scene.path("missing"), ..scene.options("out") }).to_string();
     assert!(error.contains("missing") && error.contains("cannot be read"), "{error}");
@@ -417,6 +418,50 @@ fn weights_are_calibrated_on_the_faces_one_has() {
     let calibration =
         |path: &Path| Estimator::from_safetensors(&std::fs::read(path).unwrap()).unwrap().calibration().clone();
     assert!(calibration(&weights) != calibration(&calibrated));
+
+    let taken_over = scene.path("taken-over.safetensors");
+    let mut command = Command::new(PROGRAM);
+    command
+        .arg("calibrate")
+        .arg("--like")
+        .arg(&calibrated)
+        .arg("--weights")
+        .arg(&weights)
+        .arg("--out")
+        .arg(&taken_over);
+    assert!(command.status().unwrap().success());
+    assert_eq!(calibration(&taken_over), calibration(&calibrated));
+    assert!(self::weights(&taken_over) == self::weights(&weights));
+}
+
+#[test]
+fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_them() {
+    let scene = Scene::new();
+    let base = || TrainingOptions { stop_after: Some(1), ..scene.options("alone") };
+    let alone = base();
+    let folders = vec![scene.path("train"), scene.path("val")];
+    let both = TrainingOptions { train: folders, out: scene.path("both"), ..base() };
+    for (options, calibrated) in [(alone, true), (both, false)] {
+        train(&options).unwrap();
+        let bytes = std::fs::read(options.out.join("estimator.safetensors")).unwrap();
+        let calibration = Estimator::from_safetensors(&bytes).unwrap().calibration().clone();
+        assert_eq!(calibration != Calibration::default(), calibrated);
+        let mut command = Command::new(PROGRAM);
+        command.args(["evaluate", "--aligned", "--json", "--weights"]).arg(options.out.join("estimator.safetensors"));
+        let output = command.arg("--data").arg(scene.path("val")).output().unwrap();
+        let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(figures["met_validation"], !calibrated);
+        let told = String::from_utf8_lossy(&output.stderr).contains("learnt from their validation faces");
+        assert_eq!(told, !calibrated, "whoever reads the figures is told what they are worth");
+    }
+    assert!(scene.weights("alone") != scene.weights("both"), "the faces of every folder are learnt from");
+
+    // Whoever goes on from there is no better a judge.
+    let start_from = Some(scene.path("both/estimator.safetensors"));
+    let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
+    train(&later).unwrap();
+    let bytes = std::fs::read(later.out.join("estimator.safetensors")).unwrap();
+    assert!(Estimator::from_safetensors(&bytes).unwrap().met_validation());
 }
 
 #[test]
