@@ -164,7 +164,7 @@ fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
         summary.scores.photos
     );
     if summary.met_validation {
-        let _ = write!(page, "<p><strong>{MET_VALIDATION}</strong></p>\n");
+        let _ = writeln!(page, "<p><strong>{MET_VALIDATION}</strong></p>");
     }
     page.push_str(&figures(summary));
     let picture = |page: &mut String, title: &str, name: &str, words: &str| {
