@@ -37,7 +37,7 @@ pub struct Arguments {
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let estimator = wire::face_estimator_or(arguments.weights.as_deref(), config)?;
     let calibration = match (&arguments.like, &arguments.data) {
-        (Some(like), _) => wire::face_estimator_or(Some(like), config)?.calibration().clone(),
+        (Some(like), _) => wire::face_estimator_in(like, "--like")?.calibration().clone(),
         (None, Some(data)) => fitted(&estimator, data)?,
         (None, None) => anyhow::bail!("give --data or --like"),
     };

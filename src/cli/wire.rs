@@ -37,8 +37,12 @@ pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
 
 /// The estimator in `file` where a command was given one, otherwise [`face_estimator`].
 pub fn face_estimator_or(file: Option<&Path>, config: &Config) -> anyhow::Result<Estimator> {
-    let Some(file) = file else { return face_estimator(config) };
-    weights(&Some(file.to_owned()), "--weights", estimator::embedded(), Estimator::from_safetensors)
+    file.map_or_else(|| face_estimator(config), |file| face_estimator_in(file, "--weights"))
+}
+
+/// The estimator in the `file` that was given as `option`.
+pub fn face_estimator_in(file: &Path, option: &str) -> anyhow::Result<Estimator> {
+    weights(&Some(file.to_owned()), option, estimator::embedded(), Estimator::from_safetensors)
 }
 
 fn weights<T, E: std::error::Error + Send + Sync + 'static>(

@@ -76,7 +76,8 @@ pub struct Estimator {
     met_validation: bool,
 }
 
-/// Set in weights whose last training had the validation faces among the training ones.
+/// Set in weights whose training, or that of what they began or were taught with, had the validation
+/// faces among the training ones.
 const MET_VALIDATION: &str = "met_validation";
 
 impl Estimator {

@@ -121,6 +121,11 @@ fn drawn_face(age: u32, female: bool, seed: u32) -> GrayImage {
 
 type Weights = Vec<(String, Vec<u8>)>;
 
+/// The network in a file, ready to run.
+fn estimator(path: &Path) -> Estimator {
+    Estimator::from_safetensors(&std::fs::read(path).unwrap()).unwrap()
+}
+
 /// All tensors of a file by name, to the bit.
 fn weights(path: &Path) -> Weights {
     let bytes = std::fs::read(path).unwrap();
@@ -415,21 +420,13 @@ fn weights_are_calibrated_on_the_faces_one_has() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert!(String::from_utf8_lossy(&output.stdout).contains("judged on the other"));
     assert!(self::weights(&weights) == self::weights(&calibrated), "the network itself stays as it is");
-    let calibration =
-        |path: &Path| Estimator::from_safetensors(&std::fs::read(path).unwrap()).unwrap().calibration().clone();
+    let calibration = |path: &Path| estimator(path).calibration().clone();
     assert!(calibration(&weights) != calibration(&calibrated));
 
     let taken_over = scene.path("taken-over.safetensors");
     let mut command = Command::new(PROGRAM);
-    command
-        .arg("calibrate")
-        .arg("--like")
-        .arg(&calibrated)
-        .arg("--weights")
-        .arg(&weights)
-        .arg("--out")
-        .arg(&taken_over);
-    assert!(command.status().unwrap().success());
+    command.arg("calibrate").arg("--like").arg(&calibrated);
+    assert!(command.arg("--weights").arg(&weights).arg("--out").arg(&taken_over).status().unwrap().success());
     assert_eq!(calibration(&taken_over), calibration(&calibrated));
     assert!(self::weights(&taken_over) == self::weights(&weights));
 }
@@ -438,16 +435,14 @@ fn weights_are_calibrated_on_the_faces_one_has() {
 fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_them() {
     let scene = Scene::new();
     let base = || TrainingOptions { stop_after: Some(1), ..scene.options("alone") };
-    let alone = base();
     let folders = vec![scene.path("train"), scene.path("val")];
     let both = TrainingOptions { train: folders, out: scene.path("both"), ..base() };
-    for (options, calibrated) in [(alone, true), (both, false)] {
+    for (options, calibrated) in [(base(), true), (both, false)] {
         train(&options).unwrap();
-        let bytes = std::fs::read(options.out.join("estimator.safetensors")).unwrap();
-        let calibration = Estimator::from_safetensors(&bytes).unwrap().calibration().clone();
-        assert_eq!(calibration != Calibration::default(), calibrated);
+        let weights = options.out.join("estimator.safetensors");
+        assert_eq!(*estimator(&weights).calibration() != Calibration::default(), calibrated);
         let mut command = Command::new(PROGRAM);
-        command.args(["evaluate", "--aligned", "--json", "--weights"]).arg(options.out.join("estimator.safetensors"));
+        command.args(["evaluate", "--aligned", "--json", "--weights"]).arg(&weights);
         let output = command.arg("--data").arg(scene.path("val")).output().unwrap();
         let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(figures["met_validation"], !calibrated);
@@ -460,8 +455,7 @@ fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_
     let start_from = Some(scene.path("both/estimator.safetensors"));
     let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
     train(&later).unwrap();
-    let bytes = std::fs::read(later.out.join("estimator.safetensors")).unwrap();
-    assert!(Estimator::from_safetensors(&bytes).unwrap().met_validation());
+    assert!(estimator(&later.out.join("estimator.safetensors")).met_validation());
 }
 
 #[test]
