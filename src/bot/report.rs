@@ -80,13 +80,33 @@ impl FaceReport {
         let bounds = face.bounds;
         Self {
             bounds: [bounds.x, bounds.y, bounds.w, bounds.h].map(tenths),
-            age: tenths(face.estimate.age()),
-            age_low: tenths(age_low),
-            age_high: tenths(age_high),
+            age: cut_to_tenths(face.estimate.age()),
+            age_low: cut_to_tenths(age_low),
+            age_high: cut_to_tenths(age_high),
             gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
             gender_probability: (female.max(1.0 - female) * 1000.0).round() / 1000.0,
             confident: manners.is_sure(face),
             tips: manners.tips(face),
+        }
+    }
+}
+
+/// Years with one decimal, cut and not rounded: whoever rounds them to whole years gets those of the words.
+fn cut_to_tenths(years: f32) -> f32 {
+    (years * 10.0).floor() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_with_one_decimal_round_to_the_years_of_the_words() {
+        assert_eq!(cut_to_tenths(18.46).round(), 18.0, "18.5 would be told as 19");
+        for years in (0..=10_000).map(|hundredths| hundredths as f32 / 100.0) {
+            let cut = cut_to_tenths(years);
+            assert_eq!(cut.round(), years.round(), "{years} years");
+            assert!((0.0..0.101).contains(&(years - cut)), "{years} years");
         }
     }
 }
