@@ -28,14 +28,20 @@ pub struct Arguments {
     /// Where the calibrated weights go.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Calibrate these weights instead of the configured ones.
+    /// Calibrate these weights instead of the configured ones; given several times, their mean.
     #[arg(long, value_name = "FILE")]
-    weights: Option<PathBuf>,
+    weights: Vec<PathBuf>,
 }
 
 /// Fits or takes over, writes, and prints what fitting on one half brings on the other.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let estimator = wire::face_estimator_or(arguments.weights.as_deref(), config)?;
+    let estimator = match &arguments.weights[..] {
+        [] => wire::face_estimator(config)?,
+        several => {
+            let networks = several.iter().map(|path| wire::face_estimator_in(path, "--weights"));
+            Estimator::mean(&networks.collect::<anyhow::Result<Vec<_>>>()?)?
+        }
+    };
     let calibration = match (&arguments.like, &arguments.data) {
         (Some(like), _) => wire::face_estimator_in(like, "--like")?.calibration().clone(),
         (None, Some(data)) => fitted(&estimator, data)?,

@@ -29,9 +29,9 @@ pub struct Arguments {
     #[arg(long)]
     resume: bool,
     /// Begin with the weights of another run (its checkpoint or estimator.safetensors) instead of
-    /// random ones.
+    /// random ones; several estimator.safetensors of one architecture give their mean.
     #[arg(long, value_name = "FILE")]
-    start_from: Option<PathBuf>,
+    start_from: Vec<PathBuf>,
     /// Trained weights whose answers are blended into the labels (advice_weight in the recipe);
     /// several give their mean.
     #[arg(long, value_name = "FILE")]

@@ -191,23 +191,57 @@ impl Estimator {
         Self { met_validation: true, ..self }
     }
 
+    /// The mean of networks of one architecture, weight by weight, uncalibrated. Where all of them
+    /// went on from one network, and not far, it is about as good as the mean of their answers
+    /// (Wortsman et al. 2022, "model soups").
+    ///
+    /// # Errors
+    /// [`ModelError::Weights`] when there is none, or they differ in their architecture.
+    pub fn mean(networks: &[Self]) -> Result<Self, ModelError> {
+        let Some((first, others)) = networks.split_first() else {
+            return Err(ModelError::Weights("there are none to average".into()));
+        };
+        let mut sums = first.tensors()?;
+        for network in others {
+            if network.architecture != first.architecture {
+                let (one, other) = (&first.architecture, &network.architecture);
+                return Err(ModelError::Weights(format!("{one} and {other} cannot be averaged")));
+            }
+            for (name, tensor) in network.tensors()? {
+                if let Some(sum) = sums.get_mut(&name) {
+                    *sum = (&*sum + tensor)?;
+                }
+            }
+        }
+        for sum in sums.values_mut() {
+            *sum = (&*sum / networks.len() as f64)?;
+        }
+        let mean = Self::from_tensors(first.architecture.clone(), &sums, Calibration::default())?;
+        Ok(Self { met_validation: networks.iter().any(Self::met_validation), ..mean })
+    }
+
+    /// The folded weights by the names that [`Estimator::from_tensors`] takes, f32.
+    fn tensors(&self) -> Result<HashMap<String, Tensor>, ModelError> {
+        let mut tensors = HashMap::new();
+        for (name, (weight, bias)) in &self.units {
+            tensors.insert(format!("{name}.weight"), weight.clone());
+            tensors.insert(format!("{name}.bias"), Tensor::new(&**bias, &Device::Cpu)?);
+        }
+        for Head { name, weight, bias } in self.heads()? {
+            tensors.insert(format!("{name}.weight"), weight);
+            tensors.insert(format!("{name}.bias"), bias);
+        }
+        Ok(tensors)
+    }
+
     /// Writes the folded weights, in half precision, and what is needed to run them.
     ///
     /// # Errors
     /// [`ModelError::Weights`] when the file cannot be written.
     pub fn save(&self, path: &std::path::Path) -> Result<(), ModelError> {
-        let mut tensors = HashMap::new();
-        let mut add = |name: String, tensor: &Tensor| -> Result<(), ModelError> {
-            tensors.insert(name, tensor.to_dtype(DType::F16)?);
-            Ok(())
-        };
-        for (name, (weight, bias)) in &self.units {
-            add(format!("{name}.weight"), weight)?;
-            add(format!("{name}.bias"), &Tensor::new(&**bias, &Device::Cpu)?)?;
-        }
-        for Head { name, weight, bias } in self.heads()? {
-            add(format!("{name}.weight"), &weight)?;
-            add(format!("{name}.bias"), &bias)?;
+        let mut tensors = self.tensors()?;
+        for tensor in tensors.values_mut() {
+            *tensor = tensor.to_dtype(DType::F16)?;
         }
         let calibration =
             serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
@@ -306,5 +340,38 @@ mod tests {
         let most = |tensor: &Tensor| tensor.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         let worst = most(&(kernels - &plain).unwrap()) / most(&plain);
         assert!(worst < 1e-4, "they differ by {worst} of the largest logit");
+    }
+
+    /// A network whose every weight is `value`.
+    fn even(architecture: &str, value: f32) -> Estimator {
+        let architecture: Architecture = architecture.parse().unwrap();
+        let full = |shape: &[usize]| Tensor::full(value, shape, &Device::Cpu).unwrap();
+        let mut tensors = HashMap::new();
+        for Unit { name, kernel, channels, out_channels, .. } in architecture.units() {
+            tensors.insert(format!("{name}.weight"), full(&[kernel, kernel, channels, out_channels]));
+            tensors.insert(format!("{name}.bias"), full(&[out_channels]));
+        }
+        for (name, outputs) in [("age", AGES), ("gender", 1)] {
+            tensors.insert(format!("{name}.weight"), full(&[architecture.features(), outputs]));
+            tensors.insert(format!("{name}.bias"), full(&[outputs]));
+        }
+        Estimator::from_tensors(architecture, &tensors, Calibration::default()).unwrap()
+    }
+
+    #[test]
+    fn the_mean_of_networks_has_the_mean_of_their_weights_and_remembers_what_any_of_them_met() {
+        let networks = [even("8:8x1", 1.0), even("8:8x1", 2.0), even("8:8x1", 6.0).having_met_validation()];
+        let mean = Estimator::mean(&networks).unwrap();
+        for (name, tensor) in mean.tensors().unwrap() {
+            assert!(
+                tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().all(|value| *value == 3.0),
+                "{name}"
+            );
+        }
+        assert!(mean.met_validation());
+        assert!(!Estimator::mean(&networks[..2]).unwrap().met_validation());
+        assert!(Estimator::mean(&[]).is_err());
+        let fault = Estimator::mean(&[even("8:8x1", 1.0), even("8:8x2", 1.0)]).err().unwrap();
+        assert!(fault.to_string().contains("8:8x2"), "{fault}");
     }
 }

@@ -1,8 +1,8 @@
 //! The estimator's architecture, walked alike by training and inference.
 //!
 //! A residual network of plain 3×3 convolutions (He et al. 2016): a stem that halves the
-//! picture, stages of two-convolution blocks of which each stage's first halves it again, a mean
-//! over what is left, and two heads. Activations are NHWC.
+//! picture, perhaps blocks at that size, stages of two-convolution blocks of which each stage's
+//! first halves it again, a mean over what is left, and two heads. Activations are NHWC.
 
 use candle_core::{Result, Tensor};
 
@@ -14,10 +14,11 @@ pub const SIDE: usize = 128;
 pub const AGES: usize = 101;
 
 /// Widths and depths. Written as `16:24x2,48x2`: the stem's channels, then channels × blocks of
-/// each stage.
+/// each stage; `16x1:24x2,48x2` has a block between the stem and the first stage as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Architecture {
-    stem: usize,
+    /// Channels of the stem, and blocks of as many after it.
+    stem: (usize, usize),
     stages: Vec<(usize, usize)>,
 }
 
@@ -27,16 +28,16 @@ impl std::str::FromStr for Architecture {
     fn from_str(text: &str) -> std::result::Result<Self, ModelError> {
         let parse = || {
             let (stem, stages) = text.split_once(':')?;
-            let stage = |stage: &str| {
-                let (channels, blocks) = stage.split_once('x')?;
+            let part = |part: &str| {
+                let (channels, blocks) = part.split_once('x')?;
                 Some((channels.parse().ok()?, blocks.parse().ok()?))
             };
-            let stages: Vec<(usize, usize)> = stages.split(',').map(stage).collect::<Option<_>>()?;
+            let stem: (usize, usize) = stem.parse().map_or_else(|_| part(stem), |channels| Some((channels, 0)))?;
+            let stages: Vec<(usize, usize)> = stages.split(',').map(part).collect::<Option<_>>()?;
             // Beyond these the weights could not be real, and a file could ask for any memory.
             let sound =
                 |&(channels, blocks): &(usize, usize)| (1..=1024).contains(&channels) && (1..=16).contains(&blocks);
-            let stem: usize = stem.parse().ok()?;
-            ((1..=1024).contains(&stem) && stages.len() <= 6 && stages.iter().all(sound))
+            ((1..=1024).contains(&stem.0) && stem.1 <= 16 && stages.len() <= 6 && stages.iter().all(sound))
                 .then_some(Self { stem, stages })
         };
         parse().ok_or_else(|| ModelError::Weights(format!("architecture {text:?} is not of the form 16:24x2,48x2")))
@@ -46,7 +47,10 @@ impl std::str::FromStr for Architecture {
 impl std::fmt::Display for Architecture {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let stages: Vec<String> = self.stages.iter().map(|(channels, blocks)| format!("{channels}x{blocks}")).collect();
-        write!(f, "{}:{}", self.stem, stages.join(","))
+        match self.stem {
+            (channels, 0) => write!(f, "{channels}:{}", stages.join(",")),
+            (channels, blocks) => write!(f, "{channels}x{blocks}:{}", stages.join(",")),
+        }
     }
 }
 
@@ -74,22 +78,23 @@ pub struct Block {
 impl Architecture {
     /// Channels of the pooled features.
     pub fn features(&self) -> usize {
-        self.stages.last().map_or(self.stem, |stage| stage.0)
+        self.stages.last().map_or(self.stem.0, |stage| stage.0)
     }
 
     /// The stem: (batch, 128, 128, 1) → (batch, 64, 64, stem).
     pub fn stem(&self) -> Unit {
-        unit("stem".into(), 3, 2, 1, self.stem)
+        unit("stem".into(), 3, 2, 1, self.stem.0)
     }
 
     /// The residual blocks in order.
     pub fn blocks(&self) -> Vec<Block> {
         let mut blocks = Vec::new();
-        let mut channels = self.stem;
-        for (stage, (out_channels, count)) in self.stages.iter().copied().enumerate() {
+        let (mut channels, _) = self.stem;
+        for (stage, (out_channels, count)) in std::iter::once(&self.stem).chain(&self.stages).copied().enumerate() {
             for index in 0..count {
-                let stride = if index == 0 { 2 } else { 1 };
-                let name = |part: &str| format!("stage{}.block{index}.{part}", stage + 1);
+                // The stem itself has halved the picture already.
+                let stride = if index == 0 && stage > 0 { 2 } else { 1 };
+                let name = |part: &str| format!("stage{stage}.block{index}.{part}");
                 let shortcut = (stride != 1 || channels != out_channels)
                     .then(|| Unit { relu: false, ..unit(name("shortcut"), 1, stride, channels, out_channels) });
                 blocks.push(Block {
@@ -101,6 +106,12 @@ impl Architecture {
             }
         }
         blocks
+    }
+
+    /// Whether this is `other` with none or more blocks added at the ends of its stages.
+    pub fn deepens(&self, other: &Self) -> bool {
+        let mut both = std::iter::once((&self.stem, &other.stem)).chain(self.stages.iter().zip(&other.stages));
+        self.stages.len() == other.stages.len() && both.all(|(one, other)| one.0 == other.0 && one.1 >= other.1)
     }
 
     /// Every unit, in the order of the walk.
@@ -178,4 +189,30 @@ pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
         return Err(ModelError::CropSize(crop.len()));
     }
     Ok(Tensor::from_vec(standardised(crops), (crops.len(), SIDE, SIDE, 1), &candle_core::Device::Cpu)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_architecture_is_written_as_it_is_read_and_knows_what_deepens_it() {
+        let read = |text: &str| text.parse::<Architecture>().unwrap();
+        for text in ["16:24x2,48x2", "16x1:24x2,48x2", "8:8x1"] {
+            assert_eq!(read(text).to_string(), text);
+        }
+        for text in ["", "16", "16x:8x1", "x2:8x1", "16x99:8x1", "0:8x1", "16:8x0"] {
+            assert!(text.parse::<Architecture>().is_err(), "{text:?}");
+        }
+        let plain = read("16:24x2,48x2");
+        for deeper in ["16:24x2,48x2", "16x1:24x2,48x2", "16:24x3,48x2"] {
+            assert!(read(deeper).deepens(&plain), "{deeper}");
+        }
+        for other in ["16:24x1,48x2", "16:24x2,64x2", "8:24x2,48x2", "16:24x2,48x2,64x1", "16:24x2"] {
+            assert!(!read(other).deepens(&plain), "{other}");
+        }
+        // 64×64 pixels, two convolutions of 16 to 16 channels with nine weights each.
+        let added = read("16x1:24x2,48x2").multiply_adds() - plain.multiply_adds();
+        assert_eq!(added, 64 * 64 * 2 * 9 * 16 * 16);
+    }
 }

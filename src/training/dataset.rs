@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use image::GrayImage;
+use image::{GrayImage, RgbImage};
 use rayon::prelude::*;
 use serde::Deserialize;
 use tracing::warn;
@@ -12,7 +12,7 @@ use super::TrainingError;
 use crate::evaluation::Label;
 use crate::evaluation::utkface::{LabelledFile, labelled_folder};
 use crate::face::CropFrame;
-use crate::photo::{DecodeLimits, decode};
+use crate::photo::{DecodeLimits, PhotoError, decode, decode_colour};
 
 /// The age of a face, as well as it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,6 +27,8 @@ pub enum Age {
 #[derive(Debug, Clone)]
 pub struct Example {
     pub luma: Arc<GrayImage>,
+    /// The same picture in colour, where it was asked for.
+    pub colour: Option<Arc<RgbImage>>,
     /// Where in the picture the crop lies.
     pub frame: CropFrame,
     pub age: Age,
@@ -60,11 +62,15 @@ pub struct Dataset {
     pub examples: Vec<Example>,
 }
 
-fn read(path: &Path) -> Result<Arc<GrayImage>, TrainingError> {
+/// A picture's luma, and where `in_colour` its colours.
+fn read(path: &Path, in_colour: bool) -> Result<(Arc<GrayImage>, Option<Arc<RgbImage>>), TrainingError> {
     let unusable = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
+    let undecodable = |error: PhotoError| unusable(format!("{error}; replace or remove it"));
     let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
-    let photo = decode(&bytes, &DecodeLimits::default());
-    Ok(Arc::new(photo.map_err(|error| unusable(format!("{error}; replace or remove it")))?.luma))
+    let limits = DecodeLimits::default();
+    let luma = decode(&bytes, &limits).map_err(undecodable)?.luma;
+    let colour = in_colour.then(|| decode_colour(&bytes, &limits).map_err(undecodable)).transpose()?;
+    Ok((Arc::new(luma), colour.map(Arc::new)))
 }
 
 #[derive(Deserialize)]
@@ -92,11 +98,12 @@ impl Dataset {
         Ok(Self { examples: sets.into_iter().flat_map(|set| set.examples).collect() })
     }
 
-    /// A folder of UTKFace crops; entries with other names are left out with a warning.
+    /// A folder of UTKFace crops; entries with other names are left out with a warning. Colours are
+    /// kept where `in_colour`: three bytes a pixel beside the one of the luma.
     ///
     /// # Errors
     /// [`TrainingError::Folder`] or [`TrainingError::Data`] names what cannot be used.
-    pub fn utkface(folder: &Path) -> Result<Self, TrainingError> {
+    pub fn utkface(folder: &Path, in_colour: bool) -> Result<Self, TrainingError> {
         let labelled = labelled_folder(folder)?;
         if labelled.others > 0 {
             warn!(folder = %folder.display(), left_out = labelled.others, "entries not named as UTKFace names pictures");
@@ -105,10 +112,11 @@ impl Dataset {
             .files
             .par_iter()
             .map(|LabelledFile { path, label, .. }| {
-                let luma = read(path)?;
+                let (luma, colour) = read(path, in_colour)?;
                 let frame = CropFrame::whole(&luma);
                 // The last age class means "100 and above".
-                Ok(Example { luma, frame, age: Age::Exact(label.age.min(100.0)), female: label.female, advice: None })
+                let age = Age::Exact(label.age.min(100.0));
+                Ok(Example { luma, colour, frame, age, female: label.female, advice: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })
@@ -133,14 +141,15 @@ impl Dataset {
                     "male" => false,
                     other => return Err(unusable(format!("{other:?} is neither female nor male"))),
                 };
-                let luma = read(&folder.join(&row.file))?;
+                // FairFace as it is here is grey.
+                let (luma, colour) = read(&folder.join(&row.file), false)?;
                 let whole = CropFrame::whole(&luma);
                 let frame = CropFrame {
                     center_y: whole.center_y + FAIRFACE_DOWN * whole.side,
                     side: FAIRFACE_SIDE * whole.side,
                     ..whole
                 };
-                Ok(Example { luma, frame, age, female, advice: None })
+                Ok(Example { luma, colour, frame, age, female, advice: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })

@@ -85,14 +85,18 @@ impl Learner {
     /// brought back to the size of fresh ones: normalised, they give the same, and AdamW's steps
     /// are to mean as much to them.
     ///
+    /// Blocks that the recipe adds to the network start as their shortcut alone: they change nothing
+    /// until they have learnt something (Chen et al. 2016, "Net2Net"; Goyal et al. 2017).
+    ///
     /// # Errors
-    /// [`TrainingError::Recipe`] when the network has another architecture than the recipe.
+    /// [`TrainingError::Recipe`] when the network has another architecture than the recipe, but for
+    /// blocks that are missing.
     pub fn begin_with(
         &mut self,
         trained: &Estimator,
         batches: &[Vec<Vec<u8>>],
     ) -> std::result::Result<(), TrainingError> {
-        if *trained.architecture() != self.architecture {
+        if !self.architecture.deepens(trained.architecture()) {
             let (theirs, ours) = (trained.architecture(), &self.architecture);
             return Err(TrainingError::Recipe(format!(
                 "the weights to start from are {theirs}, the recipe says {ours}"
@@ -101,7 +105,12 @@ impl Learner {
         let crops: Vec<&[u8]> = batches.iter().flatten().map(Vec::as_slice).collect();
         let mut begun: Vec<(String, Vec<f32>)> = Vec::new();
         self.architecture.walk(&input(&crops)?, |unit, x, residual| {
-            let Some((weight, bias)) = trained.unit(&unit.name) else { candle_core::bail!("{} is missing", unit.name) };
+            let Some((weight, bias)) = trained.unit(&unit.name) else {
+                if residual.is_some() {
+                    begun.push((format!("{}.affine", unit.name), vec![0.0; 2 * unit.out_channels]));
+                }
+                return Ok(residual.unwrap_or(x).clone());
+            };
             let operation = Convolution::new(weight, unit.stride, Epilogue { bias: bias.into(), relu: false })?;
             let y = x.apply_op1_no_bwd(&operation)?;
             let Statistics { mean, variance } = statistics(&y.flatten_all()?.to_vec1::<f32>()?, unit.out_channels);
@@ -357,14 +366,17 @@ mod tests {
             (1..9usize).map(|k| (0..SIDE * SIDE).map(|i| (i * k * 31 % 251) as u8).collect()).collect();
         let batches = [crops.clone()];
         let trained = earlier.averaged(&batches).unwrap();
-        let mut later = Learner::new(&recipe, 4).unwrap();
-        later.begin_with(&trained, &batches).unwrap();
         let pictures = input(&crops.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
         let theirs = trained.forward(&pictures).unwrap();
-        let ours = later.averaged(&batches).unwrap().forward(&pictures).unwrap();
-        for (ours, theirs) in [(ours.age, theirs.age), (ours.gender, theirs.gender)] {
-            let worst = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-            assert!(worst < 1e-3, "logits differ by {worst}");
+        for architecture in ["8:8x2,12x1", "8x1:8x3,12x2"] {
+            let deeper = Recipe { architecture: architecture.into(), ..recipe.clone() };
+            let mut later = Learner::new(&deeper, 4).unwrap();
+            later.begin_with(&trained, &batches).unwrap();
+            let ours = later.averaged(&batches).unwrap().forward(&pictures).unwrap();
+            for (ours, theirs) in [(ours.age, &theirs.age), (ours.gender, &theirs.gender)] {
+                let worst = (ours - theirs).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+                assert!(worst < 1e-3, "{architecture}: logits differ by {worst}");
+            }
         }
         let mut other = Learner::new(&Recipe { architecture: "8:8x1".into(), ..recipe }, 4).unwrap();
         assert!(other.begin_with(&trained, &batches).unwrap_err().to_string().contains("8:8x2,12x1"));

@@ -76,8 +76,8 @@ pub struct TrainingOptions {
     pub recipe: Recipe,
     pub resume: bool,
     /// A finished run's checkpoint, whose averaged weights this run begins with, or weights that are
-    /// ready to run.
-    pub start_from: Option<PathBuf>,
+    /// ready to run, of which several give their mean; none: random ones.
+    pub start_from: Vec<PathBuf>,
     /// Weights of trained networks, whose mean answer is blended into the labels.
     pub teachers: Vec<PathBuf>,
     /// Validation and weights ready to run after every so many epochs, and after the last.
@@ -110,8 +110,9 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     if checkpoint_path.exists() && !options.resume {
         return Err(TrainingError::OutInUse { path: out.clone() });
     }
-    let mut train = Dataset::joined(&options.train, Dataset::utkface)?;
-    let val = Dataset::utkface(&options.val)?;
+    let in_colour = recipe.augmentation.channels > 0.0;
+    let mut train = Dataset::joined(&options.train, |folder| Dataset::utkface(folder, in_colour))?;
+    let val = Dataset::utkface(&options.val, false)?;
     let mut extra = Dataset::joined(&options.extra, Dataset::fairface)?.examples;
     info!(train = train.examples.len(), val = val.examples.len(), extra = extra.len(), "data read");
     if !options.teachers.is_empty() {
@@ -136,9 +137,9 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         checkpoint.check(options, total_steps)?;
         history = checkpoint.restore(&mut learner)?;
         info!(epochs = history.len(), "resumed");
-    } else if let Some(earlier) = &options.start_from {
-        begin(&mut learner, earlier, &calm)?;
-        info!(weights = %earlier.display(), "begun with the weights of an earlier run");
+    } else if !options.start_from.is_empty() {
+        begin(&mut learner, &options.start_from, &calm)?;
+        info!(weights = ?options.start_from, "begun with earlier weights");
     } else if options.resume {
         info!(folder = %out.display(), "nothing to resume: starting afresh");
     }
@@ -217,12 +218,15 @@ fn met_validation(options: &TrainingOptions) -> bool {
 /// Batches that show how far a trained network's layers deviate.
 const BEGINNING_BATCHES: usize = 4;
 
-/// Gives a fresh `learner` the weights in `earlier`: a checkpoint, or weights ready to run.
-fn begin(learner: &mut Learner, earlier: &Path, calm: &[Vec<Vec<u8>>]) -> Result<(), TrainingError> {
-    match trained(earlier) {
-        Ok(network) => learner.begin_with(&network, &calm[..calm.len().min(BEGINNING_BATCHES)]),
-        Err(_) => Checkpoint::load(earlier)?.hand_weights_to(learner),
+/// Gives a fresh `learner` the weights in `earlier`: a checkpoint, or the mean of weights ready to run.
+fn begin(learner: &mut Learner, earlier: &[PathBuf], calm: &[Vec<Vec<u8>>]) -> Result<(), TrainingError> {
+    if let [one] = earlier
+        && trained(one).is_err()
+    {
+        return Checkpoint::load(one)?.hand_weights_to(learner);
     }
+    let networks = earlier.iter().map(|path| trained(path)).collect::<Result<Vec<_>, _>>()?;
+    learner.begin_with(&Estimator::mean(&networks)?, &calm[..calm.len().min(BEGINNING_BATCHES)])
 }
 
 /// Writes the weights beside their place, then renames: a kill leaves no half of them.

@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn features_and_gradients_equal_those_of_candles_own_operations() {
-        let architecture: Architecture = "5:8x2,12x1".parse().unwrap();
+        let architecture: Architecture = "5x1:8x2,12x1".parse().unwrap();
         let wave = |count: usize, step: f32| (0..count).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
         let mut values = HashMap::new();
         let mut vars = HashMap::new();

@@ -71,6 +71,13 @@ pub struct Augmentation {
     pub border: f32,
     #[serde(default)]
     pub mixup: f32,
+    #[serde(default)]
+    pub channels: f32,
+    /// Share of the width.
+    #[serde(default)]
+    pub stretch: f32,
+    #[serde(default)]
+    pub shade: f32,
 }
 
 /// The batch of the recipes that did not say.
@@ -121,9 +128,12 @@ impl Recipe {
         if !(0.0..=1.0).contains(&self.advice_weight) {
             return unfit("advice_weight must lie in 0..=1");
         }
-        let Augmentation { blur, cutout, border, mixup, .. } = self.augmentation;
-        if ![blur, cutout, border, mixup].iter().all(|chance| (0.0..=1.0).contains(chance)) {
-            return unfit("blur, cutout, border and mixup are chances: they must lie in 0..=1");
+        let Augmentation { blur, cutout, border, mixup, channels, stretch, shade, .. } = self.augmentation;
+        if ![blur, cutout, border, mixup, channels].iter().all(|chance| (0.0..=1.0).contains(chance)) {
+            return unfit("blur, cutout, border, mixup and channels are chances: they must lie in 0..=1");
+        }
+        if ![stretch, shade].iter().all(|range| (0.0..=0.5).contains(range)) {
+            return unfit("stretch and shade must lie in 0..=0.5");
         }
         if !(self.rare_weight > 0.0 && self.gender_weight >= 0.0 && self.bin_weight >= 0.0) {
             return unfit("rare_weight must be positive, gender_weight and bin_weight not negative");

@@ -88,7 +88,7 @@ impl Scene {
             out: self.path(out),
             recipe: Recipe::load(Some(&self.path("recipe.toml"))).unwrap(),
             resume: false,
-            start_from: None,
+            start_from: Vec::new(),
             teachers: Vec::new(),
             score_every: 1,
             stop_after: None,
@@ -212,11 +212,11 @@ fn another_schedule_begins_where_an_earlier_run_ended() {
     let mut options = scene.options("second");
     options.recipe.epochs = 1;
     options.recipe.learning_rate = 1e-4;
-    options.start_from = Some(scene.path("first/checkpoint.safetensors"));
+    options.start_from = vec![scene.path("first/checkpoint.safetensors")];
     let second = train(&options).unwrap();
     assert!(second[0].loss < (first[0].loss + first[1].loss) / 2.0, "{} after {first:?}", second[0].loss);
     options.out = scene.path("third");
-    options.start_from = Some(scene.path("nowhere.safetensors"));
+    options.start_from = vec![scene.path("nowhere.safetensors")];
     assert!(matches!(train(&options), Err(TrainingError::Checkpoint { .. })));
 }
 
@@ -452,7 +452,7 @@ fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_
     assert!(scene.weights("alone") != scene.weights("both"), "the faces of every folder are learnt from");
 
     // Whoever goes on from there is no better a judge.
-    let start_from = Some(scene.path("both/estimator.safetensors"));
+    let start_from = vec![scene.path("alone/estimator.safetensors"), scene.path("both/estimator.safetensors")];
     let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
     train(&later).unwrap();
     assert!(estimator(&later.out.join("estimator.safetensors")).met_validation());
