@@ -4,17 +4,10 @@ use super::languages::{Language, Value};
 use super::settings::GenderTelling;
 use crate::face::{Flaw, Help};
 use crate::inference::{Analysis, FaceAnalysis};
+use crate::model::estimator::{GROWN_UP, SMALL_CHILD};
 
-/// Below this age the guess of a gender is close to a coin toss (about 60 to 70 % right on the
-/// validation faces), so the words leave it out.
-const SMALL_CHILD: f32 = 4.0;
-/// Below this probability the gender of a child is left out as well: what is likelier there is wrong
-/// in about one of three cases.
-const CHILDS_GENDER: f32 = 0.7;
 /// From this age on a child whose gender is left out is a young person.
 const TEENAGER: f32 = 13.0;
-/// Below this age people are called girls and boys.
-const GROWN_UP: f32 = 17.0;
 /// The most characters of a picture's alternative text; Discord takes 1,024.
 const ALTERNATIVE_TEXT: usize = 1000;
 
@@ -121,14 +114,11 @@ impl Manners {
     fn who(&self, face: &FaceAnalysis) -> &'static str {
         let age = face.estimate.age();
         let female = face.estimate.female_probability >= 0.5;
-        let probability = face.estimate.female_probability.max(1.0 - face.estimate.female_probability);
-        let needed = match self.gender {
-            GenderTelling::Always if age < GROWN_UP => CHILDS_GENDER,
-            GenderTelling::Always => 0.0,
-            GenderTelling::Sure => self.gender_sure,
-            GenderTelling::Never => f32::INFINITY,
+        let told = match self.gender {
+            GenderTelling::Always => face.estimate.tells_gender(),
+            GenderTelling::Sure => face.estimate.gender_probability() >= self.gender_sure,
+            GenderTelling::Never => false,
         };
-        let told = probability >= needed;
         match (age, female) {
             (age, _) if age < SMALL_CHILD => "small-child",
             (age, _) if age < TEENAGER && !told => "child",
@@ -275,6 +265,12 @@ mod tests {
         assert!(text(9, 0.01).contains("a boy of about 9"));
         assert!(text(9, 0.6).contains("a child of about 9") && text(15, 0.4).contains("a young person of about 15"));
         assert!(text(30, 0.6).contains("a woman of about 30"));
+        // What is not told makes nobody unsure.
+        let told = |age, female| Manners::plain(0.5).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
+        assert!(
+            told(2, 0.55).starts_with("Looks like a small child") && told(9, 0.6).starts_with("Looks like a child")
+        );
+        assert!(told(30, 0.6).starts_with("I'm not sure"));
     }
 
     #[test]

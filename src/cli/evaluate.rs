@@ -122,10 +122,11 @@ fn print_table(summary: &Summary) {
     }
     let surest = &summary.surest_70;
     println!(
-        "\nthe surest 70 % (confidence {:.3} and more): age MAE {:.2} years, gender {}",
+        "\nthe surest 70 % (confidence {:.3} and more): age MAE {:.2} years, gender {}, where told {}",
         surest.confidence,
         surest.scores.age_mae,
-        percent(surest.scores.gender_accuracy)
+        percent(surest.scores.gender_accuracy),
+        percent(surest.scores.gender_told_accuracy)
     );
 }
 

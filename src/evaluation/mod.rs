@@ -56,6 +56,10 @@ pub struct Scores {
     pub gender_accuracy: f64,
     /// Over true ages of 13 and more.
     pub gender_accuracy_13_plus: f64,
+    /// Share of faces whose gender the words tell by default ([`Estimate::tells_gender`]).
+    pub gender_told: f64,
+    /// The accuracy over those.
+    pub gender_told_accuracy: f64,
     /// Expected calibration error of the gender probability (Guo et al. 2017), 15 equal bins of
     /// the probability of the likelier gender.
     pub gender_ece: f64,
@@ -75,6 +79,7 @@ pub type Pair<'a> = (&'a Estimate, &'a Label);
 pub fn scores(pairs: &[Pair<'_>]) -> Scores {
     let middle: Vec<_> = pairs.iter().copied().filter(|pair| (21.0..=60.0).contains(&pair.1.age)).collect();
     let grown: Vec<_> = pairs.iter().copied().filter(|pair| pair.1.age >= 13.0).collect();
+    let told: Vec<_> = pairs.iter().copied().filter(|pair| pair.0.tells_gender()).collect();
     let intervals: Vec<_> = pairs.iter().map(|(estimate, label)| (estimate.age_interval, label.age)).collect();
     Scores {
         photos: pairs.len(),
@@ -83,6 +88,8 @@ pub fn scores(pairs: &[Pair<'_>]) -> Scores {
         age_bias: mean(pairs.iter().map(|(estimate, label)| f64::from(estimate.age() - label.age))),
         gender_accuracy: gender_accuracy(pairs),
         gender_accuracy_13_plus: gender_accuracy(&grown),
+        gender_told: told.len() as f64 / pairs.len() as f64,
+        gender_told_accuracy: gender_accuracy(&told),
         gender_ece: gender_ece(pairs),
         gender_ece_by_chance: gender_ece_by_chance(pairs),
         interval_80_coverage: mean(intervals.iter().map(|((low, high), age)| covered(*low, *high, *age))),
@@ -190,6 +197,14 @@ mod tests {
         assert!((scores.gender_ece - 0.9 / 3.0).abs() < 1e-6);
         // Deviations of one face each: 0.3, 0.4 and 0.49.
         assert!((scores.gender_ece_by_chance - 0.7979 * (0.3 + 0.4 + 0.4899) / 3.0).abs() < 1e-4);
+    }
+
+    #[test]
+    fn genders_left_open_count_neither_as_told_nor_as_wrong() {
+        let estimates = [estimate(30, 0.6), estimate(2, 0.9), estimate(9, 0.6), estimate(9, 0.2)];
+        let labels = [label(30.0, true), label(2.0, false), label(9.0, false), label(9.0, true)];
+        let scores = scores(&estimates.iter().zip(&labels).collect::<Vec<_>>());
+        assert_eq!((scores.gender_accuracy, scores.gender_told, scores.gender_told_accuracy), (0.25, 0.5, 0.5));
     }
 
     #[test]

@@ -204,6 +204,8 @@ fn figures(summary: &Summary) -> String {
     let mut rows: Vec<(&str, String)> = figure_rows(&summary.scores);
     rows.push(("of the surest 70 %: age error (MAE)", format!("{:.2} years", summary.surest_70.scores.age_mae)));
     rows.push(("of the surest 70 %: gender accuracy", percent(summary.surest_70.scores.gender_accuracy)));
+    let told = percent(summary.surest_70.scores.gender_told_accuracy);
+    rows.push(("of the surest 70 %: gender accuracy where it is told", told));
     rows.extend(steadiness_rows(summary));
     if let Some(DetectorCost { photos, found, .. }) = &summary.detector {
         rows.push(("faces that the detector finds in these crops", format!("{found} of {photos}")));
@@ -226,6 +228,8 @@ pub fn figure_rows(scores: &Scores) -> Vec<(&'static str, String)> {
         ("age error, true ages 21 to 60", format!("{:.2} years", scores.age_mae_21_60)),
         ("gender accuracy", percent(scores.gender_accuracy)),
         ("gender accuracy, true ages 13 up", percent(scores.gender_accuracy_13_plus)),
+        ("faces whose gender is told", percent(scores.gender_told)),
+        ("gender accuracy of those", percent(scores.gender_told_accuracy)),
         ("gender calibration error (ECE)", format!("{:.4}", scores.gender_ece)),
         ("what chance alone makes of it", format!("{:.4}", scores.gender_ece_by_chance)),
         ("true age inside the 80 % interval", percent(scores.interval_80_coverage)),
@@ -239,6 +243,7 @@ pub fn steadiness_rows(summary: &Summary) -> Vec<(&'static str, String)> {
     vec![
         ("age under other framings (deviation)", format!("{:.2} years", steadiness.age_deviation_mean)),
         ("gender under other framings: changes", percent(steadiness.gender_changes)),
+        ("of the genders told", percent(steadiness.told_gender_changes)),
     ]
 }
 

@@ -8,7 +8,7 @@ use super::EvaluationError;
 use super::utkface::LabelledFile;
 use crate::face::{CropFrame, FaceCrop};
 use crate::model::ModelError;
-use crate::model::estimator::Estimator;
+use crate::model::estimator::{Estimate, Estimator};
 use crate::photo::{DecodeLimits, decode};
 
 /// Framings of each face.
@@ -31,6 +31,20 @@ pub struct Steadiness {
     pub age_deviation_mean: f64,
     /// Share of the guesses that name another gender than most guesses of the face do.
     pub gender_changes: f64,
+    /// The same among the guesses whose gender the words tell ([`Estimate::tells_gender`]).
+    pub told_gender_changes: f64,
+}
+
+/// How the guesses of one face differ.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Spread {
+    /// Standard deviation of the age, years.
+    age_deviation: f64,
+    /// Guesses that name the rarer gender.
+    changes: usize,
+    /// Guesses whose gender is told, and those of them that name the rarer one.
+    told: usize,
+    told_changes: usize,
 }
 
 /// Measures the tight crops of `files`; those that cannot be read are left out.
@@ -40,31 +54,41 @@ pub struct Steadiness {
 pub fn steadiness(files: &[LabelledFile], estimator: &Estimator) -> Result<Steadiness, EvaluationError> {
     let step = files.len().div_ceil(FACES).max(1);
     let chosen: Vec<&LabelledFile> = files.iter().step_by(step).collect();
-    let spreads = chosen.par_iter().map(|file| -> Result<Option<(f64, usize)>, ModelError> {
+    let spreads = chosen.par_iter().map(|file| -> Result<Option<Spread>, ModelError> {
         let read = std::fs::read(&file.path).ok();
         let photo = read.and_then(|bytes| decode(&bytes, &DecodeLimits::default()).ok());
         photo.map(|photo| spread(&photo.luma, estimator)).transpose()
     });
-    let spreads: Vec<(f64, usize)> = spreads.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+    let spreads: Vec<Spread> = spreads.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
     let faces = spreads.len().max(1) as f64;
+    let sum = |count: fn(&Spread) -> usize| spreads.iter().map(count).sum::<usize>() as f64;
     Ok(Steadiness {
         faces: spreads.len(),
         views: VIEWS,
-        age_deviation_mean: spreads.iter().map(|spread| spread.0).sum::<f64>() / faces,
-        gender_changes: spreads.iter().map(|spread| spread.1).sum::<usize>() as f64 / (faces * VIEWS as f64),
+        age_deviation_mean: spreads.iter().map(|spread| spread.age_deviation).sum::<f64>() / faces,
+        gender_changes: sum(|spread| spread.changes) / (faces * VIEWS as f64),
+        told_gender_changes: sum(|spread| spread.told_changes) / sum(|spread| spread.told).max(1.0),
     })
 }
 
-/// Standard deviation of the age over all framings, and how many name the rarer gender.
-fn spread(luma: &GrayImage, estimator: &Estimator) -> Result<(f64, usize), ModelError> {
+/// Over all framings of a face.
+fn spread(luma: &GrayImage, estimator: &Estimator) -> Result<Spread, ModelError> {
     let whole = CropFrame::whole(luma);
     let crops: Vec<FaceCrop> = (0..VIEWS).map(|view| FaceCrop::cut(luma, &framing(&whole, view))).collect();
     let estimates = estimator.estimate(&crops.iter().map(FaceCrop::pixels).collect::<Vec<_>>())?;
     let ages: Vec<f64> = estimates.iter().map(|estimate| f64::from(estimate.age())).collect();
     let mean = ages.iter().sum::<f64>() / VIEWS as f64;
     let squares: f64 = ages.iter().map(|age| (age - mean).powi(2)).sum();
-    let female = estimates.iter().filter(|estimate| estimate.female_probability >= 0.5).count();
-    Ok(((squares / (VIEWS - 1) as f64).sqrt(), female.min(VIEWS - female)))
+    let female = |one: &&Estimate| one.female_probability >= 0.5;
+    let all = estimates.iter().filter(female).count();
+    let told: Vec<&Estimate> = estimates.iter().filter(|one| one.tells_gender()).collect();
+    let told_female = told.iter().copied().filter(female).count();
+    Ok(Spread {
+        age_deviation: (squares / (VIEWS - 1) as f64).sqrt(),
+        changes: all.min(VIEWS - all),
+        told: told.len(),
+        told_changes: told_female.min(told.len() - told_female),
+    })
 }
 
 /// The `view`-th framing: always the same ones, spread evenly over the ranges (Halton 1960).
