@@ -127,8 +127,12 @@ fn ages_by_share(measurement: &Measurement) -> Chart {
 }
 
 fn genders_by_share(measurement: &Measurement) -> Chart {
-    let points = by_share(measurement, |scores| (1.0 - scores.gender_accuracy) * 100.0);
-    chart("wrong genders of the surest, %", "% of all guesses", 0, vec![Series::line("", ORANGE, points)])
+    let wrong = |accuracy: fn(&Scores) -> f64| by_share(measurement, |scores| (1.0 - accuracy(scores)) * 100.0);
+    // Among the surest few there may be nobody whose gender is told.
+    let told = wrong(|scores| scores.gender_told_accuracy).into_iter().filter(|(_, wrong)| wrong.is_finite());
+    let all = Series::line("the likelier one", GREY, wrong(|scores| scores.gender_accuracy));
+    let told = Series::line("where it is told", ORANGE, told.collect());
+    chart("wrong genders of the surest, %", "% of all guesses", 0, vec![all, told])
 }
 
 fn reliability(measurement: &Measurement) -> Chart {
@@ -180,7 +184,8 @@ fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
         &mut page,
         "What the confidence is worth",
         "confidence.png",
-        "The faces in order of the confidence score: the errors of the surest ones alone, up to all of them.",
+        "The faces in order of the confidence score: the errors of the surest ones alone, up to all of them. No gender is \
+         told of small children, whose age is the surest.",
     );
     picture(
         &mut page,
@@ -243,7 +248,7 @@ pub fn steadiness_rows(summary: &Summary) -> Vec<(&'static str, String)> {
     vec![
         ("age under other framings (deviation)", format!("{:.2} years", steadiness.age_deviation_mean)),
         ("gender under other framings: changes", percent(steadiness.gender_changes)),
-        ("of the genders told", percent(steadiness.told_gender_changes)),
+        ("changes of the genders told", percent(steadiness.told_gender_changes)),
     ]
 }
 
