@@ -4,7 +4,6 @@ use super::languages::{Language, Value};
 use super::settings::GenderTelling;
 use crate::face::{Flaw, Help};
 use crate::inference::{Analysis, FaceAnalysis};
-use crate::model::estimator::{GROWN_UP, SMALL_CHILD};
 
 /// From this age on a child whose gender is left out is a young person.
 const TEENAGER: f32 = 13.0;
@@ -112,23 +111,22 @@ impl Manners {
     }
 
     fn who(&self, face: &FaceAnalysis) -> &'static str {
-        let age = face.estimate.age();
-        let female = face.estimate.female_probability >= 0.5;
+        let estimate = &face.estimate;
         let told = match self.gender {
-            GenderTelling::Always => face.estimate.tells_gender(),
-            GenderTelling::Sure => face.estimate.gender_probability() >= self.gender_sure,
+            GenderTelling::Always => estimate.tells_gender(),
+            GenderTelling::Sure => estimate.gender_probability() >= self.gender_sure,
             GenderTelling::Never => false,
         };
-        match (age, female) {
-            (age, _) if age < SMALL_CHILD => "small-child",
-            (age, _) if age < TEENAGER && !told => "child",
-            (age, _) if age < GROWN_UP && !told => "young-person",
-            (age, true) if age < GROWN_UP => "girl",
-            (age, false) if age < GROWN_UP => "boy",
+        match (estimate.is_grown_up(), estimate.female_probability >= 0.5) {
+            _ if estimate.is_small_child() => "small-child",
+            (false, _) if !told && estimate.age() < TEENAGER => "child",
+            (false, _) if !told => "young-person",
+            (false, true) => "girl",
+            (false, false) => "boy",
             _ if self.gender == GenderTelling::Never => "person",
             _ if !told => "unclear",
-            (_, true) => "woman",
-            (_, false) => "man",
+            (true, true) => "woman",
+            (true, false) => "man",
         }
     }
 

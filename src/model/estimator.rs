@@ -17,9 +17,9 @@ use super::{DeviceKind, ModelError};
 
 /// Guessed age, years, below which a gender is close to a coin toss (60 to 70 % right on the
 /// validation faces).
-pub const SMALL_CHILD: f32 = 4.0;
+const SMALL_CHILD: f32 = 4.0;
 /// Guessed age below which people are girls and boys.
-pub const GROWN_UP: f32 = 17.0;
+const GROWN_UP: f32 = 17.0;
 /// Probability of a girl's or boy's gender below which it is left open: what is likelier there is
 /// wrong in about one of three cases.
 const CHILDS_GENDER: f32 = 0.7;
@@ -49,8 +49,17 @@ impl Estimate {
 
     /// Whether the gender is worth telling: no small child's, and no girl's or boy's that is a toss-up.
     pub fn tells_gender(&self) -> bool {
-        let age = self.age();
-        age >= SMALL_CHILD && (age >= GROWN_UP || self.gender_probability() >= CHILDS_GENDER)
+        !self.is_small_child() && (self.is_grown_up() || self.gender_probability() >= CHILDS_GENDER)
+    }
+
+    /// Whether the guessed age is below four years.
+    pub fn is_small_child(&self) -> bool {
+        self.age() < SMALL_CHILD
+    }
+
+    /// Whether the guessed age is that of a woman or a man, not of a girl or a boy.
+    pub fn is_grown_up(&self) -> bool {
+        self.age() >= GROWN_UP
     }
 
     /// How far to trust what is told, 0 to 1: the probability that the age lies within five years of
