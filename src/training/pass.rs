@@ -231,13 +231,13 @@ mod tests {
 
     #[test]
     fn features_and_gradients_equal_those_of_candles_own_operations() {
-        equal_candles("5:8x2,12x1", 2e-4);
-        // The more layers at the full size, the likelier that a rounding falls on the other side of a ReLU.
-        equal_candles("5x1:8x2,12x1", 2e-2);
+        // A smaller side after a larger one: the memory is full of other things.
+        equal_candles("5:8x2,12x1", [128, 72]);
+        // Of fewer pixels, none lies so close to a ReLU's edge that rounding moves it across.
+        equal_candles("5x1:8x2,12x1", [40, 24]);
     }
 
-    /// To a share `tolerance` of the largest value of each.
-    fn equal_candles(architecture: &str, tolerance: f32) {
+    fn equal_candles(architecture: &str, sides: [usize; 2]) {
         let architecture: Architecture = architecture.parse().unwrap();
         let wave = |count: usize, step: f32| (0..count).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
         let mut values = HashMap::new();
@@ -257,10 +257,9 @@ mod tests {
             let scale = theirs.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap().max(1e-3);
             let worst = (ours - theirs).unwrap().abs().unwrap().flatten_all().unwrap().max(D::Minus1).unwrap();
             let worst = worst.to_scalar::<f32>().unwrap();
-            assert!(worst / scale < tolerance, "{what} differs by {worst} of {scale}");
+            assert!(worst / scale < 2e-4, "{what} differs by {worst} of {scale}");
         };
-        // A smaller side after a larger one, and each twice: the memory is full of other things.
-        for side in [128, 72] {
+        for side in sides {
             let pictures = wave(3 * side * side, 0.013);
             let weighting = wave(3 * 12, 0.7);
             let tensor = Tensor::from_slice(&pictures, (3, side, side, 1), &Device::Cpu).unwrap();
