@@ -40,6 +40,8 @@ pub struct FaceReport {
     pub gender: Gender,
     /// Probability of `gender`, 0.5 to 1.
     pub gender_probability: f32,
+    /// Whether the words say that gender: not of small children, nor where it is too close or not wanted.
+    pub gender_told: bool,
     /// The confidence score reaches the configured threshold.
     pub confident: bool,
     /// How to take or crop the photo better; empty when there is nothing to mend.
@@ -85,6 +87,7 @@ impl FaceReport {
             age_high: cut_to_tenths(age_high),
             gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
             gender_probability: (female.max(1.0 - female) * 1000.0).round() / 1000.0,
+            gender_told: manners.tells_gender(face),
             confident: manners.is_sure(face),
             tips: manners.tips(face),
         }

@@ -47,7 +47,7 @@ impl Manners {
 
     /// Whether a guess is told as sure: the estimate's score reaches the threshold.
     pub fn is_sure(&self, face: &FaceAnalysis) -> bool {
-        face.estimate.confidence() >= self.confident
+        face.estimate.confidence_telling(self.tells_gender(face)) >= self.confident
     }
 
     /// One sentence for each thing that would help; none for a sure guess.
@@ -110,13 +110,19 @@ impl Manners {
         self.language.say_with("person", &variables)
     }
 
+    /// Whether a face is called a woman, a man, a girl or a boy.
+    pub fn tells_gender(&self, face: &FaceAnalysis) -> bool {
+        let estimate = &face.estimate;
+        match self.gender {
+            GenderTelling::Always => estimate.tells_gender(),
+            GenderTelling::Sure => !estimate.is_small_child() && estimate.gender_probability() >= self.gender_sure,
+            GenderTelling::Never => false,
+        }
+    }
+
     fn who(&self, face: &FaceAnalysis) -> &'static str {
         let estimate = &face.estimate;
-        let told = match self.gender {
-            GenderTelling::Always => estimate.tells_gender(),
-            GenderTelling::Sure => estimate.gender_probability() >= self.gender_sure,
-            GenderTelling::Never => false,
-        };
+        let told = self.tells_gender(face);
         match (estimate.is_grown_up(), estimate.female_probability >= 0.5) {
             _ if estimate.is_small_child() => "small-child",
             (false, _) if !told && estimate.age() < TEENAGER => "child",
@@ -269,6 +275,8 @@ mod tests {
             told(2, 0.55).starts_with("Looks like a small child") && told(9, 0.6).starts_with("Looks like a child")
         );
         assert!(told(30, 0.6).starts_with("I'm not sure"));
+        let never = Manners { gender: GenderTelling::Never, ..Manners::plain(0.5) };
+        assert!(never.is_sure(&face(30, 0.6, 1, &[])));
     }
 
     #[test]

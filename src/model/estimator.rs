@@ -66,10 +66,15 @@ impl Estimate {
     /// the guess, times that of the gender to the third power where it is told: a wrong gender is
     /// rarer than a wrong age, and worse.
     pub fn confidence(&self) -> f32 {
+        self.confidence_telling(self.tells_gender())
+    }
+
+    /// The same where somebody else decides whether the gender is told.
+    pub fn confidence_telling(&self, gender: bool) -> f32 {
         let age = self.age();
         let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);
         let close: f32 = self.age_probabilities.iter().enumerate().map(|(year, p)| p * near(year)).sum();
-        if self.tells_gender() { self.gender_probability().powi(3) * close } else { close }
+        if gender { self.gender_probability().powi(3) * close } else { close }
     }
 }
 

@@ -120,6 +120,15 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     assert!(said.contains(" of about ") && said.contains("likely"), "{said}");
     screenshot(&browser, "one-face.png").await;
 
+    let genders = "return document.querySelectorAll('.message.bot:last-child .gender').length";
+    if let Some(photos) = folder("FACEGUESSER_PHOTOS") {
+        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 1);
+        drop_file(&browser, "baby.jpg", &std::fs::read(photos.join("person-baby.jpg")).unwrap()).await;
+        wait(&browser, ".message.bot:last-child img.card").await;
+        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 0, "nobody says a baby's gender");
+        screenshot(&browser, "baby.png").await;
+    }
+
     drop_file(&browser, "notes.jpg", b"Just some words.\n").await;
     let refusal = Locator::XPath("//*[contains(@class,'words')][contains(text(),'not a picture')]");
     browser.wait().at_most(PATIENCE).for_element(refusal).await.expect("a kind refusal");

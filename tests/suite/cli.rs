@@ -46,7 +46,8 @@ fn guess_prints_one_object_a_photo_with_the_promised_keys() {
         (&json!(face), &json!(640), &json!(480))
     );
     let found = &face_line["faces"][0];
-    let wanted = ["box", "age", "age_low", "age_high", "gender", "gender_probability", "confident", "tips"];
+    let wanted =
+        ["box", "age", "age_low", "age_high", "gender", "gender_probability", "gender_told", "confident", "tips"];
     assert_eq!(keys(found), wanted.map(str::to_owned).sorted());
     let [x, y, w, h] = [0, 1, 2, 3].map(|at| found["box"][at].as_f64().unwrap());
     assert!(x > 160.0 && y > 80.0 && x + w < 480.0 && y + h < 420.0 && w > 100.0, "{found}");

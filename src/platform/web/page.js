@@ -134,8 +134,9 @@ function faceItem(face, number, text) {
       }),
     ),
     scale(face),
-    gender(face),
   );
+  // Of whom the words say no gender, the numbers say none either.
+  if (face.gender_told) item.append(gender(face));
   // With one face the words hold its tips already.
   const tips = face.tips.filter((tip) => !text.includes(tip));
   if (tips.length) {
