@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage, imageops};
 use serde::Serialize;
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 use std::process::ExitCode;
 
+use super::output::tell;
 use super::{check, wire};
 use crate::config::Config;
 use crate::face::crop::SIDE;
@@ -136,17 +137,8 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         forward: forward.collect::<anyhow::Result<_>>()?,
         throughput: counts.into_iter().map(|threads| throughput(&engine, &photos, threads, time)).collect(),
     };
-    let mut out = std::io::stdout().lock();
-    let said = if arguments.json {
-        writeln!(out, "{}", serde_json::to_string(&report)?)
-    } else {
-        write!(out, "{}", tables(&report))
-    };
-    match said {
-        // Whoever reads has seen enough, as in `bench | head`.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
-        said => said?,
-    }
+    let text = if arguments.json { serde_json::to_string(&report)? } else { tables(&report) };
+    tell(text.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::output::tell;
 use super::wire;
 use crate::config::Config;
 use crate::evaluation::page::figure_rows;
@@ -13,6 +14,7 @@ use crate::evaluation::{Label, calibration, measure};
 use crate::face::{CropFrame, FaceCrop};
 use crate::model::calibration::{Calibration, RawAnswer};
 use crate::model::estimator::Estimator;
+use crate::model::weights::Precision;
 
 /// Options of `calibrate`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,9 @@ pub struct Arguments {
     /// Calibrate these weights instead of the configured ones; given several times, their mean.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
+    /// Write a byte a weight instead of two: half the file, and ages that differ by a month.
+    #[arg(long)]
+    eight_bits: bool,
 }
 
 /// Fits or takes over, writes, and prints what fitting on one half brings on the other.
@@ -42,14 +47,17 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
             Estimator::mean(&networks.collect::<anyhow::Result<Vec<_>>>()?)?
         }
     };
+    let precision = if arguments.eight_bits { Precision::EightBits } else { Precision::Half };
+    // What is calibrated is what will be run.
+    let estimator = estimator.rounded(precision)?;
     let calibration = match (&arguments.like, &arguments.data) {
         (Some(like), _) => wire::face_estimator_in(like, "--like")?.calibration().clone(),
         (None, Some(data)) => fitted(&estimator, data)?,
         (None, None) => anyhow::bail!("give --data or --like"),
     };
     let calibrated = estimator.with_calibration(calibration);
-    calibrated.save(&arguments.out).with_context(|| format!("cannot write {}", arguments.out.display()))?;
-    println!("calibrated: {}", arguments.out.display());
+    calibrated.save(&arguments.out, precision).with_context(|| format!("cannot write {}", arguments.out.display()))?;
+    tell(format_args!("calibrated: {}", arguments.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -58,9 +66,9 @@ fn fitted(estimator: &Estimator, data: &Path) -> anyhow::Result<Calibration> {
     let measurement = measure(&folder, estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
     let (answers, labels): (Vec<RawAnswer>, Vec<Label>) =
         measurement.some(&folder)?.predictions.into_iter().map(|one| (one.answer, one.file.label)).unzip();
-    println!("calibrated on one half of the faces, judged on the other:");
+    tell("calibrated on one half of the faces, judged on the other:")?;
     for (name, value) in figure_rows(&calibration::held_out(&answers, &labels)) {
-        println!("{name:<36} {value:>12}");
+        tell(format_args!("{name:<36} {value:>12}"))?;
     }
     Ok(calibration::fit(&answers, &labels))
 }

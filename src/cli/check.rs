@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use secrecy::SecretString;
 
+use super::output::{note, tell};
 use super::wire;
 use crate::bot::Manners;
 use crate::config::Config;
@@ -16,42 +17,45 @@ pub(super) const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg")
 
 /// Loads everything, guesses the bundled picture and says what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    println!("configuration: fits");
+    tell("configuration: fits")?;
     let pool = wire::pool(config)?;
     wire::store(config)?;
     let from = |path: &Option<std::path::PathBuf>| match path {
         Some(path) => path.display().to_string(),
         None => "compiled in".to_owned(),
     };
-    println!("store: {}", config.store.path.display());
-    println!("detector: loaded ({})", from(&config.models.detector));
-    println!("scout: loaded ({})", from(&config.models.scout));
-    println!("estimator: loaded ({})", from(&config.models.estimator));
+    tell(format_args!("store: {}", config.store.path.display()))?;
+    tell(format_args!("detector: loaded ({})", from(&config.models.detector)))?;
+    tell(format_args!("scout: loaded ({})", from(&config.models.scout)))?;
+    tell(format_args!("estimator: loaded ({})", from(&config.models.estimator)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();
     let analysis = runtime.block_on(pool.analyse(Bytes::from_static(MEAN_FACE), Framing::Find))?;
     let milliseconds = started.elapsed().as_millis();
-    println!("bundled picture ({milliseconds} ms): {}", Manners::plain(config.guess.confident).guess(&analysis, 400));
+    tell(format_args!(
+        "bundled picture ({milliseconds} ms): {}",
+        Manners::plain(config.guess.confident).guess(&analysis, 400)
+    ))?;
     let switch = |token: &Option<SecretString>, variable: &str| match token {
         Some(_) => "on (the token is only tried by `run`)".to_owned(),
         None => format!("off: set {variable} to switch it on"),
     };
-    println!("Discord: {}", switch(&config.discord.token, "FACEGUESSER__DISCORD__TOKEN"));
+    tell(format_args!("Discord: {}", switch(&config.discord.token, "FACEGUESSER__DISCORD__TOKEN")))?;
     let channels = config.discord.channels.len();
     if config.discord.token.is_some() && channels > 0 {
-        println!("  answers every picture in {channels} channels; the message content intent must be on");
+        tell(format_args!("  answers every picture in {channels} channels; the message content intent must be on"))?;
     }
-    println!("Telegram: {}", switch(&config.telegram.token, "FACEGUESSER__TELEGRAM__TOKEN"));
-    match config.web.enabled {
-        true => println!("chat page: on, http://{}/", config.web.listen),
-        false => println!("chat page: off (web.enabled)"),
-    }
+    tell(format_args!("Telegram: {}", switch(&config.telegram.token, "FACEGUESSER__TELEGRAM__TOKEN")))?;
+    tell(match config.web.enabled {
+        true => format!("chat page: on, http://{}/", config.web.listen),
+        false => "chat page: off (web.enabled)".to_owned(),
+    })?;
     if analysis.faces.len() == 1 {
         return Ok(ExitCode::SUCCESS);
     }
-    eprintln!(
+    note(format_args!(
         "faceguesser: the bundled picture holds one face, {} were found: these weights do not work",
         analysis.faces.len()
-    );
+    ));
     Ok(ExitCode::FAILURE)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use image::GrayImage;
 
+use super::output::{note, tell};
 use super::wire;
 use crate::config::Config;
 use crate::evaluation::page::{self, DetectorCost, MET_VALIDATION, Summary, figure_rows, percent, steadiness_rows};
@@ -73,15 +74,15 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         page::write(report, &measurement, &summary, &command())?;
     }
     if arguments.json {
-        println!("{}", serde_json::to_string(&summary)?);
+        tell(serde_json::to_string(&summary)?)?;
     } else {
-        print_table(&summary);
+        print_table(&summary)?;
     }
     if summary.met_validation {
-        eprintln!("{MET_VALIDATION}");
+        note(MET_VALIDATION);
     }
     if let Some(report) = &arguments.report {
-        eprintln!("the report is {}", report.join("index.html").display());
+        note(format_args!("the report is {}", report.join("index.html").display()));
     }
     tell_left_out(&measurement);
     Ok(if measurement.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -109,36 +110,37 @@ fn command() -> String {
     std::iter::once("faceguesser".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-fn print_table(summary: &Summary) {
+fn print_table(summary: &Summary) -> anyhow::Result<()> {
     for (name, value) in figure_rows(&summary.scores).into_iter().chain(steadiness_rows(summary)) {
-        println!("{name:<36} {value:>12}");
+        tell(format_args!("{name:<36} {value:>12}"))?;
     }
-    println!("\n{:<24} {:>8} {:>12} {:>12} {:>12}", "group", "photos", "age MAE", "gender", "in 80 %");
+    tell(format_args!("\n{:<24} {:>8} {:>12} {:>12} {:>12}", "group", "photos", "age MAE", "gender", "in 80 %"))?;
     for group in summary.groups.iter().chain(&summary.decades) {
         let scores = &group.scores;
         let (mae, accuracy, inside) =
             (scores.age_mae, percent(scores.gender_accuracy), percent(scores.interval_80_coverage));
-        println!("{:<24} {:>8} {mae:>12.2} {accuracy:>12} {inside:>12}", group.name, scores.photos);
+        tell(format_args!("{:<24} {:>8} {mae:>12.2} {accuracy:>12} {inside:>12}", group.name, scores.photos))?;
     }
     let surest = &summary.surest_70;
-    println!(
+    tell(format_args!(
         "\nthe surest 70 % (confidence {:.3} and more): age MAE {:.2} years, gender {}, where told {}",
         surest.confidence,
         surest.scores.age_mae,
         percent(surest.scores.gender_accuracy),
         percent(surest.scores.gender_told_accuracy)
-    );
+    ))?;
+    Ok(())
 }
 
 fn tell_left_out(measurement: &Measurement) {
     if measurement.others > 0 {
-        eprintln!("left out: {} entries whose names are not UTKFace's", measurement.others);
+        note(format_args!("left out: {} entries whose names are not UTKFace's", measurement.others));
     }
     if !measurement.faceless.is_empty() {
-        eprintln!("left out: {} pictures in which no face was found", measurement.faceless.len());
+        note(format_args!("left out: {} pictures in which no face was found", measurement.faceless.len()));
     }
     if let Some((path, reason)) = measurement.unreadable.first() {
         let count = measurement.unreadable.len();
-        eprintln!("left out: {count} pictures that cannot be read, the first {}: {reason}", path.display());
+        note(format_args!("left out: {count} pictures that cannot be read, the first {}: {reason}", path.display()));
     }
 }

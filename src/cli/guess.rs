@@ -1,6 +1,6 @@
 //! `faceguesser guess`: photos named on the command line.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -9,6 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
+use super::output::{note, tell};
 use super::wire;
 use crate::bot::{Manners, PhotoReport, Problem, card};
 use crate::config::Config;
@@ -41,11 +42,11 @@ const BAD_USAGE: u8 = 2;
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let photos: Vec<PathBuf> = arguments.paths.iter().flat_map(|path| pictures(path)).collect();
     if photos.is_empty() {
-        eprintln!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", "));
+        note(format_args!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", ")));
         return Ok(ExitCode::from(BAD_USAGE));
     }
     if arguments.annotate.is_some() && photos.len() != 1 {
-        eprintln!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len());
+        note(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
         return Ok(ExitCode::from(BAD_USAGE));
     }
     let pool = wire::pool(config)?;
@@ -66,25 +67,21 @@ async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config
         })
         .buffered(workers);
     let manners = Manners::plain(config.guess.confident);
-    let mut out = std::io::stdout().lock();
     let mut all_answered = true;
     while let Some((path, bytes, outcome, elapsed)) = answers.next().await {
         all_answered &= outcome.is_ok();
         let name = path.display().to_string();
-        let said = if arguments.json {
-            let report = PhotoReport::new(&name, &outcome, &manners, elapsed);
-            writeln!(out, "{}", serde_json::to_string(&report)?)
+        let line = if arguments.json {
+            serde_json::to_string(&PhotoReport::new(&name, &outcome, &manners, elapsed))?
         } else {
             let text = match &outcome {
                 Ok(analysis) => manners.guess(analysis, usize::MAX),
                 Err(problem) => problem.told(manners.language),
             };
-            writeln!(out, "{name}: {text}")
+            format!("{name}: {text}")
         };
-        match said {
-            // Whoever reads has seen enough, as in `guess … | head`.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => break,
-            said => said?,
+        if !tell(line)? {
+            break;
         }
         if let (Some(target), Ok(analysis)) = (&arguments.annotate, &outcome) {
             let jpeg = card::draw(&bytes, &limits, analysis)?;

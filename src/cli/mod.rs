@@ -5,6 +5,7 @@ mod calibrate;
 mod check;
 mod evaluate;
 mod guess;
+mod output;
 mod run;
 mod train;
 pub mod wire;
@@ -16,6 +17,8 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 use crate::telemetry;
+
+use output::note;
 
 /// Guesses how old a person in a photo looks, and whether a man or a woman: on Discord, on
 /// Telegram, on a chat page of its own, or right here.
@@ -55,7 +58,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     dispatch(arguments).unwrap_or_else(|error| {
-        eprintln!("faceguesser: {error:#}");
+        note(format_args!("faceguesser: {error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use super::output::note;
 use super::wire;
 use crate::bot::Bot;
 use crate::config::Config;
@@ -68,16 +69,16 @@ async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> 
         platforms.spawn(async move {
             ("web", web::run(listener, options, bot, shutdown).await.context("the chat page failed"))
         });
-        eprintln!("FaceGuesser's chat page: http://{address}/");
+        note(format_args!("FaceGuesser's chat page: http://{address}/"));
     }
     match discord::DiscordOptions::new(config) {
         Some(options) => {
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
             platforms.spawn(async move { ("discord", discord::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
-        None => eprintln!(
+        None => note(
             "Discord is off. To add it, create an application at https://discord.com/developers/applications \
-             and set FACEGUESSER__DISCORD__TOKEN to its bot's token (README, \"Adding the bot to Discord\")."
+             and set FACEGUESSER__DISCORD__TOKEN to its bot's token (README, \"Adding the bot to Discord\").",
         ),
     }
     match telegram::TelegramOptions::new(config) {
@@ -86,9 +87,9 @@ async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> 
             platforms
                 .spawn(async move { ("telegram", telegram::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
-        None => eprintln!(
+        None => note(
             "Telegram is off. To add it, talk to @BotFather there and set FACEGUESSER__TELEGRAM__TOKEN to the \
-             token it gives (README, \"Adding the bot to Telegram\")."
+             token it gives (README, \"Adding the bot to Telegram\").",
         ),
     }
     Ok(platforms)

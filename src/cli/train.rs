@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::output::tell;
 use crate::training::recipe::Recipe;
 use crate::training::{TrainingOptions, train};
 
@@ -70,13 +71,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
     })?;
     if let Some((last, scores)) = history.last().and_then(|last| Some((last, last.scores?))) {
-        println!(
+        tell(format_args!(
             "{} epochs done: validation age MAE {:.2} years, gender accuracy {:.2} %. Weights, curve and log are in {}",
             last.epoch,
             scores.val_age_mae,
             scores.val_gender_accuracy * 100.0,
             out_folder
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,11 +7,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::ModelError;
 use super::convolution::{Convolution, Epilogue};
 use super::inverted::{Inverted, Pointwise};
+use super::weights;
 
 /// Both sides of the detector's input are multiples of this many pixels.
 pub const STEP: usize = 32;
@@ -62,7 +63,7 @@ impl Detector {
     /// # Errors
     /// [`ModelError::Weights`] when `bytes` are something else.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let tensors = weights::load(bytes)?;
         let load = Loader(&tensors);
         let mut blocks = Vec::new();
         for (expansion, count, first_stride) in STAGES {
@@ -160,7 +161,7 @@ impl Loader<'_> {
         if tensor.rank() != rank {
             return Err(ModelError::Weights(format!("{name} has shape {:?}", tensor.dims())));
         }
-        Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
+        Ok(tensor.contiguous()?)
     }
 
     fn bias(&self, name: &str, channels: usize) -> Result<Arc<[f32]>, ModelError> {

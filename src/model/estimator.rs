@@ -6,13 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use candle_core::{D, DType, Device, Tensor};
+use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 use safetensors::SafeTensors;
 
 use super::body::{self, Body, Folded};
 use super::calibration::{Calibration, RawAnswer, quantile};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
+use super::weights::{self, Precision};
 use super::{DeviceKind, ModelError};
 
 /// Guessed age, years, below which a gender is close to a coin toss (60 to 70 % right on the
@@ -116,7 +117,7 @@ pub struct Estimator {
 const MET_VALIDATION: &str = "met_validation";
 
 impl Estimator {
-    /// Loads folded weights, f32 or f16, as [`Estimator::save`] writes them.
+    /// Loads folded weights, f32, f16 or eight bits, as [`Estimator::save`] writes them.
     ///
     /// # Errors
     /// [`ModelError::Weights`] when `bytes` are not such a file.
@@ -131,7 +132,7 @@ impl Estimator {
             notes.get("calibration").map_or(Ok(Calibration::default()), |text| serde_json::from_str(text));
         let calibration = calibration.ok().filter(Calibration::is_sound);
         let calibration = calibration.ok_or_else(|| ModelError::Weights("the calibration is unusable".into()))?;
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let tensors = weights::load(bytes)?;
         let estimator = Self::from_tensors(architecture.parse()?, &tensors, calibration)?;
         Ok(Self { met_validation: notes.contains_key(MET_VALIDATION), ..estimator })
     }
@@ -150,7 +151,7 @@ impl Estimator {
             if tensor.dims() != shape {
                 return Err(ModelError::Weights(format!("{name} has shape {:?}, not {shape:?}", tensor.dims())));
             }
-            Ok(tensor.to_dtype(DType::F32)?.contiguous()?)
+            Ok(tensor.contiguous()?)
         };
         let mut units = HashMap::new();
         for unit in architecture.units() {
@@ -269,15 +270,22 @@ impl Estimator {
         Ok(tensors)
     }
 
-    /// Writes the folded weights, in half precision, and what is needed to run them.
+    /// The same network as a file of this precision gives it back.
+    ///
+    /// # Errors
+    /// When a tensor operation fails.
+    pub fn rounded(self, precision: Precision) -> Result<Self, ModelError> {
+        let tensors = weights::read(weights::stored(self.tensors()?, precision)?)?;
+        let rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
+        Ok(Self { met_validation: self.met_validation, ..rounded })
+    }
+
+    /// Writes the folded weights and what is needed to run them.
     ///
     /// # Errors
     /// [`ModelError::Weights`] when the file cannot be written.
-    pub fn save(&self, path: &std::path::Path) -> Result<(), ModelError> {
-        let mut tensors = self.tensors()?;
-        for tensor in tensors.values_mut() {
-            *tensor = tensor.to_dtype(DType::F16)?;
-        }
+    pub fn save(&self, path: &std::path::Path, precision: Precision) -> Result<(), ModelError> {
+        let tensors = weights::stored(self.tensors()?, precision)?;
         let calibration =
             serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
         let mut notes = HashMap::from([

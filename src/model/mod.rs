@@ -1,7 +1,8 @@
 //! Both networks: every tensor shape, weight and kernel lives here.
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
-//! architecture, shared with training, and [`calibration`] makes its answers mean what they say. Below them lie the kernels: [`convolution`] (through
+//! architecture, shared with training, and [`calibration`] makes its answers mean what they say;
+//! [`weights`] is how files hold them. Below them lie the kernels: [`convolution`] (through
 //! [`winograd`] or [`columns`] and the matrix [`product`]), [`inverted`] and [`normalisation`].
 
 mod body;
@@ -17,6 +18,7 @@ pub mod network;
 pub mod normalisation;
 mod product;
 pub mod scout;
+pub mod weights;
 mod winograd;
 
 /// What the age and gender network runs on.

@@ -5,12 +5,11 @@
 //! what that network's cells say. It costs about a sixth of the detector at the same size.
 //! Where a face is hard to see the detector looks instead, which is for `face` to decide.
 
-use candle_core::Device;
-
 use super::ModelError;
 use super::convolution::Convolution;
 use super::detector::{Detect, Detection, Loader, STEP, detections};
 use super::maps::{Maps, with_maps};
+use super::weights;
 
 /// Pixels of input a cell of the output stands for, in both directions.
 const CELL: f32 = 8.0;
@@ -35,7 +34,7 @@ impl Scout {
     /// # Errors
     /// [`ModelError::Weights`] when `bytes` are something else.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        let tensors = weights::load(bytes)?;
         let load = Loader(&tensors);
         let layer = |name: &str, stride: usize| load.layer(name, stride, true);
         let pair = |level: usize| -> Result<_, ModelError> {

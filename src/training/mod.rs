@@ -28,6 +28,7 @@ use crate::face::FaceCrop;
 use crate::model::ModelError;
 use crate::model::estimator::Estimator;
 use crate::model::network::{AGES, SIDE};
+use crate::model::weights::Precision;
 
 use augmentation::samples;
 use checkpoint::Checkpoint;
@@ -233,7 +234,7 @@ fn begin(learner: &mut Learner, earlier: &[PathBuf], calm: &[Vec<Vec<u8>>]) -> R
 fn keep(estimator: &Estimator, out: &Path) -> Result<(), TrainingError> {
     let path = out.join("estimator.safetensors");
     let partial = path.with_extension("partial");
-    estimator.save(&partial)?;
+    estimator.save(&partial, Precision::Half)?;
     std::fs::rename(&partial, &path).map_err(|error| unwritable(&path, error))
 }
 

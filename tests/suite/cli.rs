@@ -1,7 +1,7 @@
 //! The command line as scripts use it: one JSON object a photo, exit statuses, clear errors.
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -56,6 +56,14 @@ fn guess_prints_one_object_a_photo_with_the_promised_keys() {
     assert!(["female", "male"].contains(&found["gender"].as_str().unwrap()));
     assert!((0.5..=1.0).contains(&found["gender_probability"].as_f64().unwrap()));
     assert_eq!((&plain_line["faces"], &plain_line["error"]), (&json!([]), &Value::Null));
+}
+
+#[test]
+fn a_reader_who_has_seen_enough_stops_no_command() {
+    let mut child = command().arg("check").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, errors(&output));
 }
 
 trait Sorted {

@@ -429,6 +429,16 @@ fn weights_are_calibrated_on_the_faces_one_has() {
     assert!(command.arg("--weights").arg(&weights).arg("--out").arg(&taken_over).status().unwrap().success());
     assert_eq!(calibration(&taken_over), calibration(&calibrated));
     assert!(self::weights(&taken_over) == self::weights(&weights));
+
+    let small = scene.path("small.safetensors");
+    let mut command = Command::new(PROGRAM);
+    command.args(["calibrate", "--eight-bits", "--like"]).arg(&calibrated);
+    assert!(command.arg("--weights").arg(&weights).arg("--out").arg(&small).status().unwrap().success());
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    assert!(size(&small) < size(&calibrated), "{} for {} bytes", size(&small), size(&calibrated));
+    let crop: Vec<u8> = (0..128 * 128).map(|at| (at * 37 % 251) as u8).collect();
+    let [one, other] = [&small, &calibrated].map(|path| estimator(path).estimate(&[&crop]).unwrap().remove(0));
+    assert!((one.age() - other.age()).abs() < 1.0, "{} or {} years", one.age(), other.age());
 }
 
 #[test]
