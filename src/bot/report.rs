@@ -86,7 +86,7 @@ impl FaceReport {
             age_low: cut_to_tenths(age_low),
             age_high: cut_to_tenths(age_high),
             gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
-            gender_probability: (female.max(1.0 - female) * 1000.0).round() / 1000.0,
+            gender_probability: (face.estimate.gender_probability() * 1000.0).round() / 1000.0,
             gender_told: manners.tells_gender(face),
             confident: manners.is_sure(face),
             tips: manners.tips(face),

@@ -10,6 +10,7 @@ mod discord_commands;
 mod discord_pace;
 mod discord_replies;
 mod download;
+mod evaluation;
 mod face;
 mod performance;
 mod recorded;

@@ -1,4 +1,4 @@
-//! Training and evaluation as a person runs them: loss falls, stops and seeds change no bit,
+//! Training as a person runs it: loss falls, stops and seeds change no bit,
 //! wrong input is named with its remedy.
 //!
 //! Most tests draw their own faces: a disk whose size tells the age and whose shade tells the
@@ -8,19 +8,17 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use faceguesser::model::calibration::Calibration;
 use faceguesser::model::estimator::Estimator;
 use faceguesser::training::curve::{Epoch, EpochScores};
 use faceguesser::training::learner::Learner;
 use faceguesser::training::recipe::{Recipe, Smaller};
 use faceguesser::training::{TrainingError, TrainingOptions, train};
 use image::GrayImage;
-use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::crops;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 
 /// A small network and quick averages, so that a run takes a second or two.
 const RECIPE: &str = r#"
@@ -48,12 +46,12 @@ border = 0.5
 "#;
 
 /// Folders of drawn faces, and places for results.
-struct Scene {
+pub struct Scene {
     folder: TempDir,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let scene = Self { folder: tempfile::tempdir().unwrap() };
         scene.draw("train", 96);
         scene.draw("val", 32);
@@ -61,16 +59,16 @@ impl Scene {
         scene
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn draw(&self, name: &str, count: u32) {
+    pub fn draw(&self, name: &str, count: u32) {
         self.draw_labelled(name, count, |gender| gender);
     }
 
     /// Faces whose file names tell `label` of their gender.
-    fn draw_labelled(&self, name: &str, count: u32, label: impl Fn(u32) -> u32) {
+    pub fn draw_labelled(&self, name: &str, count: u32, label: impl Fn(u32) -> u32) {
         std::fs::create_dir_all(self.path(name)).unwrap();
         for index in 0..count {
             let (age, gender) = (index * 7 % 80, index / 2 % 2);
@@ -80,7 +78,7 @@ impl Scene {
         }
     }
 
-    fn options(&self, out: &str) -> TrainingOptions {
+    pub fn options(&self, out: &str) -> TrainingOptions {
         TrainingOptions {
             train: vec![self.path("train")],
             val: self.path("val"),
@@ -96,11 +94,11 @@ impl Scene {
         }
     }
 
-    fn weights(&self, out: &str) -> Weights {
+    pub fn weights(&self, out: &str) -> Weights {
         weights(&self.path(out).join("estimator.safetensors"))
     }
 
-    fn evaluate(&self, arguments: &[&str]) -> std::process::Output {
+    pub fn evaluate(&self, arguments: &[&str]) -> std::process::Output {
         let weights = self.path("out/estimator.safetensors");
         let mut command = Command::new(PROGRAM);
         command.args(["evaluate", "--aligned", "--weights"]).arg(weights).arg("--data").arg(self.path("val"));
@@ -119,15 +117,15 @@ fn drawn_face(age: u32, female: bool, seed: u32) -> GrayImage {
     })
 }
 
-type Weights = Vec<(String, Vec<u8>)>;
+pub type Weights = Vec<(String, Vec<u8>)>;
 
 /// The network in a file, ready to run.
-fn estimator(path: &Path) -> Estimator {
+pub fn estimator(path: &Path) -> Estimator {
     Estimator::from_safetensors(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// All tensors of a file by name, to the bit.
-fn weights(path: &Path) -> Weights {
+pub fn weights(path: &Path) -> Weights {
     let bytes = std::fs::read(path).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let mut all: Weights = tensors.tensors().into_iter().map(|(name, view)| (name, view.data().to_vec())).collect();
@@ -346,126 +344,6 @@ fn a_checkpoint_that_does_not_belong_to_the_run_is_refused() {
     assert!(refusal(&resumed).to_string().contains("not a run's state"));
     std::fs::write(scene.path("out/checkpoint.safetensors"), "garbage").unwrap();
     assert!(matches!(refusal(&resumed), TrainingError::Checkpoint { .. }));
-}
-
-#[test]
-fn evaluation_prints_its_contract_and_says_what_it_left_out() {
-    let scene = Scene::new();
-    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
-    std::fs::write(scene.path("val/notes.txt"), "not a picture").unwrap();
-    let csv = scene.path("guesses.csv");
-    let output = scene.evaluate(&["--json", "--predictions", csv.to_str().unwrap()]);
-    assert!(output.status.success());
-    let scores: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let contract = [
-        "age_mae",
-        "age_mae_21_60",
-        "gender_accuracy",
-        "gender_accuracy_13_plus",
-        "gender_ece",
-        "interval_80_coverage",
-        "interval_80_width_mean",
-        "photos",
-    ];
-    for figures in [&scores, &scores["surest_70"], &scores["groups"][0], &scores["decades"][0]] {
-        assert!(contract.iter().all(|key| figures.get(key).is_some()), "{figures}");
-    }
-    assert_eq!((&scores["photos"], &scores["surest_70"]["photos"]), (&json!(32), &json!(22)));
-    assert_eq!((&scores["steadiness"]["faces"], &scores["steadiness"]["views"]), (&json!(32), &json!(16)));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("1 entries whose names are not UTKFace's"));
-    let mut rows = csv::Reader::from_path(&csv).unwrap();
-    assert_eq!(rows.headers().unwrap(), vec!["file", "age", "age_low", "age_high", "female_probability"]);
-    let mut error_sum = 0.0;
-    for row in rows.deserialize::<(String, f64, f64, f64, f64)>() {
-        let (file, age, low, high, female) = row.unwrap();
-        assert!(low < high && (0.0..=1.0).contains(&female), "{file}: {low} to {high}, {female}");
-        error_sum += (age - file.split('_').next().unwrap().parse::<f64>().unwrap()).abs();
-    }
-    assert!((error_sum / 32.0 - scores["age_mae"].as_f64().unwrap()).abs() < 1e-3);
-    // A picture that cannot be read is left out, told, and shows in the exit status.
-    std::fs::write(scene.path("val/30_1_0_9.jpg"), "this is text").unwrap();
-    let output = scene.evaluate(&[]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("30_1_0_9.jpg"));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("gender accuracy"));
-}
-
-#[test]
-fn a_report_is_a_page_with_every_figure_and_its_pictures() {
-    let scene = Scene::new();
-    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
-    let report = scene.path("report");
-    let output = scene.evaluate(&["--report", report.to_str().unwrap()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let page = std::fs::read_to_string(report.join("index.html")).unwrap();
-    for part in ["age error (MAE)", "0 to 9", "Asian, male", "hardest faces", "evaluate --aligned", "of 32"] {
-        assert!(page.contains(part), "{part:?} is missing");
-    }
-    let pictures: Vec<&str> = page.split("<img src=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(pictures.len(), 3);
-    for picture in pictures {
-        assert!(image::open(report.join(picture)).unwrap().width() >= 1000, "{picture}");
-    }
-}
-
-#[test]
-fn weights_are_calibrated_on_the_faces_one_has() {
-    let scene = Scene::new();
-    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
-    scene.draw("mine", 200);
-    let (weights, calibrated) = (scene.path("out/estimator.safetensors"), scene.path("calibrated.safetensors"));
-    let mut command = Command::new(PROGRAM);
-    command.arg("calibrate").arg("--data").arg(scene.path("mine"));
-    let output = command.arg("--weights").arg(&weights).arg("--out").arg(&calibrated).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("judged on the other"));
-    assert!(self::weights(&weights) == self::weights(&calibrated), "the network itself stays as it is");
-    let calibration = |path: &Path| estimator(path).calibration().clone();
-    assert!(calibration(&weights) != calibration(&calibrated));
-
-    let taken_over = scene.path("taken-over.safetensors");
-    let mut command = Command::new(PROGRAM);
-    command.arg("calibrate").arg("--like").arg(&calibrated);
-    assert!(command.arg("--weights").arg(&weights).arg("--out").arg(&taken_over).status().unwrap().success());
-    assert_eq!(calibration(&taken_over), calibration(&calibrated));
-    assert!(self::weights(&taken_over) == self::weights(&weights));
-
-    let small = scene.path("small.safetensors");
-    let mut command = Command::new(PROGRAM);
-    command.args(["calibrate", "--eight-bits", "--like"]).arg(&calibrated);
-    assert!(command.arg("--weights").arg(&weights).arg("--out").arg(&small).status().unwrap().success());
-    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
-    assert!(size(&small) < size(&calibrated), "{} for {} bytes", size(&small), size(&calibrated));
-    let crop: Vec<u8> = (0..128 * 128).map(|at| (at * 37 % 251) as u8).collect();
-    let [one, other] = [&small, &calibrated].map(|path| estimator(path).estimate(&[&crop]).unwrap().remove(0));
-    assert!((one.age() - other.age()).abs() < 1.0, "{} or {} years", one.age(), other.age());
-}
-
-#[test]
-fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_them() {
-    let scene = Scene::new();
-    let base = || TrainingOptions { stop_after: Some(1), ..scene.options("alone") };
-    let folders = vec![scene.path("train"), scene.path("val")];
-    let both = TrainingOptions { train: folders, out: scene.path("both"), ..base() };
-    for (options, calibrated) in [(base(), true), (both, false)] {
-        train(&options).unwrap();
-        let weights = options.out.join("estimator.safetensors");
-        assert_eq!(*estimator(&weights).calibration() != Calibration::default(), calibrated);
-        let mut command = Command::new(PROGRAM);
-        command.args(["evaluate", "--aligned", "--json", "--weights"]).arg(&weights);
-        let output = command.arg("--data").arg(scene.path("val")).output().unwrap();
-        let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(figures["met_validation"], !calibrated);
-        let told = String::from_utf8_lossy(&output.stderr).contains("learnt from their validation faces");
-        assert_eq!(told, !calibrated, "whoever reads the figures is told what they are worth");
-    }
-    assert!(scene.weights("alone") != scene.weights("both"), "the faces of every folder are learnt from");
-
-    // Whoever goes on from there is no better a judge.
-    let start_from = vec![scene.path("alone/estimator.safetensors"), scene.path("both/estimator.safetensors")];
-    let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
-    train(&later).unwrap();
-    assert!(estimator(&later.out.join("estimator.safetensors")).met_validation());
 }
 
 #[test]

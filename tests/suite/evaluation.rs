@@ -1,0 +1,129 @@
+//! Evaluation and calibration as a person runs them, on weights that a short training leaves.
+
+use std::path::Path;
+use std::process::Command;
+
+use faceguesser::model::calibration::Calibration;
+use faceguesser::training::{TrainingOptions, train};
+use serde_json::json;
+
+use crate::training::{self, PROGRAM, Scene, estimator};
+
+#[test]
+fn evaluation_prints_its_contract_and_says_what_it_left_out() {
+    let scene = Scene::new();
+    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
+    std::fs::write(scene.path("val/notes.txt"), "not a picture").unwrap();
+    let csv = scene.path("guesses.csv");
+    let output = scene.evaluate(&["--json", "--predictions", csv.to_str().unwrap()]);
+    assert!(output.status.success());
+    let scores: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let contract = [
+        "age_mae",
+        "age_mae_21_60",
+        "gender_accuracy",
+        "gender_accuracy_13_plus",
+        "gender_ece",
+        "interval_80_coverage",
+        "interval_80_width_mean",
+        "photos",
+    ];
+    for figures in [&scores, &scores["surest_70"], &scores["groups"][0], &scores["decades"][0]] {
+        assert!(contract.iter().all(|key| figures.get(key).is_some()), "{figures}");
+    }
+    assert_eq!((&scores["photos"], &scores["surest_70"]["photos"]), (&json!(32), &json!(22)));
+    assert_eq!((&scores["steadiness"]["faces"], &scores["steadiness"]["views"]), (&json!(32), &json!(16)));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 entries whose names are not UTKFace's"));
+    let mut rows = csv::Reader::from_path(&csv).unwrap();
+    assert_eq!(rows.headers().unwrap(), vec!["file", "age", "age_low", "age_high", "female_probability"]);
+    let mut error_sum = 0.0;
+    for row in rows.deserialize::<(String, f64, f64, f64, f64)>() {
+        let (file, age, low, high, female) = row.unwrap();
+        assert!(low < high && (0.0..=1.0).contains(&female), "{file}: {low} to {high}, {female}");
+        error_sum += (age - file.split('_').next().unwrap().parse::<f64>().unwrap()).abs();
+    }
+    assert!((error_sum / 32.0 - scores["age_mae"].as_f64().unwrap()).abs() < 1e-3);
+    // A picture that cannot be read is left out, told, and shows in the exit status.
+    std::fs::write(scene.path("val/30_1_0_9.jpg"), "this is text").unwrap();
+    let output = scene.evaluate(&[]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("30_1_0_9.jpg"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("gender accuracy"));
+}
+
+#[test]
+fn a_report_is_a_page_with_every_figure_and_its_pictures() {
+    let scene = Scene::new();
+    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
+    let report = scene.path("report");
+    let output = scene.evaluate(&["--report", report.to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = std::fs::read_to_string(report.join("index.html")).unwrap();
+    for part in ["age error (MAE)", "0 to 9", "Asian, male", "hardest faces", "evaluate --aligned", "of 32"] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+    let pictures: Vec<&str> = page.split("<img src=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(pictures.len(), 3);
+    for picture in pictures {
+        assert!(image::open(report.join(picture)).unwrap().width() >= 1000, "{picture}");
+    }
+}
+
+#[test]
+fn weights_are_calibrated_on_the_faces_one_has() {
+    let scene = Scene::new();
+    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
+    scene.draw("mine", 200);
+    let (weights, calibrated) = (scene.path("out/estimator.safetensors"), scene.path("calibrated.safetensors"));
+    let calibrate = |options: &[&str], from: &Path, out: &Path| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("calibrate").arg("--weights").arg(&weights).arg("--out").arg(out);
+        let output = command.args(options).arg(from).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(calibrate(&["--data"], &scene.path("mine"), &calibrated).contains("judged on the other"));
+    assert!(training::weights(&weights) == training::weights(&calibrated), "the network itself stays as it is");
+    let calibration = |path: &Path| estimator(path).calibration().clone();
+    assert!(calibration(&weights) != calibration(&calibrated));
+
+    let taken_over = scene.path("taken-over.safetensors");
+    calibrate(&["--like"], &calibrated, &taken_over);
+    assert_eq!(calibration(&taken_over), calibration(&calibrated));
+    assert!(training::weights(&taken_over) == training::weights(&weights));
+
+    let small = scene.path("small.safetensors");
+    calibrate(&["--eight-bits", "--like"], &calibrated, &small);
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    assert!(size(&small) < size(&calibrated), "{} for {} bytes", size(&small), size(&calibrated));
+    let crop: Vec<u8> = (0..128 * 128).map(|at| (at * 37 % 251) as u8).collect();
+    let [one, other] = [&small, &calibrated].map(|path| estimator(path).estimate(&[&crop]).unwrap().remove(0));
+    assert!((one.age() - other.age()).abs() < 1.0, "{} or {} years", one.age(), other.age());
+}
+
+#[test]
+fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_them() {
+    let scene = Scene::new();
+    let base = || TrainingOptions { stop_after: Some(1), ..scene.options("alone") };
+    let folders = vec![scene.path("train"), scene.path("val")];
+    let both = TrainingOptions { train: folders, out: scene.path("both"), ..base() };
+    for (options, calibrated) in [(base(), true), (both, false)] {
+        train(&options).unwrap();
+        let weights = options.out.join("estimator.safetensors");
+        assert_eq!(*estimator(&weights).calibration() != Calibration::default(), calibrated);
+        let mut command = Command::new(PROGRAM);
+        command.args(["evaluate", "--aligned", "--json", "--weights"]).arg(&weights);
+        let output = command.arg("--data").arg(scene.path("val")).output().unwrap();
+        let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(figures["met_validation"], !calibrated);
+        let told = String::from_utf8_lossy(&output.stderr).contains("learnt from their validation faces");
+        assert_eq!(told, !calibrated, "whoever reads the figures is told what they are worth");
+    }
+    assert!(scene.weights("alone") != scene.weights("both"), "the faces of every folder are learnt from");
+
+    // Whoever goes on from there is no better a judge.
+    let start_from = vec![scene.path("alone/estimator.safetensors"), scene.path("both/estimator.safetensors")];
+    let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
+    train(&later).unwrap();
+    assert!(estimator(&later.out.join("estimator.safetensors")).met_validation());
+}
