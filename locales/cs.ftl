@@ -91,6 +91,8 @@ problem-overloaded = Zrovna mám plno práce s jinými fotkami. Zkus to prosím 
 problem-expired = Trvalo to moc dlouho, tak jsem to vzdal. Zkus to prosím znovu, třeba s menším obrázkem.
 problem-stopped = Zrovna se restartuji. Pošli mi to prosím za minutku znovu.
 problem-failed = S tímhle obrázkem se u mě něco pokazilo. Zkus prosím jiný.
+problem-interrupted = Byl jsem přerušen, než jsem stihl na tuto fotku odpovědět, a teď už je pozdě. Pošli ji prosím znovu.
+problem-cannot-write = Tvou fotku jsem viděl, ale v tom chatu nesmím psát. Popros správce, ať mi povolí posílat zprávy, nebo mi fotku pošli sem.
 problem-opted-out = Kdo tuhle fotku poslal, ten si nepřeje, abych se na jeho fotky díval.
 problem-too-often =
     { $seconds ->
@@ -153,6 +155,7 @@ auto-state =
     }
 auto-unseen = Discord mi tu fotky ukazuje jen tehdy, když mě někdo zmíní. Aby /auto fungovalo, musí mi ten, kdo mě provozuje, povolit „message content intent“ (discord.message_content v mém nastavení).
 private-start = V této skupině odpovídám jen tomu, kdo se ptá, v soukromém chatu. Otevři si ho se mnou, stiskni Start a pak se zeptej znovu.
+admin-cannot-write = V chatu „{ $chat }“ se mě někdo ptal na fotku, ale nesmím tam psát. Povol mi tam prosím posílat zprávy, nebo vypni automatické odpovědi. Upozorním na to nejvýš jednou denně.
 admins-only = To může změnit jen správce tohohle chatu.
 language-set = Můj jazyk je teď { $language }.
 language-unknown = Tenhle jazyk zatím neumím. Znám: { $languages }.
@@ -170,6 +173,7 @@ button-crop = Zkusit navržený výřez
 button-anyway = Přesto hádat
 button-delete = Smazat
 not-yours = To může udělat jen ten, kdo se ptal.
+reply-deleted = (smazáno)
 gone = Ta fotka už tu není, takže se na ni nemůžu podívat znovu.
 
 ## The game

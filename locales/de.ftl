@@ -83,6 +83,8 @@ problem-overloaded = Ich bin gerade mit anderen Fotos beschäftigt. Bitte versuc
 problem-expired = Das hat zu lange gedauert, deshalb habe ich aufgegeben. Bitte versuch es noch einmal, vielleicht mit einem kleineren Bild.
 problem-stopped = Ich werde gerade neu gestartet. Bitte schick es in einer Minute noch einmal.
 problem-failed = Bei diesem Bild ist bei mir etwas schiefgegangen. Bitte versuch es mit einem anderen.
+problem-interrupted = Ich wurde unterbrochen, bevor ich dieses Foto beantworten konnte, und jetzt ist es zu spät. Bitte schick es noch einmal.
+problem-cannot-write = Ich habe dein Foto gesehen, darf in jenem Chat aber nicht schreiben. Bitte jemanden von der Verwaltung, mir das Senden von Nachrichten zu erlauben, oder schick mir das Foto hier.
 problem-opted-out = Wer dieses Foto gepostet hat, möchte nicht, dass ich mir seine Fotos ansehe.
 problem-too-often =
     { $seconds ->
@@ -143,6 +145,7 @@ auto-state =
     }
 auto-unseen = Discord zeigt mir Fotos hier nur, wenn ich erwähnt werde. Für /auto muss mir, wer mich betreibt, den „message content intent“ erlauben (discord.message_content in meiner Konfiguration).
 private-start = In dieser Gruppe antworte ich nur dir, im privaten Chat. Bitte öffne einen mit mir, drück Start und frag dann noch einmal.
+admin-cannot-write = In „{ $chat }“ hat mich jemand nach einem Foto gefragt, aber ich darf dort nicht schreiben. Bitte erlaube mir, dort Nachrichten zu senden, oder schalte automatische Antworten aus. Ich sage das höchstens einmal am Tag.
 admins-only = Das kann nur ein Admin dieses Chats ändern.
 language-set = Ab jetzt spreche ich { $language }.
 language-unknown = Das spreche ich noch nicht. Ich kann: { $languages }.
@@ -160,6 +163,7 @@ button-crop = Vorgeschlagenen Ausschnitt probieren
 button-anyway = Trotzdem schätzen
 button-delete = Löschen
 not-yours = Das kann nur, wer gefragt hat.
+reply-deleted = (gelöscht)
 gone = Das Foto ist nicht mehr da, deshalb kann ich nicht noch einmal nachsehen.
 
 ## The game

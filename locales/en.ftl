@@ -80,6 +80,8 @@ problem-overloaded = I'm busy with other photos right now. Please try again shor
 problem-expired = That took too long, so I gave up on it. Please try again, perhaps with a smaller picture.
 problem-stopped = I'm just being restarted. Please send it again in a minute.
 problem-failed = Something went wrong on my side with this picture. Please try another one.
+problem-interrupted = I was interrupted before I could answer this photo, and now it is too late. Please send it again.
+problem-cannot-write = I saw your photo, but I may not write in that chat. Ask an admin there to let me send messages, or send me the photo here.
 problem-opted-out = Whoever posted that photo has asked me not to look at their photos.
 problem-too-often =
     { $seconds ->
@@ -140,6 +142,7 @@ auto-state =
     }
 auto-unseen = Discord hides photos here from me unless I'm mentioned. For /auto, whoever hosts me has to allow me the message content intent (discord.message_content in my configuration).
 private-start = In this group I answer the asker alone, in a private chat. Please open one with me and press Start, then ask again.
+admin-cannot-write = Somebody asked me about a photo in “{ $chat }”, but I may not write there. Please allow me to send messages there, or switch off automatic replies. I tell you this once a day at most.
 admins-only = Only an admin of this chat can change that.
 language-set = I speak { $language } now.
 language-unknown = I don't speak that yet. I know: { $languages }.
@@ -157,6 +160,7 @@ button-crop = Try the suggested crop
 button-anyway = Guess anyway
 button-delete = Delete
 not-yours = Only the person who asked can do that.
+reply-deleted = (deleted)
 gone = That photo is gone, so I can't look again.
 
 ## The game

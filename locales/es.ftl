@@ -83,6 +83,8 @@ problem-overloaded = Ahora mismo tengo muchas otras fotos que mirar. Vuelve a in
 problem-expired = Tardaba demasiado y lo dejé. Vuelve a intentarlo, por favor, quizá con una imagen más pequeña.
 problem-stopped = Me estoy reiniciando. Envíala otra vez dentro de un minuto, por favor.
 problem-failed = Algo me falló con esta imagen. Prueba con otra, por favor.
+problem-interrupted = Me interrumpieron antes de poder responder a esta foto y ya es demasiado tarde. Envíala otra vez, por favor.
+problem-cannot-write = He visto tu foto, pero no puedo escribir en ese chat. Pide a un administrador que me permita enviar mensajes o envíame la foto aquí.
 problem-opted-out = La persona que publicó esa foto me ha pedido que no mire sus fotos.
 problem-too-often =
     { $seconds ->
@@ -143,6 +145,7 @@ auto-state =
     }
 auto-unseen = Discord me oculta aquí las fotos si no me mencionan. Para /auto, quien me aloja tiene que permitirme el «message content intent» (discord.message_content en mi configuración).
 private-start = En este grupo respondo solo a quien pregunta, en un chat privado. Abre uno conmigo, pulsa Iniciar y vuelve a preguntar.
+admin-cannot-write = Alguien me preguntó por una foto en «{ $chat }», pero no puedo escribir allí. Permíteme enviar mensajes allí o desactiva las respuestas automáticas. Te lo digo como mucho una vez al día.
 admins-only = Eso solo lo puede cambiar un admin de este chat.
 language-set = Ahora hablo { $language }.
 language-unknown = Eso todavía no lo hablo. Sé: { $languages }.
@@ -160,6 +163,7 @@ button-crop = Probar el recorte sugerido
 button-anyway = Adivinar de todos modos
 button-delete = Borrar
 not-yours = Eso solo lo puede hacer quien preguntó.
+reply-deleted = (eliminado)
 gone = Esa foto ya no está, así que no puedo volver a mirarla.
 
 ## The game

@@ -83,6 +83,8 @@ problem-overloaded = Je suis occupé avec d’autres photos. Réessaie dans un i
 problem-expired = C’était trop long, j’ai laissé tomber. Réessaie, s’il te plaît, peut-être avec une image plus petite.
 problem-stopped = Je suis en train de redémarrer. Renvoie-la dans une minute, s’il te plaît.
 problem-failed = Quelque chose a raté de mon côté avec cette image. Essaie avec une autre, s’il te plaît.
+problem-interrupted = J'ai été interrompu avant de pouvoir répondre à cette photo, et il est maintenant trop tard. Renvoie-la, s'il te plaît.
+problem-cannot-write = J'ai vu ta photo, mais je n'ai pas le droit d'écrire dans cette discussion. Demande à un admin de m'autoriser à envoyer des messages, ou envoie-moi la photo ici.
 problem-opted-out = La personne qui a publié cette photo m’a demandé de ne pas regarder ses photos.
 problem-too-often =
     { $seconds ->
@@ -143,6 +145,7 @@ auto-state =
     }
 auto-unseen = Ici, Discord me cache les photos si on ne me mentionne pas. Pour /auto, mon hébergeur doit m'autoriser le « message content intent » (discord.message_content dans ma configuration).
 private-start = Dans ce groupe, je réponds seulement à qui demande, en privé. Ouvre une discussion avec moi, appuie sur Démarrer, puis redemande.
+admin-cannot-write = Quelqu'un m'a interrogé sur une photo dans « { $chat } », mais je n'ai pas le droit d'y écrire. Autorise-moi à y envoyer des messages, ou désactive les réponses automatiques. Je le rappelle une fois par jour au plus.
 admins-only = Seul un admin de cette discussion peut changer ça.
 language-set = Maintenant, je parle { $language }.
 language-unknown = Je ne parle pas encore cette langue. Je connais : { $languages }.
@@ -160,6 +163,7 @@ button-crop = Essayer le recadrage proposé
 button-anyway = Deviner quand même
 button-delete = Supprimer
 not-yours = Seule la personne qui a demandé peut faire ça.
+reply-deleted = (supprimé)
 gone = Cette photo n’est plus là, je ne peux donc plus la regarder.
 
 ## The game

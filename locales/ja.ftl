@@ -80,6 +80,8 @@ problem-overloaded = 今はほかの写真で手いっぱいです。少しし�
 problem-expired = 時間がかかりすぎたので中断しました。もう一度お試しください。小さめの画像だとうまくいくかもしれません。
 problem-stopped = ただいま再起動中です。1分ほどしてからもう一度送ってください。
 problem-failed = この画像の処理中に、こちらで問題が起きました。別の画像をお試しください。
+problem-interrupted = この写真にお答えする前に中断されてしまい、時間が経ちすぎました。もう一度送ってください。
+problem-cannot-write = 写真は見ましたが、あのチャットには書き込めません。管理者にメッセージの送信を許可してもらうか、ここに写真を送ってください。
 problem-opted-out = この写真を投稿した方から、写真を見ないでほしいと頼まれています。
 problem-too-often =
     { $seconds ->
@@ -139,6 +141,7 @@ auto-state =
     }
 auto-unseen = Discordでは、メンションされないかぎりここの写真が見えません。/auto を使うには、私を動かしている人が「message content intent」を許可する必要があります（設定の discord.message_content）。
 private-start = このグループでは、質問した人だけに個別チャットで答えます。私とのチャットを開いて「開始」を押してから、もう一度お試しください。
+admin-cannot-write = 「{ $chat }」で写真について聞かれましたが、そこには書き込めません。メッセージの送信を許可するか、自動返信をオフにしてください。このお知らせは1日1回までです。
 admins-only = これを変えられるのは、このチャットの管理者だけです。
 language-set = これからは{ $language }で話します。
 language-unknown = その言語はまだ話せません。話せるのは：{ $languages }。
@@ -156,6 +159,7 @@ button-crop = おすすめの切り抜きで試す
 button-anyway = それでも予想する
 button-delete = 削除
 not-yours = これができるのは、頼んだ本人だけです。
+reply-deleted = （削除しました）
 gone = その写真はもうないので、もう一度見ることができません。
 
 ## The game

@@ -83,6 +83,8 @@ problem-overloaded = Estou ocupado com outras fotos agora. Tente de novo daqui a
 problem-expired = Demorou demais, então desisti. Tente de novo, por favor, talvez com uma imagem menor.
 problem-stopped = Estou reiniciando. Envie de novo daqui a um minuto, por favor.
 problem-failed = Algo deu errado do meu lado com esta imagem. Tente outra, por favor.
+problem-interrupted = Fui interrompido antes de poder responder a esta foto e agora é tarde demais. Envie de novo, por favor.
+problem-cannot-write = Vi a sua foto, mas não posso escrever naquele chat. Peça a um administrador que me deixe enviar mensagens ou envie a foto aqui.
 problem-opted-out = A pessoa que postou essa foto me pediu para não olhar as fotos dela.
 problem-too-often =
     { $seconds ->
@@ -143,6 +145,7 @@ auto-state =
     }
 auto-unseen = O Discord esconde de mim as fotos daqui, a não ser que me mencionem. Para /auto, quem me hospeda precisa me permitir o “message content intent” (discord.message_content na minha configuração).
 private-start = Neste grupo respondo só a quem pergunta, em conversa privada. Abra uma comigo, toque em Iniciar e pergunte de novo.
+admin-cannot-write = Alguém me perguntou sobre uma foto em “{ $chat }”, mas não posso escrever lá. Permita que eu envie mensagens lá ou desative as respostas automáticas. Aviso no máximo uma vez por dia.
 admins-only = Só um admin deste chat pode mudar isso.
 language-set = Agora eu falo { $language }.
 language-unknown = Esse idioma eu ainda não falo. Eu sei: { $languages }.
@@ -160,6 +163,7 @@ button-crop = Testar o recorte sugerido
 button-anyway = Adivinhar mesmo assim
 button-delete = Apagar
 not-yours = Só quem pediu pode fazer isso.
+reply-deleted = (apagado)
 gone = Essa foto não está mais aqui, então não posso olhar de novo.
 
 ## The game

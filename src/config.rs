@@ -87,6 +87,9 @@ pub struct Telegram {
     /// Where files are fetched from; `None` means `api_base`.
     #[serde(deserialize_with = "empty_is_none")]
     pub file_base: Option<Url>,
+    /// The folder in which a self-hosted Bot API server leaves files; `None` fetches them over HTTP.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub local_files: Option<PathBuf>,
     /// Where Telegram posts updates; `None` means that they are polled.
     #[serde(deserialize_with = "empty_is_none")]
     pub webhook_url: Option<Url>,

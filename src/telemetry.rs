@@ -3,10 +3,33 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::{Log, LogFormat};
+
+/// What is logged of the libraries at most, whatever `log.level` says: below these levels they print
+/// what they send and receive, with tokens, names and people's messages in it. serenity prints whole
+/// gateway frames, even as warnings, where it cannot parse them.
+const LIBRARIES: [(&str, LevelFilter); 13] = [
+    ("serenity", LevelFilter::WARN),
+    ("serenity::client::dispatch", LevelFilter::OFF),
+    ("serenity::gateway::ws", LevelFilter::OFF),
+    ("serenity::http", LevelFilter::OFF),
+    ("teloxide", LevelFilter::OFF),
+    ("teloxide_core", LevelFilter::OFF),
+    ("hyper", LevelFilter::WARN),
+    ("hyper_util", LevelFilter::WARN),
+    ("h2", LevelFilter::WARN),
+    ("reqwest", LevelFilter::WARN),
+    ("rustls", LevelFilter::WARN),
+    ("tungstenite", LevelFilter::WARN),
+    ("tokio_tungstenite", LevelFilter::WARN),
+];
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -18,16 +41,15 @@ pub struct FilterError(String);
 /// # Errors
 /// [`FilterError`] when the level cannot be read.
 pub fn start(log: &Log) -> Result<(), FilterError> {
-    // The clients' own lines at info say little to who runs the bot, and at debug they print
-    // addresses that hold tokens.
-    let quiet = "serenity=warn,teloxide=warn,hyper=warn,reqwest=warn,tungstenite=warn";
-    let filter = EnvFilter::try_new(format!("{quiet},{}", log.level)).map_err(|_| FilterError(log.level.clone()))?;
+    let wanted = EnvFilter::try_new(&log.level).map_err(|_| FilterError(log.level.clone()))?;
+    let bounded = Targets::new().with_default(LevelFilter::TRACE).with_targets(LIBRARIES);
     let in_colour = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(in_colour);
-    // A second start happens in tests alone, where the first one's lines go on.
-    let _ = match log.format {
-        LogFormat::Text => lines.finish().try_init(),
-        LogFormat::Json => lines.json().finish().try_init(),
+    let lines = fmt::layer().with_writer(BoxMakeWriter::new(std::io::stderr)).with_ansi(in_colour);
+    let lines = match log.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().boxed(),
     };
+    // A second start happens in tests alone, where the first one's lines go on.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(bounded).with_filter(wanted)).try_init();
     Ok(())
 }

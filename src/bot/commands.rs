@@ -181,31 +181,19 @@ impl Bot {
     async fn change_chat(
         &self,
         asker: &Asker,
-        change: impl FnOnce(&mut ChatSettings) + Send + 'static,
+        mut change: impl FnMut(&mut ChatSettings) + Send + 'static,
     ) -> Result<ChatSettings, Problem> {
         let chat = asker.chat;
-        let change = move |store: &dyn super::settings::Store| {
-            let mut settings = store.chat(chat)?;
-            change(&mut settings);
-            store.set_chat(chat, settings)?;
-            Ok(settings)
-        };
-        self.kept(change).await
+        self.kept(move |store| store.change_chat(chat, &mut change)).await
     }
 
     async fn change_person(
         &self,
         asker: &Asker,
-        change: impl FnOnce(&mut PersonSettings) + Send + 'static,
+        mut change: impl FnMut(&mut PersonSettings) + Send + 'static,
     ) -> Result<PersonSettings, Problem> {
         let person = asker.person;
-        let change = move |store: &dyn super::settings::Store| {
-            let mut settings = store.person(person)?;
-            change(&mut settings);
-            store.set_person(person, settings)?;
-            Ok(settings)
-        };
-        self.kept(change).await
+        self.kept(move |store| store.change_person(person, &mut change)).await
     }
 }
 

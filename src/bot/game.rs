@@ -76,11 +76,12 @@ impl Bot {
         if game.host != asker.person && !standing.admin {
             return note(language.say("not-yours"));
         }
-        let winners = winners(&game);
-        let players: Vec<Player> = winners.iter().map(|(player, _)| player.clone()).collect();
+        let players = |game: &Game| winners(game).into_iter().map(|(player, _)| player).collect();
         match self.kept(move |store| store.end_game(number, &players)).await {
-            Ok(true) => Pressed { edit: Some(outcome(&game, &winners, language).into()), ..Pressed::default() },
-            Ok(false) => note(language.say("game-over")),
+            Ok(Some(game)) => {
+                Pressed { edit: Some(outcome(&game, &winners(&game), language).into()), ..Pressed::default() }
+            }
+            Ok(None) => note(language.say("game-over")),
             Err(problem) => note(problem.told(language)),
         }
     }

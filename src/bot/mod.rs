@@ -12,6 +12,7 @@ pub mod card;
 pub mod commands;
 pub mod fair_use;
 pub mod game;
+pub mod jobs;
 pub mod languages;
 pub mod people;
 pub mod problems;
@@ -21,16 +22,18 @@ pub mod sqlite;
 pub mod steps;
 pub mod words;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 use url::Url;
 
 use crate::face::{CropFrame, FaceCrop};
 use crate::inference::{Analysis, FaceAnalysis, Framing, InferenceError, Pool};
-use crate::photo::{DecodeLimits, Downloader, Hosts, decode};
+use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts, cause, decode};
 use actions::{Action, Button, Square, WHOLE};
 use fair_use::{FairUse, Rate, Refusal};
 use languages::Language;
@@ -46,10 +49,23 @@ pub use words::Manners;
 pub enum PhotoSource {
     /// Its bytes are here.
     Bytes(Bytes),
-    /// It lies on one of the platform's own file hosts.
-    Link { url: Url, hosts: Hosts },
+    /// It lies on one of the platform's own file hosts. `renew` asks the platform for a fresh link when
+    /// this one has expired.
+    Link { url: Url, hosts: Hosts, renew: Option<Renew> },
+    /// The platform's server shares a folder with this program, and the photo lies below it.
+    File { path: PathBuf, folder: PathBuf },
     /// It is not to be had at all, and why.
     Refused(Problem),
+}
+
+/// Asks a platform for a fresh link to a photo; `None` when there is none.
+#[derive(Clone)]
+pub struct Renew(pub Arc<dyn Fn() -> BoxFuture<'static, Option<Url>> + Send + Sync>);
+
+impl std::fmt::Debug for Renew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Renew")
+    }
 }
 
 /// What to say to a message with one photo or several.
@@ -361,7 +377,14 @@ impl Bot {
     async fn fetch(&self, source: PhotoSource) -> Result<Bytes, Problem> {
         match source {
             PhotoSource::Bytes(bytes) => Ok(bytes),
-            PhotoSource::Link { url, hosts } => Ok(self.downloader.fetch(url, &hosts).await?),
+            PhotoSource::Link { url, hosts, renew } => match (self.downloader.fetch(url, &hosts).await, renew) {
+                (Err(gone @ DownloadError::Gone { .. }), Some(Renew(renew))) => match renew().await {
+                    Some(fresh) => Ok(self.downloader.fetch(fresh, &hosts).await?),
+                    None => Err(gone.into()),
+                },
+                (fetched, _) => Ok(fetched?),
+            },
+            PhotoSource::File { path, folder } => Ok(self.downloader.read(&path, &folder).await?),
             PhotoSource::Refused(problem) => Err(problem),
         }
     }
@@ -393,8 +416,8 @@ impl Bot {
     ) -> Result<T, Problem> {
         let store = self.store.clone();
         let kept = tokio::task::spawn_blocking(move || ask(&*store)).await;
-        let failed = |error: &dyn std::fmt::Display| {
-            error!(%error, "the settings store failed");
+        let failed = |error: &dyn std::error::Error| {
+            error!(error = cause(error), "the store failed");
             Problem::Store
         };
         kept.map_err(|error| failed(&error))?.map_err(|error| failed(&error))

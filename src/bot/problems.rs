@@ -30,6 +30,12 @@ pub enum Problem {
     /// The photo that a button belongs to is gone.
     #[error("the photo that a button belongs to is gone")]
     Gone,
+    /// The program was stopped before it could answer, and started again too late.
+    #[error("the program was interrupted before it could answer")]
+    Interrupted,
+    /// The bot may not write where the photo was posted.
+    #[error("the bot may not write in the chat")]
+    CannotWrite,
     /// The settings could not be read or written.
     #[error("the settings store failed")]
     Store,
@@ -41,7 +47,9 @@ impl Problem {
         matches!(
             self,
             Self::Store
-                | Self::Download(DownloadError::Failed { .. } | DownloadError::TimedOut { .. })
+                | Self::Download(
+                    DownloadError::Failed { .. } | DownloadError::TimedOut { .. } | DownloadError::ForeignPath
+                )
                 | Self::Inference(InferenceError::Failed(_) | InferenceError::Expired(_) | InferenceError::Overloaded)
         )
     }
@@ -59,6 +67,8 @@ impl Problem {
                 language.say_with("problem-too-often", &[("seconds", seconds.into())])
             }
             Self::Gone => language.say("gone"),
+            Self::Interrupted => language.say("problem-interrupted"),
+            Self::CannotWrite => language.say("problem-cannot-write"),
             Self::Download(error) => download(error, language),
             Self::Inference(error) => inference(error, language),
             Self::Store => language.say("problem-failed"),
@@ -70,7 +80,7 @@ fn download(error: &DownloadError, language: Language) -> String {
     match error {
         DownloadError::TooLarge { limit } => too_large(*limit, language),
         DownloadError::Gone { .. } => language.say("problem-gone"),
-        DownloadError::ForeignHost => language.say("problem-foreign-host"),
+        DownloadError::ForeignHost | DownloadError::ForeignPath => language.say("problem-foreign-host"),
         DownloadError::TimedOut { .. } | DownloadError::Failed { .. } => language.say("problem-download"),
     }
 }
@@ -123,6 +133,8 @@ mod tests {
             Problem::NoPhoto,
             Problem::PlatformLimit { limit: 20 << 20 },
             Problem::TooOften { wait: Duration::from_millis(1500) },
+            Problem::Interrupted,
+            Problem::CannotWrite,
             Problem::Download(DownloadError::TooLarge { limit: 1 << 20 }),
             Problem::Download(DownloadError::Gone { status: 404 }),
             Problem::Download(DownloadError::ForeignHost),

@@ -1,5 +1,6 @@
 //! What chats and people have chosen, and what that comes to together.
 
+use super::jobs::Jobs;
 use super::languages::Language;
 use super::people::{ChatId, PersonId};
 
@@ -100,23 +101,31 @@ pub enum Guessed {
 
 /// Why nothing could be kept or looked up.
 #[derive(Debug, thiserror::Error)]
-#[error("the settings cannot be {doing}: {source}")]
+#[error("the store cannot be {doing}: {source}")]
 pub struct StoreError {
     pub doing: &'static str,
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Where settings, games and scores are kept. Calls may block for a moment.
+/// Where settings, games, scores and [jobs](Jobs) are kept. Calls may block for a moment.
 ///
 /// Each fails with [`StoreError`] when what lies behind it does.
-pub trait Store: Send + Sync {
+pub trait Store: Jobs + Send + Sync {
     fn chat(&self, chat: ChatId) -> Result<ChatSettings, StoreError>;
-    fn set_chat(&self, chat: ChatId, settings: ChatSettings) -> Result<(), StoreError>;
+    /// Changes a chat's settings in one transaction, and returns what they are now.
+    fn change_chat(&self, chat: ChatId, change: &mut dyn FnMut(&mut ChatSettings)) -> Result<ChatSettings, StoreError>;
     fn person(&self, person: PersonId) -> Result<PersonSettings, StoreError>;
-    fn set_person(&self, person: PersonId, settings: PersonSettings) -> Result<(), StoreError>;
-    /// Deletes all that is kept of a person, scores and guesses included.
+    /// Changes a person's settings in one transaction, and returns what they are now.
+    fn change_person(
+        &self,
+        person: PersonId,
+        change: &mut dyn FnMut(&mut PersonSettings),
+    ) -> Result<PersonSettings, StoreError>;
+    /// Deletes all that is kept of a person, scores, guesses and jobs included, and leaves no trace of
+    /// it on disk.
     fn forget_person(&self, person: PersonId) -> Result<(), StoreError>;
-    /// Deletes all that is kept of a chat, its games and scores included.
+    /// Deletes all that is kept of a chat, its games, scores and jobs included, and leaves no trace of
+    /// it on disk.
     fn forget_chat(&self, chat: ChatId) -> Result<(), StoreError>;
     /// A chat has another number now.
     fn move_chat(&self, from: ChatId, to: ChatId) -> Result<(), StoreError>;
@@ -125,9 +134,9 @@ pub trait Store: Send + Sync {
     /// A game that is not over, with its guesses.
     fn game(&self, number: i64) -> Result<Option<Game>, StoreError>;
     fn guess(&self, number: i64, player: &Player, age: u8) -> Result<Guessed, StoreError>;
-    /// Ends a game: gives `winners` a point each and deletes it with its guesses. `false` when
-    /// somebody else had ended it already.
-    fn end_game(&self, number: i64, winners: &[Player]) -> Result<bool, StoreError>;
+    /// Ends a game in one transaction: gives the `winners` of all its guesses a point each and deletes
+    /// it. Returns it as it ended; `None` when somebody else had ended it already.
+    fn end_game(&self, number: i64, winners: &dyn Fn(&Game) -> Vec<Player>) -> Result<Option<Game>, StoreError>;
     /// The best players of a chat, best first: name and points.
     fn scores(&self, chat: ChatId) -> Result<Vec<(String, u32)>, StoreError>;
 }

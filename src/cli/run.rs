@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::output::note;
 use super::wire;
@@ -15,7 +17,12 @@ use crate::bot::Bot;
 use crate::config::Config;
 use crate::platform::{discord, telegram, web};
 
-/// Serves until SIGTERM or Ctrl-C, then answers what is under way.
+/// The longest the workers may take to end, when every platform has stopped.
+const WORKERS_END: Duration = Duration::from_secs(10);
+/// What shells say of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+/// Serves until SIGTERM or Ctrl-C, then answers what is under way; a second signal ends at once.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config))
@@ -31,8 +38,13 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
             signal = &mut stopping, if !shutdown.is_cancelled() => {
-                info!(signal, "stopping: replies under way are finished");
+                info!(signal, "stopping: replies under way are finished; a second signal stops at once");
                 shutdown.cancel();
+                tokio::spawn(async {
+                    let signal = stop_signal().await;
+                    info!(signal, "stopped at once: what is unanswered is answered after the next start");
+                    std::process::exit(INTERRUPTED);
+                });
             }
             ended = platforms.join_next() => match ended {
                 None => break,
@@ -49,7 +61,14 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
             },
         }
     }
-    tokio::task::spawn_blocking(move || pool.stop()).await?;
+    match timeout(WORKERS_END, tokio::task::spawn_blocking(move || pool.stop())).await {
+        Ok(ended) => ended?,
+        // The runtime would wait for the thread that waits for them.
+        Err(_) => {
+            warn!("a worker did not end in time");
+            std::process::exit(1);
+        }
+    }
     info!("stopped");
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

@@ -10,7 +10,7 @@ mod jpeg;
 mod sniff;
 
 pub use decode::{DecodeLimits, decode, decode_colour, decode_reduced};
-pub use download::{DownloadError, DownloadLimits, Downloader, Hosts};
+pub use download::{DownloadError, DownloadLimits, Downloader, Hosts, cause};
 
 use image::GrayImage;
 

@@ -1,9 +1,10 @@
-//! The doors of the house: each turns a platform's messages into a [`PhotoSource`] and a
-//! [`Reply`] back, and does nothing else.
+//! Platform adapters: each turns a platform's messages into a [`PhotoSource`] and a [`Reply`] back,
+//! and does nothing else. [`refusal`] is what all of them make of a refused request.
 //!
 //! [`PhotoSource`]: crate::bot::PhotoSource
 //! [`Reply`]: crate::bot::Reply
 
 pub mod discord;
+mod refusal;
 pub mod telegram;
 pub mod web;

@@ -56,7 +56,7 @@ impl Photos {
 
     /// To be fetched from nowhere but Discord's own hosts.
     pub(super) fn sources(&self, hosts: &Hosts) -> Vec<PhotoSource> {
-        self.urls.iter().map(|url| PhotoSource::Link { url: url.clone(), hosts: hosts.clone() }).collect()
+        self.urls.iter().map(|url| PhotoSource::Link { url: url.clone(), hosts: hosts.clone(), renew: None }).collect()
     }
 }
 

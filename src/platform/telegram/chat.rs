@@ -263,7 +263,7 @@ impl Chat {
                 return Err(Problem::Download(DownloadError::Failed { reason: "getFile failed".into() }));
             }
         };
-        Ok(PhotoSource::Link { url: self.file_url(&path), hosts: Hosts::of([&self.file_base]) })
+        Ok(PhotoSource::Link { url: self.file_url(&path), hosts: Hosts::of([&self.file_base]), renew: None })
     }
 
     /// `<base>/file/bot<token>/<path>`, as the Bot API has it.

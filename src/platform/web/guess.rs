@@ -213,7 +213,7 @@ fn respond(status: StatusCode, answer: Answer) -> Response {
 
 fn status(problem: &Problem) -> StatusCode {
     match problem {
-        Problem::NoPhoto | Problem::OptedOut | Problem::Gone => StatusCode::BAD_REQUEST,
+        Problem::NoPhoto | Problem::OptedOut | Problem::Gone | Problem::CannotWrite => StatusCode::BAD_REQUEST,
         Problem::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
         Problem::Store => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::PlatformLimit { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -224,7 +224,8 @@ fn status(problem: &Problem) -> StatusCode {
             PhotoError::Empty | PhotoError::Truncated | PhotoError::Damaged { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         },
         Problem::Inference(InferenceError::Unreadable(_)) => StatusCode::UNPROCESSABLE_ENTITY,
-        Problem::Inference(InferenceError::Overloaded | InferenceError::Stopped | InferenceError::Expired(_)) => {
+        Problem::Interrupted
+        | Problem::Inference(InferenceError::Overloaded | InferenceError::Stopped | InferenceError::Expired(_)) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Problem::Inference(InferenceError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,0 +1,72 @@
+//! Jobs in the SQLite file.
+
+use rusqlite::{Row, params};
+
+use super::Sqlite;
+use crate::bot::jobs::{Job, Jobs, UpdateId, unix_now};
+use crate::bot::people::{ChatId, PersonId, Platform};
+use crate::bot::settings::StoreError;
+
+/// How long an update's number is kept: Telegram delivers none that is older than a day.
+const UPDATES_KEPT: i64 = 25 * 3600;
+/// Old numbers are deleted whenever an update's number is a multiple of this.
+const SWEEP_EVERY: i64 = 256;
+const A_DAY: i64 = 24 * 3600;
+
+impl Jobs for Sqlite {
+    fn receive(&self, update: Option<UpdateId>, job: Option<&Job>) -> Result<bool, StoreError> {
+        self.write(|db| {
+            if let Some(UpdateId { bot, update }) = update {
+                let insert = "INSERT OR IGNORE INTO received_update VALUES (?1, ?2, ?3)";
+                if db.execute(insert, params![bot, update, unix_now()])? == 0 {
+                    return Ok(false);
+                }
+                if update % SWEEP_EVERY == 0 {
+                    db.execute("DELETE FROM received_update WHERE received < ?1", [unix_now() - UPDATES_KEPT])?;
+                }
+            }
+            let Some(Job { chat, message, person, received, tries, reference }) = job else { return Ok(true) };
+            let values = params![chat.platform.name(), chat.id, message, person.id, received, tries, reference];
+            Ok(db.execute("INSERT OR IGNORE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values)? > 0)
+        })
+    }
+
+    fn finish(&self, chat: ChatId, message: i64) -> Result<(), StoreError> {
+        let key = params![chat.platform.name(), chat.id, message];
+        self.write(|db| db.execute("DELETE FROM job WHERE platform = ?1 AND chat = ?2 AND message = ?3", key).map(drop))
+    }
+
+    fn resume(&self, platform: Platform) -> Result<Vec<Job>, StoreError> {
+        self.write(|db| {
+            db.execute("UPDATE job SET tries = tries + 1 WHERE platform = ?1", [platform.name()])?;
+            let mut jobs = db.prepare(
+                "SELECT chat, message, person, received, tries, reference FROM job WHERE platform = ?1
+                    ORDER BY received, message",
+            )?;
+            let job = |row: &Row<'_>| {
+                Ok(Job {
+                    chat: ChatId { platform, id: row.get(0)? },
+                    message: row.get(1)?,
+                    person: PersonId { platform, id: row.get(2)? },
+                    received: row.get(3)?,
+                    tries: row.get(4)?,
+                    reference: row.get(5)?,
+                })
+            };
+            jobs.query_map([platform.name()], job)?.collect()
+        })
+    }
+
+    fn claim_admin_notice(&self, chat: ChatId) -> Result<bool, StoreError> {
+        let now = unix_now();
+        let values = params![chat.platform.name(), chat.id, now, now - A_DAY];
+        self.write(|db| {
+            let claimed = db.execute(
+                "INSERT INTO admin_notice VALUES (?1, ?2, ?3)
+                    ON CONFLICT DO UPDATE SET told = excluded.told WHERE told <= ?4",
+                values,
+            )?;
+            Ok(claimed > 0)
+        })
+    }
+}
