@@ -34,6 +34,14 @@ pub struct Job {
     pub reference: String,
 }
 
+impl std::fmt::Debug for Job {
+    /// Without its reference, which can hold a token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { chat, person, received, tries, .. } = self;
+        write!(f, "Job {{ {chat:?}, {person:?}, received: {received}, tries: {tries} }}")
+    }
+}
+
 impl Job {
     /// A job that has just arrived.
     pub fn new(chat: ChatId, message: i64, person: PersonId, reference: String) -> Self {

@@ -18,6 +18,8 @@ use url::Url;
 /// Pauses between attempts: the first, doubled each time up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// A connection on which nothing comes for this long is given up, and another one tried.
+const STALL: Duration = Duration::from_secs(5);
 
 /// What one download may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,6 +137,8 @@ impl Downloader {
     pub fn new(limits: DownloadLimits) -> Result<Self, DownloadError> {
         let client = Client::builder()
             .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(STALL)
+            .read_timeout(STALL)
             .user_agent(concat!("faceguesser/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| DownloadError::Failed { reason: error.to_string() })?;

@@ -11,6 +11,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use faceguesser::photo::{DownloadError, DownloadLimits, Downloader, Hosts};
 use futures_util::stream;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use url::Url;
@@ -88,4 +89,76 @@ async fn a_download_waits_until_there_is_memory_for_it() {
     assert!(!second.is_finished());
     drop(held);
     assert_eq!(second.await.unwrap().unwrap().len(), 600);
+}
+
+/// A host that answers its first request like this, in raw bytes, and later ones with the file.
+async fn host_failing_once(first: &'static [u8]) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/file", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        let whole = [&b"HTTP/1.1 200 OK\r\ncontent-length: 600\r\nconnection: close\r\n\r\n"[..], &[7; 600]].concat();
+        let mut answers = std::iter::once(first.to_vec()).chain(std::iter::repeat(whole));
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut head = [0; 4096];
+            socket.read(&mut head).await.unwrap();
+            socket.write_all(&answers.next().unwrap()).await.unwrap();
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_photo_is_not_lost_to_one_hiccup_of_its_host() {
+    let hiccups: [(&str, &'static [u8]); 7] = [
+        ("502", b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        ("500", b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops"),
+        (
+            "429",
+            b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 0.3\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        ),
+        ("408", b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
+        ("nothing at all", b""),
+        ("a cut file", b"HTTP/1.1 200 OK\r\ncontent-length: 600\r\nconnection: close\r\n\r\n7777"),
+        ("a cut chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n258\r\n7777"),
+    ];
+    for (what, first) in hiccups {
+        let url = host_failing_once(first).await;
+        let hosts = Hosts::of([&url]);
+        let fetched = downloader(Duration::from_secs(10)).fetch(url, &hosts).await;
+        assert_eq!(fetched.map(|bytes| bytes.len()), Ok(600), "after {what}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_stays_down_is_given_up_in_time_and_the_cause_is_named_to_its_root() {
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let down: Url = format!("http://127.0.0.1:{port}/bot12345:secret/file").parse().unwrap();
+    let begun = tokio::time::Instant::now();
+    let failed = downloader(Duration::from_millis(700)).fetch(down.clone(), &Hosts::of([&down])).await;
+    let Err(DownloadError::Failed { reason }) = failed else { panic!("{failed:?}") };
+    assert!(reason.contains("onnection refused"), "{reason}");
+    assert!(!reason.contains("secret") && !reason.contains(&port.to_string()), "{reason}");
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn a_file_beside_a_local_server_is_read_from_its_folder_and_from_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = folder.path().join("server");
+    std::fs::create_dir_all(shared.join("photos")).unwrap();
+    std::fs::write(shared.join("photos/small"), [7; 600]).unwrap();
+    std::fs::write(shared.join("photos/large"), [7; 1001]).unwrap();
+    std::fs::write(folder.path().join("private"), [7; 6]).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("private"), shared.join("link")).unwrap();
+    let downloader = downloader(Duration::from_secs(30));
+    let read = |path: &str| {
+        let (downloader, path, shared) = (downloader.clone(), shared.join(path), shared.clone());
+        async move { downloader.read(&path, &shared).await.map(|bytes| bytes.len()) }
+    };
+    assert_eq!(read("photos/small").await, Ok(600));
+    assert_eq!(read("photos/large").await, Err(DownloadError::TooLarge { limit: LIMIT }));
+    assert_eq!(read("photos/none").await, Err(DownloadError::Gone { status: 404 }));
+    for outside in ["../private", "link", "/etc/hostname", "photos", "."] {
+        assert_eq!(read(outside).await, Err(DownloadError::ForeignPath), "{outside}");
+    }
 }

@@ -14,6 +14,7 @@ mod evaluation;
 mod face;
 mod performance;
 mod recorded;
+mod stopping;
 mod support;
 mod telegram;
 mod telegram_albums;

@@ -1,6 +1,7 @@
 //! The store's promises, on files and in memory.
 
 use super::*;
+use crate::bot::jobs::{Job, Jobs, UpdateId};
 
 const CHAT: ChatId = ChatId { platform: Platform::Telegram, id: -100 };
 const ANN: PersonId = PersonId { platform: Platform::Telegram, id: 1 };
@@ -89,4 +90,122 @@ fn old_games_of_a_chat_make_room_for_new_ones() {
         store.open_game(&game).unwrap();
     }
     assert_eq!(store.game(first).unwrap(), None);
+}
+
+#[test]
+fn changes_made_at_the_same_time_all_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite3");
+    // Two connections, as two programs would have: a mutex of one does not order them.
+    let stores = [Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap()];
+    for round in 0..50 {
+        let person = PersonId { id: round, ..ANN };
+        std::thread::scope(|scope| {
+            scope.spawn(|| stores[0].change_person(person, &mut |now| now.opted_out = true).unwrap());
+            scope.spawn(|| stores[1].change_person(person, &mut |now| now.language = Some(Language::Czech)).unwrap());
+        });
+        let now = stores[0].person(person).unwrap();
+        assert!(now.opted_out && now.language == Some(Language::Czech), "round {round}: {now:?}");
+    }
+}
+
+#[test]
+fn a_guess_that_comes_as_the_game_ends_counts_or_is_refused_and_is_never_lost() {
+    let store = Sqlite::in_memory().unwrap();
+    let everybody = |game: &Game| game.guesses.iter().map(|(player, _)| player.clone()).collect();
+    for _ in 0..50 {
+        let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
+        let number = store.open_game(&game).unwrap();
+        let (guessed, ended) = std::thread::scope(|scope| {
+            let guessed = scope.spawn(|| store.guess(number, &player(2), 30).unwrap());
+            let ended = scope.spawn(|| store.end_game(number, &everybody).unwrap().unwrap());
+            (guessed.join().unwrap(), ended.join().unwrap())
+        });
+        assert_eq!(guessed == Guessed::Over, ended.guesses.is_empty());
+    }
+}
+
+fn job(message: i64) -> Job {
+    Job::new(CHAT, message, ANN, format!("{{\"file\":\"file-{message}\"}}"))
+}
+
+#[test]
+fn a_job_outlives_the_program_until_it_is_finished() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite3");
+    let update = |update| Some(UpdateId { bot: 5, update });
+    {
+        let store = Sqlite::open(&path).unwrap();
+        assert!(store.receive(update(1), Some(&job(1))).unwrap() && store.receive(update(2), Some(&job(2))).unwrap());
+        assert!(!store.receive(update(2), Some(&job(3))).unwrap(), "an update that comes twice brings nothing");
+        assert!(!store.receive(update(4), Some(&job(2))).unwrap(), "a message has one job");
+        assert!(store.receive(Some(UpdateId { bot: 6, update: 1 }), None).unwrap(), "other bots count for themselves");
+        store.finish(CHAT, 1).unwrap();
+    }
+    let store = Sqlite::open(&path).unwrap();
+    assert!(!store.receive(update(1), Some(&job(1))).unwrap(), "answered before the restart");
+    assert_eq!(store.resume(Platform::Discord).unwrap(), []);
+    assert_eq!(store.resume(Platform::Telegram).unwrap(), [Job { tries: 2, ..job(2) }]);
+    assert!(!Job { tries: 3, ..job(2) }.is_expired() && Job { tries: 4, ..job(2) }.is_expired());
+    assert!(Job { received: job(2).received - 901, ..job(2) }.is_expired());
+    store.move_chat(CHAT, ChatId { id: -200, ..CHAT }).unwrap();
+    assert_eq!(store.resume(Platform::Telegram).unwrap()[0].chat.id, -200);
+    store.forget_person(ANN).unwrap();
+    assert_eq!(store.resume(Platform::Telegram).unwrap(), []);
+}
+
+#[test]
+fn an_admin_is_told_once_a_day() {
+    let store = Sqlite::in_memory().unwrap();
+    assert!(store.claim_admin_notice(CHAT).unwrap() && !store.claim_admin_notice(CHAT).unwrap());
+    assert!(store.claim_admin_notice(ChatId { id: -7, ..CHAT }).unwrap());
+    store.write(|db| db.execute("UPDATE admin_notice SET told = told - 86400", [])).unwrap();
+    assert!(store.claim_admin_notice(CHAT).unwrap() && !store.claim_admin_notice(CHAT).unwrap());
+}
+
+#[test]
+fn what_is_forgotten_is_in_no_file_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&dir.path().join("store.sqlite3")).unwrap();
+    let name = |id: i64| format!("Somebody called {id:05}");
+    let person = |id: i64| PersonId { id, ..ANN };
+    let player = |id: i64| Player { person: person(id), name: name(id) };
+    let on_disk = |wanted: &str| {
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap());
+        files.into_iter().any(|bytes| memchr::memmem::find(&bytes, wanted.as_bytes()).is_some())
+    };
+    let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
+    // Enough to fill many pages, so that rows move between them.
+    for id in 0..2000 {
+        let number = store.open_game(&Game { chat: ChatId { id: -id, ..CHAT }, ..game.clone() }).unwrap();
+        store.guess(number, &player(id), 30).unwrap();
+        store.guess(number, &player(id + 10_000), 30).unwrap();
+        if id % 2 == 0 {
+            store.end_game(number, &|game| game.guesses.iter().map(|(player, _)| player.clone()).collect()).unwrap();
+        }
+    }
+    assert!(on_disk(&name(42)) && on_disk(&name(10_043)));
+    for id in (0..2000).step_by(3) {
+        store.forget_person(person(id)).unwrap();
+        store.forget_person(person(id + 10_000)).unwrap();
+    }
+    let left = (0..2000).filter(|id| on_disk(&name(*id)) || on_disk(&name(id + 10_000))).collect::<Vec<_>>();
+    assert_eq!(left, (0..2000).filter(|id| id % 3 != 0).collect::<Vec<_>>());
+    for id in 0..2000 {
+        store.forget_chat(ChatId { id: -id, ..CHAT }).unwrap();
+    }
+    assert!(!on_disk("Somebody called"));
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite3");
+    Sqlite::open(&path).unwrap().change_chat(CHAT, &mut |now| now.auto = true).unwrap();
+    for entry in std::fs::read_dir(dir.path()).unwrap() {
+        let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+    }
 }
