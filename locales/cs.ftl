@@ -43,6 +43,7 @@ helped-padding = Obličej vyplňuje celý obrázek; našel jsem ho, až když js
 helped-turn-left = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doleva.
 helped-turn-right = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doprava.
 helped-turn-over = Fotka je vzhůru nohama; obličej jsem našel, až když jsem ji převrátil.
+picture-cut-short = Obrázek byl uříznutý; tohle ukazuje zbytek.
 guess-anyway = Obličej jsem nenašel, takže jen hádám podle čtverce uprostřed: { $person }. Moc tomu nevěř.
 guess-crop = S navrženým výřezem: { $text }
 crop-offered = Můžu ti fotku oříznout: stiskni tlačítko níže.

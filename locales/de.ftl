@@ -35,6 +35,7 @@ helped-padding = Das Gesicht füllt das Bild aus; gefunden habe ich es erst mit 
 helped-turn-left = Das Foto liegt auf der Seite; das Gesicht habe ich gefunden, nachdem ich es nach links gedreht habe.
 helped-turn-right = Das Foto liegt auf der Seite; das Gesicht habe ich gefunden, nachdem ich es nach rechts gedreht habe.
 helped-turn-over = Das Foto steht auf dem Kopf; das Gesicht habe ich gefunden, nachdem ich es umgedreht habe.
+picture-cut-short = Das Bild ist unvollständig; das zeigt der Rest.
 guess-anyway = Ich habe kein Gesicht gefunden, deshalb schätze ich nur das Quadrat in der Mitte: { $person }. Verlass dich nicht darauf.
 guess-crop = Mit dem vorgeschlagenen Ausschnitt: { $text }
 crop-offered = Ich kann das Foto für dich zuschneiden: Drück einfach den Knopf unten.

@@ -32,6 +32,7 @@ helped-padding = The face fills the picture; I found it after I put a border aro
 helped-turn-left = The photo lies on its side; I found the face after I turned it left.
 helped-turn-right = The photo lies on its side; I found the face after I turned it right.
 helped-turn-over = The photo stands on its head; I found the face after I turned it over.
+picture-cut-short = The picture was cut short; this is what the rest shows.
 guess-anyway = I found no face, so this is a guess at the square in the middle: { $person }. Don't trust it far.
 guess-crop = With the suggested crop: { $text }
 crop-offered = I can cut the photo for you: press the button below.

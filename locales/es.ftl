@@ -35,6 +35,7 @@ helped-padding = La cara llena la imagen; la encontré al ponerle un borde alred
 helped-turn-left = La foto está de lado; encontré la cara al girarla a la izquierda.
 helped-turn-right = La foto está de lado; encontré la cara al girarla a la derecha.
 helped-turn-over = La foto está boca abajo; encontré la cara al darle la vuelta.
+picture-cut-short = La imagen está incompleta; esto es lo que muestra el resto.
 guess-anyway = No encontré ninguna cara, así que solo juzgo el cuadrado del centro: { $person }. No te fíes mucho.
 guess-crop = Con el recorte sugerido: { $text }
 crop-offered = Puedo recortarte la foto: pulsa el botón de abajo.

@@ -35,6 +35,7 @@ helped-padding = Le visage remplit l’image ; je l’ai trouvé en ajoutant un
 helped-turn-left = La photo est couchée ; j’ai trouvé le visage en la tournant vers la gauche.
 helped-turn-right = La photo est couchée ; j’ai trouvé le visage en la tournant vers la droite.
 helped-turn-over = La photo est à l’envers ; j’ai trouvé le visage en la retournant.
+picture-cut-short = L'image est incomplète ; voici ce que montre le reste.
 guess-anyway = Je n’ai pas trouvé de visage, alors je devine d’après le carré du milieu : { $person }. Ne t’y fie pas trop.
 guess-crop = Avec le recadrage proposé : { $text }
 crop-offered = Je peux recadrer la photo pour toi : appuie sur le bouton ci-dessous.

@@ -32,6 +32,7 @@ helped-padding = 顔が画像いっぱいに写っていたので、まわりに
 helped-turn-left = 写真が横向きだったので、左に回して顔を見つけました。
 helped-turn-right = 写真が横向きだったので、右に回して顔を見つけました。
 helped-turn-over = 写真が上下逆さまだったので、ひっくり返して顔を見つけました。
+picture-cut-short = 画像が途中で切れています。残りの部分からの推測です。
 guess-anyway = 顔が見つからなかったので、中央の正方形だけを見た予想です：{ $person }。あまり当てにしないでください。
 guess-crop = おすすめの切り抜きでは：{ $text }
 crop-offered = 写真を切り抜くこともできます。下のボタンを押してください。

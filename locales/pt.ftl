@@ -35,6 +35,7 @@ helped-padding = O rosto ocupa a imagem inteira; só o encontrei depois de pôr 
 helped-turn-left = A foto está deitada; encontrei o rosto depois de girá-la para a esquerda.
 helped-turn-right = A foto está deitada; encontrei o rosto depois de girá-la para a direita.
 helped-turn-over = A foto está de cabeça para baixo; encontrei o rosto depois de virá-la.
+picture-cut-short = A imagem está incompleta; isto é o que o resto mostra.
 guess-anyway = Não encontrei nenhum rosto, então este palpite é só sobre o quadrado do meio: { $person }. Não confie muito nele.
 guess-crop = Com o recorte sugerido: { $text }
 crop-offered = Posso recortar a foto para você: toque no botão abaixo.

@@ -18,10 +18,13 @@ use crate::bot::fair_use::Rate;
 use crate::bot::settings::GenderTelling;
 use crate::inference::PoolOptions;
 use crate::model::DeviceKind;
-use crate::photo::{DecodeLimits, DownloadLimits};
+use crate::photo::{DecodeLimits, DownloadLimits, Memory};
 
 /// Where Discord's own API lives.
 pub const DISCORD_API_BASE: &str = "https://discord.com";
+
+/// Less would not do for the photos of phones.
+const LEAST_DECODE_MEMORY: u64 = 64 << 20;
 
 const DEFAULTS: &str = include_str!("../config/default.toml");
 
@@ -118,6 +121,7 @@ pub struct Limits {
     #[serde(with = "humantime_serde")]
     download_timeout: Duration,
     photo_memory: ByteSize,
+    decode_memory: ByteSize,
     pub faces: usize,
 }
 
@@ -243,6 +247,9 @@ impl Config {
         if self.limits.photo_memory < self.limits.photo_bytes {
             return unusable("limits.photo_memory", "must hold at least one photo of limits.photo_bytes");
         }
+        if self.limits.decode_memory.as_u64() < LEAST_DECODE_MEMORY {
+            return unusable("limits.decode_memory", "must be at least 64 MiB, which a photo of 12 megapixels takes");
+        }
         if self.telegram.webhook_url.as_ref().is_some_and(|url| url.scheme() != "https") {
             return unusable(
                 "telegram.webhook_url",
@@ -260,9 +267,13 @@ impl Config {
         Ok(self)
     }
 
-    /// Limits of one decode.
+    /// Limits of decoding, with a budget of memory of their own: made once and shared.
     pub fn decode_limits(&self) -> DecodeLimits {
-        DecodeLimits { max_bytes: self.limits.photo_bytes.as_u64(), max_pixels: self.limits.photo_pixels }
+        DecodeLimits {
+            max_bytes: self.limits.photo_bytes.as_u64(),
+            max_pixels: self.limits.photo_pixels,
+            memory: Memory::new(self.limits.decode_memory.as_u64()),
+        }
     }
 
     /// Limits of one download.
@@ -274,11 +285,11 @@ impl Config {
         }
     }
 
-    /// The host's choices for the bot.
-    pub fn bot_options(&self) -> BotOptions {
+    /// The host's choices for the bot, which draws within `decode_limits`.
+    pub fn bot_options(&self, decode_limits: DecodeLimits) -> BotOptions {
         let FairUse { person_burst, person_every, chat_burst, chat_every } = self.fair_use;
         BotOptions {
-            decode_limits: self.decode_limits(),
+            decode_limits,
             confident: self.guess.confident,
             gender: self.guess.gender,
             gender_sure: self.guess.gender_sure,
@@ -368,7 +379,9 @@ mod tests {
         let config = load(&[]).unwrap();
         assert!(config.discord.token.is_none() && config.telegram.token.is_none());
         assert_eq!(config.web.listen.to_string(), "127.0.0.1:8080");
-        assert_eq!(config.decode_limits(), DecodeLimits::default());
+        let (limits, default) = (config.decode_limits(), DecodeLimits::default());
+        assert_eq!((limits.max_bytes, limits.max_pixels), (default.max_bytes, default.max_pixels));
+        assert_eq!(limits.memory.total(), default.memory.total());
         assert_eq!(config.download_limits(), DownloadLimits::default());
     }
 

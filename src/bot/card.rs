@@ -8,10 +8,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage, imageops};
 
 use super::actions::{Square, WHOLE};
+use crate::face::Bounds;
 use crate::face::crop::SIDE;
-use crate::face::{Bounds, FaceCrop};
 use crate::inference::{Analysis, FaceAnalysis};
-use crate::photo::{DecodeLimits, PhotoError, decode_colour};
+use crate::photo::{ColourPhoto, DecodeLimits, Memory, PhotoError, decode_colour, frame_colour};
 
 /// Longer side of the picture that is sent back: sharp on a phone, about 150 KB.
 const MAX_SIDE: u32 = 1280;
@@ -39,15 +39,20 @@ pub enum CardError {
 /// # Errors
 /// [`CardError`] when the photo cannot be decoded in colour or the result not encoded.
 pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<Vec<u8>, CardError> {
-    let photo = decode_colour(bytes, limits)?;
+    let ColourPhoto { picture: photo, memory: _memory } = match analysis.frame {
+        0 => decode_colour(bytes, limits, MAX_SIDE)?,
+        frame => frame_colour(bytes, limits, frame)?,
+    };
     let longest = photo.width().max(photo.height()).max(1);
-    let scale = (MAX_SIDE as f32 / longest as f32).min(1.0);
-    let mut picture = if scale < 1.0 {
-        let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).max(1);
+    let shrunk = (MAX_SIDE as f32 / longest as f32).min(1.0);
+    let mut picture = if shrunk < 1.0 {
+        let side = |pixels: u32| ((pixels as f32 * shrunk).round() as u32).max(1);
         imageops::thumbnail(&photo, side(photo.width()), side(photo.height()))
     } else {
         photo
     };
+    // From the pixels that the analysis counts in: those of the photo at full size.
+    let scale = picture.width() as f32 / analysis.width.max(1) as f32;
     let font = FontRef::try_from_slice(FONT)?;
     let numbered = analysis.faces.len() > 1;
     for (index, face) in analysis.faces.iter().enumerate() {
@@ -67,7 +72,7 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
 /// # Errors
 /// As [`draw`].
 pub fn cut(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8>, CardError> {
-    let photo = decode_colour(bytes, limits)?;
+    let ColourPhoto { picture: photo, memory: _memory } = decode_colour(bytes, limits, enough_to_cut(square))?;
     let (width, height) = photo.dimensions();
     let pixels = |part: u16, of: u32| (f32::from(part) / WHOLE * of as f32).round() as u32;
     let side = pixels(square.side, width).clamp(1, width.min(height).max(1));
@@ -77,12 +82,19 @@ pub fn cut(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8
     encoded(&if side > MAX_SIDE { imageops::thumbnail(&cut, MAX_SIDE, MAX_SIDE) } else { cut })
 }
 
+/// The longer side that a photo needs for the square in it to be sharp, in pixels, even if the photo
+/// is twice as high as it is wide.
+fn enough_to_cut(square: Square) -> u32 {
+    const SHARP: f32 = 640.0;
+    (2.0 * SHARP * WHOLE / f32::from(square.side.max(1))) as u32
+}
+
 /// The crop of a face as the network sees it, at its mean brightness and contrast, enlarged, beside the curve of its age probabilities: years from
 /// left to right, the guess and the ends of its interval as lines.
 ///
 /// # Errors
 /// [`CardError`] when the result cannot be encoded.
-pub fn draw_seen(crop: &FaceCrop, face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
+pub fn draw_seen(face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
     let estimate = &face.estimate;
     const ENLARGED: u32 = 3;
     const SIZE: u32 = SIDE as u32 * ENLARGED;
@@ -91,7 +103,7 @@ pub fn draw_seen(crop: &FaceCrop, face: &FaceAnalysis) -> Result<Vec<u8>, CardEr
     const MARGIN: i32 = 30;
     /// Grey levels of one standard deviation.
     const CONTRAST: f32 = 60.0;
-    let values = crop.standardised();
+    let values = face.crop.standardised();
     let years = estimate.age_probabilities.len() as i32;
     let mut picture = RgbImage::from_pixel(SIZE + (years * YEAR + 2 * MARGIN) as u32, SIZE, SHADOW);
     for (x, y, pixel) in picture.enumerate_pixels_mut().filter(|(x, _, _)| *x < SIZE) {
@@ -126,12 +138,17 @@ pub fn draw_seen(crop: &FaceCrop, face: &FaceAnalysis) -> Result<Vec<u8>, CardEr
 pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> Result<Vec<u8>, CardError> {
     const CELL: u32 = 640;
     const GAP: u32 = 8;
+    // The sheet of ten and its file, and one of the pictures, which are no larger than cards.
+    const SHEET: u64 = 16 << 20;
+    const ONE: u64 = 32 << 20;
+    let _memory = limits.memory.reserve((SHEET + ONE).min(limits.memory.total()));
+    let limits = &DecodeLimits { memory: Memory::new(ONE), ..limits.clone() };
     let font = FontRef::try_from_slice(FONT)?;
     let columns = (pictures.len() as u32).clamp(1, 2);
     let rows = (pictures.len() as u32).div_ceil(columns).max(1);
     let mut sheet = RgbImage::from_pixel(columns * (CELL + GAP) - GAP, rows * (CELL + GAP) - GAP, SHADOW);
     for (index, (number, jpeg)) in pictures.iter().enumerate() {
-        let picture = decode_colour(jpeg.as_ref(), limits)?;
+        let picture = decode_colour(jpeg.as_ref(), limits, CELL)?.picture;
         let scale = CELL as f32 / picture.width().max(picture.height()).max(1) as f32;
         let side = |pixels: u32| ((pixels as f32 * scale).round() as u32).clamp(1, CELL);
         let (width, height) = (side(picture.width()), side(picture.height()));
@@ -219,7 +236,7 @@ fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::CropFrame;
+    use crate::face::{CropFrame, FaceCrop};
     use crate::model::estimator::Estimate;
 
     /// Left half dark, right half light.
@@ -252,8 +269,8 @@ mod tests {
         let age_probabilities = std::array::from_fn(|year| if year == 30 { 0.6 } else { 0.004 });
         let estimate = Estimate { age_probabilities, female_probability: 0.5, age_interval: (20.0, 40.0) };
         let bounds = Bounds { x: 0.0, y: 0.0, w: 128.0, h: 128.0 };
-        let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![] };
-        let picture = opened(&draw_seen(&crop, &face).unwrap());
+        let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![], crop };
+        let picture = opened(&draw_seen(&face).unwrap());
         assert_eq!(picture.height(), 384);
         assert!(picture.get_pixel(10, 200).0[0] < 40 && picture.get_pixel(375, 200).0[0] > 215);
         // The column of year 28 is low, that of year 30 beside the line of the guess is ink.

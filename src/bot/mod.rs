@@ -31,9 +31,9 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 use url::Url;
 
-use crate::face::{CropFrame, FaceCrop};
+use crate::face::CropFrame;
 use crate::inference::{Analysis, FaceAnalysis, Framing, InferenceError, Pool};
-use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts, cause, decode};
+use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts, cause};
 use actions::{Action, Button, Square, WHOLE};
 use fair_use::{FairUse, Rate, Refusal};
 use languages::Language;
@@ -142,7 +142,7 @@ pub struct Card {
 }
 
 /// The host's choices.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct BotOptions {
     pub decode_limits: DecodeLimits,
     /// The confidence score in 0..=1 from which a guess is told as sure.
@@ -179,6 +179,12 @@ impl Bot {
         let fair_use = FairUse::new(options.person_rate, options.chat_rate);
         let turns = Semaphore::new(options.at_once.max(1));
         Self { pool, downloader, store, options, fair_use, turns }
+    }
+
+    /// The memory for photos that wait for their answer, one permit a byte: uploads share it with
+    /// downloads.
+    pub fn photo_memory(&self) -> Arc<Semaphore> {
+        self.downloader.memory()
     }
 
     /// How to tell somebody a guess: the chat's language before the person's before the client's,
@@ -303,16 +309,12 @@ impl Bot {
     }
 
     async fn see(&self, source: PhotoSource, manners: &Manners) -> Result<Answer, Problem> {
-        let (photo, analysis) = self.look(source, Framing::Find).await?;
+        let (_, analysis) = self.look(source, Framing::Find).await?;
         let [face] = analysis.faces.as_slice() else { return Ok(manners.language.say("no-face").into()) };
         let age = face.estimate.age();
         let alternative_text = manners.language.say_with("alternative-text-seen", &[("age", age.into())]);
         let seen = face.clone();
-        let draw = move |limits: DecodeLimits| {
-            let luma = decode(&photo, &limits)?.luma;
-            card::draw_seen(&FaceCrop::cut(&luma, &seen.frame), &seen)
-        };
-        let card = self.drawn(alternative_text, draw).await;
+        let card = self.drawn(alternative_text, move |_| card::draw_seen(&seen)).await;
         Ok(Answer { text: manners.seen(face), cards: card.into_iter().collect(), ..Answer::default() })
     }
 
@@ -324,7 +326,7 @@ impl Bot {
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
         let photo = self.fetch(source).await?;
-        let limits = self.options.decode_limits;
+        let limits = self.options.decode_limits.clone();
         let cut = tokio::task::spawn_blocking(move || card::cut(&photo, &limits, square)).await;
         let cut = match cut {
             Ok(Ok(cut)) => Bytes::from(cut),
@@ -395,7 +397,7 @@ impl Bot {
         alternative_text: String,
         draw: impl FnOnce(DecodeLimits) -> Result<Vec<u8>, card::CardError> + Send + 'static,
     ) -> Option<Card> {
-        let limits = self.options.decode_limits;
+        let limits = self.options.decode_limits.clone();
         match tokio::task::spawn_blocking(move || draw(limits)).await {
             Ok(Ok(jpeg)) => Some(Card { jpeg: jpeg.into(), alternative_text }),
             Ok(Err(error)) => {
@@ -446,7 +448,8 @@ fn suggested(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
     let (width, height) = (analysis.width as f32, analysis.height as f32);
     let CropFrame { center_x, center_y, side, .. } = face.frame;
     let side = (side * ROOM).min(width).min(height);
-    if side <= 0.0 || side > WORTH_A_CUT * width.min(height) {
+    // Another frame than the first cannot be named by a button.
+    if analysis.frame > 0 || side <= 0.0 || side > WORTH_A_CUT * width.min(height) {
         return None;
     }
     let left = (center_x - side / 2.0).clamp(0.0, width - side);

@@ -17,6 +17,8 @@ pub struct PhotoReport {
     pub width: Option<u32>,
     /// As `width`.
     pub height: Option<u32>,
+    /// Whether the file was cut short, and this is what the rest of it shows.
+    pub cut_short: bool,
     /// The faces, from left to right.
     pub faces: Vec<FaceReport>,
     /// One sentence, when there is no answer. A photo without a face is answered.
@@ -64,6 +66,7 @@ impl PhotoReport {
             photo: photo.to_owned(),
             width: analysis.map(|analysis| analysis.width),
             height: analysis.map(|analysis| analysis.height),
+            cut_short: analysis.is_some_and(|analysis| analysis.cut_short),
             faces: analysis
                 .map(|analysis| analysis.faces.iter().map(|face| FaceReport::new(face, manners)).collect())
                 .unwrap_or_default(),

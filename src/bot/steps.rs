@@ -188,7 +188,7 @@ mod tests {
     use crate::config::Config;
     use crate::inference::pool::Analyser;
     use crate::inference::{Framing, InferenceError, Pool, PoolOptions};
-    use crate::photo::{DownloadLimits, Downloader};
+    use crate::photo::{DecodeLimits, DownloadLimits, Downloader};
 
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };
     const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardWhen::Never, max_cards: 1 };
@@ -205,7 +205,7 @@ mod tests {
                 }
             };
             photos.iter().for_each(|(photo, _)| through(photo));
-            photos.iter().map(|_| Ok(Analysis { width: 1, height: 1, faces: Vec::new(), help: None })).collect()
+            photos.iter().map(|_| Ok(Analysis::empty(1, 1))).collect()
         }
     }
 
@@ -214,7 +214,7 @@ mod tests {
         let options = PoolOptions { workers: 1, queue: 9, batch: 1, deadline: Duration::from_secs(600) };
         let pool = Pool::start(Arc::new(Gate(Mutex::new(gate), Mutex::default())), options).unwrap();
         let downloader = Downloader::new(DownloadLimits::default()).unwrap();
-        let options = Config::load(None, []).unwrap().bot_options();
+        let options = Config::load(None, []).unwrap().bot_options(DecodeLimits::default());
         (Arc::new(Bot::new(Arc::new(pool), downloader, Arc::new(Sqlite::in_memory().unwrap()), options)), open)
     }
 

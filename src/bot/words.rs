@@ -29,15 +29,16 @@ impl Manners {
 
     /// The text for an analysed photo, at most `max_characters` long.
     pub fn guess(&self, analysis: &Analysis, max_characters: usize) -> String {
+        let cut_short = analysis.cut_short.then(|| self.language.say("picture-cut-short"));
+        let room = max_characters.saturating_sub(cut_short.as_ref().map_or(0, |text| text.chars().count() + 1));
         let text = match analysis.faces.as_slice() {
             [] => self.language.say("no-face"),
             [face] => self.single(face),
-            faces => return self.several(faces, max_characters),
+            faces => self.several(faces, room),
         };
-        match analysis.help.map(|help| self.language.say(helped(help))) {
-            Some(helped) => format!("{text} {helped}"),
-            None => text,
-        }
+        let one = analysis.faces.len() == 1;
+        let helped = analysis.help.filter(|_| one).map(|help| self.language.say(helped(help)));
+        [Some(text), helped, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     /// The text for the square in the middle of a photo without a face.
@@ -223,7 +224,7 @@ fn reason(flaw: Flaw) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::{Bounds, CropFrame};
+    use crate::face::{Bounds, CropFrame, FaceCrop};
     use crate::model::estimator::Estimate;
 
     /// A face around `age` years, sure of both or of neither.
@@ -232,17 +233,19 @@ mod tests {
         let share = 1.0 / years.clone().count() as f32;
         let age_probabilities = std::array::from_fn(|year| if years.contains(&year) { share } else { 0.0 });
         let reach = 0.8 * spread as f32;
+        let luma = image::GrayImage::new(10, 10);
         let age_interval = (age as f32 - reach, age as f32 + reach);
         FaceAnalysis {
             bounds: Bounds { x: 0.0, y: 0.0, w: 10.0, h: 10.0 },
             frame: CropFrame { center_x: 5.0, center_y: 5.0, side: 10.0, roll: 0.0 },
             estimate: Estimate { age_probabilities, female_probability: female, age_interval },
             flaws: flaws.to_vec(),
+            crop: FaceCrop::cut(&luma, &CropFrame::whole(&luma)),
         }
     }
 
     fn analysis(faces: Vec<FaceAnalysis>) -> Analysis {
-        Analysis { width: 100, height: 100, faces, help: None }
+        Analysis { faces, ..Analysis::empty(100, 100) }
     }
 
     #[test]
@@ -301,6 +304,16 @@ mod tests {
         assert!(text(GenderTelling::Sure, 30, 0.8).0.starts_with("a man or a woman, I can't tell"));
         assert!(text(GenderTelling::Sure, 30, 0.95).0.starts_with("a woman of about 30"));
         assert!(text(GenderTelling::Always, 30, 0.95).1.contains("95 in 100"));
+    }
+
+    #[test]
+    fn a_picture_that_was_cut_short_is_said_to_be() {
+        let faces = (0..20).map(|_| face(31, 0.99, 5, &[])).collect();
+        for faces in [Vec::new(), vec![face(31, 0.99, 5, &[])], faces] {
+            let cut = Analysis { cut_short: true, ..analysis(faces) };
+            let text = Manners::plain(0.0).guess(&cut, 500);
+            assert!(text.ends_with("this is what the rest shows.") && text.chars().count() <= 500, "{text}");
+        }
     }
 
     #[test]

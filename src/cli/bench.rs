@@ -120,7 +120,7 @@ struct Photo {
 /// Measures and prints.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let photos = if arguments.photos.is_empty() { usual_photos()? } else { named(&arguments.photos)? };
-    let engine = wire::engine(config)?;
+    let engine = wire::engine(config, config.decode_limits())?;
     let time = Duration::from_secs_f64(arguments.seconds);
     let workers = config.pool_options().workers;
     let most = arguments.threads.map_or(workers, usize::from);

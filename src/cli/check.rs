@@ -18,7 +18,7 @@ pub(super) const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg")
 /// Loads everything, guesses the bundled picture and says what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     tell("configuration: fits")?;
-    let pool = wire::pool(config)?;
+    let pool = wire::pool(config, config.decode_limits())?;
     wire::store(config)?;
     let from = |path: &Option<std::path::PathBuf>| match path {
         Some(path) => path.display().to_string(),

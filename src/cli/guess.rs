@@ -14,7 +14,6 @@ use super::wire;
 use crate::bot::{Manners, PhotoReport, Problem, card};
 use crate::config::Config;
 use crate::inference::{Analysis, Framing, InferenceError, Pool};
-use crate::photo::DecodeLimits;
 
 /// Options of `guess`.
 #[derive(Debug, clap::Args)]
@@ -49,7 +48,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         note(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    let pool = wire::pool(config)?;
+    let pool = wire::pool(config, config.decode_limits())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all_answered = runtime.block_on(answer_all(photos, &arguments, config, &pool))?;
     Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -58,11 +57,12 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
 async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config, pool: &Pool) -> anyhow::Result<bool> {
     let framing = if arguments.aligned { Framing::Aligned } else { Framing::Find };
     let limits = config.decode_limits();
+    let max_bytes = limits.max_bytes;
     let workers = config.pool_options().workers;
     let mut answers = stream::iter(photos)
         .map(|path| async move {
             let started = Instant::now();
-            let (bytes, outcome) = answer(&path, framing, &limits, pool).await;
+            let (bytes, outcome) = answer(&path, framing, max_bytes, pool).await;
             (path, bytes, outcome, started.elapsed())
         })
         .buffered(workers);
@@ -91,13 +91,8 @@ async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config
     Ok(all_answered)
 }
 
-async fn answer(
-    path: &Path,
-    framing: Framing,
-    limits: &DecodeLimits,
-    pool: &Pool,
-) -> (Bytes, Result<Analysis, Problem>) {
-    match read(path, limits.max_bytes) {
+async fn answer(path: &Path, framing: Framing, max_bytes: u64, pool: &Pool) -> (Bytes, Result<Analysis, Problem>) {
+    match read(path, max_bytes) {
         Ok(bytes) => {
             let bytes = Bytes::from(bytes);
             let outcome = pool.analyse(bytes.clone(), framing).await;

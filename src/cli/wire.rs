@@ -14,11 +14,11 @@ use crate::inference::{Engine, Pool};
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimator};
 use crate::model::scout::{self, Scout};
-use crate::photo::Downloader;
+use crate::photo::{DecodeLimits, Downloader};
 
-/// Both networks, from the configured files or the compiled-in weights.
-pub fn engine(config: &Config) -> anyhow::Result<Engine> {
-    Ok(Engine::new(face_finder(config)?, face_estimator(config)?, config.decode_limits()))
+/// Both networks, from the configured files or the compiled-in weights, decoding within `limits`.
+pub fn engine(config: &Config, limits: DecodeLimits) -> anyhow::Result<Engine> {
+    Ok(Engine::new(face_finder(config)?, face_estimator(config)?, limits))
 }
 
 /// The finder with the configured or compiled-in detector and scout.
@@ -70,14 +70,16 @@ pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 }
 
 /// The running workers.
-pub fn pool(config: &Config) -> anyhow::Result<Arc<Pool>> {
-    Ok(Arc::new(Pool::start(Arc::new(engine(config)?), config.pool_options()).context("no worker threads")?))
+pub fn pool(config: &Config, limits: DecodeLimits) -> anyhow::Result<Arc<Pool>> {
+    Ok(Arc::new(Pool::start(Arc::new(engine(config, limits)?), config.pool_options()).context("no worker threads")?))
 }
 
 /// The bot and its running workers.
 pub fn bot(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
-    let pool = pool(config)?;
+    // Workers and drawing share one budget of memory.
+    let limits = config.decode_limits();
+    let pool = pool(config, limits.clone())?;
     let downloader = Downloader::new(config.download_limits())?;
-    let bot = Bot::new(pool.clone(), downloader, store, config.bot_options());
+    let bot = Bot::new(pool.clone(), downloader, store, config.bot_options(limits));
     Ok((Arc::new(bot), pool))
 }

@@ -8,7 +8,7 @@ use super::InferenceError;
 use super::pool::Analyser;
 use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, Help, judge};
 use crate::model::estimator::{Estimate, Estimator};
-use crate::photo::{DecodeLimits, Photo, decode, decode_reduced};
+use crate::photo::{DecodeLimits, Photo, decode, decode_reduced, later_frames};
 
 /// Whether faces are looked for, or the picture is a tight crop already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,17 @@ pub struct Analysis {
     pub faces: Vec<FaceAnalysis>,
     /// What it took to find them, where a plain look showed none.
     pub help: Option<Help>,
+    /// The frame of an animated picture that they are in; 0 is the first, and all that others have.
+    pub frame: usize,
+    /// Whether the file was cut short, and this is what its rest shows.
+    pub cut_short: bool,
+}
+
+impl Analysis {
+    /// A whole photo of this size without a face.
+    pub fn empty(width: u32, height: u32) -> Self {
+        Self { width, height, faces: Vec::new(), help: None, frame: 0, cut_short: false }
+    }
 }
 
 /// One face and what the network thinks of it.
@@ -44,6 +55,8 @@ pub struct FaceAnalysis {
     pub estimate: Estimate,
     /// What makes this face hard to judge, worst first.
     pub flaws: Vec<Flaw>,
+    /// The pixels that the network saw.
+    pub crop: FaceCrop,
 }
 
 /// Where the time of one photo went.
@@ -96,6 +109,8 @@ impl Engine {
         };
         times.decode = lap();
         let (width, height) = photo.size;
+        let cut_short = !photo.whole;
+        let mut frame = 0;
         let (faces, help) = match framing {
             Framing::Aligned => {
                 let frame = CropFrame::whole(&photo.luma);
@@ -104,7 +119,19 @@ impl Engine {
                 (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
             }
             Framing::Find => {
-                let Found { faces, help } = self.finder.find(&photo.luma)?;
+                let Found { mut faces, mut help } = self.finder.find(&photo.luma)?;
+                let mut photo = photo;
+                if faces.is_empty() {
+                    // A thread holds one reservation of memory at a time.
+                    photo.memory = None;
+                    for (index, later) in later_frames(bytes, &self.limits) {
+                        let found = self.finder.find(&later.luma)?;
+                        if !found.faces.is_empty() {
+                            (faces, help, frame, photo) = (found.faces, found.help, index, later);
+                            break;
+                        }
+                    }
+                }
                 times.find = lap();
                 let (photo, mut faces) = self.large_enough(bytes, photo, faces)?;
                 faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
@@ -119,7 +146,7 @@ impl Engine {
             }
         };
         times.cut = lap();
-        Ok(Prepared { width, height, faces, help, times })
+        Ok(Prepared { analysis: Analysis { frame, cut_short, help, ..Analysis::empty(width, height) }, faces, times })
     }
 
     /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,
@@ -130,8 +157,11 @@ impl Engine {
             return Ok((photo, faces));
         }
         let longer_side = photo.luma.width().max(photo.luma.height()) as f32;
+        let reduction = photo.reduction;
+        // Its memory is needed for the larger one.
+        drop(photo);
         let larger = decode_reduced(bytes, &self.limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
-        let factor = photo.reduction as f32 / larger.reduction as f32;
+        let factor = reduction as f32 / larger.reduction as f32;
         let again = faces.into_iter().map(|face| self.finder.settle(&larger.luma, face.scaled(factor)));
         let faces = again.collect::<Result<_, _>>()?;
         Ok((larger, faces))
@@ -155,19 +185,24 @@ impl Engine {
             let photo = photo?;
             let faces = photo.faces.into_iter().zip(&mut estimates);
             let faces = faces
-                .map(|(Cut { bounds, frame, flaws, .. }, estimate)| FaceAnalysis { bounds, frame, estimate, flaws })
+                .map(|(Cut { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
+                    bounds,
+                    frame,
+                    estimate,
+                    flaws,
+                    crop,
+                })
                 .collect();
-            Ok(Analysis { width: photo.width, height: photo.height, faces, help: photo.help })
+            Ok(Analysis { faces, ..photo.analysis })
         });
         analyses.collect()
     }
 }
 
 struct Prepared {
-    width: u32,
-    height: u32,
+    /// Without its faces, which are yet to be estimated.
+    analysis: Analysis,
     faces: Vec<Cut>,
-    help: Option<Help>,
     times: StageTimes,
 }
 

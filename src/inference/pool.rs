@@ -144,7 +144,7 @@ mod tests {
     const OPTIONS: PoolOptions = PoolOptions { workers: 1, queue: 2, batch: 8, deadline: Duration::from_secs(60) };
 
     fn answer(width: usize) -> Result<Analysis, InferenceError> {
-        Ok(Analysis { width: width as u32, height: 0, faces: Vec::new(), help: None })
+        Ok(Analysis::empty(width as u32, 0))
     }
 
     /// Waits at its barrier once for each batch that holds the photo "wait", panics on "panic",

@@ -34,7 +34,7 @@ pub struct DownloadLimits {
 
 impl Default for DownloadLimits {
     fn default() -> Self {
-        Self { max_bytes: 20 << 20, max_memory: 256 << 20, timeout: Duration::from_secs(20) }
+        Self { max_bytes: 20 << 20, max_memory: 96 << 20, timeout: Duration::from_secs(20) }
     }
 }
 
@@ -145,6 +145,11 @@ impl Downloader {
         // A single photo of the largest size must fit, or it would wait for ever.
         let memory = limits.max_memory.max(limits.max_bytes).min(u32::MAX.into()) as usize;
         Ok(Self { client, limits, memory: Arc::new(Semaphore::new(memory)) })
+    }
+
+    /// The budget of all photos that are held, one permit a byte, for those that come in otherwise.
+    pub fn memory(&self) -> Arc<Semaphore> {
+        self.memory.clone()
     }
 
     /// Fetches `url` if it lies on one of `hosts`.

@@ -1,21 +1,31 @@
 //! From somebody's bytes to upright grey pixels.
 //!
 //! Owns the download with its limits ([`download`]), the decoding with its limits
-//! ([`decode`](mod@decode), and [`jpeg`] for the luma of a JPEG at full or reduced size) and the words for what a file is when it is no picture ([`sniff`]).
+//! ([`decode`](mod@decode), with a module a format) and the words for what a file is when it is no
+//! picture ([`sniff`]).
 //! Knows nothing of faces, networks or chat platforms.
 
+mod animation;
 pub mod decode;
 pub mod download;
+mod gif;
 mod jpeg;
+mod memory;
+mod orientation;
+mod png;
+mod rows;
 mod sniff;
+mod webp;
 
-pub use decode::{DecodeLimits, decode, decode_colour, decode_reduced};
+pub use animation::{frame_colour, later_frames};
+pub use decode::{ColourPhoto, DecodeLimits, decode, decode_colour, decode_reduced};
 pub use download::{DownloadError, DownloadLimits, Downloader, Hosts, cause};
+pub use memory::{Memory, Reservation};
 
 use image::GrayImage;
 
 /// A decoded photo, upright (EXIF orientation applied).
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Photo {
     /// ITU-R BT.601 luma, 8 bits, rows from the top, columns from the left: the Y of a JPEG as
     /// stored, so that no colour is ever computed for the network.
@@ -24,6 +34,10 @@ pub struct Photo {
     pub reduction: u32,
     /// Width and height of the upright photo at full size.
     pub size: (u32, u32),
+    /// Whether the file is whole; otherwise it was cut short, and what is missing is grey or coarse.
+    pub whole: bool,
+    /// What of the budget its pixels take; given back with it.
+    pub memory: Option<Reservation>,
 }
 
 /// Why bytes did not become a [`Photo`].

@@ -26,19 +26,28 @@ impl Format {
 
 /// Signatures of files that are not decoded here: offset, bytes, what it is.
 const OTHERS: &[(usize, &[u8], Kind)] = &[
-    (4, b"ftypheic", Kind::Picture("HEIC")),
-    (4, b"ftypheix", Kind::Picture("HEIC")),
-    (4, b"ftypmif1", Kind::Picture("HEIC")),
-    (4, b"ftyphevc", Kind::Picture("HEIC")),
-    (4, b"ftypavif", Kind::Picture("AVIF")),
     (0, b"BM", Kind::Picture("BMP")),
-    (0, b"II*\0", Kind::Picture("TIFF")),
-    (0, b"MM\0*", Kind::Picture("TIFF")),
+    (8, b"CR\x02", Kind::Picture("Canon raw (CR2)")),
+    (0, b"FUJIFILMCCD-RAW", Kind::Picture("Fujifilm raw (RAF)")),
+    (0, b"IIRO", Kind::Picture("Olympus raw (ORF)")),
+    (0, b"IIRS", Kind::Picture("Olympus raw (ORF)")),
+    (0, b"MMOR", Kind::Picture("Olympus raw (ORF)")),
+    (0, b"IIU\0", Kind::Picture("Panasonic raw (RW2)")),
+    (0, b"\0MRM", Kind::Picture("Minolta raw (MRW)")),
+    (0, b"FOVb", Kind::Picture("Sigma raw (X3F)")),
+    (6, b"HEAPCCDR", Kind::Picture("Canon raw (CRW)")),
+    (0, b"II*\0", Kind::Tiff),
+    (0, b"MM\0*", Kind::Tiff),
+    (0, b"II+\0", Kind::Picture("TIFF")),
+    (0, b"MM\0+", Kind::Picture("TIFF")),
     (0, b"\xff\x0a", Kind::Picture("JPEG XL")),
     (0, b"\0\0\0\x0cJXL ", Kind::Picture("JPEG XL")),
     (0, b"\0\0\0\x0cjP  ", Kind::Picture("JPEG 2000")),
+    (0, b"\xff\x4f\xff\x51", Kind::Picture("JPEG 2000")),
     (0, b"8BPS", Kind::Picture("Photoshop")),
-    (4, b"ftyp", Kind::Thing("a video")),
+    (0, b"\0\0\x01\0", Kind::Picture("ICO")),
+    (0, b"qoif", Kind::Picture("QOI")),
+    (4, b"ftyp", Kind::Brands),
     (0, b"\x1a\x45\xdf\xa3", Kind::Thing("a video")),
     (8, b"AVI ", Kind::Thing("a video")),
     (8, b"WAVE", Kind::Thing("a sound recording")),
@@ -57,7 +66,36 @@ const OTHERS: &[(usize, &[u8], Kind)] = &[
 enum Kind {
     Picture(&'static str),
     Thing(&'static str),
+    /// A TIFF, or one of the raw formats that are built on it.
+    Tiff,
+    /// A container of pictures or videos (ISO/IEC 14496-12, 4.3): its brands tell.
+    Brands,
 }
+
+/// The brands of still pictures and bursts in such containers (ISO/IEC 23008-12 and 23000-22, the
+/// registry of MP4 brands), in the order in which they decide: a file lists several.
+const BRANDS: &[(&str, &[&[u8; 4]])] = &[
+    ("Canon raw (CR3)", &[b"crx "]),
+    ("AVIF", &[b"avif", b"avis", b"avio", b"MA1A", b"MA1B"]),
+    ("JPEG XL", &[b"jxl "]),
+    ("JPEG 2000", &[b"jp2 ", b"jpx ", b"jpm ", b"j2is"]),
+    ("HEIF", &[b"vvic", b"vvis", b"evbi", b"evbs", b"jpeg", b"jpgs", b"unif"]),
+    (
+        "HEIC",
+        &[
+            b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"heif", b"heii", b"avci", b"avcs",
+            b"MiHE", b"MiHA", b"MiHB", b"MiAC", b"mif1", b"mif2", b"mif3", b"msf1", b"miaf", b"pred",
+        ],
+    ),
+];
+
+/// Tags that one camera's raw format has and a plain TIFF has not: the maker's name suffices.
+const MAKERS: &[(&[u8], &str)] = &[
+    (b"NIKON", "Nikon raw (NEF)"),
+    (b"SONY", "Sony raw (ARW)"),
+    (b"PENTAX", "Pentax raw (PEF)"),
+    (b"SAMSUNG", "Samsung raw (SRW)"),
+];
 
 /// Which decoder reads `bytes`, or what they are instead.
 pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
@@ -81,10 +119,34 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
             return Err(match kind {
                 Kind::Picture(format) => PhotoError::Unsupported { format },
                 Kind::Thing(what) => PhotoError::NotAPicture { what },
+                Kind::Tiff => PhotoError::Unsupported { format: tiff(bytes) },
+                Kind::Brands => match by_brand(bytes) {
+                    Some(format) => PhotoError::Unsupported { format },
+                    None => PhotoError::NotAPicture { what: "a video" },
+                },
             });
         }
     }
     Err(text(bytes))
+}
+
+/// The format that a container's brands name, the major one or a compatible one.
+fn by_brand(bytes: &[u8]) -> Option<&'static str> {
+    let length = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
+    let listed = bytes.get(8..length.min(bytes.len()).min(512)).or(bytes.get(8..12))?;
+    let brands = listed.as_chunks::<4>().0;
+    BRANDS.iter().find(|(_, known)| brands.iter().any(|brand| known.contains(&brand))).map(|(format, _)| *format)
+}
+
+/// What kind of TIFF it is.
+fn tiff(bytes: &[u8]) -> &'static str {
+    let head = &bytes[..bytes.len().min(1024)];
+    let has = |words: &[u8]| memchr::memmem::find(head, words).is_some();
+    // Adobe's DNG has its version in tag 0xC612, in either byte order, as four BYTEs.
+    if has(b"\x12\xc6\x01\0\x04\0") || has(b"\xc6\x12\0\x01\0\0\0\x04") {
+        return "camera raw (DNG)";
+    }
+    MAKERS.iter().find(|(maker, _)| has(maker)).map_or("TIFF", |(_, format)| format)
 }
 
 fn text(bytes: &[u8]) -> PhotoError {
@@ -124,6 +186,41 @@ mod tests {
         assert_eq!(named(b"\0\0\0\x18ftypisom\0\0\0\0"), "not a picture but a video");
         assert_eq!(named(b"\x01\x02\xfe\x80\x90"), "not a picture but an unknown kind of file");
         assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Ok(Format::Jpeg));
+    }
+
+    #[test]
+    fn every_brand_of_heif_is_a_picture_and_none_a_video() {
+        let file = |brands: &[&[u8; 4]]| {
+            let length = 8 + 4 * (brands.len() as u32 + 1);
+            let [major, compatible @ ..] = brands else { panic!("no brand") };
+            let mut bytes = [&length.to_be_bytes()[..], b"ftyp", *major, &[0; 4]].concat();
+            compatible.iter().for_each(|brand| bytes.extend(*brand));
+            sniff(&bytes)
+        };
+        let picture = |format| Err(PhotoError::Unsupported { format });
+        for (format, brands) in BRANDS {
+            for brand in *brands {
+                assert_eq!(file(&[brand]), picture(format));
+                assert_eq!(file(&[b"zzzz", b"isom", brand]), picture(format), "{brand:?} is compatible");
+            }
+        }
+        assert_eq!(file(&[b"avis", b"msf1"]), picture("AVIF"));
+        assert_eq!(file(&[b"mif1", b"avif"]), picture("AVIF"));
+        assert_eq!(file(&[b"isom", b"iso2", b"mp41"]), Err(PhotoError::NotAPicture { what: "a video" }));
+        assert_eq!(sniff(b"\0\0\0\x08ftyp"), Err(PhotoError::NotAPicture { what: "a video" }));
+    }
+
+    #[test]
+    fn camera_raw_is_named_by_its_maker() {
+        let named = |bytes: &[u8]| sniff(bytes).unwrap_err();
+        assert_eq!(named(b"II*\0\x10\0\0\0CR\x02\0"), PhotoError::Unsupported { format: "Canon raw (CR2)" });
+        assert_eq!(named(b"MM\0*\0\0\0\x08NIKON CORPORATION"), PhotoError::Unsupported { format: "Nikon raw (NEF)" });
+        assert_eq!(
+            named(b"II*\0\x08\0\0\0\x12\xc6\x01\0\x04\0"),
+            PhotoError::Unsupported { format: "camera raw (DNG)" }
+        );
+        assert_eq!(named(b"II*\0\x08\0\0\0"), PhotoError::Unsupported { format: "TIFF" });
+        assert_eq!(named(b"FUJIFILMCCD-RAW 0201"), PhotoError::Unsupported { format: "Fujifilm raw (RAF)" });
     }
 
     #[test]

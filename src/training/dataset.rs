@@ -69,7 +69,9 @@ fn read(path: &Path, in_colour: bool) -> Result<(Arc<GrayImage>, Option<Arc<RgbI
     let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
     let limits = DecodeLimits::default();
     let luma = decode(&bytes, &limits).map_err(undecodable)?.luma;
-    let colour = in_colour.then(|| decode_colour(&bytes, &limits).map_err(undecodable)).transpose()?;
+    let colour = in_colour
+        .then(|| decode_colour(&bytes, &limits, u32::MAX).map(|photo| photo.picture).map_err(undecodable))
+        .transpose()?;
     Ok((Arc::new(luma), colour.map(Arc::new)))
 }
 

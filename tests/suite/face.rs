@@ -11,6 +11,7 @@ use faceguesser::inference::{Analysis, Engine, Framing};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
 use faceguesser::model::scout::{self, Scout};
+use faceguesser::photo::DecodeLimits;
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma};
 
@@ -18,7 +19,9 @@ use crate::support::{crops, photo_with_a_face};
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| faceguesser::cli::wire::engine(&Config::load(None, []).unwrap()).unwrap())
+    ENGINE.get_or_init(|| {
+        faceguesser::cli::wire::engine(&Config::load(None, []).unwrap(), DecodeLimits::default()).unwrap()
+    })
 }
 
 fn analyse(bytes: Vec<u8>, framing: Framing) -> Analysis {

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod browser;
+mod cases;
 mod cli;
 mod discord;
 mod discord_buttons;
@@ -12,6 +13,7 @@ mod discord_replies;
 mod download;
 mod evaluation;
 mod face;
+mod memory;
 mod performance;
 mod recorded;
 mod stopping;

@@ -99,22 +99,27 @@ impl Analyser for Scripted {
             self.0.wait();
             self.0.wait();
         }
-        photos.iter().map(|_| Ok(Analysis { width: 1, height: 1, faces: Vec::new(), help: None })).collect()
+        photos.iter().map(|_| Ok(Analysis::empty(1, 1))).collect()
     }
 }
 
 /// A bot with one worker and one place to wait.
 fn scripted() -> (Arc<Bot>, Arc<Scripted>) {
+    scripted_within(DownloadLimits::default())
+}
+
+/// The same, with so much room for photos.
+fn scripted_within(limits: DownloadLimits) -> (Arc<Bot>, Arc<Scripted>) {
     let script = Arc::new(Scripted(Barrier::new(2)));
     let options = PoolOptions { workers: 1, queue: 1, batch: 1, deadline: Duration::from_secs(60) };
     let pool = Arc::new(Pool::start(script.clone(), options).unwrap());
-    let downloader = Downloader::new(DownloadLimits::default()).unwrap();
+    let downloader = Downloader::new(limits).unwrap();
     (
         Arc::new(Bot::new(
             pool,
             downloader,
             Arc::new(Sqlite::in_memory().unwrap()),
-            Config::load(None, []).unwrap().bot_options(),
+            Config::load(None, []).unwrap().bot_options(faceguesser::photo::DecodeLimits::default()),
         )),
         script,
     )
@@ -282,8 +287,9 @@ async fn the_page_comes_whole_and_runs_nothing_from_elsewhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_house_says_busy_and_when_to_come_back() {
-    let (bot, script) = scripted();
-    let options = WebOptions { photo_bytes: 1000, memory_bytes: 1000, ..WebOptions::default() };
+    let (bot, script) =
+        scripted_within(DownloadLimits { max_bytes: 1000, max_memory: 1000, ..DownloadLimits::default() });
+    let options = WebOptions { photo_bytes: 1000, ..WebOptions::default() };
     let server = Server::start(bot, options).await;
     let held = tokio::spawn(answer(server.post("/api/guess").multipart(form("held.jpg", "wait"))));
     meet(&script).await;

@@ -22,10 +22,10 @@ impl<'a> Intervals<'a> {
         Self { rest: data, clean: Vec::with_capacity(data.len() + PADDING), number: 0, ended: false }
     }
 
-    /// The next interval's bits; one that was to come but has no bytes is damage.
-    pub fn next_interval(&mut self) -> Result<Bits<'_>, Fault> {
+    /// The next interval's bits; `None` when the data ended before it.
+    pub fn next_interval(&mut self) -> Result<Option<Bits<'_>>, Fault> {
         if self.ended {
-            return Err(Fault::Damaged);
+            return Ok(None);
         }
         self.clean.clear();
         loop {
@@ -57,7 +57,7 @@ impl<'a> Intervals<'a> {
             self.rest = &self.rest[at + 2..];
         }
         self.clean.extend_from_slice(&[0; PADDING]);
-        Ok(Bits { data: &self.clean, at: 0, buffer: 0, count: 0 })
+        Ok(Some(Bits { data: &self.clean, at: 0, buffer: 0, count: 0 }))
     }
 }
 
@@ -129,16 +129,16 @@ mod tests {
     #[test]
     fn stuffing_and_fill_bytes_are_taken_out_and_restarts_divide() {
         let mut intervals = Intervals::new(b"\x12\xff\0\x34\xff\xff\xd0\x56\xff");
-        let mut bits = intervals.next_interval().unwrap();
+        let mut bits = intervals.next_interval().unwrap().unwrap();
         bits.refill();
         assert_eq!(bits.take(24), 0x12_ff_34);
         assert!(!bits.overran());
         assert_eq!(bits.take(1), 0);
         assert!(bits.overran());
-        let mut bits = intervals.next_interval().unwrap();
+        let mut bits = intervals.next_interval().unwrap().unwrap();
         bits.refill();
         assert_eq!(bits.take(8), 0x56);
-        assert!(intervals.next_interval().is_err());
+        assert!(intervals.next_interval().unwrap().is_none());
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn bits_far_past_the_end_are_zeros() {
         let mut intervals = Intervals::new(&[0xaa; 3]);
-        let mut bits = intervals.next_interval().unwrap();
+        let mut bits = intervals.next_interval().unwrap().unwrap();
         for _ in 0..100 {
             bits.refill();
             bits.consume(31);

@@ -6,8 +6,7 @@
 //!
 //! It reads what cameras and programs write: baseline and progressive Huffman files of 8 bits
 //! with a luma channel that is no coarser than the others. The rest it leaves to a general
-//! decoder (`Ok(None)`), and it leaves damage alone: a file that is not whole is an error, so
-//! that only one decoder need decide what may be saved.
+//! decoder. Of a file that was cut short it gives the rows that are there, and says so.
 //!
 //! | file | owns |
 //! |---|---|
@@ -43,152 +42,323 @@ pub enum Scale {
     Eighth,
 }
 
-/// A grey picture, row by row from the top left, as it lies in the file: not turned upright.
+impl Scale {
+    /// Pixels that come of the eight of a block's side.
+    fn pixels(self) -> usize {
+        match self {
+            Self::Full => 8,
+            Self::Half => 4,
+            Self::Quarter => 2,
+            Self::Eighth => 1,
+        }
+    }
+
+    fn of_pixels(pixels: usize) -> Self {
+        match pixels {
+            0..=1 => Self::Eighth,
+            2..=3 => Self::Quarter,
+            4..=7 => Self::Half,
+            _ => Self::Full,
+        }
+    }
+}
+
+/// Luma and colour differences, these as fine as the luma or coarser; none for a grey file.
+pub struct Colour {
+    pub luma: Plane,
+    pub chroma: Vec<Plane>,
+}
+
+/// One component as a picture, row by row from the top left, as it lies in the file: not turned
+/// upright.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Luma {
+pub struct Plane {
     pub width: usize,
     pub height: usize,
     pub pixels: Vec<u8>,
+    /// Rows that are there; those below them are grey.
+    pub rows: usize,
+    /// Whether all of the picture is there, its finest detail included.
+    pub whole: bool,
 }
 
-/// Why a JPEG that this decoder understands gives no picture.
+/// Why a JPEG gives no picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JpegError {
-    /// The file ends before its end marker.
+    /// The file ends before its picture begins.
     #[error("the JPEG is cut short")]
     Truncated,
     #[error("the JPEG is damaged")]
     Damaged,
+    /// A kind of JPEG that nothing here reads.
+    #[error("this is a {0}")]
+    Unsupported(&'static str),
 }
 
-/// Why decoding stopped, unsupported kinds included.
+/// Why decoding stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     Truncated,
     Damaged,
-    Unsupported,
+    Unsupported(&'static str),
 }
+
+impl From<Fault> for JpegError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Truncated => Self::Truncated,
+            Fault::Damaged => Self::Damaged,
+            Fault::Unsupported(kind) => Self::Unsupported(kind),
+        }
+    }
+}
+
+/// What stands for pixels that are not there.
+const GREY: u8 = 128;
 
 /// Scans a file may have. Real ones have about ten; each may pass over every block for a few
 /// bytes, so that a file of a hundred thousand would take minutes.
 const MAX_SCANS: usize = 256;
 
-/// Decodes the luma of a JPEG to ceil(width × scale) by ceil(height × scale) pixels; `None` for
-/// a kind of JPEG that it leaves to a general decoder.
-///
-/// The header's size is taken as it is, up to 65535×65535: the caller checks it beforehand. A
-/// sequential file takes memory for the pixels that come out and a copy of its scan; a progressive
-/// one besides, for each pixel in the file, 2.1 bytes at full size, 0.9 at 1/2 and 0.3 at 1/4.
-///
-/// # Errors
-/// [`JpegError`] when the file is not whole. Other decoders may still make a picture of it.
-pub fn luma(bytes: &[u8], scale: Scale) -> Result<Option<Luma>, JpegError> {
-    let read = match scale {
-        Scale::Full => decode::<8>(bytes),
-        Scale::Half => decode::<4>(bytes),
-        Scale::Quarter => decode::<2>(bytes),
-        Scale::Eighth => decode::<1>(bytes),
-    };
-    match read {
-        Ok(luma) => Ok(Some(luma)),
-        Err(Fault::Unsupported) => Ok(None),
-        Err(Fault::Truncated) => Err(JpegError::Truncated),
-        Err(Fault::Damaged) => Err(JpegError::Damaged),
-    }
-}
-
-/// Decodes to N×N pixels a block.
-fn decode<const N: usize>(bytes: &[u8]) -> Result<Luma, Fault> {
-    let outline = Outline::read(bytes)?;
-    let frame = &outline.frame;
-    let mut picture = Picture::<N>::new(frame);
-    let mut progressive = frame.progressive.then(|| Progressive::<N>::new(frame));
-    let wanted = progressive::wanted(&outline.scans, dct::last_wanted(N));
-    let mut tables = Tables::default();
-    let mut scans = outline.scans.iter().zip(wanted);
-    for segment in Segments::new(bytes)? {
-        let segment = segment?;
-        tables.read(&segment)?;
-        if segment.marker != Segment::SOS {
-            continue;
-        }
-        let Some((scan, wanted)) = scans.next() else { break };
-        if !scan.has_luma() || !wanted {
-            continue;
-        }
-        let job = Job { frame, scan, tables: &tables, data: segment.data };
-        match &mut progressive {
-            Some(progressive) => in_vectors(Gather { job, progressive })?,
-            None => {
-                in_vectors(Sequential { job, picture: &mut picture })?;
-                // A sequential file says all about a component in one scan.
-                return Ok(picture.luma);
-            }
-        }
-    }
-    let progressive = progressive.ok_or(Fault::Damaged)?;
-    in_vectors(Paint { progressive, picture: &mut picture })?;
-    Ok(picture.luma)
-}
-
-/// What a look at the markers alone tells.
-struct Outline {
+/// What a walk over the markers of a file's first picture tells. It alone decides the picture's
+/// size, for every decoder.
+pub struct Outline<'a> {
+    bytes: &'a [u8],
     frame: Frame,
     scans: Vec<Scan>,
+    /// Whether Adobe's marker says that the components are no luma and colour.
+    adobe_rgb: bool,
+    /// Whether the picture has its end marker.
+    ended: bool,
+    /// The Exif blocks, as TIFF structures, and the XMP packets, in the file's order.
+    pub exif: Vec<&'a [u8]>,
+    pub xmp: Vec<&'a [u8]>,
 }
 
-impl Outline {
-    fn read(bytes: &[u8]) -> Result<Self, Fault> {
-        let mut frame = None;
-        let mut scans = Vec::new();
+impl<'a> Outline<'a> {
+    /// Reads the markers of the first picture in `bytes`; whatever follows it is not looked at.
+    ///
+    /// # Errors
+    /// [`JpegError`] when there is no picture to decode.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, JpegError> {
+        let mut frame: Option<Frame> = None;
+        let (mut scans, mut exif, mut xmp) = (Vec::new(), Vec::new(), Vec::new());
         let mut adobe_rgb = false;
+        let mut ended = true;
         for segment in Segments::new(bytes)? {
-            let segment = segment?;
+            let segment = match segment {
+                Ok(segment) => segment,
+                // Behind a scan there is a picture, whatever comes then.
+                Err(_) if !scans.is_empty() => {
+                    ended = false;
+                    break;
+                }
+                Err(fault) => return Err(fault.into()),
+            };
             if segment.is_frame() {
-                if frame.replace(Frame::read(&segment)?).is_some() {
-                    return Err(Fault::Damaged);
+                let read = Frame::read(&segment)?;
+                if frame.replace(read).is_some() {
+                    return Err(JpegError::Damaged);
                 }
             } else if segment.marker == Segment::SOS {
                 if scans.len() == MAX_SCANS {
-                    return Err(Fault::Damaged);
+                    return Err(JpegError::Damaged);
                 }
                 scans.push(Scan::read(&segment, frame.as_ref().ok_or(Fault::Damaged)?)?);
             } else {
                 adobe_rgb |= segment.is_adobe_without_luma();
+                exif.extend(segment.exif());
+                xmp.extend(segment.xmp());
             }
         }
         let frame = frame.ok_or(Fault::Damaged)?;
-        if adobe_rgb && frame.components.len() > 1 {
-            return Err(Fault::Unsupported);
+        if scans.is_empty() {
+            return Err(JpegError::Truncated);
         }
-        Ok(Self { frame, scans })
+        Ok(Self { bytes, frame, scans, adobe_rgb, ended, exif, xmp })
+    }
+
+    /// Width and height, as they lie in the file.
+    pub fn size(&self) -> (u32, u32) {
+        // Both come from 16 bits.
+        (self.frame.width as u32, self.frame.height as u32)
+    }
+
+    /// Whether the picture's end marker is there.
+    pub fn has_end(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether [`Outline::luma`] reads it; otherwise a general decoder may.
+    pub fn has_plain_luma(&self) -> bool {
+        self.frame.has_plain_luma && !(self.adobe_rgb && self.frame.components.len() > 1)
+    }
+
+    /// Decodes the luma to ceil(width × scale) by ceil(height × scale) pixels, if
+    /// [`Outline::has_plain_luma`].
+    ///
+    /// # Errors
+    /// [`JpegError`] when its data is damaged. Other decoders may still make a picture of it.
+    pub fn luma(&self, scale: Scale) -> Result<Plane, JpegError> {
+        self.plane(0, scale)
+    }
+
+    /// Decodes luma and colour, each component in a pass of its own, if [`Outline::has_plain_luma`].
+    ///
+    /// # Errors
+    /// As [`Outline::luma`].
+    pub fn colour(&self, scale: Scale) -> Result<Colour, JpegError> {
+        let luma = self.luma(scale)?;
+        let chroma = (1..self.frame.components.len()).map(|component| {
+            // Coarser colour is made no coarser than the luma needs.
+            let scale = self.chroma_scale(component, scale);
+            self.plane(component, scale)
+        });
+        Ok(Colour { chroma: chroma.collect::<Result<_, _>>()?, luma })
+    }
+
+    fn chroma_scale(&self, component: usize, luma: Scale) -> Scale {
+        let (finest, own) = (&self.frame.components[0], &self.frame.components[component]);
+        let coarser = (finest.across / own.across).min(finest.down / own.down);
+        Scale::of_pixels(luma.pixels() * coarser)
+    }
+
+    /// Bytes that [`Outline::luma`] or [`Outline::colour`] holds at its peak: the pixels that come
+    /// out, a copy of the data of one scan and, for a progressive file, the coefficients of one
+    /// component.
+    pub fn memory(&self, scale: Scale, colour: bool) -> u64 {
+        let planes = if colour { self.frame.components.len() } else { 1 };
+        let sides = |component: usize| {
+            let scale = if component == 0 { scale } else { self.chroma_scale(component, scale) };
+            let blocks = self.frame.units();
+            let own = &self.frame.components[component];
+            let blocks = (blocks.0 * own.across * blocks.1 * own.down) as u64;
+            (blocks, scale.pixels())
+        };
+        let pixels: u64 = (0..planes).map(sides).map(|(blocks, side)| blocks * (side * side) as u64).sum();
+        let coefficients = |(blocks, side): (u64, usize)| blocks * (8 + 2 * (dct::last_wanted(side) as u64 + 1));
+        let coefficients = (0..planes).map(sides).map(coefficients).max().filter(|_| self.frame.progressive);
+        pixels + coefficients.unwrap_or(0) + self.bytes.len() as u64
+    }
+
+    /// Whether the file holds all of its picture: it has its end marker, or the data of its last scan
+    /// is all there and no further scan is missing. `None` when finding out would take more than
+    /// `memory` bytes.
+    pub fn is_complete(&self, memory: u64) -> Option<bool> {
+        if self.ended {
+            return Some(true);
+        }
+        let components = 0..self.frame.components.len();
+        let given = |component: usize| match self.frame.progressive {
+            true => progressive::reaches_last_bit(&self.scans, component),
+            false => self.scans.iter().any(|scan| scan.coded(component).is_some()),
+        };
+        if !components.clone().all(given) {
+            return Some(false);
+        }
+        // A progressive scan is only read together with those before it, at full size.
+        let scale = if self.frame.progressive { Scale::Full } else { Scale::Eighth };
+        if self.memory(scale, false) > memory {
+            return None;
+        }
+        let last = self.scans.last()?;
+        let mut coded = components.filter(|component| last.coded(*component).is_some());
+        Some(coded.all(|component| self.plane(component, scale).is_ok_and(|plane| plane.whole)))
+    }
+
+    /// Bytes that a general decoder holds for each pixel: RGB, and every coefficient of a progressive
+    /// file.
+    pub fn general_bytes_a_pixel(&self) -> u64 {
+        let coefficients = if self.frame.progressive { 2 * self.frame.components.len() as u64 } else { 0 };
+        3 + coefficients
+    }
+
+    fn plane(&self, component: usize, scale: Scale) -> Result<Plane, JpegError> {
+        let decoded = match scale {
+            Scale::Full => self.decode::<8>(component),
+            Scale::Half => self.decode::<4>(component),
+            Scale::Quarter => self.decode::<2>(component),
+            Scale::Eighth => self.decode::<1>(component),
+        };
+        Ok(decoded?)
+    }
+
+    /// Decodes a component to N×N pixels a block.
+    fn decode<const N: usize>(&self, component: usize) -> Result<Plane, Fault> {
+        let frame = &self.frame;
+        let plane = frame.plane(component);
+        let mut picture = Picture::<N>::new(plane);
+        let mut progressive = frame.progressive.then(|| Progressive::<N>::new(frame, plane));
+        let wanted = progressive::wanted(&self.scans, component, dct::last_wanted(N));
+        let mut tables = Tables::default();
+        let mut scans = self.scans.iter().zip(wanted);
+        for segment in Segments::new(self.bytes)? {
+            // The walk over the markers went as far.
+            let Ok(segment) = segment else { break };
+            tables.read(&segment)?;
+            if segment.marker != Segment::SOS {
+                continue;
+            }
+            let Some((scan, wanted)) = scans.next() else { break };
+            let Some(coded) = scan.coded(component).filter(|_| wanted) else { continue };
+            let may_end = !self.ended && scans.len() == 0;
+            let job = Job { frame, plane, scan, coded, tables: &tables, data: segment.data, may_end };
+            match &mut progressive {
+                Some(progressive) => in_vectors(Gather { job, progressive })?,
+                None => {
+                    // A sequential file says all about a component in one scan.
+                    let units = in_vectors(Sequential { job, picture: &mut picture })?;
+                    return Ok(picture.up_to(units));
+                }
+            }
+        }
+        let progressive = progressive.ok_or(Fault::Damaged)?;
+        let exact = progressive.is_exact();
+        let rows = progressive.rows();
+        in_vectors(Paint { progressive, picture: &mut picture })?;
+        let plane = picture.up_to(rows);
+        Ok(Plane { whole: exact && plane.whole, ..plane })
     }
 }
 
-/// One scan with what it needs.
+/// One scan with what it needs to decode a plane.
 struct Job<'a> {
     frame: &'a Frame,
+    plane: headers::Plane,
     scan: &'a Scan,
+    /// The plane's component in the scan.
+    coded: headers::Coded,
     tables: &'a Tables,
     data: &'a [u8],
+    /// Whether its data may end early: that of the last scan of a file without an end marker.
+    may_end: bool,
 }
 
 /// The picture in the making, N×N pixels a block.
 struct Picture<const N: usize> {
     waves: [f32; 64],
-    luma: Luma,
+    plane: Plane,
 }
 
 impl<const N: usize> Picture<N> {
-    fn new(frame: &Frame) -> Self {
-        let [width, height] = [frame.width, frame.height].map(|side| (side * N).div_ceil(8));
-        Self { waves: dct::waves::<N>(), luma: Luma { width, height, pixels: vec![0; width * height] } }
+    fn new(plane: headers::Plane) -> Self {
+        let [width, height] = [plane.width, plane.height].map(|side| (side * N).div_ceil(8));
+        let plane = Plane { width, height, pixels: vec![0; width * height], rows: 0, whole: false };
+        Self { waves: dct::waves::<N>(), plane }
+    }
+
+    /// The picture, of which so many rows of the file are there; the rest is made grey.
+    fn up_to(self, file_rows: usize) -> Plane {
+        let Plane { width, height, mut pixels, .. } = self.plane;
+        let rows = (file_rows * N / 8).min(height);
+        pixels[rows * width..].fill(GREY);
+        Plane { width, height, pixels, rows, whole: rows == height }
     }
 
     /// Writes the part of a block that lies inside the picture.
     #[inline(always)]
     fn put(&mut self, block_x: usize, block_y: usize, block: &[u8; 64]) {
-        let Luma { width, height, pixels } = &mut self.luma;
+        let Plane { width, height, pixels, .. } = &mut self.plane;
         let (x, y) = (block_x * N, block_y * N);
         if x + N <= *width && y + N <= *height {
             let mut start = y * *width + x;
@@ -237,7 +407,8 @@ struct Sequential<'a, const N: usize> {
 }
 
 impl<const N: usize> WithSimd for Sequential<'_, N> {
-    type Output = Result<(), Fault>;
+    /// Rows of the file that are there.
+    type Output = Result<usize, Fault>;
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {

@@ -3,22 +3,22 @@
 use pulp::Simd;
 
 use super::bits::{Bits, Intervals};
-use super::headers::{Frame, Layout, Scan};
+use super::headers::{Coded, Frame, Layout, Plane, Scan};
 use super::huffman::Table;
 use super::{Fault, Job, Picture, dct};
 
-/// Which scans must be decoded for the luma's coefficients up to zigzag index `last`.
+/// Which scans must be decoded for a component's coefficients up to zigzag index `last`.
 ///
 /// A scan that refines a band can only be read by one who knows which coefficients of the band
 /// are set by then, so the earlier scans of all of it are needed too; hence from last to first.
-pub fn wanted(scans: &[Scan], last: usize) -> Vec<bool> {
+pub fn wanted(scans: &[Scan], component: usize, last: usize) -> Vec<bool> {
     let mut needed = band(0, last);
     let mut wanted: Vec<bool> = scans
         .iter()
         .rev()
         .map(|scan| {
             let covered = band(scan.start, scan.end);
-            let wanted = scan.has_luma() && covered & needed != 0;
+            let wanted = scan.coded(component).is_some() && covered & needed != 0;
             if wanted && scan.refines {
                 needed |= covered;
             }
@@ -29,12 +29,18 @@ pub fn wanted(scans: &[Scan], last: usize) -> Vec<bool> {
     wanted
 }
 
+/// Whether every coefficient of a component is given to its last bit: what a whole file does.
+pub fn reaches_last_bit(scans: &[Scan], component: usize) -> bool {
+    let given = scans.iter().filter(|scan| scan.coded(component).is_some() && scan.low == 0);
+    given.fold(0, |all, scan| all | band(scan.start, scan.end)) == u64::MAX
+}
+
 /// A bit for each coefficient of a band.
 fn band(start: usize, end: usize) -> u64 {
     (u64::MAX >> (63 - end)) & (u64::MAX << start)
 }
 
-/// The luma's coefficients in the making, as far as N×N pixels a block need them.
+/// A plane's coefficients in the making, as far as N×N pixels a block need them.
 pub struct Progressive<const N: usize> {
     /// Blocks in a row, those that fill up the last unit included.
     across: usize,
@@ -44,85 +50,115 @@ pub struct Progressive<const N: usize> {
     /// a refining scan asks about them.
     set: Vec<u64>,
     factors: Option<[f32; 64]>,
+    /// Rows of the file whose blocks have their means: [`None`] before the scan of them.
+    rows: Option<usize>,
+    /// Whether no scan's data ended early.
+    exact: bool,
 }
 
 impl<const N: usize> Progressive<N> {
     const KEPT: usize = dct::last_wanted(N) + 1;
 
-    pub fn new(frame: &Frame) -> Self {
+    pub fn new(frame: &Frame, plane: Plane) -> Self {
         let (units_x, units_y) = frame.units();
-        let across = units_x * frame.components[0].across;
-        let blocks = across * units_y * frame.components[0].down;
-        Self { across, values: vec![0; blocks * Self::KEPT], set: vec![0; blocks], factors: None }
+        let across = units_x * plane.across;
+        let blocks = across * units_y * plane.down;
+        let (values, set) = (vec![0; blocks * Self::KEPT], vec![0; blocks]);
+        Self { across, values, set, factors: None, rows: None, exact: true }
     }
 
-    /// Takes in a scan.
+    /// Rows of the file that are there, if some only coarsely.
+    pub fn rows(&self) -> usize {
+        self.rows.unwrap_or(0)
+    }
+
+    /// Whether the data of every scan was there.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
+    /// Takes in a scan, as far as its data goes.
     #[inline(always)]
     pub fn scan(&mut self, job: &Job) -> Result<(), Fault> {
         // Tables may change between scans; a component keeps those of its first (T.81 B.2.4.1).
         if self.factors.is_none() {
-            self.factors = Some(job.tables.luma_factors(job.frame)?);
+            self.factors = Some(job.tables.factors(job.frame, job.plane.component)?);
         }
-        match job.scan.start {
-            0 => self.dc_scan(job),
-            _ => self.ac_scan(job),
+        if job.scan.start > 0 {
+            self.exact &= self.ac_scan(job)?;
+            return Ok(());
         }
-    }
-
-    /// DC coefficients of all components in turn (T.81 G.1.2.1), or one more bit of them.
-    #[inline(always)]
-    fn dc_scan(&mut self, job: &Job) -> Result<(), Fault> {
-        let Job { frame, scan, tables, data } = job;
-        // A refining scan is bare bits.
-        let table = |coded| if scan.refines { Ok(None) } else { tables.dc_table(coded).map(Some) };
-        let luma = table(scan.coded[0])?;
-        let passed = scan.passed(frame).into_iter().map(|(coded, blocks)| Ok((table(coded)?, blocks)));
-        let passed = passed.collect::<Result<Vec<_>, _>>()?;
-        let Layout { units_x, units_y, across, down } = scan.layout(frame);
-        let mut intervals = Intervals::new(data);
-        for units in tables.intervals(units_x * units_y) {
-            let mut bits = intervals.next_interval()?;
-            let mut dc = 0_i32;
-            for unit in units {
-                let (x, y) = (unit % units_x, unit / units_x);
-                for row in 0..down {
-                    for column in 0..across {
-                        let block = (y * down + row) * self.across + x * across + column;
-                        let value = &mut self.values[block * Self::KEPT];
-                        bits.refill();
-                        if let Some(table) = &luma {
-                            dc = dc.wrapping_add(table.step(&mut bits)?.value);
-                            *value = (dc << scan.low) as i16;
-                        } else {
-                            *value |= i16::from(bits.bit()) << scan.low;
-                        }
-                    }
-                }
-                for (table, blocks) in &passed {
-                    for _ in 0..*blocks {
-                        bits.refill();
-                        match table {
-                            Some(table) => table.pass(&mut bits)?,
-                            None => bits.consume(1),
-                        }
-                    }
-                }
-            }
-            if bits.overran() {
-                return Err(Fault::Damaged);
-            }
+        let rows = self.dc_scan(job)?;
+        self.exact &= rows >= job.plane.height;
+        if !job.scan.refines {
+            self.rows = Some(rows);
         }
         Ok(())
     }
 
-    /// A band of AC coefficients, which is always a scan of its own.
+    /// DC coefficients of all components in turn (T.81 G.1.2.1), or one more bit of them; gives how
+    /// many rows of the file there are.
     #[inline(always)]
-    fn ac_scan(&mut self, job: &Job) -> Result<(), Fault> {
-        let (blocks_x, blocks_y) = job.frame.blocks();
-        let table = job.tables.ac_table(job.scan.coded[0])?;
+    fn dc_scan(&mut self, job: &Job) -> Result<usize, Fault> {
+        let Job { frame, plane, scan, coded, tables, data, .. } = job;
+        // A refining scan is bare bits.
+        let table = |coded| if scan.refines { Ok(None) } else { tables.dc_table(coded).map(Some) };
+        let own = table(*coded)?;
+        let others = |passed: Vec<(Coded, usize)>| {
+            let others = passed.into_iter().map(|(coded, blocks)| Ok((table(coded)?, blocks)));
+            others.collect::<Result<Vec<_>, Fault>>()
+        };
+        let [before, behind] = scan.passed(frame, plane.component).map(others);
+        let (before, behind) = (before?, behind?);
+        let Layout { units_x, units_y, across, down } = scan.layout(frame, *plane);
+        let mut intervals = Intervals::new(data);
+        for units in tables.intervals(units_x * units_y) {
+            let begun = units.start / units_x * down * 8;
+            let Some(mut bits) = intervals.next_interval()? else { return Ok(begun) };
+            let mut dc = 0_i32;
+            for unit in units {
+                let (x, y) = (unit % units_x, unit / units_x);
+                let mut unit = || {
+                    pass(&mut bits, &before)?;
+                    for row in 0..down {
+                        for column in 0..across {
+                            let block = (y * down + row) * self.across + x * across + column;
+                            let value = &mut self.values[block * Self::KEPT];
+                            bits.refill();
+                            if let Some(table) = &own {
+                                dc = dc.wrapping_add(table.step(&mut bits)?.value);
+                                *value = (dc << scan.low) as i16;
+                            } else {
+                                *value |= i16::from(bits.bit()) << scan.low;
+                            }
+                        }
+                    }
+                    pass(&mut bits, &behind)
+                };
+                let read = unit();
+                if read.is_err() && !bits.overran() {
+                    return read.map(|()| 0);
+                }
+                // Asked once a row, as in a sequential scan.
+                if read.is_err() || (x + 1 == units_x && bits.overran()) {
+                    return Ok(y * down * 8);
+                }
+            }
+            if bits.overran() {
+                return Ok(begun);
+            }
+        }
+        Ok(units_y * down * 8)
+    }
+
+    /// A band of AC coefficients, which is always a scan of its own; whether its data was all there.
+    #[inline(always)]
+    fn ac_scan(&mut self, job: &Job) -> Result<bool, Fault> {
+        let (blocks_x, blocks_y) = job.plane.blocks();
+        let table = job.tables.ac_table(job.coded)?;
         let mut intervals = Intervals::new(job.data);
         for interval in job.tables.intervals(blocks_x * blocks_y) {
-            let mut bits = intervals.next_interval()?;
+            let Some(mut bits) = intervals.next_interval()? else { return Ok(false) };
             // How many blocks, from here on, an end of band covers.
             let mut ended = 0;
             let mut next = interval.start;
@@ -133,23 +169,30 @@ impl<const N: usize> Progressive<N> {
                 next += blocks.len();
                 let values = &mut self.values[blocks.start * Self::KEPT..blocks.end * Self::KEPT];
                 let set = &mut self.set[blocks];
-                ended = match job.scan.refines {
-                    true => Self::refined_row(&mut bits, &table, job.scan, (values, set), ended)?,
-                    false => Self::first_row(&mut bits, &table, job.scan, (values, set), ended)?,
+                let before = job.may_end.then(|| (values.to_vec(), set.to_vec()));
+                let read = match job.scan.refines {
+                    true => Self::refined_row(&mut bits, &table, job.scan, (&mut *values, &mut *set), ended),
+                    false => Self::first_row(&mut bits, &table, job.scan, (&mut *values, &mut *set), ended),
                 };
                 if bits.overran() {
-                    return Err(Fault::Damaged);
+                    // What was made of bits that are not there is worse than nothing.
+                    if let Some((values_before, set_before)) = before {
+                        values.copy_from_slice(&values_before);
+                        set.copy_from_slice(&set_before);
+                    }
+                    return Ok(false);
                 }
+                ended = read?;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// The first bits of a band for blocks side by side (T.81 G.1.2.2); takes and gives how many
     /// blocks an end of band still covers.
     #[inline(always)]
     fn first_row(
-        reader: &mut Bits,
+        reader: &mut Bits<'_>,
         table: &Table,
         scan: &Scan,
         (values, set): (&mut [i16], &mut [u64]),
@@ -164,7 +207,10 @@ impl<const N: usize> Progressive<N> {
             let (mut k, mut found) = (scan.start, 0);
             while k <= scan.end {
                 bits.refill();
-                let step = table.step(&mut bits)?;
+                let step = match table.step(&mut bits) {
+                    Ok(step) => step,
+                    Err(fault) => return Self::given_up(reader, bits, fault),
+                };
                 if step.value == 0 && step.run < 15 {
                     // Counts this block too, which is stepped over below.
                     ended = (1 << step.run) + bits.take(step.run as u32) as usize - 1;
@@ -173,7 +219,7 @@ impl<const N: usize> Progressive<N> {
                 k += step.run;
                 if step.value != 0 {
                     if k > scan.end {
-                        return Err(Fault::Damaged);
+                        return Self::given_up(reader, bits, Fault::Damaged);
                     }
                     found |= 1 << k;
                     if let Some(value) = values.get_mut(k) {
@@ -195,7 +241,7 @@ impl<const N: usize> Progressive<N> {
     /// One more bit of a band for blocks side by side (T.81 G.1.2.3), as [`Self::first_row`].
     #[inline(always)]
     fn refined_row(
-        reader: &mut Bits,
+        reader: &mut Bits<'_>,
         table: &Table,
         scan: &Scan,
         (values, set): (&mut [i16], &mut [u64]),
@@ -206,21 +252,24 @@ impl<const N: usize> Progressive<N> {
             let mut k = scan.start;
             while ended == 0 && k <= scan.end {
                 bits.refill();
-                let step = table.step(&mut bits)?;
+                let step = match table.step(&mut bits) {
+                    Ok(step) => step,
+                    Err(fault) => return Self::given_up(reader, bits, fault),
+                };
                 if step.value == 0 && step.run < 15 {
                     ended = (1 << step.run) + bits.take(step.run as u32) as usize;
                     break;
                 }
                 if step.value.abs() > 1 {
                     // What is new now is a single bit.
-                    return Err(Fault::Damaged);
+                    return Self::given_up(reader, bits, Fault::Damaged);
                 }
                 // The run counts coefficients that are 0 so far; those on the way that are not
                 // get their next bit.
                 let zeros = without_lowest(!*set & band(k, scan.end), step.run as u32);
                 let at = zeros.trailing_zeros() as usize;
                 if at > scan.end {
-                    return Err(Fault::Damaged);
+                    return Self::given_up(reader, bits, Fault::Damaged);
                 }
                 correct(&mut bits, *set & band(k, at), values, scan.low);
                 if step.value != 0 {
@@ -242,11 +291,18 @@ impl<const N: usize> Progressive<N> {
         Ok(ended)
     }
 
+    /// A fault, with the reader where it was met: past the end of its data, or not.
+    #[cold]
+    fn given_up<'b>(reader: &mut Bits<'b>, bits: Bits<'b>, fault: Fault) -> Result<usize, Fault> {
+        *reader = bits;
+        Err(fault)
+    }
+
     /// Transforms what has gathered.
     #[inline(always)]
     pub fn paint<S: Simd>(&self, simd: S, picture: &mut Picture<N>) -> Result<(), Fault> {
         let factors = self.factors.ok_or(Fault::Damaged)?;
-        let blocks_x = picture.luma.width.div_ceil(N);
+        let blocks_x = picture.plane.width.div_ceil(N);
         let mut block = [0.0; 64];
         for (index, (values, set)) in self.values.chunks_exact(Self::KEPT).zip(&self.set).enumerate() {
             let (x, y) = (index % self.across, index / self.across);
@@ -266,6 +322,21 @@ impl<const N: usize> Progressive<N> {
         }
         Ok(())
     }
+}
+
+/// Passes over a unit's DC coefficients, or further bits of them, of other components.
+#[inline(always)]
+fn pass(bits: &mut Bits, others: &[(Option<Table>, usize)]) -> Result<(), Fault> {
+    for (table, blocks) in others {
+        for _ in 0..*blocks {
+            bits.refill();
+            match table {
+                Some(table) => table.pass(bits)?,
+                None => bits.consume(1),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Gives each of the set coefficients of a block, in order, its next bit, away from 0.

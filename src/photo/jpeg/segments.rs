@@ -10,18 +10,29 @@ pub(super) struct Segment<'a> {
     pub data: &'a [u8],
 }
 
-impl Segment<'_> {
+impl<'a> Segment<'a> {
     pub const SOS: u8 = 0xda;
     const SOI: u8 = 0xd8;
     const EOI: u8 = 0xd9;
     pub const DHT: u8 = 0xc4;
     pub const DQT: u8 = 0xdb;
     pub const DRI: u8 = 0xdd;
+    const APP1: u8 = 0xe1;
     const APP14: u8 = 0xee;
 
-    /// Whether it is a start of frame of any kind, or announces arithmetic coding.
+    /// Whether it is a start of frame of any kind (of JPEG-LS, too), or announces arithmetic coding.
     pub fn is_frame(&self) -> bool {
-        matches!(self.marker, 0xc0..=0xcf) && self.marker != Self::DHT
+        matches!(self.marker, 0xc0..=0xcf | 0xf7) && self.marker != Self::DHT
+    }
+
+    /// The TIFF structure of an Exif block (CIPA DC-008, 4.7.2).
+    pub fn exif(&self) -> Option<&'a [u8]> {
+        self.body.strip_prefix(b"Exif\0").filter(|_| self.marker == Self::APP1)?.get(1..)
+    }
+
+    /// An XMP packet (XMP specification part 3, 1.1.3).
+    pub fn xmp(&self) -> Option<&'a [u8]> {
+        self.body.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0").filter(|_| self.marker == Self::APP1)
     }
 
     /// Whether it is Adobe's segment and its last byte says other than YCbCr, which is 1.
@@ -32,7 +43,9 @@ impl Segment<'_> {
     }
 }
 
-/// Walks over the segments up to the end marker; a file without one is truncated.
+/// Walks over the segments up to the end marker, and no further: what follows it is another
+/// picture, a video, or a vendor's own. A file without an end marker is truncated; the data of its
+/// last scan goes on to the end of the file.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
     done: bool,
@@ -64,7 +77,7 @@ impl<'a> Segments<'a> {
         self.rest = &self.rest[length..];
         let mut data: &[u8] = &[];
         if marker_code == Segment::SOS {
-            (data, self.rest) = self.rest.split_at(scan_length(self.rest).ok_or(Fault::Truncated)?);
+            (data, self.rest) = self.rest.split_at(scan_length(self.rest).unwrap_or(self.rest.len()));
         }
         Ok(Some(Segment { marker: marker_code, body, data }))
     }

@@ -3,60 +3,81 @@
 use pulp::Simd;
 
 use super::bits::{Bits, Intervals};
-use super::headers::Layout;
+use super::headers::{Coded, Layout};
 use super::huffman::{Step, Table};
 use super::tables::Coder;
 use super::{Fault, Job, Picture, dct};
 
-/// Decodes the scan that holds the luma.
+/// Decodes the scan that holds a plane, as far as its data goes; gives how many of the plane's rows
+/// that is.
 #[inline(always)]
-pub fn scan<S: Simd, const N: usize>(simd: S, job: &Job, picture: &mut Picture<N>) -> Result<(), Fault> {
-    let Job { frame, scan, tables, data } = job;
-    let luma = tables.coder(scan.coded[0])?;
-    // Colour is passed over. Its two components mostly share their tables, which then stay cached.
-    let passed = scan.passed(frame).into_iter().map(|(coded, blocks)| Ok((tables.coder(coded)?, blocks)));
-    let passed = passed.collect::<Result<Vec<_>, _>>()?;
-    let factors = tables.luma_factors(frame)?;
-    let Layout { units_x, units_y, across, down } = scan.layout(frame);
+pub fn scan<S: Simd, const N: usize>(simd: S, job: &Job, picture: &mut Picture<N>) -> Result<usize, Fault> {
+    let Job { frame, plane, scan, coded, tables, data, .. } = job;
+    let own = tables.coder(*coded)?;
+    // Other components are passed over. Those of colour mostly share their tables, which then stay
+    // cached.
+    let coders = |passed: Vec<(Coded, usize)>| {
+        let coders = passed.into_iter().map(|(coded, blocks)| Ok((tables.coder(coded)?, blocks)));
+        coders.collect::<Result<Vec<_>, Fault>>()
+    };
+    let [before, behind] = scan.passed(frame, plane.component).map(coders);
+    let (before, behind) = (before?, behind?);
+    let factors = tables.factors(frame, plane.component)?;
+    let Layout { units_x, units_y, across, down } = scan.layout(frame, *plane);
     let mut intervals = Intervals::new(data);
     let mut block = [0.0; 64];
     let (mut x, mut y) = (0, 0);
     for units in tables.intervals(units_x * units_y) {
-        let mut bits = intervals.next_interval()?;
+        let Some(mut bits) = intervals.next_interval()? else { return Ok(y * down * 8) };
         let mut dc = 0;
         for _ in units {
-            for row in 0..down {
-                for column in 0..across {
-                    let last = luma_block::<N>(&mut bits, &luma, &factors, &mut dc, &mut block)?;
-                    picture.paint(simd, x * across + column, y * down + row, &block, last);
+            let mut unit = || {
+                pass(&mut bits, &before)?;
+                for row in 0..down {
+                    for column in 0..across {
+                        let last = own_block::<N>(&mut bits, &own, &factors, &mut dc, &mut block)?;
+                        picture.paint(simd, x * across + column, y * down + row, &block, last);
+                    }
                 }
-            }
-            for (coder, blocks) in &passed {
-                for _ in 0..*blocks {
-                    bits.refill();
-                    coder.dc.pass(&mut bits)?;
-                    coder.passing.pass(&mut bits, &coder.ac, 1)?;
-                }
+                pass(&mut bits, &behind)
+            };
+            let read = unit();
+            if read.is_err() && !bits.overran() {
+                return read.map(|()| 0);
             }
             x += 1;
+            // Asked once a row: what was read past the end is painted over.
+            if read.is_err() || (x == units_x && bits.overran()) {
+                return Ok(y * down * 8);
+            }
             if x == units_x {
                 (x, y) = (0, y + 1);
-                if bits.overran() {
-                    return Err(Fault::Damaged);
-                }
             }
         }
         if bits.overran() {
-            return Err(Fault::Damaged);
+            return Ok(y * down * 8);
+        }
+    }
+    Ok(units_y * down * 8)
+}
+
+/// Passes over a unit's blocks of other components.
+#[inline(always)]
+fn pass(bits: &mut Bits, others: &[(Coder, usize)]) -> Result<(), Fault> {
+    for (coder, blocks) in others {
+        for _ in 0..*blocks {
+            bits.refill();
+            coder.dc.pass(bits)?;
+            coder.passing.pass(bits, &coder.ac, 1)?;
         }
     }
     Ok(())
 }
 
-/// Decodes a luma block to coefficients, row by row, dequantised and levelled, as far as N×N
+/// Decodes a block of the plane to coefficients, row by row, dequantised and levelled, as far as N×N
 /// pixels need them; gives the zigzag index beyond which all are 0.
 #[inline(always)]
-fn luma_block<const N: usize>(
+fn own_block<const N: usize>(
     bits: &mut Bits,
     coder: &Coder,
     factors: &[f32; 64],

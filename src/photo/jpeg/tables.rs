@@ -71,9 +71,9 @@ impl Tables {
         (0..units).step_by(interval).map(move |first| first..units.min(first + interval))
     }
 
-    /// The luma's quantisation by zigzag index.
-    pub fn luma_factors(&self, frame: &Frame) -> Result<[f32; 64], Fault> {
-        Ok(self.quantisation[frame.components[0].quantisation].ok_or(Fault::Damaged)?.map(f32::from))
+    /// A component's quantisation by zigzag index.
+    pub fn factors(&self, frame: &Frame, component: usize) -> Result<[f32; 64], Fault> {
+        Ok(self.quantisation[frame.components[component].quantisation].ok_or(Fault::Damaged)?.map(f32::from))
     }
 
     pub fn dc_table(&self, coded: Coded) -> Result<Table, Fault> {

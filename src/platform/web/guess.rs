@@ -89,10 +89,9 @@ impl From<&Card> for CardJson {
 
 /// The route: a photo in the field `photo`, and `?card=1` for the annotated picture.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
-    let largest = usize::try_from(options.photo_bytes).unwrap_or(Semaphore::MAX_PERMITS);
-    let memory = options.memory_bytes.max(largest).min(Semaphore::MAX_PERMITS);
+    let largest = usize::try_from(options.photo_bytes).unwrap_or(usize::MAX);
     let body_limit = largest.saturating_add(FORM_BYTES as usize);
-    let desk = Arc::new(Desk { bot, options, memory: Arc::new(Semaphore::new(memory)) });
+    let desk = Arc::new(Desk { memory: bot.photo_memory(), bot, options });
     post(answer).layer(DefaultBodyLimit::max(body_limit)).with_state(desk)
 }
 
@@ -196,6 +195,7 @@ fn misread(status: StatusCode, sentence: &str, elapsed: Duration) -> Response {
         photo: String::new(),
         width: None,
         height: None,
+        cut_short: false,
         faces: Vec::new(),
         error: Some(sentence.to_owned()),
         elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,

@@ -38,9 +38,6 @@ use crate::config::Config;
 pub struct WebOptions {
     /// The largest photo file in bytes.
     pub photo_bytes: u64,
-    /// Bytes of photos in memory at once, all visitors together; beyond that they are told to
-    /// try again shortly. Holds at least one photo of the largest size.
-    pub memory_bytes: usize,
     /// Open connections; further ones wait in the system's queue.
     pub connections: usize,
     /// The longest a request's head may take to arrive; also how long an idle connection stays.
@@ -57,7 +54,6 @@ impl Default for WebOptions {
     fn default() -> Self {
         Self {
             photo_bytes: 20 << 20,
-            memory_bytes: 256 << 20,
             connections: 256,
             head_timeout: Duration::from_secs(15),
             pause_timeout: Duration::from_secs(15),

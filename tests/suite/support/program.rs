@@ -65,10 +65,26 @@ impl Program {
         assert!(sent.success());
     }
 
+    /// Where its chat page is, once it says so.
+    pub async fn page(&self) -> String {
+        self.logged("chat page: http").await;
+        let log = self.log.lock().unwrap().clone();
+        log.split("chat page: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
+    }
+
     /// Memory that it holds now, in megabytes (Linux).
     pub fn resident_megabytes(&self) -> f64 {
+        self.megabytes("VmRSS:")
+    }
+
+    /// The most that it ever held, in megabytes (Linux).
+    pub fn peak_megabytes(&self) -> f64 {
+        self.megabytes("VmHWM:")
+    }
+
+    fn megabytes(&self, of: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
