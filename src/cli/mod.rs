@@ -56,11 +56,24 @@ enum Command {
 
 /// Runs the command line given to the program.
 pub fn main() -> ExitCode {
+    give_large_blocks_back();
     let arguments = Arguments::parse();
     dispatch(arguments).unwrap_or_else(|error| {
         note(format_args!("faceguesser: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+/// Makes the GNU allocator return every large block to the system when it is freed. Left to itself it
+/// raises that bound with each block that it sees, up to 32 MB, and keeps what photos leave behind in
+/// an arena a thread: 370 MB over the idle program under load in place of 205.
+fn give_large_blocks_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const LARGE: libc::c_int = 256 << 10;
+        // SAFETY: it sets a number inside the allocator, before any other thread has begun.
+        unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+    }
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -31,6 +31,8 @@ const FORM_BYTES: u64 = 64 << 10;
 const NAME_CHARACTERS: usize = 100;
 /// The page scrolls; a crowd's list ends all the same.
 const TEXT_CHARACTERS: usize = 4000;
+/// How far an upload's buffer grows at a time.
+const GROWTH: usize = 256 << 10;
 /// When to come back after "busy".
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
@@ -143,7 +145,7 @@ impl Desk {
     async fn read(&self, mut field: Field<'_>) -> Result<Upload, Refusal> {
         let name = base_name(field.file_name().unwrap_or_default());
         let mut memory: Option<OwnedSemaphorePermit> = None;
-        let mut photo = BytesMut::new();
+        let mut photo = Vec::new();
         while let Some(chunk) = self.soon(field.chunk()).await? {
             if (photo.len() + chunk.len()) as u64 > self.options.photo_bytes {
                 return Err(self.too_large());
@@ -158,9 +160,13 @@ impl Desk {
                 Some(memory) => memory.merge(granted),
                 None => memory = Some(granted),
             }
+            if photo.capacity() - photo.len() < chunk.len() {
+                // A vector that doubles would hold up to twice what it was granted.
+                photo.reserve_exact(chunk.len().max(GROWTH));
+            }
             photo.extend_from_slice(&chunk);
         }
-        Ok(Upload { name, photo: photo.freeze(), _memory: memory })
+        Ok(Upload { name, photo: photo.into(), _memory: memory })
     }
 
     /// Waits for the next piece of a form, but not for a client that stopped sending.
