@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use faceguesser::face::{CropFrame, FaceCrop, FaceFinder, FinderOptions, judge};
-use faceguesser::inference::{Engine, Framing, Pool, PoolOptions};
+use faceguesser::inference::{Engine, FlowId, Framing, Pool, PoolOptions};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
 use faceguesser::model::scout::{self, Scout};
@@ -120,7 +120,7 @@ fn path(criterion: &mut Criterion) {
 
 fn pool(criterion: &mut Criterion) {
     const PHOTOS: usize = 16;
-    let options = PoolOptions { workers: 2, queue: 64, batch: 16, deadline: Duration::from_secs(60) };
+    let options = PoolOptions { workers: 2, queue: 64, deadline: Duration::from_secs(60) };
     let pool = Pool::start(Arc::new(engine()), options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bytes = jpeg(&picture((1280, 960), 1, 320), 1);
@@ -128,7 +128,7 @@ fn pool(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(PHOTOS as u64));
     group.bench_function("16 photos at once", |b| {
         b.iter(|| {
-            let asked = (0..PHOTOS).map(|_| pool.analyse(bytes.clone(), Framing::Find));
+            let asked = (0..PHOTOS).map(|_| pool.analyse(FlowId::of(&0), bytes.clone(), Framing::Find));
             runtime.block_on(futures_util::future::try_join_all(asked)).unwrap()
         });
     });

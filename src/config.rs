@@ -132,7 +132,6 @@ pub struct Inference {
     workers: usize,
     pub device: DeviceKind,
     queue: usize,
-    batch: usize,
     #[serde(with = "humantime_serde")]
     deadline: Duration,
     #[serde(with = "humantime_serde")]
@@ -261,8 +260,8 @@ impl Config {
         if self.telegram.webhook_secret.as_ref().is_some_and(|secret| !fits(secret.expose_secret())) {
             return unusable("telegram.webhook_secret", "must be 1 to 256 of A-Z, a-z, 0-9, _ and -");
         }
-        if self.inference.queue == 0 || self.inference.batch == 0 {
-            return unusable("inference.queue and inference.batch", "must be at least 1");
+        if self.inference.queue == 0 {
+            return unusable("inference.queue", "must be at least 1");
         }
         Ok(self)
     }
@@ -305,7 +304,6 @@ impl Config {
         PoolOptions {
             workers: if self.inference.workers == 0 { cores() } else { self.inference.workers },
             queue: self.inference.queue,
-            batch: self.inference.batch,
             deadline: self.inference.deadline,
         }
     }

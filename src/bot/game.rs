@@ -8,7 +8,7 @@ use super::languages::Language;
 use super::people::Asker;
 use super::settings::{Game, Guessed, Player};
 use super::{Answer, Bot, PhotoSource};
-use crate::inference::Framing;
+use crate::inference::{FlowId, Framing};
 
 /// The guesses that have a button: twenty, in rows of five, which is as wide as Discord shows them.
 const AGES: [[u8; 5]; 4] = [[1, 5, 10, 15, 20], [25, 30, 35, 40, 45], [50, 55, 60, 65, 70], [75, 80, 85, 90, 95]];
@@ -20,7 +20,7 @@ impl Bot {
     pub async fn game(&self, photo: PhotoSource, truth: Option<u8>, asker: &Asker) -> Answer {
         let manners = self.manners(asker).await;
         let language = manners.language;
-        let analysis = match self.look(photo, Framing::Find).await {
+        let analysis = match self.look(FlowId::of(&asker.person), photo, Framing::Find).await {
             Ok((_, analysis)) => analysis,
             Err(problem) => return problem.told(language).into(),
         };

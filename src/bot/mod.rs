@@ -20,6 +20,7 @@ pub mod report;
 pub mod settings;
 pub mod sqlite;
 pub mod steps;
+mod turns;
 pub mod words;
 
 use std::path::PathBuf;
@@ -32,13 +33,14 @@ use tracing::{error, info, warn};
 use url::Url;
 
 use crate::face::CropFrame;
-use crate::inference::{Analysis, FaceAnalysis, Framing, InferenceError, Pool};
+use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, InferenceError, Pool};
 use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts, cause};
 use actions::{Action, Button, Square, WHOLE};
 use fair_use::{FairUse, Rate, Refusal};
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
 use settings::{ChatSettings, GenderTelling, Store, StoreError};
+use turns::Turns;
 
 pub use problems::Problem;
 pub use report::PhotoReport;
@@ -164,9 +166,9 @@ pub struct Bot {
     store: Arc<dyn Store>,
     options: BotOptions,
     fair_use: FairUse,
-    /// One permit for each photo of a chat that is looked at. Who posts a thousand at once waits
-    /// longer; without this the queue would be full, and they would be told to come back.
-    turns: Semaphore,
+    /// One for each photo of a chat that is looked at. Who posts a thousand at once waits longer;
+    /// without this the queue would be full, and they would be told to come back.
+    turns: Turns,
 }
 
 /// A face whose suggested square has less than this share of the photo's shorter side is worth a cut.
@@ -177,7 +179,7 @@ const ROOM: f32 = 1.8;
 impl Bot {
     pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
         let fair_use = FairUse::new(options.person_rate, options.chat_rate);
-        let turns = Semaphore::new(options.at_once.max(1));
+        let turns = Turns::new(options.at_once);
         Self { pool, downloader, store, options, fair_use, turns }
     }
 
@@ -253,15 +255,21 @@ impl Bot {
     }
 
     /// As [`Bot::guess`], but a chat's photos wait for their turn.
-    async fn guess_in_turn(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
-        // The semaphore is never closed.
-        let _turn = self.turns.acquire().await;
-        self.guess(source, manners, options).await
+    async fn guess_in_turn(
+        &self,
+        flow: FlowId,
+        source: PhotoSource,
+        manners: &Manners,
+        options: ReplyOptions,
+    ) -> Reply {
+        let _turn = self.turns.take(flow).await;
+        self.guess(flow, source, manners, options).await
     }
 
-    /// Answers one photo. Never fails: what goes wrong is told in the reply.
-    pub async fn guess(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
-        let (photo, outcome) = match self.look(source, Framing::Find).await {
+    /// Answers one photo of whoever `flow` stands for. Never fails: what goes wrong is told in the
+    /// reply.
+    pub async fn guess(&self, flow: FlowId, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
+        let (photo, outcome) = match self.look(flow, source, Framing::Find).await {
             Ok((photo, analysis)) => (photo, Ok(analysis)),
             Err(problem) => (Bytes::new(), Err(problem)),
         };
@@ -293,23 +301,25 @@ impl Bot {
     /// Acts on a button that needs the photo it was about.
     pub async fn look_again(
         &self,
+        asker: PersonId,
         action: Action,
         source: PhotoSource,
         manners: &Manners,
         options: ReplyOptions,
     ) -> Answer {
-        let _turn = self.turns.acquire().await;
+        let flow = FlowId::of(&asker);
+        let _turn = self.turns.take(flow).await;
         let answer = match action {
-            Action::See => self.see(source, manners).await,
-            Action::Crop(square) => self.cut(source, square, manners, options).await,
-            Action::Anyway => self.anyway(source, manners, options).await,
+            Action::See => self.see(flow, source, manners).await,
+            Action::Crop(square) => self.cut(flow, source, square, manners, options).await,
+            Action::Anyway => self.anyway(flow, source, manners, options).await,
             _ => Err(Problem::Gone),
         };
         answer.unwrap_or_else(|problem| problem.told(manners.language).into())
     }
 
-    async fn see(&self, source: PhotoSource, manners: &Manners) -> Result<Answer, Problem> {
-        let (_, analysis) = self.look(source, Framing::Find).await?;
+    async fn see(&self, flow: FlowId, source: PhotoSource, manners: &Manners) -> Result<Answer, Problem> {
+        let (_, analysis) = self.look(flow, source, Framing::Find).await?;
         let [face] = analysis.faces.as_slice() else { return Ok(manners.language.say("no-face").into()) };
         let age = face.estimate.age();
         let alternative_text = manners.language.say_with("alternative-text-seen", &[("age", age.into())]);
@@ -320,6 +330,7 @@ impl Bot {
 
     async fn cut(
         &self,
+        flow: FlowId,
         source: PhotoSource,
         square: Square,
         manners: &Manners,
@@ -334,7 +345,7 @@ impl Bot {
             Ok(Err(error)) => return Err(InferenceError::Failed(error.to_string()).into()),
             Err(panic) => return Err(InferenceError::Failed(panic.to_string()).into()),
         };
-        let reply = self.guess(PhotoSource::Bytes(cut.clone()), manners, options).await;
+        let reply = self.guess(flow, PhotoSource::Bytes(cut.clone()), manners, options).await;
         let text = manners.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
         let tone = tone([&reply.outcome], manners);
         let alternative_text = manners.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
@@ -343,8 +354,14 @@ impl Bot {
         Ok(Answer { text: words::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
     }
 
-    async fn anyway(&self, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Result<Answer, Problem> {
-        let (photo, analysis) = self.look(source, Framing::Aligned).await?;
+    async fn anyway(
+        &self,
+        flow: FlowId,
+        source: PhotoSource,
+        manners: &Manners,
+        options: ReplyOptions,
+    ) -> Result<Answer, Problem> {
+        let (photo, analysis) = self.look(flow, source, Framing::Aligned).await?;
         let Some(face) = analysis.faces.first() else { return Ok(manners.language.say("no-face").into()) };
         let text = manners.guess_anyway(face);
         let card = if options.card == CardWhen::Never {
@@ -357,13 +374,13 @@ impl Bot {
     }
 
     /// Fetches a photo and has it analysed; logs how that went.
-    async fn look(&self, source: PhotoSource, framing: Framing) -> Result<(Bytes, Analysis), Problem> {
+    async fn look(&self, flow: FlowId, source: PhotoSource, framing: Framing) -> Result<(Bytes, Analysis), Problem> {
         let started = std::time::Instant::now();
         let mut bytes = 0;
         let looked = async {
             let photo = self.fetch(source).await?;
             bytes = photo.len();
-            let analysis = self.pool.analyse(photo.clone(), framing).await?;
+            let analysis = self.pool.analyse(flow, photo.clone(), framing).await?;
             Ok((photo, analysis))
         };
         let outcome: Result<_, Problem> = looked.await;

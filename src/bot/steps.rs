@@ -13,7 +13,7 @@ use super::actions::{Action, Button};
 use super::people::PersonId;
 use super::words::{Manners, clipped};
 use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, card, suggested, tone};
-use crate::inference::Analysis;
+use crate::inference::{Analysis, FlowId};
 
 /// How long an album may keep people waiting, and how often its reply is edited at most.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -40,7 +40,8 @@ impl Bot {
     ) -> Option<D::Sent> {
         let count = photos.len();
         let options = shared(options, count);
-        let guess = |(index, photo)| async move { (index, self.guess_in_turn(photo, manners, options.0).await) };
+        let flow = FlowId::of(&asker);
+        let guess = |(index, photo)| async move { (index, self.guess_in_turn(flow, photo, manners, options.0).await) };
         let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
         let mut replies: Vec<Option<Reply>> = vec![None; count];
         let mut sent: Option<D::Sent> = None;
@@ -178,7 +179,6 @@ fn single(analysis: &Analysis, asker: PersonId, manners: &Manners) -> Vec<Vec<Bu
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use bytes::Bytes;
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
@@ -197,21 +197,18 @@ mod tests {
     struct Gate(Mutex<std::sync::mpsc::Receiver<u8>>, Mutex<Vec<u8>>);
 
     impl Analyser for Gate {
-        fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
-            let through = |photo: &Bytes| {
-                while !self.1.lock().unwrap().contains(&photo[0]) {
-                    let next = self.0.lock().unwrap().recv();
-                    self.1.lock().unwrap().push(next.unwrap());
-                }
-            };
-            photos.iter().for_each(|(photo, _)| through(photo));
-            photos.iter().map(|_| Ok(Analysis::empty(1, 1))).collect()
+        fn analyse(&self, photo: &[u8], _: Framing) -> Result<Analysis, InferenceError> {
+            while !self.1.lock().unwrap().contains(&photo[0]) {
+                let next = self.0.lock().unwrap().recv();
+                self.1.lock().unwrap().push(next.unwrap());
+            }
+            Ok(Analysis::empty(1, 1))
         }
     }
 
     fn bot() -> (Arc<Bot>, std::sync::mpsc::Sender<u8>) {
         let (open, gate) = std::sync::mpsc::channel();
-        let options = PoolOptions { workers: 1, queue: 9, batch: 1, deadline: Duration::from_secs(600) };
+        let options = PoolOptions { workers: 1, queue: 9, deadline: Duration::from_secs(600) };
         let pool = Pool::start(Arc::new(Gate(Mutex::new(gate), Mutex::default())), options).unwrap();
         let downloader = Downloader::new(DownloadLimits::default()).unwrap();
         let options = Config::load(None, []).unwrap().bot_options(DecodeLimits::default());

@@ -9,7 +9,7 @@ use super::output::{note, tell};
 use super::wire;
 use crate::bot::Manners;
 use crate::config::Config;
-use crate::inference::Framing;
+use crate::inference::{FlowId, Framing};
 
 /// The mean of several hundred training crops, large in a grey picture: nobody's face, and one
 /// that both networks must know.
@@ -30,7 +30,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     tell(format_args!("estimator: loaded ({})", from(&config.models.estimator)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();
-    let analysis = runtime.block_on(pool.analyse(Bytes::from_static(MEAN_FACE), Framing::Find))?;
+    let analysis = runtime.block_on(pool.analyse(FlowId::of(&()), Bytes::from_static(MEAN_FACE), Framing::Find))?;
     let milliseconds = started.elapsed().as_millis();
     tell(format_args!(
         "bundled picture ({milliseconds} ms): {}",

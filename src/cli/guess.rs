@@ -13,7 +13,7 @@ use super::output::{note, tell};
 use super::wire;
 use crate::bot::{Manners, PhotoReport, Problem, card};
 use crate::config::Config;
-use crate::inference::{Analysis, Framing, InferenceError, Pool};
+use crate::inference::{Analysis, FlowId, Framing, InferenceError, Pool};
 
 /// Options of `guess`.
 #[derive(Debug, clap::Args)]
@@ -95,7 +95,7 @@ async fn answer(path: &Path, framing: Framing, max_bytes: u64, pool: &Pool) -> (
     match read(path, max_bytes) {
         Ok(bytes) => {
             let bytes = Bytes::from(bytes);
-            let outcome = pool.analyse(bytes.clone(), framing).await;
+            let outcome = pool.analyse(FlowId::of(&()), bytes.clone(), framing).await;
             (bytes, outcome.map_err(Problem::from))
         }
         Err(error) => {

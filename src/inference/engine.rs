@@ -1,8 +1,6 @@
-//! The computation: decode, find faces, cut crops, estimate all of them in one forward pass.
+//! The computation: decode, find faces, cut crops, estimate all of a photo's faces together.
 
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 use super::InferenceError;
 use super::pool::Analyser;
@@ -93,9 +91,8 @@ impl Engine {
         let prepared = self.prepare(bytes, framing)?;
         let mut times = prepared.times;
         let started = Instant::now();
-        let analysis = self.estimated(vec![Ok(prepared)]).pop();
+        let analysis = self.estimated(prepared)?;
         times.estimate = started.elapsed();
-        let analysis = analysis.unwrap_or_else(|| Err(InferenceError::Failed("a photo was lost".into())))?;
         Ok((analysis, times))
     }
 
@@ -167,35 +164,22 @@ impl Engine {
         Ok((larger, faces))
     }
 
-    /// Estimates all faces of a batch of photos together.
-    fn estimated(&self, photos: Vec<Result<Prepared, InferenceError>>) -> Vec<Result<Analysis, InferenceError>> {
-        let crops: Vec<&[u8]> =
-            photos.iter().flatten().flat_map(|photo| &photo.faces).map(|face| face.crop.pixels()).collect();
-        let mut estimates = Vec::with_capacity(crops.len());
+    /// Estimates all faces of a photo, in as few passes as they fit into.
+    fn estimated(&self, photo: Prepared) -> Result<Analysis, InferenceError> {
+        let mut estimates = Vec::with_capacity(photo.faces.len());
+        let crops: Vec<&[u8]> = photo.faces.iter().map(|face| face.crop.pixels()).collect();
         for batch in crops.chunks(FORWARD_BATCH) {
-            match self.estimator.estimate(batch) {
-                Ok(batch) => estimates.extend(batch),
-                Err(error) => {
-                    return photos.iter().map(|_| Err(InferenceError::Failed(error.to_string()))).collect();
-                }
-            }
+            estimates.extend(self.estimator.estimate(batch)?);
         }
-        let mut estimates = estimates.into_iter();
-        let analyses = photos.into_iter().map(|photo| {
-            let photo = photo?;
-            let faces = photo.faces.into_iter().zip(&mut estimates);
-            let faces = faces
-                .map(|(Cut { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
-                    bounds,
-                    frame,
-                    estimate,
-                    flaws,
-                    crop,
-                })
-                .collect();
-            Ok(Analysis { faces, ..photo.analysis })
+        let faces = photo.faces.into_iter().zip(estimates);
+        let faces = faces.map(|(Cut { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
+            bounds,
+            frame,
+            estimate,
+            flaws,
+            crop,
         });
-        analyses.collect()
+        Ok(Analysis { faces: faces.collect(), ..photo.analysis })
     }
 }
 
@@ -222,7 +206,7 @@ const ENOUGH_TO_CUT: f32 = 144.0;
 const FORWARD_BATCH: usize = 16;
 
 impl Analyser for Engine {
-    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
-        self.estimated(photos.iter().map(|(bytes, framing)| self.prepare(bytes, *framing)).collect())
+    fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
+        self.estimated(self.prepare(photo, framing)?)
     }
 }

@@ -8,7 +8,7 @@ pub mod pool;
 pub mod queue;
 
 pub use engine::{Analysis, Engine, FaceAnalysis, Framing, StageTimes};
-pub use pool::{Pool, PoolOptions};
+pub use pool::{FlowId, Pool, PoolOptions};
 
 use crate::face::FaceError;
 use crate::model::ModelError;

@@ -1,8 +1,9 @@
 //! A shared pool of worker threads behind a bounded queue.
 //!
-//! Batches form while the workers are busy, without a timer; photos whose asker has gone are
+//! A worker takes one photo at a time and answers it at once; photos whose asker has gone are
 //! dropped before they cost anything; a panic fails the photo that caused it and no other.
 
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -12,36 +13,49 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::queue::{MemoryQueue, Queue, Refusal};
+use super::queue::{Queue, Refusal};
 use super::{Analysis, Framing, InferenceError};
 
-/// What a worker does with a batch of photos.
+/// What a worker does with a photo.
 pub trait Analyser: Send + Sync + 'static {
-    /// One result a photo, in order.
-    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>>;
+    /// Finds and estimates its faces.
+    ///
+    /// # Errors
+    /// [`InferenceError`], by cause.
+    fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError>;
+}
+
+/// Whoever shares the workers with others: photos of one flow wait for each other, flows take turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowId(u64);
+
+impl FlowId {
+    /// The flow of whoever this is: a person, an address, a program.
+    pub fn of(whoever: &impl Hash) -> Self {
+        Self(BuildHasherDefault::<DefaultHasher>::default().hash_one(whoever))
+    }
 }
 
 /// Size and patience of a [`Pool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// Worker threads, one photo batch each.
+    /// Worker threads, one photo each.
     pub workers: usize,
     /// Photos that may wait.
     pub queue: usize,
-    /// The most photos in a batch.
-    pub batch: usize,
     /// The longest from asking to the answer.
     pub deadline: Duration,
 }
 
 struct Job {
-    photo: (Bytes, Framing),
+    photo: Bytes,
+    framing: Framing,
     reply: oneshot::Sender<Result<Analysis, InferenceError>>,
 }
 
 /// The running workers.
 pub struct Pool {
-    queue: Arc<dyn Queue<Job>>,
+    queue: Arc<Queue<FlowId, Job>>,
     workers: Mutex<Vec<JoinHandle<()>>>,
     deadline: Duration,
 }
@@ -52,12 +66,10 @@ impl Pool {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(analyser: Arc<dyn Analyser>, options: PoolOptions) -> std::io::Result<Self> {
-        let queue: Arc<dyn Queue<Job>> = Arc::new(MemoryQueue::new(options.queue));
+        let queue = Arc::new(Queue::new(options.queue));
         let spawn = |index: usize| {
             let (queue, analyser) = (queue.clone(), analyser.clone());
-            std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || work(&*queue, &*analyser, options))
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || work(&queue, &*analyser))
         };
         let workers = (0..options.workers.max(1)).map(spawn).collect::<Result<_, _>>()?;
         Ok(Self { queue, workers: Mutex::new(workers), deadline: options.deadline })
@@ -66,13 +78,17 @@ impl Pool {
     /// Asks for one photo and waits for its answer. Dropping the future withdraws the photo.
     ///
     /// # Errors
-    /// [`InferenceError`]; `Overloaded` at once when the queue is full.
-    pub async fn analyse(&self, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
+    /// [`InferenceError`]; `Overloaded` when the queue is full, or becomes so for the greediest.
+    pub async fn analyse(&self, flow: FlowId, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(Job { photo: (photo, framing), reply }).map_err(|refusal| match refusal {
+        let given_up = self.queue.push(flow, Job { photo, framing, reply }).map_err(|refusal| match refusal {
             Refusal::Full => InferenceError::Overloaded,
             Refusal::Closed => InferenceError::Stopped,
         })?;
+        if let Some(job) = given_up {
+            // Its asker may have left in the meantime.
+            let _ = job.reply.send(Err(InferenceError::Overloaded));
+        }
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(answer) => answer.unwrap_or(Err(InferenceError::Stopped)),
             Err(_) => Err(InferenceError::Expired(self.deadline)),
@@ -101,14 +117,12 @@ impl Drop for Pool {
     }
 }
 
-fn work(queue: &dyn Queue<Job>, analyser: &dyn Analyser, options: PoolOptions) {
+fn work(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
     let serve = || {
-        while let Some(mut jobs) = queue.take(options.batch, options.workers) {
-            jobs.retain(|job| !job.reply.is_closed());
-            let (photos, replies): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.photo, job.reply)).unzip();
-            for (reply, answer) in replies.into_iter().zip(isolated(analyser, &photos)) {
+        while let Some(Job { photo, framing, reply }) = queue.take() {
+            if !reply.is_closed() {
                 // The asker may have left in the meantime, which is its right.
-                let _ = reply.send(answer);
+                let _ = reply.send(isolated(analyser, &photo, framing));
             }
         }
     };
@@ -120,19 +134,12 @@ fn work(queue: &dyn Queue<Job>, analyser: &dyn Analyser, options: PoolOptions) {
     }
 }
 
-/// Runs a batch; if it panics, runs each photo by itself so that one alone fails.
-fn isolated(analyser: &dyn Analyser, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
-    if photos.is_empty() {
-        return Vec::new();
-    }
-    match catch_unwind(AssertUnwindSafe(|| analyser.analyse(photos))) {
-        Ok(answers) => answers,
-        Err(_) if photos.len() > 1 => photos.chunks(1).flat_map(|photo| isolated(analyser, photo)).collect(),
-        Err(_) => {
-            error!(bytes = photos[0].0.len(), "a photo made the computation panic");
-            vec![Err(InferenceError::Failed("the computation panicked".into()))]
-        }
-    }
+/// Analyses a photo; a panic becomes an error of its own.
+fn isolated(analyser: &dyn Analyser, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
+    catch_unwind(AssertUnwindSafe(|| analyser.analyse(photo, framing))).unwrap_or_else(|_| {
+        error!(bytes = photo.len(), "a photo made the computation panic");
+        Err(InferenceError::Failed("the computation panicked".into()))
+    })
 }
 
 #[cfg(test)]
@@ -141,36 +148,36 @@ mod tests {
     use std::sync::Barrier;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    const OPTIONS: PoolOptions = PoolOptions { workers: 1, queue: 2, batch: 8, deadline: Duration::from_secs(60) };
+    const OPTIONS: PoolOptions = PoolOptions { workers: 1, queue: 2, deadline: Duration::from_secs(60) };
 
     fn answer(width: usize) -> Result<Analysis, InferenceError> {
         Ok(Analysis::empty(width as u32, 0))
     }
 
-    /// Waits at its barrier once for each batch that holds the photo "wait", panics on "panic",
-    /// counts batches, and answers with the photo's length as width.
+    const FLOW: FlowId = FlowId(7);
+
+    /// Waits at its barrier once for each photo "wait", panics on "panic", counts photos, and answers
+    /// with the photo's length as width.
     struct Scripted {
         barrier: Barrier,
         photos: AtomicUsize,
-        largest_batch: AtomicUsize,
     }
 
     impl Scripted {
         fn new() -> Arc<Self> {
-            Arc::new(Self { barrier: Barrier::new(2), photos: AtomicUsize::new(0), largest_batch: AtomicUsize::new(0) })
+            Arc::new(Self { barrier: Barrier::new(2), photos: AtomicUsize::new(0) })
         }
     }
 
     impl Analyser for Scripted {
-        fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
-            if photos.iter().any(|photo| photo.0 == "wait") {
+        fn analyse(&self, photo: &[u8], _: Framing) -> Result<Analysis, InferenceError> {
+            if photo == b"wait" {
                 self.barrier.wait();
                 self.barrier.wait();
             }
-            assert!(photos.iter().all(|photo| photo.0 != "panic"), "scripted");
-            self.photos.fetch_add(photos.len(), Ordering::SeqCst);
-            self.largest_batch.fetch_max(photos.len(), Ordering::SeqCst);
-            photos.iter().map(|photo| answer(photo.0.len())).collect()
+            assert!(photo != b"panic", "scripted");
+            self.photos.fetch_add(1, Ordering::SeqCst);
+            answer(photo.len())
         }
     }
 
@@ -178,7 +185,7 @@ mod tests {
     async fn held(script: &Arc<Scripted>, pool: &Arc<Pool>) -> tokio::task::JoinHandle<()> {
         let asking = pool.clone();
         let first = tokio::spawn(async move {
-            assert_eq!(asking.analyse(Bytes::from_static(b"wait"), Framing::Find).await, answer(4));
+            assert_eq!(asking.analyse(FLOW, Bytes::from_static(b"wait"), Framing::Find).await, answer(4));
         });
         let script = script.clone();
         tokio::task::spawn_blocking(move || script.barrier.wait()).await.unwrap();
@@ -186,23 +193,25 @@ mod tests {
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_full_queue_says_busy_at_once_and_waiting_photos_form_a_batch() {
+    async fn a_full_queue_says_busy_at_once_and_to_the_greediest_when_another_comes() {
         let script = Scripted::new();
         let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
         let first = held(&script, &pool).await;
         let mut waiting = Vec::new();
         for photo in ["a", "bb"] {
-            let mut asked = Box::pin(pool.analyse(photo.into(), Framing::Find));
+            let mut asked = Box::pin(pool.analyse(FLOW, photo.into(), Framing::Find));
             assert!(futures_util::poll!(&mut asked).is_pending());
             waiting.push(asked);
         }
         assert_eq!(pool.queue_depth(), 2);
-        assert_eq!(pool.analyse("ccc".into(), Framing::Find).await, Err(InferenceError::Overloaded));
+        assert_eq!(pool.analyse(FLOW, "ccc".into(), Framing::Find).await, Err(InferenceError::Overloaded));
+        let mut other = Box::pin(pool.analyse(FlowId(8), "dddd".into(), Framing::Find));
+        assert!(futures_util::poll!(&mut other).is_pending());
+        assert_eq!(waiting.remove(1).await, Err(InferenceError::Overloaded));
         script.barrier.wait();
         first.await.unwrap();
         assert_eq!(waiting.remove(0).await, answer(1));
-        assert_eq!(waiting.remove(0).await, answer(2));
-        assert_eq!(script.largest_batch.load(Ordering::SeqCst), 2);
+        assert_eq!(other.await, answer(4));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +221,7 @@ mod tests {
         let first = held(&script, &pool).await;
         let mut asked = Vec::new();
         for photo in ["x", "panic", "zz"] {
-            let mut future = Box::pin(pool.analyse(photo.into(), Framing::Find));
+            let mut future = Box::pin(pool.analyse(FLOW, photo.into(), Framing::Find));
             assert!(futures_util::poll!(&mut future).is_pending());
             asked.push(future);
         }
@@ -221,7 +230,7 @@ mod tests {
         assert_eq!(asked.remove(0).await, answer(1));
         assert!(matches!(asked.remove(0).await, Err(InferenceError::Failed(_))));
         assert_eq!(asked.remove(0).await, answer(2));
-        assert_eq!(pool.analyse("after".into(), Framing::Find).await, answer(5));
+        assert_eq!(pool.analyse(FLOW, "after".into(), Framing::Find).await, answer(5));
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -229,12 +238,12 @@ mod tests {
         let script = Scripted::new();
         let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
         let first = held(&script, &pool).await;
-        let mut gone = Box::pin(pool.analyse("gone".into(), Framing::Find));
+        let mut gone = Box::pin(pool.analyse(FLOW, "gone".into(), Framing::Find));
         assert!(futures_util::poll!(&mut gone).is_pending());
         drop(gone);
         script.barrier.wait();
         first.await.unwrap();
-        assert_eq!(pool.analyse("later".into(), Framing::Find).await, answer(5));
+        assert_eq!(pool.analyse(FLOW, "later".into(), Framing::Find).await, answer(5));
         assert_eq!(script.photos.load(Ordering::SeqCst), 2);
     }
 
@@ -243,7 +252,7 @@ mod tests {
         let script = Scripted::new();
         let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
         let first = held(&script, &pool).await;
-        let mut waiting = Box::pin(pool.analyse("yes".into(), Framing::Find));
+        let mut waiting = Box::pin(pool.analyse(FLOW, "yes".into(), Framing::Find));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         let stopping = pool.clone();
         let stopped = tokio::task::spawn_blocking(move || stopping.stop());
@@ -251,7 +260,7 @@ mod tests {
         first.await.unwrap();
         assert_eq!(waiting.await, answer(3));
         stopped.await.unwrap();
-        assert_eq!(pool.analyse("no".into(), Framing::Find).await, Err(InferenceError::Stopped));
+        assert_eq!(pool.analyse(FLOW, "no".into(), Framing::Find).await, Err(InferenceError::Stopped));
     }
 
     #[tokio::test(start_paused = true)]
@@ -259,14 +268,14 @@ mod tests {
         /// Never answers within anybody's patience.
         struct Stuck(Mutex<std::sync::mpsc::Receiver<()>>);
         impl Analyser for Stuck {
-            fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
+            fn analyse(&self, photo: &[u8], _: Framing) -> Result<Analysis, InferenceError> {
                 let _ = self.0.lock().unwrap().recv();
-                photos.iter().map(|photo| answer(photo.0.len())).collect()
+                answer(photo.len())
             }
         }
         let (_release, held) = std::sync::mpsc::channel();
         let pool = Pool::start(Arc::new(Stuck(Mutex::new(held))), OPTIONS).unwrap();
-        let answer = pool.analyse("slow".into(), Framing::Find).await;
+        let answer = pool.analyse(FLOW, "slow".into(), Framing::Find).await;
         assert_eq!(answer, Err(InferenceError::Expired(OPTIONS.deadline)));
     }
 }

@@ -25,7 +25,7 @@ fn engine() -> &'static Engine {
 }
 
 fn analyse(bytes: Vec<u8>, framing: Framing) -> Analysis {
-    engine().analyse(&[(bytes.into(), framing)]).remove(0).unwrap()
+    engine().analyse(&bytes, framing).unwrap()
 }
 
 fn png(picture: &GrayImage) -> Vec<u8> {
@@ -63,17 +63,6 @@ fn a_batch_is_answered_as_its_faces_one_by_one() {
         assert!((single.female_probability - in_batch.female_probability).abs() < 1e-4);
         let pairs = single.age_probabilities.iter().zip(&in_batch.age_probabilities);
         assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-4));
-    }
-    let photos: Vec<(bytes::Bytes, Framing)> =
-        (1..6).map(|count| (crate::support::photo_with_faces(count).into(), Framing::Find)).collect();
-    let together = engine().analyse(&photos);
-    for (photo, together) in photos.iter().zip(together) {
-        let (alone, together) = (engine().analyse(std::slice::from_ref(photo)).remove(0).unwrap(), together.unwrap());
-        assert_eq!(alone.faces.len(), together.faces.len());
-        for (alone, together) in alone.faces.iter().zip(&together.faces) {
-            assert!((alone.estimate.age() - together.estimate.age()).abs() < 1e-2);
-            assert!((alone.estimate.female_probability - together.estimate.female_probability).abs() < 1e-4);
-        }
     }
 }
 

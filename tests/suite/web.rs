@@ -94,12 +94,12 @@ fn jpeg() -> Vec<u8> {
 struct Scripted(Barrier);
 
 impl Analyser for Scripted {
-    fn analyse(&self, photos: &[(Bytes, Framing)]) -> Vec<Result<Analysis, InferenceError>> {
-        if photos.iter().any(|(photo, _)| photo == "wait") {
+    fn analyse(&self, photo: &[u8], _: Framing) -> Result<Analysis, InferenceError> {
+        if photo == b"wait" {
             self.0.wait();
             self.0.wait();
         }
-        photos.iter().map(|_| Ok(Analysis::empty(1, 1))).collect()
+        Ok(Analysis::empty(1, 1))
     }
 }
 
@@ -111,7 +111,7 @@ fn scripted() -> (Arc<Bot>, Arc<Scripted>) {
 /// The same, with so much room for photos.
 fn scripted_within(limits: DownloadLimits) -> (Arc<Bot>, Arc<Scripted>) {
     let script = Arc::new(Scripted(Barrier::new(2)));
-    let options = PoolOptions { workers: 1, queue: 1, batch: 1, deadline: Duration::from_secs(60) };
+    let options = PoolOptions { workers: 1, queue: 1, deadline: Duration::from_secs(60) };
     let pool = Arc::new(Pool::start(script.clone(), options).unwrap());
     let downloader = Downloader::new(limits).unwrap();
     (

@@ -64,7 +64,7 @@ impl Handler {
         };
         let alone = reply.flags.is_some_and(|flags| flags.contains(MessageFlags::EPHEMERAL));
         let (answer, alone) = match found.await {
-            Ok(source) => (self.bot.look_again(action, source, &manners, REPLY).await, alone),
+            Ok(source) => (self.bot.look_again(guest.asker.person, action, source, &manners, REPLY).await, alone),
             Err(problem) => (problem.told(manners.language).into(), true),
         };
         self.send(&answer, Place::FollowUp { on: to, alone }).await.map(drop)

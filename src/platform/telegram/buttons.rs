@@ -59,7 +59,7 @@ impl Chat {
         let work = async {
             let source = self.sources(photos.files).await.into_iter().next();
             let source = source.unwrap_or(crate::bot::PhotoSource::Refused(Problem::Gone));
-            let answer = self.bot.look_again(action, source, &manners, OF_ONE).await;
+            let answer = self.bot.look_again(asker.person, action, source, &manners, OF_ONE).await;
             self.outbox.post(place, &answer).await;
         };
         self.typing_while(place, work).await;

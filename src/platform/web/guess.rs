@@ -2,16 +2,17 @@
 //!
 //! Owns the reading of the form under its limits, and the status of each kind of answer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::StatusCode;
 use axum::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
+use axum::{Extension, Json};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -22,7 +23,7 @@ use tokio::time::timeout;
 use super::WebOptions;
 use crate::bot::languages::Language;
 use crate::bot::{Bot, Card, CardWhen, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
-use crate::inference::InferenceError;
+use crate::inference::{FlowId, InferenceError};
 use crate::photo::PhotoError;
 
 /// Room for what a form has beside the photo: boundaries, part headers, other fields.
@@ -58,6 +59,20 @@ struct Desk {
     options: WebOptions,
     /// One permit a byte of photo in memory.
     memory: Arc<Semaphore>,
+}
+
+/// Where a visitor's connection comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Visitor(pub IpAddr);
+
+impl Visitor {
+    /// The share of the workers that its photos take: behind a reverse proxy on this machine, that
+    /// of the address that the proxy names last.
+    fn flow(self, headers: &HeaderMap) -> FlowId {
+        let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| self.0.is_loopback());
+        let named = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
+        FlowId::of(&named.unwrap_or(self.0))
+    }
 }
 
 /// A photo as it came, and the memory it was granted.
@@ -97,7 +112,8 @@ pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     post(answer).layer(DefaultBodyLimit::max(body_limit)).with_state(desk)
 }
 
-async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
+async fn answer(State(desk): State<Arc<Desk>>, Extension(visitor): Extension<Visitor>, request: Request) -> Response {
+    let flow = visitor.flow(request.headers());
     let started = Instant::now();
     let wants_card = request
         .uri()
@@ -110,7 +126,7 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
         Ok(Upload { name, photo, _memory }) => {
             let card = if wants_card { CardWhen::AnyFace } else { CardWhen::Never };
             let options = ReplyOptions { max_characters: TEXT_CHARACTERS, card, max_cards: 1 };
-            (name, desk.bot.guess(PhotoSource::Bytes(photo), &manners, options).await)
+            (name, desk.bot.guess(flow, PhotoSource::Bytes(photo), &manners, options).await)
         }
         Err(Refusal::Problem(problem)) => (String::new(), desk.bot.refuse(problem, &manners)),
         Err(Refusal::Form(status, sentence)) => return misread(status, sentence, started.elapsed()),

@@ -12,11 +12,11 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::{Extension, Router};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -102,8 +102,9 @@ pub async fn run(
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next() => {}
             (slot, accepted) = next => match accepted {
-                Ok((stream, _)) => {
-                    let (router, shutdown) = (router.clone(), shutdown.clone());
+                Ok((stream, peer)) => {
+                    let router = router.clone().layer(Extension(guess::Visitor(peer.ip())));
+                    let shutdown = shutdown.clone();
                     connections.spawn(async move {
                         let _slot = slot;
                         converse(stream, router, options, shutdown).await;
