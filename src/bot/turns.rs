@@ -1,4 +1,4 @@
-//! Who may have a photo looked at now: so many at once, and askers take turns.
+//! Who may have a photo looked at now: so many at once, and who has had the fewest goes first.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,10 +27,11 @@ impl Turns {
         Self(Arc::new(Mutex::new(State { free: at_once.max(1), waiting: Flows::default() })))
     }
 
-    /// Waits for a turn; those who have had none go before those who have had many.
+    /// Waits for a turn; those who have asked for few go before those who have asked for many.
     pub(super) async fn take(&self, flow: FlowId) -> Turn {
         let given = {
             let mut state = lock(&self.0);
+            state.waiting.charge(flow, 1.0);
             if state.free > 0 {
                 state.free -= 1;
                 return Turn(Some(self.0.clone()));
@@ -50,7 +51,7 @@ impl Drop for Turn {
         loop {
             let next = {
                 let mut state = lock(&turns);
-                let next = state.waiting.pop();
+                let next = state.waiting.pop().map(|(_, next)| next);
                 if next.is_none() {
                     state.free += 1;
                 }
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_asks_for_many_turns_lets_others_go_between() {
+    async fn who_asks_for_many_turns_lets_others_go_first() {
         let turns = Turns::new(1);
         let (greedy, other) = (FlowId::of(&1), FlowId::of(&2));
         let held = turns.take(greedy).await;
@@ -86,13 +87,11 @@ mod tests {
         }
         let mut one = Box::pin(turns.take(other));
         assert!(futures_util::poll!(&mut one).is_pending());
-        // The first in line has lost patience; the turn goes to the next.
+        // The first in line has lost patience.
         drop(waiting.remove(0));
         drop(held);
-        let next = waiting.remove(0).await;
-        assert!(futures_util::poll!(&mut one).is_pending());
-        drop(next);
         drop(one.await);
+        drop(waiting.remove(0).await);
         drop(waiting);
         assert_eq!(lock(&turns.0).free, 1);
         drop(turns.take(other).await);

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -119,11 +119,15 @@ impl Drop for Pool {
 
 fn work(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
     let serve = || {
-        while let Some(Job { photo, framing, reply }) = queue.take() {
-            if !reply.is_closed() {
-                // The asker may have left in the meantime, which is its right.
-                let _ = reply.send(isolated(analyser, &photo, framing));
+        while let Some((flow, Job { photo, framing, reply })) = queue.take() {
+            if reply.is_closed() {
+                continue;
             }
+            let begun = Instant::now();
+            let answer = isolated(analyser, &photo, framing);
+            queue.charge(flow, begun.elapsed());
+            // The asker may have left in the meantime, which is its right.
+            let _ = reply.send(answer);
         }
     };
     // The kernels spread over the current rayon pool. A pool of one thread, this one, keeps each

@@ -1,12 +1,13 @@
 //! Where photos wait: bounded, and shared fairly between those who ask.
 //!
-//! Whoever asks has a queue of their own, and the queues take turns (fair queueing, Nagle 1987,
-//! RFC 970): who posts a thousand photos at once delays another's single one by the photo that is
-//! being looked at, not by a thousand.
+//! Whoever asks has a queue of their own, and the one who had the least of the workers' time lately
+//! goes first (least attained service, Kleinrock 1976): a single portrait does not wait for forty
+//! people who post crowds without end, only for the photo that is being looked at.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Why a job was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
             return Err(Refusal::Closed);
         }
         let mut given_up = None;
-        if state.flows.len() >= self.capacity {
+        if state.flows.waiting() >= self.capacity {
             given_up = Some(state.flows.pop_longest(flow).ok_or(Refusal::Full)?);
         }
         state.flows.push(flow, job);
@@ -56,12 +57,17 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
         Ok(given_up)
     }
 
-    /// Waits for a job and takes that of the flow whose turn it is; `None` once the queue is closed
-    /// and empty.
-    pub fn take(&self) -> Option<J> {
-        let empty = |state: &mut State<F, J>| state.flows.len() == 0 && !state.closed;
+    /// Waits for a job and takes that of the flow that has had the least; `None` once the queue is
+    /// closed and empty.
+    pub fn take(&self) -> Option<(F, J)> {
+        let empty = |state: &mut State<F, J>| state.flows.waiting() == 0 && !state.closed;
         let mut state = self.arrived.wait_while(self.state(), empty).unwrap_or_else(PoisonError::into_inner);
         state.flows.pop()
+    }
+
+    /// Counts the time that a flow's job took.
+    pub fn charge(&self, flow: F, took: Duration) {
+        self.state().flows.charge(flow, took.as_secs_f64());
     }
 
     /// Refuses new jobs; those waiting are still handed out.
@@ -72,7 +78,7 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
 
     /// Jobs waiting now.
     pub fn depth(&self) -> usize {
-        self.state().flows.len()
+        self.state().flows.waiting()
     }
 
     fn state(&self) -> MutexGuard<'_, State<F, J>> {
@@ -81,71 +87,89 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
     }
 }
 
-/// Flows that take turns.
+/// What waits, by flow, and how much each flow has had lately.
 #[derive(Debug)]
 pub struct Flows<F, J> {
-    waiting: HashMap<F, VecDeque<J>>,
-    /// The flows that have something waiting, whose turn is next first.
-    turns: VecDeque<F>,
+    flows: HashMap<F, Flow<J>>,
     count: usize,
+    arrivals: u64,
+}
+
+#[derive(Debug)]
+struct Flow<J> {
+    /// Each with the number of its arrival.
+    waiting: VecDeque<(u64, J)>,
+    /// What it has had, as of `at`: it counts half as much after each [`HALF_LIFE`].
+    attained: f64,
+    at: Instant,
+}
+
+const HALF_LIFE: f64 = 30.0;
+/// Flows at rest are forgotten whenever this many are held.
+const SWEEP_AT: usize = 4096;
+
+impl<J> Flow<J> {
+    fn attained(&self, now: Instant) -> f64 {
+        self.attained * (-now.saturating_duration_since(self.at).as_secs_f64() / HALF_LIFE).exp2()
+    }
 }
 
 impl<F, J> Default for Flows<F, J> {
     fn default() -> Self {
-        Self { waiting: HashMap::new(), turns: VecDeque::new(), count: 0 }
+        Self { flows: HashMap::new(), count: 0, arrivals: 0 }
     }
 }
 
 impl<F: Copy + Eq + Hash, J> Flows<F, J> {
     /// Everything that waits, of all flows.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.count
-    }
-
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// Adds something at the end of its flow.
     pub fn push(&mut self, flow: F, job: J) {
-        let waiting = self.waiting.entry(flow).or_default();
-        if waiting.is_empty() {
-            self.turns.push_back(flow);
-        }
-        waiting.push_back(job);
+        self.arrivals += 1;
+        let arrival = self.arrivals;
+        self.flow(flow).waiting.push_back((arrival, job));
         self.count += 1;
     }
 
-    /// Takes the first of the flow whose turn it is.
-    pub fn pop(&mut self) -> Option<J> {
-        let flow = self.turns.pop_front()?;
-        let waiting = self.waiting.get_mut(&flow)?;
-        let job = waiting.pop_front();
-        if waiting.is_empty() {
-            self.waiting.remove(&flow);
-        } else {
-            self.turns.push_back(flow);
-        }
+    /// Takes the first of the flow that has had the least; of equals, what came first.
+    pub fn pop(&mut self) -> Option<(F, J)> {
+        let now = Instant::now();
+        let waiting =
+            self.flows.iter().filter_map(|(flow, one)| Some((*flow, one.attained(now), one.waiting.front()?.0)));
+        let (flow, ..) = waiting.min_by(|one, other| one.1.total_cmp(&other.1).then(one.2.cmp(&other.2)))?;
+        let (_, job) = self.flows.get_mut(&flow)?.waiting.pop_front()?;
         self.count -= 1;
-        job
+        Some((flow, job))
+    }
+
+    /// Counts what a flow has had.
+    pub fn charge(&mut self, flow: F, cost: f64) {
+        let now = Instant::now();
+        let flow = self.flow(flow);
+        (flow.attained, flow.at) = (flow.attained(now) + cost, now);
+    }
+
+    fn flow(&mut self, flow: F) -> &mut Flow<J> {
+        let now = Instant::now();
+        if self.flows.len() >= SWEEP_AT {
+            self.flows.retain(|_, flow| !flow.waiting.is_empty() || flow.attained(now) > 1e-3);
+        }
+        self.flows.entry(flow).or_insert_with(|| Flow { waiting: VecDeque::new(), attained: 0.0, at: now })
     }
 
     /// Takes the last of the longest flow, if that is longer than `than` would be with one more.
     fn pop_longest(&mut self, than: F) -> Option<J> {
-        let own = self.waiting.get(&than).map_or(0, VecDeque::len);
-        let (flow, waiting) = self.waiting.iter_mut().max_by_key(|(_, waiting)| waiting.len())?;
-        if waiting.len() <= own + 1 {
+        let own = self.flows.get(&than).map_or(0, |flow| flow.waiting.len());
+        let longest = self.flows.values_mut().max_by_key(|flow| flow.waiting.len())?;
+        if longest.waiting.len() <= own + 1 {
             return None;
         }
-        let flow = *flow;
-        let job = waiting.pop_back();
+        let (_, job) = longest.waiting.pop_back()?;
         self.count -= 1;
-        if waiting.is_empty() {
-            self.waiting.remove(&flow);
-            self.turns.retain(|turn| *turn != flow);
-        }
-        job
+        Some(job)
     }
 }
 
@@ -154,14 +178,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn flows_take_turns_whatever_one_of_them_has_waiting() {
+    fn who_has_had_the_least_goes_first_whatever_others_have_waiting() {
+        let queue = Queue::new(1000);
+        for asker in 0..40 {
+            (0..5).for_each(|job| assert_eq!(queue.push(asker, 100 * asker + job), Ok(None)));
+        }
+        // Everybody has had something, and everybody has more waiting.
+        for _ in 0..40 {
+            let (asker, _) = queue.take().unwrap();
+            queue.charge(asker, Duration::from_millis(100));
+        }
+        queue.push(77, 7700).unwrap();
+        assert_eq!(queue.take(), Some((77, 7700)));
+        queue.charge(77, Duration::from_millis(10));
+        queue.push(77, 7701).unwrap();
+        assert_eq!(queue.take(), Some((77, 7701)));
+        queue.charge(77, Duration::from_millis(200));
+        queue.push(77, 7702).unwrap();
+        // Now the others have had less.
+        assert!((0..40).all(|_| queue.take().unwrap().0 != 77));
+    }
+
+    #[test]
+    fn a_flow_keeps_its_order_and_equals_go_as_they_came() {
         let queue = Queue::new(100);
-        (0..50).for_each(|job| assert_eq!(queue.push('a', job), Ok(None)));
-        queue.push('b', 100).unwrap();
-        queue.push('c', 200).unwrap();
-        queue.push('b', 101).unwrap();
-        let taken: Vec<i32> = (0..6).filter_map(|_| queue.take()).collect();
-        assert_eq!(taken, [0, 100, 200, 1, 101, 2]);
+        for (asker, job) in [('a', 1), ('b', 2), ('a', 3), ('c', 4)] {
+            queue.push(asker, job).unwrap();
+        }
+        assert_eq!((0..4).map(|_| queue.take().unwrap().1).collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 
     #[test]
@@ -170,10 +214,8 @@ mod tests {
         (0..4).for_each(|job| assert_eq!(queue.push('a', job), Ok(None)));
         assert_eq!(queue.push('a', 4), Err(Refusal::Full));
         assert_eq!(queue.push('b', 100), Ok(Some(3)));
-        assert_eq!(queue.push('b', 101), Ok(Some(2)));
-        assert_eq!(queue.push('b', 102), Err(Refusal::Full));
-        // Both have as many waiting, and either may give way.
-        assert!(queue.push('c', 200).unwrap().is_some());
+        assert_eq!(queue.push('b', 101), Err(Refusal::Full));
+        assert_eq!(queue.push('c', 200), Ok(Some(2)));
         assert_eq!(queue.depth(), 4);
         queue.close();
         assert_eq!(queue.push('d', 1), Err(Refusal::Closed));
