@@ -90,3 +90,16 @@ fn old_games_of_a_chat_make_room_for_new_ones() {
     }
     assert_eq!(store.game(first).unwrap(), None);
 }
+
+#[test]
+fn what_a_connection_needs_is_there_after_a_restart_until_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let open = || Sqlite::open(&path).unwrap();
+    open().keep_connection(Platform::Discord, 1, Some("first")).unwrap();
+    open().keep_connection(Platform::Discord, 1, Some("second")).unwrap();
+    assert_eq!(open().kept_connection(Platform::Discord, 1).unwrap().as_deref(), Some("second"));
+    assert_eq!(open().kept_connection(Platform::Discord, 0).unwrap(), None);
+    open().keep_connection(Platform::Discord, 1, None).unwrap();
+    assert_eq!(open().kept_connection(Platform::Discord, 1).unwrap(), None);
+}
