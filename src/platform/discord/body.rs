@@ -128,7 +128,10 @@ impl Body {
             (false, _) => String::new(),
             // Nothing covers an embed's picture but the mark around its link.
             (true, Some(picture)) if *covered && form.look == Look::Embeds => {
-                format!("{}\n||{picture}||", whole_lines(&answer.text, MAX_PLAIN - 10 - picture.chars().count().min(MAX_PLAIN / 2)))
+                format!(
+                    "{}\n||{picture}||",
+                    whole_lines(&answer.text, MAX_PLAIN - 10 - picture.chars().count().min(MAX_PLAIN / 2))
+                )
             }
             (true, _) => whole_lines(&answer.text, MAX_PLAIN),
         };

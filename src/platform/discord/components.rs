@@ -4,12 +4,12 @@ use serde_json::Value;
 use serenity::all::{ChannelId, MessageId};
 
 use super::body::{Content, EPHEMERAL, picture_under};
+use super::delivery::Place;
 use super::errands::{Errand, Task};
 use super::handler::Handler;
 use super::incoming::{IncomingMessage, id};
 use super::interactions::Interaction;
 use super::photos::Photos;
-use super::delivery::Place;
 use super::rest::{Callback, RestError};
 use crate::bot::Problem;
 use crate::bot::actions::{Action, Setting};

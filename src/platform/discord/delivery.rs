@@ -78,7 +78,14 @@ impl Handler {
 
     /// Tells whoever asked that the bot may not write where they did, and once a day the server's
     /// owner. `asked`: not where every photo is answered unasked.
-    pub(super) async fn cannot_write(&self, channel: ChannelId, guild: GuildId, asker: (Asker, UserId), asked: bool, nonce: u64) {
+    pub(super) async fn cannot_write(
+        &self,
+        channel: ChannelId,
+        guild: GuildId,
+        asker: (Asker, UserId),
+        asked: bool,
+        nonce: u64,
+    ) {
         let (asker, person) = asker;
         info!(chat = ?asker.chat, "the bot may not write in a channel");
         if asked {

@@ -243,7 +243,9 @@ impl<'a> AnswerTo<'a> {
 
     async fn send(&self, content: &Content) -> Option<Sent> {
         let place = match self.errand.task {
-            Task::Again { .. } => Place::FollowUp { on: &self.errand.ticket, alone: self.alone.load(Ordering::Relaxed) },
+            Task::Again { .. } => {
+                Place::FollowUp { on: &self.errand.ticket, alone: self.alone.load(Ordering::Relaxed) }
+            }
             _ => Place::Original(&self.errand.ticket),
         };
         let sent = match self.handler.send(content, place).await {

@@ -133,10 +133,7 @@ impl Handler {
     }
 
     /// Does something beside the events, which is finished at shutdown.
-    pub(super) fn beside<F: Future<Output = ()> + Send + 'static>(
-        self: &Arc<Self>,
-        work: impl FnOnce(Arc<Self>) -> F,
-    ) {
+    pub(super) fn beside<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) {
         self.replies.spawn(work(self.clone()));
     }
 

@@ -70,9 +70,8 @@ impl IncomingMessage {
         }
         let files = once_each(files);
         let reference = &told["message_reference"];
-        let referred = id(&reference["message_id"]).map(|message| {
-            (id(&reference["channel_id"]).map_or(channel, ChannelId::new), MessageId::new(message))
-        });
+        let referred = id(&reference["message_id"])
+            .map(|message| (id(&reference["channel_id"]).map_or(channel, ChannelId::new), MessageId::new(message)));
         let previews = parts().flat_map(|part| {
             let covered = part["content"].as_str().is_some_and(|content| content.matches("||").count() > 1);
             list(&part["embeds"]).iter().filter_map(move |embed| File::previewed(embed, covered))
@@ -125,7 +124,8 @@ impl File {
 
     fn at(url: &Value, number: &Value, picture: bool, covered: bool) -> Option<Self> {
         let url: Url = url.as_str()?.parse().ok()?;
-        let named = url.path_segments().and_then(|mut parts| parts.next_back()).is_some_and(|name| name.starts_with(SPOILER));
+        let named =
+            url.path_segments().and_then(|mut parts| parts.next_back()).is_some_and(|name| name.starts_with(SPOILER));
         Some(Self { id: id(number), url, picture, covered: covered || named })
     }
 }
@@ -205,13 +205,15 @@ mod tests {
     #[test]
     fn pictures_in_components_are_found_at_every_depth_once_each() {
         let media = |id: u64| json!({ "url": format!("https://cdn.example/{id}.png"), "attachment_id": id.to_string(), "content_type": "image/png" });
-        let found = message(json!({ "flags": 1 << 15, "attachments": [{ "id": "4", "url": "https://cdn.example/4.png" }], "components": [
+        let found = message(
+            json!({ "flags": 1 << 15, "attachments": [{ "id": "4", "url": "https://cdn.example/4.png" }], "components": [
             { "type": 17, "spoiler": true, "components": [
                 { "type": 9, "components": [{ "type": 10, "content": "hi" }], "accessory": { "type": 11, "media": media(5) } },
             ] },
             { "type": 12, "items": [{ "media": media(6), "spoiler": false }, { "media": media(4) }] },
             { "type": 13, "file": { "url": "https://cdn.example/notes.txt", "attachment_id": "7", "content_type": "text/plain" } },
-        ] }));
+        ] }),
+        );
         let seen: Vec<_> = found.files.iter().map(|file| (file.id.unwrap(), file.picture, file.covered)).collect();
         assert_eq!(seen, [(4, true, false), (5, true, true), (6, true, false), (7, false, false)]);
     }
@@ -223,7 +225,9 @@ mod tests {
         assert!(covered(json!({ "id": "4", "flags": 8, "url": "https://a.b/a.png" })));
         assert!(covered(json!({ "id": "4", "url": "https://a.b/SPOILER_a.png?ex=1" })));
         assert!(!covered(json!({ "id": "4", "filename": "a.png", "url": "https://a.b/a.png" })));
-        let link = message(json!({ "content": "||https://x.y/z||", "embeds": [{ "image": { "proxy_url": "https://a.b/z" } }] }));
+        let link = message(
+            json!({ "content": "||https://x.y/z||", "embeds": [{ "image": { "proxy_url": "https://a.b/z" } }] }),
+        );
         assert!(link.previews[0].covered);
     }
 }

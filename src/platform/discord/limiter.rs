@@ -184,7 +184,11 @@ mod tests {
         let begun = Instant::now();
         let mut turn = limiter.turn(route("post", 1)).await;
         turn.clear().await;
-        turn.note(StatusCode::OK, &headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]), None);
+        turn.note(
+            StatusCode::OK,
+            &headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]),
+            None,
+        );
         drop(turn);
         limiter.turn(route("post", 2)).await.clear().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);

@@ -49,7 +49,10 @@ impl Handler {
             return (speaks && self.takes(message.id.get(), None).await).then_some(work);
         }
         // Where no network is needed to know that nobody wants an answer, none is stored.
-        if !*addressed && message.guild.is_some() && let Some(parent) = self.parents.get(message.channel) {
+        if !*addressed
+            && message.guild.is_some()
+            && let Some(parent) = self.parents.get(message.channel)
+        {
             let (_, settings) = self.settings(chat(message.channel), parent.map(chat)).await;
             if !self.answers_all(message.channel, parent, settings) {
                 return None;
@@ -128,7 +131,9 @@ impl Handler {
 
     /// A reply to the bot mentions it too, but "thanks" wants no lecture.
     fn is_named(&self, message: &IncomingMessage) -> bool {
-        self.me().is_some_and(|me| [format!("<@{me}>"), format!("<@!{me}>")].iter().any(|name| message.content.contains(name)))
+        self.me().is_some_and(|me| {
+            [format!("<@{me}>"), format!("<@!{me}>")].iter().any(|name| message.content.contains(name))
+        })
     }
 
     /// What is said to a message without a photo.

@@ -111,9 +111,9 @@ impl DiscordOptions {
     /// Whether a session may be resumed at the address that its READY named: never past a configured
     /// gateway, and not on Discord itself where something else stands in its place.
     fn may_resume_at(&self, address: &Url) -> bool {
-        let discords = address.domain().is_some_and(|host| {
-            DISCORD_DOMAINS.iter().any(|own| host == *own || host.ends_with(&format!(".{own}")))
-        });
+        let discords = address
+            .domain()
+            .is_some_and(|host| DISCORD_DOMAINS.iter().any(|own| host == *own || host.ends_with(&format!(".{own}"))));
         self.gateway.is_none() && (self.api_base.is_none() || !discords)
     }
 
@@ -159,7 +159,9 @@ pub enum DiscordError {
     ShardingRequired,
     #[error("Discord's gateway no longer speaks version 10 (close code 4012): a newer version of this bot is needed")]
     InvalidVersion,
-    #[error("Discord's gateway does not know the intents that this bot asks for (close code 4013): a newer version of this bot is needed")]
+    #[error(
+        "Discord's gateway does not know the intents that this bot asks for (close code 4013): a newer version of this bot is needed"
+    )]
     InvalidIntents,
     #[error("Discord: no secure connection can be set up on this machine: {0}")]
     Client(String),

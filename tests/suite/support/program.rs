@@ -64,6 +64,12 @@ impl Program {
         assert!(sent.success());
     }
 
+    /// Kills it, with no chance to end in good order.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Memory that it holds now, in megabytes (Linux).
     pub fn resident_megabytes(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -43,7 +43,8 @@ mod tests {
         for code in [4003, 4007, 4009] {
             assert!(matches!(after(Some(code)), Ended::SessionOver), "{code}");
         }
-        for code in [None, Some(1000), Some(1001), Some(1006), Some(4000), Some(4001), Some(4002), Some(4005), Some(4008)]
+        for code in
+            [None, Some(1000), Some(1001), Some(1006), Some(4000), Some(4001), Some(4002), Some(4005), Some(4008)]
         {
             assert!(matches!(after(code), Ended::Resumable), "{code:?}");
         }

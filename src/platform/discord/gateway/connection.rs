@@ -208,3 +208,22 @@ impl Connection {
         .await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_secure_gateway_is_greeted_in_tls_and_its_failure_told_without_the_address() {
+        const HANDSHAKE: u8 = 0x16;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("wss://{}/secret", listener.local_addr().unwrap()).parse().unwrap();
+        let first = async { listener.accept().await.unwrap().0.read_u8().await.unwrap() };
+        let (opened, first) = tokio::join!(Connection::open(&address), first);
+        assert_eq!(first, HANDSHAKE);
+        assert!(opened.is_err_and(|reason| !reason.contains("secret")));
+    }
+}

@@ -131,7 +131,11 @@ impl Shard<'_> {
             let first = rand::random_range(FIRST_START_PAUSE.0..FIRST_START_PAUSE.1);
             let pause = pause.max(doubled(Duration::from_secs_f64(first), refusals, LONGEST_START_PAUSE));
             if refusals > 0 {
-                warn!(shard = self.number, pause_s = pause.as_secs(), "Discord ended the session, waiting for a new one");
+                warn!(
+                    shard = self.number,
+                    pause_s = pause.as_secs(),
+                    "Discord ended the session, waiting for a new one"
+                );
             }
             sleep(pause).await;
             self.gateway = starts.grant().await?;
