@@ -1,6 +1,7 @@
 //! The store's promises, on files and in memory.
 
 use super::*;
+use crate::bot::jobs::Jobs;
 
 const CHAT: ChatId = ChatId { platform: Platform::Telegram, id: -100 };
 const ANN: PersonId = PersonId { platform: Platform::Telegram, id: 1 };

@@ -28,16 +28,22 @@ impl Handler {
         let button = told["data"]["custom_id"].as_str()?.to_owned();
         Action::of(&button, Platform::Discord).filter(Action::needs_photo)?;
         let reply = &told["message"];
-        let message = id(&reply["id"]).map(MessageId::new);
+        let message = MessageId::new(id(&reply["id"])?);
         let referred = IncomingMessage::of(reply).and_then(|reply| reply.reference).or_else(|| referred(reply));
-        let photos = match (referred, message.and_then(|message| self.photos.get(message))) {
+        let photos = match (referred, self.photos.get(message)) {
             // With fresh links, and only if it is still there.
             (Some(at), _) => Photos { links: Vec::new(), author: visitor.user, message: Some(at) },
             (None, Some(photos)) => photos,
             (None, None) => Photos { links: Vec::new(), author: visitor.user, message: None },
         };
         let alone = reply["flags"].as_u64().unwrap_or(0) & EPHEMERAL != 0;
-        Some(Ok(Errand { ticket: ticket.clone(), visitor: *visitor, task: Task::Again { button }, photos, alone }))
+        Some(Ok(Errand {
+            ticket: ticket.clone(),
+            visitor: *visitor,
+            task: Task::Again { button, reply: message },
+            photos,
+            alone,
+        }))
     }
 
     /// Acts on a button that needs no photo.

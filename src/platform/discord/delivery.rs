@@ -5,11 +5,12 @@ use serenity::all::{ChannelId, GuildId, MessageId, UserId};
 use tracing::{debug, info, warn};
 
 use super::body::{Body, Content, Form};
-use super::guest::chat;
+use super::guest::{asker_of, chat, person};
 use super::handler::Handler;
+use super::incoming::IncomingMessage;
+use super::messages::Work;
 use super::rest::{Callback, Posted, RestError, Ticket};
 use crate::bot::Problem;
-use crate::bot::languages::Language;
 use crate::bot::people::Asker;
 use crate::platform::refusal::Refusal;
 
@@ -71,27 +72,21 @@ impl Handler {
     }
 
     /// Sends a direct message; whoever takes none is left alone.
-    pub(super) async fn tell_directly(&self, person: UserId, content: &Content, nonce: u64) -> Result<(), RestError> {
-        let channel = self.rest.direct_channel(person).await?;
+    pub(super) async fn tell_directly(&self, to: UserId, content: &Content, nonce: u64) -> Result<(), RestError> {
+        let channel = self.rest.direct_channel(to).await?;
         self.send(content, Place::Channel { channel, nonce }).await.map(drop)
     }
 
     /// Tells whoever asked that the bot may not write where they did, and once a day the server's
-    /// owner. `asked`: not where every photo is answered unasked.
-    pub(super) async fn cannot_write(
-        &self,
-        channel: ChannelId,
-        guild: GuildId,
-        asker: (Asker, UserId),
-        asked: bool,
-        nonce: u64,
-    ) {
-        let (asker, person) = asker;
+    /// owner. Where every photo is answered unasked nobody else is told.
+    pub(super) async fn cannot_write(&self, work: &Work, guild: GuildId) {
+        let IncomingMessage { id, channel, author, .. } = work.message;
+        let (asker, nonce) = (asker_of(&work.message), id.get());
         info!(chat = ?asker.chat, "the bot may not write in a channel");
-        if asked {
+        if work.addressed {
             let language = self.bot.manners(&asker).await.language;
             let content = Content::from(Problem::CannotWrite.told(language));
-            if let Err(error) = self.tell_directly(person, &content, nonce).await {
+            if let Err(error) = self.tell_directly(author, &content, nonce).await {
                 note_unsent(&error, "a direct message");
             }
         }
@@ -106,8 +101,8 @@ impl Handler {
         let owner = self.rest.owner(guild).await?;
         let name = self.rest.channel(channel).await.map_or_else(|_| String::new(), |channel| channel.name);
         let place = if name.is_empty() { format!("<#{channel}>") } else { format!("#{name}") };
-        let asker = Asker { person: super::guest::person(owner), chat: chat(channel), language: None };
-        let language: Language = self.bot.manners(&asker).await.language;
+        let asker = Asker { person: person(owner), chat: chat(channel), language: None };
+        let language = self.bot.manners(&asker).await.language;
         let text = language.say_with("admin-cannot-write", &[("chat", (&place).into())]);
         // The owner may be the one who asked, and is told both.
         self.tell_directly(owner, &Content::from(text), nonce.wrapping_add(1)).await

@@ -67,6 +67,8 @@ pub(super) enum Task {
     /// What the button of this identifier does.
     Again {
         button: String,
+        /// The message that it stands under.
+        reply: MessageId,
     },
 }
 
@@ -89,7 +91,7 @@ impl Handler {
         match &errand.task {
             Task::Guess => self.guess(errand, &answer).await,
             Task::Game { truth } => self.game(errand, *truth, &answer).await,
-            Task::Again { button } => self.again(errand, button, &answer).await,
+            Task::Again { button, reply } => self.again(errand, (button, *reply), &answer).await,
         }
         if answer.is_over() {
             self.finished(errand.visitor.asker().chat, errand.ticket.id.get()).await;
@@ -117,13 +119,13 @@ impl Handler {
         answer.send(&Content { answer: game, picture, covered: photos.covered() }).await;
     }
 
-    async fn again(&self, errand: &Errand, button: &str, answer: &AnswerTo<'_>) {
+    async fn again(&self, errand: &Errand, (button, reply): (&str, MessageId), answer: &AnswerTo<'_>) {
         let Errand { visitor, alone, .. } = errand;
         let (settled, _) = self.settings(chat(visitor.channel), visitor.parent.map(chat)).await;
         let manners = self.manners(&visitor.asker(), settled).await;
         let found = async {
             let action = Action::of(button, Platform::Discord).ok_or(Problem::Gone)?;
-            let photos = self.photos_of(errand).await?;
+            let photos = self.photos_of(errand, reply).await?;
             let source = photos.sources(&self.hosts, &self.rest).into_iter().next().ok_or(Problem::Gone)?;
             self.may_look(&visitor.asker(), super::guest::person(photos.author), 1).await?;
             Ok::<_, Problem>((action, source, photos.covered()))
@@ -141,9 +143,13 @@ impl Handler {
 
     /// The photo that a reply is about: that of the message it replies to, with fresh links; or what
     /// came with the command that it answers.
-    async fn photos_of(&self, errand: &Errand) -> Result<Photos, Problem> {
-        let (true, Some((channel, message))) = (errand.photos.links.is_empty(), errand.photos.message) else {
+    async fn photos_of(&self, errand: &Errand, reply: MessageId) -> Result<Photos, Problem> {
+        if !errand.photos.links.is_empty() {
             return Ok(errand.photos.clone());
+        }
+        let Some((channel, message)) = errand.photos.message else {
+            // Whoever is quick presses before Discord has told the reply's number.
+            return self.photos.get(reply).ok_or(Problem::Gone);
         };
         match self.rest.message(channel, message).await {
             Ok(message) => Ok(Photos::addressed(&message, self.me())),

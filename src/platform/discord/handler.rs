@@ -17,7 +17,7 @@ use super::photos::Photos;
 use super::rest::{Rest, RestError};
 use crate::bot::Bot;
 use crate::bot::jobs::{Job, UpdateId};
-use crate::bot::people::ChatId;
+use crate::bot::people::{ChatId, Platform};
 use crate::photo::Hosts;
 
 /// Replies that are remembered, a few dozen bytes each; the photos of answered commands, with their
@@ -112,18 +112,17 @@ impl Handler {
         }
     }
 
-    /// A shard is connected, or connected again.
-    pub(super) async fn connected(self: &Arc<Self>, shard: u32) {
+    /// A shard is connected, or connected again: the first time, what the last run left is taken up.
+    pub(super) async fn connected(self: &Arc<Self>) {
         if self.resumed.swap(true, Ordering::Relaxed) {
             return;
         }
-        for job in self.bot.resume(crate::bot::people::Platform::Discord).await {
+        for job in self.bot.resume(Platform::Discord).await {
             if self.begins((job.chat, job.message)) {
                 self.beside(|handler| async move { handler.take_up(job).await });
             }
         }
         if let Some(Identity { application, .. }) = self.identity() {
-            info!(shard, "the commands are compared with what Discord knows");
             self.beside(|handler| async move {
                 if let Err(error) = handler.register(application).await {
                     warn!(%error, "the commands could not be registered with Discord");

@@ -36,7 +36,6 @@ pub(super) struct IncomingMessage {
     pub replied_to: Option<Box<IncomingMessage>>,
     /// Where that one is.
     pub reference: Option<(ChannelId, MessageId)>,
-    pub flags: u64,
 }
 
 /// A file that Discord keeps.
@@ -65,7 +64,7 @@ impl IncomingMessage {
         let content = told["content"].as_str().unwrap_or_default().to_owned();
         let mut files: Vec<File> = Vec::new();
         for part in parts() {
-            files.extend(list(&part["attachments"]).iter().filter_map(|one| File::attached(one)));
+            files.extend(list(&part["attachments"]).iter().filter_map(File::attached));
             list(&part["components"]).iter().for_each(|component| collect(component, false, &mut files));
         }
         let files = once_each(files);
@@ -90,7 +89,6 @@ impl IncomingMessage {
                 .flatten()
                 .map(Box::new),
             reference: referred,
-            flags: told["flags"].as_u64().unwrap_or(0),
             content,
             files,
         })

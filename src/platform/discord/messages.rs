@@ -199,15 +199,13 @@ impl<'a> ReplyTo<'a> {
     /// Notes why it was not sent, and tells those who can be told elsewhere.
     async fn refused(&self, error: super::rest::RestError) {
         let Self { handler, work, .. } = *self;
-        let IncomingMessage { id, channel, guild, author, .. } = work.message;
         let kind = error.refusal();
         self.owed.store(matches!(kind, Refusal::Wait { .. }), Ordering::Relaxed);
-        match (kind, guild) {
+        match (kind, work.message.guild) {
             (Refusal::Wait { .. }, _) => warn!(%error, "a reply waits for the next start: Discord does not take it"),
             (Refusal::Forbidden, Some(guild)) => {
                 self.given_up.store(true, Ordering::Relaxed);
-                let asker = (asker_of(&work.message), author);
-                handler.cannot_write(channel, guild, asker, work.addressed, id.get()).await;
+                handler.cannot_write(work, guild).await;
             }
             _ => {
                 self.given_up.store(true, Ordering::Relaxed);

@@ -141,11 +141,7 @@ impl Connection {
                     }
                     shard.take(&kind, frame.s, frame.d).await;
                 }
-                1 => {
-                    if self.heartbeat(shard).await.is_err() {
-                        return Ended::Resumable;
-                    }
-                }
+                1 if self.heartbeat(shard).await.is_err() => return Ended::Resumable,
                 7 => return Ended::Resumable,
                 9 if frame.d == true => return Ended::Resumable,
                 9 => return Ended::SessionOver,

@@ -195,7 +195,7 @@ impl Shard<'_> {
         if matches!(kind, "READY" | "RESUMED") {
             info!(shard = self.number, "Discord is connected");
             self.keep().await;
-            self.handler.connected(self.number).await;
+            self.handler.connected().await;
         }
     }
 
