@@ -75,6 +75,11 @@ pub trait Jobs {
     fn resume(&self, platform: Platform) -> Result<Vec<Job>, StoreError>;
     /// Whether a chat's admin may be told something now: once a day. Asking counts as telling.
     fn claim_admin_notice(&self, chat: ChatId) -> Result<bool, StoreError>;
+    /// Keeps what a platform's connection of that number needs to go on after a restart; `None` forgets
+    /// it. Never a token.
+    fn keep_connection(&self, platform: Platform, number: u32, state: Option<&str>) -> Result<(), StoreError>;
+    /// What was kept of a connection.
+    fn kept_connection(&self, platform: Platform, number: u32) -> Result<Option<String>, StoreError>;
 }
 
 impl Bot {
@@ -103,6 +108,17 @@ impl Bot {
     /// Whether a chat's admin may be told now that the bot cannot do its work there: once a day.
     pub async fn claim_admin_notice(&self, chat: ChatId) -> bool {
         self.kept(move |store| store.claim_admin_notice(chat)).await.unwrap_or(false)
+    }
+
+    /// Keeps what a platform's connection needs to go on after a restart, or forgets it.
+    pub async fn keep_connection(&self, platform: Platform, number: u32, state: Option<String>) {
+        // A failure is logged; the next run connects anew.
+        let _ = self.kept(move |store| store.keep_connection(platform, number, state.as_deref())).await;
+    }
+
+    /// What an earlier run kept of a connection.
+    pub async fn kept_connection(&self, platform: Platform, number: u32) -> Option<String> {
+        self.kept(move |store| store.kept_connection(platform, number)).await.unwrap_or_default()
     }
 }
 

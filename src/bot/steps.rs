@@ -39,9 +39,8 @@ impl Bot {
         delivery: &D,
     ) -> Option<D::Sent> {
         let count = photos.len();
-        let options = shared(options, count);
         let flow = FlowId::of(&asker);
-        let guess = |(index, photo)| async move { (index, self.guess_in_turn(flow, photo, manners, options.0).await) };
+        let guess = |(index, photo)| async move { (index, self.guess_in_turn(flow, photo, manners, options).await) };
         let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
         let mut replies: Vec<Option<Reply>> = vec![None; count];
         let mut sent: Option<D::Sent> = None;
@@ -61,7 +60,7 @@ impl Bot {
                         continue;
                     }
                     shown = ready;
-                    let so_far = Answer::from(told(&replies, manners));
+                    let so_far = Answer::from(told(&replies, manners, options.max_characters));
                     match &sent {
                         Some(sent) => meanwhile(delivery.edit(sent, &so_far), &mut running, &mut replies).await,
                         None => sent = meanwhile(delivery.post(&so_far), &mut running, &mut replies).await,
@@ -69,7 +68,7 @@ impl Bot {
                 }
             }
         }
-        let answer = self.complete(replies, asker, manners, options.1).await;
+        let answer = self.complete(replies, asker, manners, options).await;
         match &sent {
             Some(sent) => delivery.edit(sent, &answer).await,
             None => sent = delivery.post(&answer).await,
@@ -87,7 +86,7 @@ impl Bot {
         if replies.is_empty() {
             return Problem::NoPhoto.told(manners.language).into();
         }
-        let mut text = told(&replies, manners);
+        let mut text = told(&replies, manners, options.max_characters);
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
         let tone = tone(replies.iter().map(|reply| &reply.outcome), manners);
         let buttons = match replies.as_slice() {
@@ -140,19 +139,36 @@ async fn meanwhile<T>(
     }
 }
 
-/// The options for each of `count` photos, and for all of them.
-fn shared(options: ReplyOptions, count: usize) -> (ReplyOptions, ReplyOptions) {
+/// The texts of all photos as one of at most so many characters. What short ones leave is given to
+/// the long ones.
+fn told(replies: &[Option<Reply>], manners: &Manners, max_characters: usize) -> String {
     // Room for "Photo 10: " and an empty line each.
     const BETWEEN: usize = 16;
-    let share =
-        if count <= 1 { options.max_characters } else { (options.max_characters / count).saturating_sub(BETWEEN) };
-    (ReplyOptions { max_characters: share, ..options }, options)
+    let waiting = manners.language.say("photo-waiting").chars().count();
+    let length = |reply: &Option<Reply>| reply.as_ref().map_or(waiting, |reply| reply.text.chars().count());
+    let lengths: Vec<usize> = replies.iter().map(length).collect();
+    let between = if replies.len() > 1 { BETWEEN * replies.len() } else { 0 };
+    let limits = shares(&lengths, max_characters.saturating_sub(between));
+    let cut = |reply: &Reply, limit: usize| match &reply.outcome {
+        Ok(analysis) if reply.text.chars().count() > limit => manners.guess(analysis, limit),
+        _ => clipped(&reply.text, limit),
+    };
+    let texts: Vec<Option<String>> =
+        replies.iter().zip(limits).map(|(reply, limit)| Some(cut(reply.as_ref()?, limit))).collect();
+    manners.numbered_photos(&texts.iter().map(Option::as_deref).collect::<Vec<_>>())
 }
 
-fn told(replies: &[Option<Reply>], manners: &Manners) -> String {
-    let texts: Vec<Option<&str>> =
-        replies.iter().map(|reply| reply.as_ref().map(|reply| reply.text.as_str())).collect();
-    manners.numbered_photos(&texts)
+/// How much of `room` each of several lengths is given: the short ones all they need, the others equal
+/// parts of the rest.
+fn shares(lengths: &[usize], room: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|index| lengths[*index]);
+    let (mut granted, mut left) = (vec![0; lengths.len()], room);
+    for (position, index) in order.into_iter().enumerate() {
+        granted[index] = lengths[index].min(left / (lengths.len() - position));
+        left -= granted[index];
+    }
+    granted
 }
 
 fn delete(asker: PersonId, manners: &Manners) -> Button {
@@ -266,6 +282,14 @@ mod tests {
             }
         }
         assert!(told.recv().await.is_none());
+    }
+
+    #[test]
+    fn what_short_texts_leave_goes_to_the_long_ones() {
+        assert_eq!(shares(&[50, 900, 50, 40], 1000), [50, 860, 50, 40]);
+        assert_eq!(shares(&[900, 50, 900], 1000), [475, 50, 475]);
+        assert_eq!(shares(&[10, 20], 1000), [10, 20]);
+        assert_eq!(shares(&[], 1000), [0; 0]);
     }
 
     #[tokio::test]

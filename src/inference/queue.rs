@@ -214,8 +214,9 @@ mod tests {
         (0..4).for_each(|job| assert_eq!(queue.push('a', job), Ok(None)));
         assert_eq!(queue.push('a', 4), Err(Refusal::Full));
         assert_eq!(queue.push('b', 100), Ok(Some(3)));
-        assert_eq!(queue.push('b', 101), Err(Refusal::Full));
-        assert_eq!(queue.push('c', 200), Ok(Some(2)));
+        assert_eq!(queue.push('b', 101), Ok(Some(2)));
+        assert_eq!(queue.push('b', 102), Err(Refusal::Full));
+        assert!(queue.push('c', 200).unwrap().is_some());
         assert_eq!(queue.depth(), 4);
         queue.close();
         assert_eq!(queue.push('d', 1), Err(Refusal::Closed));

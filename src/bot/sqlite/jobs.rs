@@ -1,6 +1,6 @@
 //! Jobs in the SQLite file.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::Sqlite;
 use crate::bot::jobs::{Job, Jobs, UpdateId, unix_now};
@@ -67,6 +67,27 @@ impl Jobs for Sqlite {
                 values,
             )?;
             Ok(claimed > 0)
+        })
+    }
+
+    fn keep_connection(&self, platform: Platform, number: u32, state: Option<&str>) -> Result<(), StoreError> {
+        self.write(|db| match state {
+            Some(state) => db
+                .execute(
+                    "INSERT INTO connection VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET state = excluded.state",
+                    params![platform.name(), number, state],
+                )
+                .map(drop),
+            None => db
+                .execute("DELETE FROM connection WHERE platform = ?1 AND number = ?2", params![platform.name(), number])
+                .map(drop),
+        })
+    }
+
+    fn kept_connection(&self, platform: Platform, number: u32) -> Result<Option<String>, StoreError> {
+        self.read(|db| {
+            let select = "SELECT state FROM connection WHERE platform = ?1 AND number = ?2";
+            db.query_row(select, params![platform.name(), number], |row| row.get(0)).optional()
         })
     }
 }

@@ -57,6 +57,12 @@ const MIGRATIONS: &[M<'static>] = &[
         PRIMARY KEY (platform, chat)
     ) STRICT, WITHOUT ROWID;",
     ),
+    M::up(
+        "CREATE TABLE connection (
+        platform TEXT NOT NULL, number INTEGER NOT NULL, state TEXT NOT NULL,
+        PRIMARY KEY (platform, number)
+    ) STRICT, WITHOUT ROWID;",
+    ),
 ];
 
 /// The best so many are shown.

@@ -209,3 +209,16 @@ fn the_file_is_its_owners_alone() {
         assert_eq!(mode & 0o077, 0, "{mode:o}");
     }
 }
+
+#[test]
+fn what_a_connection_needs_is_there_after_a_restart_until_it_is_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.sqlite");
+    let open = || Sqlite::open(&path).unwrap();
+    open().keep_connection(Platform::Discord, 1, Some("first")).unwrap();
+    open().keep_connection(Platform::Discord, 1, Some("second")).unwrap();
+    assert_eq!(open().kept_connection(Platform::Discord, 1).unwrap().as_deref(), Some("second"));
+    assert_eq!(open().kept_connection(Platform::Discord, 0).unwrap(), None);
+    open().keep_connection(Platform::Discord, 1, None).unwrap();
+    assert_eq!(open().kept_connection(Platform::Discord, 1).unwrap(), None);
+}

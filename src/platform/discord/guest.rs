@@ -1,17 +1,19 @@
 //! Who asks on Discord, where, and which settings hold there.
 
-use serenity::all::{
-    ChannelId, ChannelType, CommandInteraction, ComponentInteraction, GuildId, Member, Message, PartialChannel,
-    Permissions, User, UserId,
-};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serenity::all::{ChannelId, Permissions, UserId};
 
 use super::handler::Handler;
-use super::rest::Ticket;
+use super::incoming::{IncomingMessage, id};
 use crate::bot::commands::Standing;
 use crate::bot::languages::Language;
 use crate::bot::people::{Asker, ChatId, PersonId, Platform};
 use crate::bot::settings::ChatSettings;
 use crate::bot::{Manners, Problem};
+
+/// Discord's numbers of threads: of announcements, public, private.
+const THREADS: [u64; 3] = [10, 11, 12];
 
 /// Who asks, and where.
 #[derive(Debug, Clone)]
@@ -22,53 +24,49 @@ pub(super) struct Guest {
     pub parent: Option<ChatId>,
 }
 
-/// How an interaction with the bot is answered, and who it is.
-pub(super) trait Visit {
-    fn ticket(&self) -> Ticket;
-    fn guest(&self) -> Guest;
+/// Who used a command or pressed a button, as far as the answer needs it; never their name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Visitor {
+    pub user: UserId,
+    pub channel: ChannelId,
+    pub parent: Option<ChannelId>,
+    /// Whether it is a chat with the bot alone.
+    pub direct: bool,
+    /// The tag of the client's language, where the bot speaks it.
+    #[serde(with = "language")]
+    pub language: Option<Language>,
 }
 
-impl Visit for CommandInteraction {
-    fn ticket(&self) -> Ticket {
-        Ticket { id: self.id, application: self.application_id, token: self.token.clone() }
-    }
-
-    fn guest(&self) -> Guest {
-        let place = (self.channel_id, self.guild_id, self.channel.as_ref());
-        guest(&self.user, self.member.as_deref(), place, &self.locale)
-    }
-}
-
-impl Visit for ComponentInteraction {
-    fn ticket(&self) -> Ticket {
-        Ticket { id: self.id, application: self.application_id, token: self.token.clone() }
-    }
-
-    fn guest(&self) -> Guest {
-        guest(&self.user, self.member.as_ref(), (self.channel_id, self.guild_id, self.channel.as_ref()), &self.locale)
+impl Visitor {
+    pub(super) fn asker(&self) -> Asker {
+        Asker { language: self.language, ..asker(self.user, self.channel) }
     }
 }
 
-fn guest(
-    user: &User,
-    member: Option<&Member>,
-    (channel, guild, known): (ChannelId, Option<GuildId>, Option<&PartialChannel>),
-    locale: &str,
-) -> Guest {
-    let direct = guild.is_none();
-    let permissions = member.and_then(|member| member.permissions).unwrap_or_default();
-    let admin = direct || permissions.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR);
-    let name = member.map_or_else(|| user.display_name(), Member::display_name);
-    Guest {
-        asker: Asker { language: Language::of(locale), ..asker(user.id, channel) },
-        standing: Standing { name: unmarked(name), admin, direct },
-        parent: known.and_then(|known| thread_parent(known.kind, known.parent_id)).map(chat),
-    }
+/// Who an interaction comes from; `None` when that cannot be read.
+pub(super) fn guest(told: &Value) -> Option<(Guest, Visitor)> {
+    let member = &told["member"];
+    let user = if member["user"].is_object() { &member["user"] } else { &told["user"] };
+    let place = &told["channel"];
+    let channel = ChannelId::new(id(&told["channel_id"]).or_else(|| id(&place["id"]))?);
+    let visitor = Visitor {
+        user: UserId::new(id(&user["id"])?),
+        channel,
+        parent: thread_parent(place["type"].as_u64().unwrap_or(0), id(&place["parent_id"]).map(ChannelId::new)),
+        direct: told["guild_id"].is_null(),
+        language: told["locale"].as_str().and_then(Language::of),
+    };
+    let permissions = member["permissions"].as_str().and_then(|bits| bits.parse().ok()).unwrap_or(0);
+    let permissions = Permissions::from_bits_truncate(permissions);
+    let admin = visitor.direct || permissions.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR);
+    let name = [&member["nick"], &user["global_name"], &user["username"]].into_iter().find_map(Value::as_str);
+    let standing = Standing { name: unmarked(name.unwrap_or_default()), admin, direct: visitor.direct };
+    Some((Guest { asker: visitor.asker(), standing, parent: visitor.parent.map(chat) }, visitor))
 }
 
 /// The one who wrote a message; a message does not tell their client's language.
-pub(super) fn asker_of(message: &Message) -> Asker {
-    asker(message.author.id, message.channel_id)
+pub(super) fn asker_of(message: &IncomingMessage) -> Asker {
+    asker(message.author, message.channel)
 }
 
 fn asker(person_id: UserId, channel: ChannelId) -> Asker {
@@ -84,9 +82,23 @@ pub(super) fn chat(id: ChannelId) -> ChatId {
 }
 
 /// The channel that a thread or forum post belongs to; other channels lie below a category.
-pub(super) fn thread_parent(kind: ChannelType, parent: Option<ChannelId>) -> Option<ChannelId> {
-    let thread = matches!(kind, ChannelType::NewsThread | ChannelType::PublicThread | ChannelType::PrivateThread);
-    parent.filter(|_| thread)
+pub(super) fn thread_parent(kind: u64, parent: Option<ChannelId>) -> Option<ChannelId> {
+    parent.filter(|_| THREADS.contains(&kind))
+}
+
+/// A language as its tag.
+mod language {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::bot::languages::Language;
+
+    pub(super) fn serialize<S: Serializer>(language: &Option<Language>, to: S) -> Result<S::Ok, S::Error> {
+        language.map(Language::code).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Language>, D::Error> {
+        Ok(Option::<String>::deserialize(from)?.and_then(|tag| Language::of(&tag)))
+    }
 }
 
 /// A name that means nothing but itself where Discord reads Markdown, links included.
@@ -118,7 +130,7 @@ impl Handler {
             return known;
         }
         let parent = match self.rest.channel(channel).await {
-            Ok(placed) => thread_parent(placed.kind, placed.parent_id),
+            Ok(channel) => thread_parent(channel.kind, channel.parent),
             // Not to be seen, now or a moment later: it stands for itself.
             Err(error) if error.is_forbidden() || error.is_gone() => None,
             Err(error) => {

@@ -1,21 +1,23 @@
 //! Events in; who of its neighbours answers them.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use serenity::all::{
-    ApplicationId, ChannelId, Context, EventHandler, GuildId, Interaction, Message, MessageId, Ready, UserId,
-};
-use serenity::async_trait;
+use serde_json::Value;
+use serenity::all::{ApplicationId, ChannelId, MessageId, UserId};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use super::DiscordOptions;
-use super::body::{Body, Dress};
 use super::commands;
+use super::incoming::{IncomingMessage, id};
 use super::memory::Memory;
 use super::photos::Photos;
-use super::rest::{Rest, RestError, Ticket};
-use crate::bot::{Answer, Bot};
+use super::rest::{Rest, RestError};
+use crate::bot::Bot;
+use crate::bot::jobs::{Job, UpdateId};
+use crate::bot::people::{ChatId, Platform};
 use crate::photo::Hosts;
 
 /// Replies that are remembered, a few dozen bytes each; the photos of answered commands, with their
@@ -24,33 +26,29 @@ const REPLIES: usize = 10_000;
 const PHOTOS: usize = 5_000;
 const CHANNELS: usize = 10_000;
 
-/// Where an answer goes.
-#[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
-    ReplyTo(&'a Message),
-    /// In place of one that was posted.
-    Edit(ChannelId, MessageId),
-    /// In place of an interaction's deferred answer.
-    Original(&'a Ticket),
-    /// Beside it; `alone`: for the one who pressed.
-    FollowUp {
-        on: &'a Ticket,
-        alone: bool,
-    },
+/// Who the bot is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub user: UserId,
+    pub application: ApplicationId,
 }
 
 /// What all events share.
 pub(super) struct Handler {
     pub bot: Arc<Bot>,
-    pub rest: Rest,
+    pub rest: Arc<Rest>,
     pub hosts: Hosts,
     /// Channels in which every picture is answered, as the host wishes.
     pub channels: Vec<ChannelId>,
     /// Whether messages that do not speak to the bot arrive with their pictures.
     pub sees_messages: bool,
     replies: TaskTracker,
-    /// The bot's own user, once Discord has told.
-    pub me: OnceLock<UserId>,
+    /// Once Discord has told.
+    identity: RwLock<Option<Identity>>,
+    /// Whether what the last run left unanswered was taken up.
+    resumed: AtomicBool,
+    /// The jobs that this run works on.
+    working: Mutex<HashSet<(ChatId, i64)>>,
     /// The reply to a message.
     pub replied: Memory<MessageId, (ChannelId, MessageId)>,
     /// Messages that were deleted lately, perhaps while their photos were looked at.
@@ -62,7 +60,7 @@ pub(super) struct Handler {
 }
 
 impl Handler {
-    pub(super) fn new(bot: Arc<Bot>, rest: Rest, options: &DiscordOptions, replies: TaskTracker) -> Self {
+    pub(super) fn new(bot: Arc<Bot>, rest: Arc<Rest>, options: &DiscordOptions, replies: TaskTracker) -> Self {
         Self {
             bot,
             rest,
@@ -70,12 +68,92 @@ impl Handler {
             channels: options.channels.clone(),
             sees_messages: options.sees_messages(),
             replies,
-            me: OnceLock::new(),
+            identity: RwLock::default(),
+            resumed: AtomicBool::new(false),
+            working: Mutex::default(),
             replied: Memory::of(REPLIES),
             deleted: Memory::of(REPLIES),
             photos: Memory::of(PHOTOS),
             parents: Memory::of(CHANNELS),
         }
+    }
+
+    /// Discord has told who the bot is.
+    pub(super) fn is(&self, identity: Identity) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = Some(identity);
+    }
+
+    fn identity(&self) -> Option<Identity> {
+        *self.identity.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bot's own user.
+    pub(super) fn me(&self) -> Option<UserId> {
+        self.identity().map(|identity| identity.user)
+    }
+
+    /// Takes an event. When this returns, what it brings is stored; it is answered beside.
+    pub(super) async fn take(self: &Arc<Self>, kind: &str, data: Value) {
+        match kind {
+            "MESSAGE_CREATE" => match IncomingMessage::of(&data) {
+                Some(message) => {
+                    if let Some(work) = self.received(message).await {
+                        self.beside(|handler| async move { handler.answer(work).await });
+                    }
+                }
+                None => warn!(kind, "an event of Discord's cannot be read"),
+            },
+            "INTERACTION_CREATE" => self.interaction(&data).await,
+            "MESSAGE_DELETE" => self.follow(id(&data["id"])),
+            "MESSAGE_DELETE_BULK" => {
+                data["ids"].as_array().into_iter().flatten().for_each(|message| self.follow(id(message)));
+            }
+            _ => {}
+        }
+    }
+
+    /// A shard is connected, or connected again: the first time, what the last run left is taken up.
+    pub(super) async fn connected(self: &Arc<Self>) {
+        if self.resumed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        for job in self.bot.resume(Platform::Discord).await {
+            if self.begins((job.chat, job.message)) {
+                self.beside(|handler| async move { handler.take_up(job).await });
+            }
+        }
+        if let Some(Identity { application, .. }) = self.identity() {
+            self.beside(|handler| async move {
+                if let Err(error) = handler.register(application).await {
+                    warn!(%error, "the commands could not be registered with Discord");
+                }
+            });
+        }
+    }
+
+    /// Does something beside the events, which is finished at shutdown.
+    pub(super) fn beside<F: Future<Output = ()> + Send + 'static>(self: &Arc<Self>, work: impl FnOnce(Arc<Self>) -> F) {
+        self.replies.spawn(work(self.clone()));
+    }
+
+    /// Takes a message or interaction of that number, and the job that it brought. `false` when it was
+    /// taken before, by this run or an earlier one.
+    pub(super) async fn takes(&self, number: u64, job: Option<Job>) -> bool {
+        let bot = self.me().map_or(0, |me| me.get().cast_signed());
+        let key = job.as_ref().map(|job| (job.chat, job.message));
+        let update = UpdateId { bot, update: number.cast_signed() };
+        self.bot.receive(Some(update), job).await && key.is_none_or(|key| self.begins(key))
+    }
+
+    /// Whether nobody works on that job already.
+    fn begins(&self, key: (ChatId, i64)) -> bool {
+        self.working.lock().unwrap_or_else(PoisonError::into_inner).insert(key)
+    }
+
+    /// Forgets a job: its reply was sent, or none is owed.
+    pub(super) async fn finished(&self, chat: ChatId, message: u64) {
+        self.bot.finish(chat, message.cast_signed()).await;
+        self.working.lock().unwrap_or_else(PoisonError::into_inner).remove(&(chat, message.cast_signed()));
     }
 
     /// Tells Discord the commands, if what it knows of them is something else: whoever registers
@@ -91,39 +169,11 @@ impl Handler {
     }
 
     /// Deletes the reply to a message that is gone.
-    async fn follow(&self, message: MessageId) {
+    fn follow(self: &Arc<Self>, message: Option<u64>) {
+        let Some(message) = message.map(MessageId::new) else { return };
         self.deleted.keep(message, ());
         if let Some((channel, reply)) = self.replied.get(message) {
-            self.take_back(channel, reply).await;
-        }
-    }
-
-    /// Sends an answer in its best dress, or in what the permissions there leave of it.
-    pub(super) async fn send(&self, answer: &Answer, place: Place<'_>) -> Result<MessageId, RestError> {
-        let best = Body::of(answer);
-        let mut refused = best.json.clone();
-        let mut sent = self.send_once(best, place).await;
-        for dress in [Dress::Files, Dress::Words] {
-            if !sent.as_ref().is_err_and(RestError::is_forbidden) {
-                break;
-            }
-            let plainer = Body::dressed(answer, dress);
-            if plainer.json != refused {
-                refused = plainer.json.clone();
-                sent = self.send_once(plainer, place).await;
-            }
-        }
-        sent
-    }
-
-    async fn send_once(&self, body: Body, place: Place<'_>) -> Result<MessageId, RestError> {
-        match place {
-            Place::ReplyTo(message) => {
-                self.rest.post(message.channel_id, &body.reply_to(message.id), message.id.get()).await
-            }
-            Place::Edit(channel, message) => self.rest.edit(channel, message, &body).await,
-            Place::Original(interaction) => self.rest.edit_original(interaction, &body).await,
-            Place::FollowUp { on, alone } => self.rest.follow_up(on, &body.seen_by_one(alone)).await,
+            self.beside(|handler| async move { handler.take_back(channel, reply).await });
         }
     }
 
@@ -132,49 +182,6 @@ impl Handler {
         match self.rest.delete(channel, reply).await {
             Err(error) if !error.is_gone() => warn!(%error, "a reply could not be deleted on Discord"),
             _ => {}
-        }
-    }
-}
-
-#[async_trait]
-impl EventHandler for Handler {
-    async fn ready(&self, context: Context, ready: Ready) {
-        let shard = context.shard_id;
-        self.me.get_or_init(|| ready.user.id);
-        info!(%shard, guilds = ready.guilds.len(), "Discord is connected");
-        if shard.get() == 0
-            && let Err(error) = self.register(ready.application.id).await
-        {
-            warn!(%error, "the commands could not be registered with Discord");
-        }
-    }
-
-    async fn message(&self, _: Context, message: Message) {
-        let _under_way = self.replies.token();
-        self.hear(&message).await;
-    }
-
-    async fn message_delete(&self, _: Context, _: ChannelId, message: MessageId, _: Option<GuildId>) {
-        let _under_way = self.replies.token();
-        self.follow(message).await;
-    }
-
-    async fn message_delete_bulk(&self, _: Context, _: ChannelId, messages: Vec<MessageId>, _: Option<GuildId>) {
-        let _under_way = self.replies.token();
-        for message in messages {
-            self.follow(message).await;
-        }
-    }
-
-    async fn interaction_create(&self, _: Context, interaction: Interaction) {
-        let _under_way = self.replies.token();
-        let (answered, what) = match &interaction {
-            Interaction::Command(command) => (self.command(command).await, "a command"),
-            Interaction::Component(pressed) => (self.press(pressed).await, "a button"),
-            _ => return,
-        };
-        if let Err(error) = answered {
-            warn!(%error, "{what} could not be answered on Discord");
         }
     }
 }

@@ -1,39 +1,133 @@
-//! Commands: answered at once, or deferred within Discord's three seconds and edited in.
+//! Commands and presses of buttons: answered at once, or deferred within Discord's three seconds and
+//! answered as an [errand](super::errands).
 
-use serenity::all::{CommandInteraction, MessageId};
-use tracing::warn;
+use std::sync::Arc;
 
-use super::body::{Body, REPLY};
+use serde_json::Value;
+use serenity::all::{ApplicationId, InteractionId};
+use tracing::{debug, warn};
+
+use super::body::Content;
 use super::commands;
-use super::guest::{Guest, Visit};
-use super::handler::{Handler, Place};
+use super::delivery::Place;
+use super::errands::{Errand, Task};
+use super::guest::{Guest, Visitor, guest, person};
+use super::handler::Handler;
+use super::incoming::{File, IncomingMessage, id};
 use super::photos::Photos;
 use super::rest::{Callback, RestError, Ticket};
+use crate::bot::Problem;
 use crate::bot::commands::Command;
-use crate::bot::steps::Delivery;
-use crate::bot::{Answer, Problem};
+
+/// Discord's numbers for kinds of interactions.
+const COMMAND: u64 = 2;
+const PRESS: u64 = 3;
+
+/// An interaction, read as leniently as a [message](IncomingMessage).
+pub(super) struct Interaction {
+    pub ticket: Ticket,
+    pub guest: Guest,
+    pub visitor: Visitor,
+}
+
+impl Interaction {
+    fn of(told: &Value) -> Option<Self> {
+        let (guest, visitor) = guest(told)?;
+        let (number, application) = (id(&told["id"])?, id(&told["application_id"])?);
+        let token = told["token"].as_str()?.to_owned();
+        let ticket = Ticket::new(InteractionId::new(number), ApplicationId::new(application), token);
+        Some(Self { ticket, guest, visitor })
+    }
+}
 
 impl Handler {
-    /// Answers a command.
-    pub(super) async fn command(&self, command: &CommandInteraction) -> Result<(), RestError> {
-        let data = &command.data;
-        let (to, guest) = (command.ticket(), command.guest());
-        let given = || Photos::given(data.resolved.attachments.values(), command.user.id);
-        let option = |name: &str| data.options.iter().find(|option| option.name == name).map(|option| &option.value);
-        let word = |name: &str| option(name).and_then(|value| value.as_str()).unwrap_or_default();
-        let wanted = match data.name.as_str() {
-            commands::GUESS => return self.guess(&to, &guest, given(), false).await,
+    /// Takes a command or press: stores photos to be answered before they are.
+    pub(super) async fn interaction(self: &Arc<Self>, told: &Value) {
+        let kind = told["type"].as_u64();
+        if !matches!(kind, Some(COMMAND | PRESS)) {
+            return;
+        }
+        let Some(interaction) = Interaction::of(told) else {
+            warn!("an interaction cannot be read");
+            return;
+        };
+        let errand = match kind {
+            Some(COMMAND) => self.photo_command(&interaction, &told["data"]).await,
+            _ => self.press_about_photo(&interaction, told).await,
+        };
+        match errand {
+            Some(Ok(errand)) => {
+                if self.takes(interaction.ticket.id.get(), Some(errand.job())).await {
+                    self.beside(|handler| async move { handler.run(&errand, false).await });
+                }
+            }
+            Some(Err(problem)) => {
+                if self.takes(interaction.ticket.id.get(), None).await {
+                    self.beside(|handler| async move { handler.tell_alone(&interaction, problem).await });
+                }
+            }
+            None => {
+                if self.takes(interaction.ticket.id.get(), None).await {
+                    let told = told.clone();
+                    self.beside(|handler| async move { handler.answer_at_once(&interaction, &told).await });
+                }
+            }
+        }
+    }
+
+    async fn answer_at_once(&self, interaction: &Interaction, told: &Value) {
+        let answered = if told["type"] == COMMAND {
+            self.command(interaction, &told["data"]).await
+        } else {
+            self.press(interaction, told).await
+        };
+        if let Err(error) = answered {
+            warn!(%error, "an interaction could not be answered on Discord");
+        }
+    }
+
+    /// The errand of a command about photos, or why there is none; `None` for other commands.
+    async fn photo_command(&self, interaction: &Interaction, data: &Value) -> Option<Result<Errand, Problem>> {
+        let Interaction { ticket, guest, visitor } = interaction;
+        let resolved = |kind: &str| data["resolved"][kind].as_object().into_iter().flat_map(|all| all.values());
+        let (task, photos, alone) = match data["name"].as_str()? {
+            name @ (commands::GUESS | commands::GAME) => {
+                let files: Vec<File> = resolved("attachments").filter_map(File::attached).collect();
+                let mut photos = Photos::given(&files, visitor.user);
+                if name == commands::GUESS {
+                    (Task::Guess, photos, false)
+                } else {
+                    photos.links.drain(..photos.links.len().saturating_sub(1));
+                    let truth = option(data, commands::AGE).as_u64().and_then(|age| u8::try_from(age).ok());
+                    (Task::Game { truth }, photos, false)
+                }
+            }
             // Answered to the asker alone: it is somebody else's photo.
             commands::GUESS_AGE => {
-                let Some(message) = data.resolved.messages.values().next() else {
-                    return self.tell_alone(&to, &guest, Problem::NoPhoto).await;
+                let Some(message) = resolved("messages").next().and_then(IncomingMessage::of) else {
+                    return Some(Err(Problem::NoPhoto));
                 };
-                return self.guess(&to, &guest, Photos::of(message), true).await;
+                (Task::Guess, Photos::of(&message), true)
             }
-            commands::GAME => {
-                let truth = option(commands::AGE).and_then(|value| value.as_i64());
-                return self.game(&to, &guest, given(), truth.and_then(|age| u8::try_from(age).ok())).await;
-            }
+            _ => return None,
+        };
+        if photos.links.is_empty() {
+            return Some(Err(Problem::NoPhoto));
+        }
+        if let Err(problem) = self.may_look(&guest.asker, person(photos.author), photos.links.len()).await {
+            return Some(Err(problem));
+        }
+        let (_, settings) = self.settings(guest.asker.chat, guest.parent).await;
+        // A game is for everybody.
+        let alone = alone || (matches!(task, Task::Guess) && settings.private);
+        Some(Ok(Errand { ticket: ticket.clone(), visitor: *visitor, task, photos, alone }))
+    }
+
+    /// Answers a command without a photo.
+    async fn command(&self, interaction: &Interaction, data: &Value) -> Result<(), RestError> {
+        let Interaction { ticket, guest, .. } = interaction;
+        let word = |name: &str| option(data, name).as_str().unwrap_or_default();
+        let wanted = match data["name"].as_str().unwrap_or_default() {
             commands::SCORES => Command::Scores,
             commands::SETTINGS => Command::Settings,
             commands::AUTO => Command::Auto(match word(commands::STATE) {
@@ -51,12 +145,12 @@ impl Handler {
         };
         // Scores are for everybody; the rest concerns the asker.
         let alone = wanted != Command::Scores;
-        let answer = if wanted == Command::Auto(Some(true)) && guest.standing.admin && self.is_blind(&guest) {
+        let answer = if wanted == Command::Auto(Some(true)) && guest.standing.admin && self.is_blind(guest) {
             self.bot.manners(&guest.asker).await.language.say("auto-unseen").into()
         } else {
             self.bot.command(wanted, &guest.asker, &guest.standing).await
         };
-        self.rest.respond(&to, Callback::Message, Some(&Body::of(&answer).seen_by_one(alone))).await
+        self.first(ticket, Callback::Message, &answer.into(), alone).await
     }
 
     /// Whether photos there do not reach the bot unless it is spoken to.
@@ -64,64 +158,31 @@ impl Handler {
         !self.sees_messages && !guest.standing.direct
     }
 
-    async fn guess(&self, to: &Ticket, guest: &Guest, photos: Photos, alone: bool) -> Result<(), RestError> {
-        if photos.urls.is_empty() {
-            return self.tell_alone(to, guest, Problem::NoPhoto).await;
-        }
-        if let Err(problem) = self.may_look(&guest.asker, photos.author, photos.urls.len()).await {
-            return self.tell_alone(to, guest, problem).await;
-        }
-        let (settled, settings) = self.settings(guest.asker.chat, guest.parent).await;
-        self.rest.respond(to, Callback::Later, Some(&Body::deferred(alone || settings.private))).await?;
-        let manners = self.manners(&guest.asker, settled).await;
-        let answer = AnswerTo { handler: self, to };
-        let sources = photos.sources(&self.hosts);
-        let sent = self.bot.deliver(sources, guest.asker.person, &manners, REPLY, &answer).await;
-        // The buttons that look again stand under a single photo.
-        if let Some(sent) = sent.filter(|_| photos.urls.len() == 1) {
-            self.photos.keep(sent, photos);
-        }
-        Ok(())
-    }
-
-    async fn game(&self, to: &Ticket, guest: &Guest, photos: Photos, truth: Option<u8>) -> Result<(), RestError> {
-        let Some(source) = photos.sources(&self.hosts).pop() else {
-            return self.tell_alone(to, guest, Problem::NoPhoto).await;
-        };
-        if let Err(problem) = self.may_look(&guest.asker, photos.author, 1).await {
-            return self.tell_alone(to, guest, problem).await;
-        }
-        self.rest.respond(to, Callback::Later, Some(&Body::deferred(false))).await?;
-        let answer = self.bot.game(source, truth, &guest.asker).await;
-        // Others do not see what came with a command; what is no game is not shown to them.
-        let picture = photos.urls.last().filter(|_| !answer.buttons.is_empty()).map(|url| url.as_str());
-        self.rest.edit_original(to, &Body::of(&answer).about(picture)).await.map(drop)
+    /// A first answer in words.
+    pub(super) async fn first(
+        &self,
+        to: &Ticket,
+        how: Callback,
+        content: &Content,
+        alone: bool,
+    ) -> Result<(), RestError> {
+        self.send(content, Place::First { to, how, alone }).await.map(drop)
     }
 
     /// A problem, told at once to the asker alone.
-    async fn tell_alone(&self, to: &Ticket, guest: &Guest, problem: Problem) -> Result<(), RestError> {
+    async fn tell_alone(&self, interaction: &Interaction, problem: Problem) {
+        let Interaction { ticket, guest, .. } = interaction;
         let (settled, _) = self.settings(guest.asker.chat, guest.parent).await;
         let language = self.manners(&guest.asker, settled).await.language;
-        let body = Body::from(problem.told(language)).seen_by_one(true);
-        self.rest.respond(to, Callback::Message, Some(&body)).await
+        let told = self.first(ticket, Callback::Message, &problem.told(language).into(), true).await;
+        if let Err(error) = told {
+            debug!(%error, "Discord does not take an interaction's first answer");
+        }
     }
 }
 
-/// The answer to a command that was deferred.
-struct AnswerTo<'a> {
-    handler: &'a Handler,
-    to: &'a Ticket,
-}
-
-impl Delivery for AnswerTo<'_> {
-    type Sent = MessageId;
-
-    async fn post(&self, answer: &Answer) -> Option<MessageId> {
-        let sent = self.handler.send(answer, Place::Original(self.to)).await;
-        sent.inspect_err(|error| warn!(%error, "a command's answer could not be sent to Discord")).ok()
-    }
-
-    async fn edit(&self, _: &MessageId, answer: &Answer) {
-        self.post(answer).await;
-    }
+/// The value of a command's option.
+fn option<'a>(data: &'a Value, name: &str) -> &'a Value {
+    let options = data["options"].as_array().into_iter().flatten();
+    options.into_iter().find(|option| option["name"] == name).map_or(&Value::Null, |option| &option["value"])
 }

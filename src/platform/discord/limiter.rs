@@ -139,27 +139,30 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes note of what Discord answered.
-    pub(super) fn note(&mut self, status: StatusCode, headers: &HeaderMap) {
+    /// Takes note of what Discord answered; `asked` is the wait in seconds that a refusal's body names.
+    /// Returns the wait that follows from a refusal.
+    pub(super) fn note(&mut self, status: StatusCode, headers: &HeaderMap, asked: Option<f64>) -> Option<Duration> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-        let seconds = |name: &str| {
-            let seconds = text(name)?.parse().ok()?;
-            Duration::try_from_secs_f64(seconds).ok()
-        };
+        let duration = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
+        let seconds = |name: &str| duration(text(name)?.trim().parse().ok()?);
         if let Some(name) = text("x-ratelimit-bucket") {
             self.limiter.learn(self.route.kind, name);
         }
         let now = Instant::now();
+        let named = seconds("retry-after").max(asked.and_then(duration));
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let until = now + seconds("retry-after").max(seconds("x-ratelimit-reset-after")).unwrap_or(UNTOLD);
-            if text("x-ratelimit-global").is_some() {
-                *self.limiter.held_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+            let wait = named.max(seconds("x-ratelimit-reset-after")).unwrap_or(UNTOLD);
+            if text("x-ratelimit-global").is_some() || text("x-ratelimit-scope") == Some("global") {
+                *self.limiter.held_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + wait);
             } else {
-                self.bucket.empty_until = Some(until);
+                self.bucket.empty_until = Some(now + wait);
             }
-        } else if text("x-ratelimit-remaining") == Some("0") {
+            return Some(wait);
+        }
+        if text("x-ratelimit-remaining") == Some("0") {
             self.bucket.empty_until = seconds("x-ratelimit-reset-after").map(|after| now + after);
         }
+        named
     }
 }
 
@@ -181,7 +184,11 @@ mod tests {
         let begun = Instant::now();
         let mut turn = limiter.turn(route("post", 1)).await;
         turn.clear().await;
-        turn.note(StatusCode::OK, &headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]));
+        turn.note(
+            StatusCode::OK,
+            &headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]),
+            None,
+        );
         drop(turn);
         limiter.turn(route("post", 2)).await.clear().await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
@@ -194,7 +201,7 @@ mod tests {
     async fn kinds_that_discord_counts_together_wait_for_each_other() {
         let limiter = Limiter::default();
         for kind in ["post", "patch"] {
-            limiter.turn(route(kind, 1)).await.note(StatusCode::OK, &headers(&[("x-ratelimit-bucket", "one")]));
+            limiter.turn(route(kind, 1)).await.note(StatusCode::OK, &headers(&[("x-ratelimit-bucket", "one")]), None);
         }
         let post = limiter.turn(route("post", 1)).await;
         assert!(limiter.idle_turn(route("patch", 1)).is_none() && limiter.idle_turn(route("patch", 2)).is_some());
@@ -211,7 +218,7 @@ mod tests {
         }
         assert!(begun.elapsed() >= 2 * SECOND && begun.elapsed() < 3 * SECOND);
         let refused = headers(&[("retry-after", "7"), ("x-ratelimit-global", "true")]);
-        limiter.turn(route("post", 1)).await.note(StatusCode::TOO_MANY_REQUESTS, &refused);
+        limiter.turn(route("post", 1)).await.note(StatusCode::TOO_MANY_REQUESTS, &refused, None);
         limiter.turn(route("post", 500)).await.clear().await;
         assert!(begun.elapsed() >= Duration::from_secs(9));
     }

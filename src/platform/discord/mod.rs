@@ -1,30 +1,40 @@
-//! The Discord bot: the gateway through serenity, requests through a REST client of its own.
+//! The Discord bot: a connection to the gateway and a REST client, both of its own.
 //!
-//! Owns the connection, from the first request to the last reply at shutdown. [`handler`] takes
-//! events and hands them to [`messages`], [`interactions`] (commands) and [`components`]
-//! (buttons); [`guest`] tells who asks and [`photos`] about what; [`body`] dresses answers, [`rest`]
-//! sends them at the [`limiter`]'s pace, [`memory`] holds what later events need; [`commands`] is
-//! what Discord is told about them.
+//! [`gateway`] keeps the connection and hands events to the [`handler`], which gives them to
+//! [`messages`], [`interactions`] (commands) and [`components`] (buttons); what takes a photo is done
+//! as one of the [`errands`]. [`incoming`] reads what people post, [`guest`] tells who asks and
+//! [`photos`] about what. [`body`] is an answer's form and [`delivery`] its way, which [`rest`] and
+//! [`transport`] take at the [`limiter`]'s pace; [`refusals`] is what Discord's refusals mean.
+//! [`memory`] holds what later events need; [`commands`] is what Discord is told about them.
+//!
+//! serenity gives the numbers their types. Its own client is not used: it prints frames that it cannot
+//! read, drops what it does not know of a message, and starts a refused session every five seconds.
 
 mod body;
 mod commands;
 mod components;
+mod delivery;
+mod errands;
+mod gateway;
 mod guest;
 mod handler;
+mod incoming;
 mod interactions;
 mod limiter;
 mod memory;
 mod messages;
 mod photos;
+mod refusals;
 mod rest;
+mod transport;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use serenity::all::{ChannelId, Client, ClientBuilder, GatewayError, GatewayIntents, Http, HttpBuilder, HttpError};
-use tokio::time::{sleep, timeout};
+use serenity::all::{ChannelId, GatewayIntents};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -32,15 +42,12 @@ use url::Url;
 
 use crate::bot::Bot;
 use crate::config::{Config, DISCORD_API_BASE};
-use crate::photo::Hosts;
+use crate::photo::{Hosts, cause};
 use handler::Handler;
 use rest::Rest;
 
-/// The longest one REST request may take, an annotated picture's upload included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
-/// Pauses between attempts to reach Discord: the first, doubled each time up to the last.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Domains that are Discord's own.
+const DISCORD_DOMAINS: [&str; 3] = ["discord.gg", "discord.com", "discord.media"];
 
 /// What the Discord bot needs to know.
 #[derive(Debug, Clone)]
@@ -96,27 +103,25 @@ impl DiscordOptions {
         if self.sees_messages() { intents | GatewayIntents::MESSAGE_CONTENT } else { intents }
     }
 
-    fn client(&self) -> Result<reqwest::Client, DiscordError> {
-        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build();
-        Ok(client.map_err(serenity::Error::from)?)
+    /// The token without the word that goes before it in requests.
+    fn bare_token(&self) -> &str {
+        self.token.expose_secret().trim().trim_start_matches("Bot ").trim()
     }
 
-    /// The way to the gateway's address; all other requests go through [`Rest`].
-    fn http(&self) -> Result<Http, DiscordError> {
-        let http = HttpBuilder::new(self.token.expose_secret()).client(self.client()?);
-        Ok(match &self.api_base {
-            // serenity honours a proxy only while its own rate limiter is off.
-            Some(base) => http.proxy(base.as_str().trim_end_matches('/')).ratelimiter_disabled(true).build(),
-            None => http.build(),
-        })
+    /// Whether a session may be resumed at the address that its READY named: never past a configured
+    /// gateway, and not on Discord itself where something else stands in its place.
+    fn may_resume_at(&self, address: &Url) -> bool {
+        let discords = address
+            .domain()
+            .is_some_and(|host| DISCORD_DOMAINS.iter().any(|own| host == *own || host.ends_with(&format!(".{own}"))));
+        self.gateway.is_none() && (self.api_base.is_none() || !discords)
     }
 
     fn rest(&self) -> Result<Rest, DiscordError> {
-        let token = self.token.expose_secret().trim().trim_start_matches("Bot ");
         let mut authorization =
-            HeaderValue::try_from(format!("Bot {token}")).map_err(|_| DiscordError::InvalidToken)?;
+            HeaderValue::try_from(format!("Bot {}", self.bare_token())).map_err(|_| DiscordError::InvalidToken)?;
         authorization.set_sensitive(true);
-        Ok(Rest::new(self.client()?, &self.api, authorization))
+        Rest::new(&self.api, authorization).map_err(|error| DiscordError::Client(cause(&error)))
     }
 }
 
@@ -142,14 +147,24 @@ pub enum DiscordError {
          it on in the developer portal (Bot, Privileged Gateway Intents), or leave these two settings out"
     )]
     DisallowedIntents,
-    #[error("Discord: {0}")]
-    Client(Box<serenity::Error>),
-}
-
-impl From<serenity::Error> for DiscordError {
-    fn from(error: serenity::Error) -> Self {
-        Self::Client(Box::new(error))
-    }
+    #[error(
+        "Discord's gateway refuses this bot's division into shards (close code 4010): start the bot again, which asks \
+         Discord for a new one"
+    )]
+    InvalidShard,
+    #[error(
+        "Discord's gateway wants this bot divided into more shards (close code 4011), because it is in more servers \
+         now: start it again, which asks Discord how many"
+    )]
+    ShardingRequired,
+    #[error("Discord's gateway no longer speaks version 10 (close code 4012): a newer version of this bot is needed")]
+    InvalidVersion,
+    #[error(
+        "Discord's gateway does not know the intents that this bot asks for (close code 4013): a newer version of this bot is needed"
+    )]
+    InvalidIntents,
+    #[error("Discord: no secure connection can be set up on this machine: {0}")]
+    Client(String),
 }
 
 /// Serves Discord until `shutdown`, then closes the gateway and finishes the replies under way.
@@ -158,73 +173,12 @@ impl From<serenity::Error> for DiscordError {
 /// [`DiscordError`] when waiting would not help; what may pass is tried again.
 pub async fn run(options: DiscordOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), DiscordError> {
     let replies = TaskTracker::new();
-    let served = serve(&options, bot, &replies, &shutdown).await;
+    let rest = Arc::new(options.rest()?);
+    let handler = Arc::new(Handler::new(bot, rest, &options, replies.clone()));
+    let served = gateway::serve(&options, &handler, &shutdown).await;
     replies.close();
     if timeout(options.grace, replies.wait()).await.is_err() {
         warn!(left = replies.len(), "stopped before every reply on Discord was finished");
     }
     served
-}
-
-async fn serve(
-    options: &DiscordOptions,
-    bot: Arc<Bot>,
-    replies: &TaskTracker,
-    shutdown: &CancellationToken,
-) -> Result<(), DiscordError> {
-    let (mut client, shards) = tokio::select! {
-        connected = connect(options, bot, replies) => connected?,
-        () = shutdown.cancelled() => return Ok(()),
-    };
-    let manager = client.shard_manager.clone();
-    tokio::select! {
-        served = client.start_shards(shards) => served.map_err(told),
-        () = shutdown.cancelled() => {
-            manager.shutdown_all().await;
-            Ok(())
-        }
-    }
-}
-
-/// A client that knows its gateway, and how many shards Discord wants.
-async fn connect(
-    options: &DiscordOptions,
-    bot: Arc<Bot>,
-    replies: &TaskTracker,
-) -> Result<(Client, u32), DiscordError> {
-    let http = options.http()?;
-    let shards = recommended_shards(&http).await?;
-    let handler = Handler::new(bot, options.rest()?, options, replies.clone());
-    let client = ClientBuilder::new_with_http(http, options.intents()).event_handler(handler).await?;
-    if let Some(gateway) = &options.gateway {
-        gateway.as_str().clone_into(&mut *client.ws_url.lock().await);
-    }
-    Ok((client, shards))
-}
-
-/// Asks how many shards Discord wants, again and again until it answers or refuses.
-async fn recommended_shards(http: &Http) -> Result<u32, DiscordError> {
-    let mut pause = FIRST_PAUSE;
-    loop {
-        match http.get_bot_gateway().await.map_err(told) {
-            Ok(gateway) => return Ok(gateway.shards),
-            Err(DiscordError::Client(error)) => {
-                warn!(%error, pause_s = pause.as_secs(), "Discord cannot be reached, trying again");
-                sleep(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(refused) => return Err(refused),
-        }
-    }
-}
-
-fn told(error: serenity::Error) -> DiscordError {
-    match error {
-        serenity::Error::Http(HttpError::UnsuccessfulRequest(response)) if response.status_code == 401 => {
-            DiscordError::InvalidToken
-        }
-        serenity::Error::Gateway(GatewayError::InvalidAuthentication) => DiscordError::InvalidToken,
-        serenity::Error::Gateway(GatewayError::DisallowedGatewayIntents) => DiscordError::DisallowedIntents,
-        error => error.into(),
-    }
 }

@@ -1,57 +1,57 @@
 //! The bot's requests to Discord's REST interface: messages, answers to interactions, commands.
 //!
-//! Owns the requests' form, their retries and, through the [`limiter`](super::limiter), their
-//! pace. What is said in them is [`body`](super::body)'s.
+//! Owns the requests' form. [`transport`](super::transport) sends them, [`body`](super::body) is what
+//! is said in them and [`refusals`](super::refusals) what their refusals mean.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::multipart::{Form, Part};
-use reqwest::{Client, Method, StatusCode};
-use serde::de::DeserializeOwned;
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use serenity::all::{ApplicationId, ChannelId, ChannelType, InteractionId, Message, MessageId};
-use tokio::time::sleep;
+use serenity::all::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, UserId};
 use url::Url;
 
-use super::body::{Body, file_name};
-use super::limiter::{Limiter, Route};
+use super::body::Body;
+use super::incoming::{IncomingMessage, id};
+use super::limiter::Route;
+pub(super) use super::refusals::RestError;
+pub(super) use super::transport::AGENT;
+use super::transport::{Request, Transport};
+use crate::bot::jobs::EXPIRES_AFTER;
+use crate::platform::refusal::REPLY_DEADLINE;
 
-/// How often a request is sent before it is given up.
-const ATTEMPTS: u32 = 4;
-/// The pause after a failure on Discord's side or on the way there; Discord's own waits are longer.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long the first answer to an interaction is repeated, and the longest that one attempt may take:
+/// after three seconds it is refused.
+const FIRST_ANSWER: Duration = Duration::from_millis(2500);
+const FIRST_ANSWER_ATTEMPT: Duration = Duration::from_millis(1500);
+/// The longest that a look-up of the gateway may take.
+const LOOK_UP: Duration = Duration::from_secs(15);
 
-/// Why a request came to nothing. Never holds its address, which may contain a token.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum RestError {
-    #[error("Discord cannot be reached: {0}")]
-    Unreachable(reqwest::Error),
-    #[error("Discord refuses it: {message} (status {status}, code {code})")]
-    Refused { status: StatusCode, code: u64, message: String },
-    #[error("Discord's answer cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
-}
-
-impl RestError {
-    /// Whether the bot lacks a permission for it.
-    pub(super) fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Refused { status: StatusCode::FORBIDDEN, .. })
-    }
-
-    /// Whether what it is about is not there, or not to be seen.
-    pub(super) fn is_gone(&self) -> bool {
-        matches!(self, Self::Refused { status: StatusCode::NOT_FOUND, .. })
-    }
-}
-
-/// What an interaction is answered with: within three seconds at its own address, later under its token.
-#[derive(Debug, Clone)]
+/// What an interaction is answered with: within three seconds at its own address, later under its
+/// token, for a quarter of an hour.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Ticket {
     pub id: InteractionId,
     pub application: ApplicationId,
     pub token: String,
+    /// When it came, in Unix seconds of this machine's clock.
+    pub received: u64,
+}
+
+impl Ticket {
+    pub(super) fn new(id: InteractionId, application: ApplicationId, token: String) -> Self {
+        Self { id, application, token, received: unix_now() }
+    }
+
+    pub(super) fn age(&self) -> Duration {
+        Duration::from_secs(unix_now().saturating_sub(self.received))
+    }
+
+    /// How long an answer under the token is repeated.
+    fn within(&self) -> Duration {
+        EXPIRES_AFTER.saturating_sub(self.age()).min(REPLY_DEADLINE)
+    }
 }
 
 /// The first answer to an interaction.
@@ -67,91 +67,128 @@ pub(super) enum Callback {
     Update = 7,
 }
 
-/// Where a channel has its place.
-#[derive(Debug, Clone, Copy, serde::Deserialize)]
-pub(super) struct Placed {
-    #[serde(rename = "type")]
-    pub kind: ChannelType,
+/// A message of the bot's, as Discord holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Posted {
+    pub id: MessageId,
+    /// What people read of it.
+    pub text: String,
+}
+
+/// A channel, as far as anybody asks.
+#[derive(Debug, Clone)]
+pub(super) struct Channel {
+    /// Discord's number of its kind.
+    pub kind: u64,
     /// The channel of a thread; the category of any other channel.
-    #[serde(default)]
-    pub parent_id: Option<ChannelId>,
+    pub parent: Option<ChannelId>,
+    pub name: String,
+}
+
+/// Where the gateway is, and how many sessions may be started there.
+#[derive(Debug, Clone)]
+pub(super) struct GatewayInfo {
+    pub url: Url,
+    pub shards: u32,
+    pub starts_left: u64,
+    /// When there will be more.
+    pub starts_reset: Duration,
 }
 
 /// The way to Discord's REST interface.
-pub(super) struct Rest {
-    client: Client,
-    /// Everything below it is a path of version 10.
-    base: String,
-    authorization: HeaderValue,
-    limiter: Limiter,
-}
-
-struct Request<'a> {
-    method: Method,
-    path: String,
-    route: Route,
-    body: Option<&'a Value>,
-    files: &'a [Bytes],
-    /// Whether it may be sent again when nobody knows whether it arrived.
-    repeatable: bool,
-}
+pub(super) struct Rest(Transport);
 
 impl Rest {
     /// `root` is the address below which `/api/v10` lies.
-    pub(super) fn new(client: Client, root: &Url, authorization: HeaderValue) -> Self {
-        let base = format!("{}/api/v10", root.as_str().trim_end_matches('/'));
-        Self { client, base, authorization, limiter: Limiter::default() }
+    ///
+    /// # Errors
+    /// When the TLS set-up of this machine is unusable.
+    pub(super) fn new(root: &Url, authorization: HeaderValue) -> Result<Self, reqwest::Error> {
+        Transport::new(root, authorization).map(Self)
+    }
+
+    /// Where the gateway is. Asked once: the caller decides when to ask again.
+    pub(super) async fn gateway(&self) -> Result<GatewayInfo, RestError> {
+        let request = Request::new(Method::GET, "/gateway/bot".into(), counted("get gateway", 0));
+        let told = self.0.ask(Request { within: Duration::ZERO, attempt: LOOK_UP, ..request }).await?;
+        let url: Option<Url> = told["url"].as_str().and_then(|url| url.parse().ok());
+        let limit = &told["session_start_limit"];
+        Ok(GatewayInfo {
+            url: url.filter(|url| matches!(url.scheme(), "ws" | "wss")).ok_or(RestError::Unreadable)?,
+            shards: told["shards"].as_u64().and_then(|shards| u32::try_from(shards).ok()).unwrap_or(1),
+            // Where nothing is said of a limit there is none.
+            starts_left: limit["remaining"].as_u64().unwrap_or(1),
+            starts_reset: Duration::from_millis(limit["reset_after"].as_u64().unwrap_or(0)),
+        })
     }
 
     /// Posts a message. `nonce` keeps one that is sent twice from being posted twice.
-    pub(super) async fn post(&self, channel: ChannelId, body: &Body, nonce: u64) -> Result<MessageId, RestError> {
+    pub(super) async fn post(&self, channel: ChannelId, body: &Body, nonce: u64) -> Result<Posted, RestError> {
         let mut json = body.json.clone();
         json["nonce"] = nonce.to_string().into();
         json["enforce_nonce"] = true.into();
         let route = counted("post messages", channel.get());
-        let request = request(Method::POST, format!("/channels/{channel}/messages"), route);
-        posted(self.ask(Request { body: Some(&json), files: &body.files, ..request }).await?)
+        let request = Request::new(Method::POST, format!("/channels/{channel}/messages"), route);
+        posted(&self.0.ask(Request { body: Some(&json), files: &body.files, ..request }).await?)
     }
 
     /// Replaces a message of the bot's.
-    pub(super) async fn edit(
-        &self,
-        channel: ChannelId,
-        message: MessageId,
-        body: &Body,
-    ) -> Result<MessageId, RestError> {
+    pub(super) async fn edit(&self, channel: ChannelId, message: MessageId, body: &Body) -> Result<Posted, RestError> {
         let route = counted("patch message", channel.get());
-        let request = request(Method::PATCH, format!("/channels/{channel}/messages/{message}"), route);
-        posted(self.ask(Request { body: Some(&body.json), files: &body.files, ..request }).await?)
+        let request = Request::new(Method::PATCH, message_path(channel, message), route);
+        posted(&self.0.ask(Request { body: Some(&body.json), files: &body.files, ..request }).await?)
     }
 
     pub(super) async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), RestError> {
         let route = counted("delete message", channel.get());
-        self.ask(request(Method::DELETE, format!("/channels/{channel}/messages/{message}"), route)).await.map(drop)
+        self.0.ask(Request::new(Method::DELETE, message_path(channel, message), route)).await.map(drop)
     }
 
     /// A message as it stands now, with fresh links.
-    pub(super) async fn message(&self, channel: ChannelId, message: MessageId) -> Result<Message, RestError> {
+    pub(super) async fn message(&self, channel: ChannelId, message: MessageId) -> Result<IncomingMessage, RestError> {
         let route = counted("get message", channel.get());
-        read(self.ask(request(Method::GET, format!("/channels/{channel}/messages/{message}"), route)).await?)
+        let told = self.0.ask(Request::new(Method::GET, message_path(channel, message), route)).await?;
+        IncomingMessage::of(&told).ok_or(RestError::Unreadable)
+    }
+
+    /// A fresh link to an attachment whose link has expired.
+    pub(super) async fn refreshed(&self, link: &Url) -> Result<Option<Url>, RestError> {
+        let body = json!({ "attachment_urls": [link] });
+        let request = Request::new(Method::POST, "/attachments/refresh-urls".into(), counted("refresh links", 0));
+        let told = self.0.ask(Request { body: Some(&body), ..request }).await?;
+        Ok(told["refreshed_urls"][0]["refreshed"].as_str().and_then(|url| url.parse().ok()))
     }
 
     /// What kind of channel it is, and below which one it lies.
-    pub(super) async fn channel(&self, channel: ChannelId) -> Result<Placed, RestError> {
+    pub(super) async fn channel(&self, channel: ChannelId) -> Result<Channel, RestError> {
         let route = counted("get channel", channel.get());
-        read(self.ask(request(Method::GET, format!("/channels/{channel}"), route)).await?)
+        let told = self.0.ask(Request::new(Method::GET, format!("/channels/{channel}"), route)).await?;
+        Ok(Channel {
+            kind: told["type"].as_u64().unwrap_or(0),
+            parent: id(&told["parent_id"]).map(ChannelId::new),
+            name: told["name"].as_str().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// Who owns a server.
+    pub(super) async fn owner(&self, guild: GuildId) -> Result<UserId, RestError> {
+        let request = Request::new(Method::GET, format!("/guilds/{guild}"), counted("get guild", guild.get()));
+        let told = self.0.ask(request).await?;
+        id(&told["owner_id"]).map(UserId::new).ok_or(RestError::Unreadable)
+    }
+
+    /// The channel of direct messages to somebody.
+    pub(super) async fn direct_channel(&self, to: UserId) -> Result<ChannelId, RestError> {
+        let body = json!({ "recipient_id": to });
+        let request = Request::new(Method::POST, "/users/@me/channels".into(), counted("open direct channel", 0));
+        let told = self.0.ask(Request { body: Some(&body), ..request }).await?;
+        id(&told["id"]).map(ChannelId::new).ok_or(RestError::Unreadable)
     }
 
     /// Shows for a few seconds that the bot is at it; left out when there is more to do.
     pub(super) async fn typing(&self, channel: ChannelId) {
         let route = counted("typing", channel.get());
-        let Some(mut turn) = self.limiter.idle_turn(route) else { return };
-        turn.clear().await;
-        let sent = self.built(&request(Method::POST, format!("/channels/{channel}/typing"), route)).send().await;
-        // Nobody misses it.
-        if let Ok(answer) = sent {
-            turn.note(answer.status(), answer.headers());
-        }
+        self.0.ask_idly(Request::new(Method::POST, format!("/channels/{channel}/typing"), route)).await;
     }
 
     /// Answers an interaction for the first time.
@@ -161,99 +198,47 @@ impl Rest {
             json["data"] = body.json.clone();
         }
         let path = format!("/interactions/{}/{}/callback", to.id, to.token);
-        let request = request(Method::POST, path, uncounted("respond", to));
-        self.ask(Request { body: Some(&json), repeatable: false, ..request }).await.map(drop)
+        let request = Request::new(Method::POST, path, uncounted("respond", to));
+        let (within, attempt) = (FIRST_ANSWER, FIRST_ANSWER_ATTEMPT);
+        match self.0.ask(Request { body: Some(&json), within, attempt, ..request }).await {
+            // An attempt whose own answer got lost had arrived.
+            Err(error) if error.is_acknowledged() => Ok(()),
+            answered => answered.map(drop),
+        }
     }
 
     /// Replaces the answer to a command, or the message whose button was pressed.
-    pub(super) async fn edit_original(&self, of: &Ticket, body: &Body) -> Result<MessageId, RestError> {
-        let request = request(Method::PATCH, original(of), uncounted("patch original", of));
-        posted(self.ask(Request { body: Some(&body.json), files: &body.files, ..request }).await?)
+    pub(super) async fn edit_original(&self, of: &Ticket, body: &Body) -> Result<Posted, RestError> {
+        let request = Request::new(Method::PATCH, original(of), uncounted("patch original", of));
+        let within = of.within();
+        posted(&self.0.ask(Request { body: Some(&body.json), files: &body.files, within, ..request }).await?)
     }
 
     pub(super) async fn delete_original(&self, of: &Ticket) -> Result<(), RestError> {
-        self.ask(request(Method::DELETE, original(of), uncounted("delete original", of))).await.map(drop)
+        let request = Request::new(Method::DELETE, original(of), uncounted("delete original", of));
+        self.0.ask(Request { within: of.within(), ..request }).await.map(drop)
     }
 
-    /// One more message about an interaction.
-    pub(super) async fn follow_up(&self, on: &Ticket, body: &Body) -> Result<MessageId, RestError> {
+    /// One more message about an interaction. Sent again even when nobody knows whether it arrived:
+    /// it takes no nonce, and to read something twice is better than to wait for nothing.
+    pub(super) async fn follow_up(&self, on: &Ticket, body: &Body) -> Result<Posted, RestError> {
         let path = format!("/webhooks/{}/{}", on.application, on.token);
-        let request = request(Method::POST, path, uncounted("follow up", on));
-        let request = Request { body: Some(&body.json), files: &body.files, repeatable: false, ..request };
-        posted(self.ask(request).await?)
+        let request = Request::new(Method::POST, path, uncounted("follow up", on));
+        let within = on.within();
+        posted(&self.0.ask(Request { body: Some(&body.json), files: &body.files, within, ..request }).await?)
     }
 
     /// The commands that Discord knows of this bot.
     pub(super) async fn commands(&self, application: ApplicationId) -> Result<Value, RestError> {
         let path = format!("/applications/{application}/commands?with_localizations=true");
-        self.ask(request(Method::GET, path, counted("get commands", application.get()))).await
+        self.0.ask(Request::new(Method::GET, path, counted("get commands", application.get()))).await
     }
 
     pub(super) async fn set_commands(&self, application: ApplicationId, commands: &Value) -> Result<(), RestError> {
         let path = format!("/applications/{application}/commands");
-        let request = request(Method::PUT, path, counted("put commands", application.get()));
-        self.ask(Request { body: Some(commands), ..request }).await.map(drop)
+        let request = Request::new(Method::PUT, path, counted("put commands", application.get()));
+        self.0.ask(Request { body: Some(commands), ..request }).await.map(drop)
     }
-
-    /// Sends a request when its turn comes, again where that may help.
-    async fn ask(&self, request: Request<'_>) -> Result<Value, RestError> {
-        let mut turn = self.limiter.turn(request.route).await;
-        let mut left = ATTEMPTS;
-        loop {
-            left -= 1;
-            turn.clear().await;
-            let error = match self.built(&request).send().await {
-                Ok(answer) => {
-                    let status = answer.status();
-                    turn.note(status, answer.headers());
-                    let text = answer.bytes().await.unwrap_or_default();
-                    if status.is_success() {
-                        return if text.is_empty() { Ok(Value::Null) } else { Ok(serde_json::from_slice(&text)?) };
-                    }
-                    let told: Value = serde_json::from_slice(&text).unwrap_or_default();
-                    let message = told["message"].as_str().unwrap_or("no reason given").to_owned();
-                    RestError::Refused { status, code: told["code"].as_u64().unwrap_or(0), message }
-                }
-                Err(error) => RestError::Unreachable(error.without_url()),
-            };
-            let again = match &error {
-                // The limiter waits before the next attempt.
-                RestError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. } => true,
-                RestError::Refused { status, .. } if status.is_server_error() => request.repeatable,
-                RestError::Unreachable(error) => request.repeatable || error.is_connect(),
-                _ => false,
-            };
-            if !again || left == 0 {
-                return Err(error);
-            }
-            if !matches!(error, RestError::Refused { status: StatusCode::TOO_MANY_REQUESTS, .. }) {
-                sleep(PAUSE).await;
-            }
-        }
-    }
-
-    fn built(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
-        let address = format!("{}{}", self.base, request.path);
-        let mut built = self.client.request(request.method.clone(), address);
-        // The token in the path of an interaction's answer is all that it needs.
-        if request.route.counted {
-            built = built.header(AUTHORIZATION, self.authorization.clone());
-        }
-        let Some(json) = request.body else { return built };
-        if request.files.is_empty() {
-            return built.header(CONTENT_TYPE, "application/json").body(json.to_string());
-        }
-        let mut form = Form::new().text("payload_json", json.to_string());
-        for (index, jpeg) in request.files.iter().enumerate() {
-            let part = Part::stream_with_length(jpeg.clone(), jpeg.len() as u64).file_name(file_name(index));
-            form = form.part(format!("files[{index}]"), part);
-        }
-        built.multipart(form)
-    }
-}
-
-fn request<'a>(method: Method, path: String, route: Route) -> Request<'a> {
-    Request { method, path, route, body: None, files: &[], repeatable: true }
 }
 
 fn counted(kind: &'static str, about: u64) -> Route {
@@ -264,15 +249,20 @@ fn uncounted(kind: &'static str, on: &Ticket) -> Route {
     Route { kind, about: on.id.get(), counted: false }
 }
 
+fn message_path(channel: ChannelId, message: MessageId) -> String {
+    format!("/channels/{channel}/messages/{message}")
+}
+
 fn original(of: &Ticket) -> String {
     format!("/webhooks/{}/{}/messages/@original", of.application, of.token)
 }
 
-fn read<T: DeserializeOwned>(answer: Value) -> Result<T, RestError> {
-    Ok(serde_json::from_value(answer)?)
+/// A message that was posted or edited.
+fn posted(told: &Value) -> Result<Posted, RestError> {
+    let id = id(&told["id"]).map(MessageId::new).ok_or(RestError::Unreadable)?;
+    Ok(Posted { id, text: super::body::words(told).to_owned() })
 }
 
-/// The number of a message that was posted.
-fn posted(mut answer: Value) -> Result<MessageId, RestError> {
-    read(answer["id"].take())
+fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -8,19 +8,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::discord_faults::{Fault, Faults};
+use super::discord_gateway::{Gateway, Script};
 use super::discord_kept::{Kept, original};
-use super::discord_limits::{Limits, message_fault};
-use super::inbox::{Asked, Inbox, Shelf, inbox, taken_apart};
+use super::discord_limits::Limits;
+use super::inbox::{Asked, Inbox, Shelf, inbox};
 use super::openapi::OpenApi;
 use super::program::Program;
 
@@ -28,7 +26,7 @@ pub const TOKEN: &str = "stand-in.discord.token";
 pub const BOT_ID: &str = "4242";
 pub const SESSION: &str = "a-session";
 /// Where in a request's body the stand-in notes where it keeps the message.
-const KEPT_AT: &str = "kept at";
+pub(super) const KEPT_AT: &str = "kept at";
 
 pub struct Discord {
     pub inbox: Inbox,
@@ -37,25 +35,22 @@ pub struct Discord {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    address: SocketAddr,
-    asked: UnboundedSender<Asked>,
-    api: Option<OpenApi>,
-    shelf: Arc<Shelf>,
-    gateway: broadcast::Sender<Gateway>,
+pub struct Shared {
+    pub address: SocketAddr,
+    pub asked: UnboundedSender<Asked>,
+    pub api: Option<OpenApi>,
+    pub shelf: Arc<Shelf>,
+    pub gateway: broadcast::Sender<Gateway>,
     /// All events of the session so far, for one that resumes.
-    sent: Mutex<Vec<Value>>,
-    kept: Kept,
+    pub sent: Mutex<Vec<Value>>,
+    pub script: Mutex<Script>,
+    pub kept: Kept,
+    pub faults: Faults,
     /// What the bot lacks the permission to put into a message.
-    forbidden: Mutex<BTreeSet<&'static str>>,
-    limits: Option<Limits>,
-}
-
-#[derive(Clone)]
-enum Gateway {
-    Event(Value),
-    /// Closes the socket, with this code.
-    Close(u16),
+    pub forbidden: Mutex<BTreeSet<&'static str>>,
+    /// Files whose first links have expired.
+    pub expired: Mutex<BTreeSet<String>>,
+    pub limits: Option<Limits>,
 }
 
 /// The program, connected to a stand-in.
@@ -65,6 +60,11 @@ pub async fn connected(variables: &[(&str, &str)]) -> (Discord, Program) {
     discord.inbox.next("identify").await;
     discord.inbox.next("put /applications").await;
     (discord, program)
+}
+
+/// The number of the channel of direct messages to a person.
+pub fn direct_channel(person: &str) -> String {
+    format!("700{person}")
 }
 
 impl Discord {
@@ -109,14 +109,17 @@ impl Discord {
             shelf: shelf.clone(),
             gateway: broadcast::channel(5000).0,
             sent: Mutex::default(),
+            script: Mutex::default(),
             kept: Kept::with_commands(commands),
+            faults: Faults::default(),
             forbidden: Mutex::default(),
+            expired: Mutex::default(),
             limits,
         });
         let router = Router::new()
-            .route("/gateway-socket/", get(gateway))
-            .route("/attachments/{*name}", get(attachment))
-            .route("/api/v10/{*path}", any(rest))
+            .route("/gateway-socket/", get(super::discord_gateway::socket))
+            .route("/attachments/{*name}", get(super::discord_rest::attachment))
+            .route("/api/v10/{*path}", any(super::discord_rest::rest))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Self { inbox, shelf, address, shared }
@@ -125,6 +128,21 @@ impl Discord {
     /// The bot may not use that part of messages (`embeds`, `attachments`) any more.
     pub fn forbid(&self, part: &'static str) {
         self.shared.forbidden.lock().unwrap().insert(part);
+    }
+
+    /// The next requests, fetched files or look-ups that start like this fail so many times.
+    pub fn fail(&self, start: &str, fault: Fault, times: usize) {
+        self.shared.faults.add(start, fault, times);
+    }
+
+    /// The gateway behaves like this from now on.
+    pub fn script(&self, script: Script) {
+        *self.shared.script.lock().unwrap() = script;
+    }
+
+    /// The links to that file, so far, have expired.
+    pub fn expire(&self, name: &str) {
+        self.shared.expired.lock().unwrap().insert(name.to_owned());
     }
 
     /// A message that can be asked for.
@@ -136,6 +154,17 @@ impl Discord {
     pub fn keep_thread(&self, id: &str, parent: &str) {
         let thread = json!({ "id": id, "type": 11, "guild_id": "5", "name": "a thread", "parent_id": parent });
         self.shared.kept.put(format!("/channels/{id}"), thread);
+    }
+
+    /// The server that messages come from, and who owns it.
+    pub fn keep_guild(&self, owner: &str) {
+        self.shared.kept.put("/guilds/5".into(), json!({ "id": "5", "name": "a server", "owner_id": owner }));
+    }
+
+    /// A channel of a server.
+    pub fn keep_channel(&self, id: &str, name: &str) {
+        let channel = json!({ "id": id, "type": 0, "guild_id": "5", "name": name, "parent_id": null });
+        self.shared.kept.put(format!("/channels/{id}"), channel);
     }
 
     /// The commands as they were registered.
@@ -159,7 +188,7 @@ impl Discord {
     /// An attachment of this name, as a message holds it; put the file on the shelf yourself.
     pub fn attachment(&self, name: &str, content_type: &str) -> Value {
         json!({
-            "id": self.id(), "filename": name, "size": 1000, "content_type": content_type,
+            "id": self.id(), "filename": name, "size": self.shelf.size(name), "content_type": content_type,
             "url": format!("{}/attachments/{name}?ex=1", self.base()), "proxy_url": format!("{}/attachments/{name}", self.base()),
         })
     }
@@ -232,6 +261,9 @@ impl Discord {
 
     /// Sends an event over the gateway.
     pub fn dispatch(&self, event: &str, data: Value) {
+        if let Some(token) = data["token"].as_str() {
+            self.shared.kept.begin_interaction(token);
+        }
         let mut sent = self.shared.sent.lock().unwrap();
         let event = json!({ "op": 0, "t": event, "s": sent.len() + 2, "d": data });
         sent.push(event.clone());
@@ -240,28 +272,17 @@ impl Discord {
     }
 
     pub fn close_gateway(&self, code: u16) {
-        let _ = self.shared.gateway.send(Gateway::Close(code));
+        self.tell_gateway(Gateway::Close(code));
     }
-}
 
-impl Shared {
-    /// What is wrong with a request: a status, and the reason.
-    fn fault(
-        &self,
-        method: &str,
-        path: &str,
-        query: &str,
-        body: &Value,
-        files: &[&str],
-    ) -> Option<(StatusCode, String)> {
-        let described = self.api.as_ref().and_then(|api| api.check(method, path, query, body, files).err());
-        let message = if path.ends_with("/callback") { &body["data"] } else { body };
-        described.or_else(|| message_fault(message, files.len())).map(|fault| (StatusCode::BAD_REQUEST, fault))
+    /// Has the gateway do something, where somebody is connected.
+    pub fn tell_gateway(&self, what: Gateway) {
+        let _ = self.shared.gateway.send(what);
     }
 }
 
 /// Something without a body.
-fn happened(what: String) -> Asked {
+pub(super) fn happened(what: String) -> Asked {
     Asked { what, body: Value::Null, files: Default::default() }
 }
 
@@ -283,134 +304,4 @@ pub fn words(posted: &Asked) -> &str {
     let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
     let content = body["content"].as_str().unwrap_or_default();
     if content.is_empty() { body["embeds"][0]["description"].as_str().unwrap_or_default() } else { content }
-}
-
-async fn attachment(State(shared): State<Arc<Shared>>, Path(name): Path<String>) -> Response {
-    let _ = shared.asked.send(happened(format!("fetched {name}")));
-    match shared.shelf.clone().take(name).await {
-        Some(bytes) => bytes.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, request: Request) -> Response {
-    let path = format!("/{path}");
-    let method = request.method().as_str().to_lowercase();
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let authorized = request.headers().get("authorization").is_some_and(|sent| sent == &format!("Bot {TOKEN}"));
-    let (mut body, files) = taken_apart(request).await;
-    if let Some(payload) = body.get_mut("payload_json") {
-        body = payload.take();
-    }
-    let what = format!("{method} {path}");
-    let refused = |status: StatusCode, message: &str, code: u64| {
-        (status, axum::Json(json!({ "message": message, "code": code }))).into_response()
-    };
-    if !authorized && !path.starts_with("/interactions") && !path.starts_with("/webhooks") && path != "/gateway" {
-        return refused(StatusCode::UNAUTHORIZED, "401: Unauthorized", 0);
-    }
-    let limits = match shared.limits.as_ref().map(|limits| limits.take(&method, &path)) {
-        Some(Err(refusal)) => return *refusal,
-        Some(Ok(headers)) => headers,
-        None => Default::default(),
-    };
-    let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    if let Some((status, fault)) = shared.fault(&method, &path, &query, &body, &names) {
-        let _ = shared.asked.send(Asked { body: fault.clone().into(), files, ..happened(format!("refused {what}")) });
-        return refused(status, &fault, 50035);
-    }
-    let used = |part: &&str| body[*part].as_array().is_some_and(|part| !part.is_empty());
-    if shared.forbidden.lock().unwrap().iter().any(used) {
-        let _ = shared.asked.send(Asked { body, files, ..happened(format!("forbidden {what}")) });
-        return refused(StatusCode::FORBIDDEN, "Missing Permissions", 50013);
-    }
-    let (answer, became) = match path.as_str() {
-        "/gateway" | "/gateway/bot" => (Some(whereabouts(&shared)), String::new()),
-        path => shared.kept.carry_out(&method, path, &body),
-    };
-    if !became.is_empty() {
-        body[KEPT_AT] = became.into();
-    }
-    let _ = shared.asked.send(Asked { what, body, files });
-    let answer = match answer {
-        None => refused(StatusCode::NOT_FOUND, "Unknown Message", 10008),
-        Some(Value::Null) => StatusCode::NO_CONTENT.into_response(),
-        Some(answer) => axum::Json(answer).into_response(),
-    };
-    (limits, answer).into_response()
-}
-
-/// Where the gateway is, and how many shards may connect.
-fn whereabouts(shared: &Shared) -> Value {
-    let limit = json!({ "total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1 });
-    let url = format!("ws://{}/gateway-socket/", shared.address);
-    json!({ "url": url, "shards": 1, "session_start_limit": limit })
-}
-
-async fn gateway(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| converse(shared, socket))
-}
-
-/// Hello, then what the client sends and what the test dispatches, until either closes.
-async fn converse(shared: Arc<Shared>, mut socket: WebSocket) {
-    let text = |value: Value| Message::Text(value.to_string().into());
-    let mut events = shared.gateway.subscribe();
-    let mut identified = false;
-    if socket.send(text(json!({ "op": 10, "d": { "heartbeat_interval": 300 } }))).await.is_err() {
-        return;
-    }
-    loop {
-        let answers = tokio::select! {
-            event = events.recv() => match event {
-                Ok(Gateway::Event(event)) if identified => vec![event],
-                Ok(Gateway::Event(_)) => continue,
-                Ok(Gateway::Close(code)) => {
-                    let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await;
-                    return;
-                }
-                Err(_) => return,
-            },
-            message = socket.recv() => {
-                let Some(Ok(message)) = message.filter(|message| !matches!(message, Ok(Message::Close(_)))) else {
-                    let _ = shared.asked.send(happened("gateway closed".into()));
-                    return;
-                };
-                let Message::Text(message) = message else { continue };
-                let message: Value = serde_json::from_str(&message).unwrap();
-                let (what, answers) = answers(&shared, &message);
-                identified |= matches!(what, "identify" | "resume");
-                let _ = shared.asked.send(Asked { body: message["d"].clone(), ..happened(what.into()) });
-                answers
-            }
-        };
-        for answer in answers {
-            if socket.send(text(answer)).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// What a gateway message is called, and what Discord would say to it.
-fn answers(shared: &Shared, message: &Value) -> (&'static str, Vec<Value>) {
-    match message["op"].as_u64() {
-        Some(1) => ("heartbeat", vec![json!({ "op": 11 })]),
-        // Discord takes the token here with and without the word that goes before it elsewhere.
-        Some(2) if message["d"]["token"].as_str().is_some_and(|token| token.trim_start_matches("Bot ") == TOKEN) => (
-            "identify",
-            vec![json!({ "op": 0, "t": "READY", "s": 1, "d": {
-            "v": 10, "user": { "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true },
-            "guilds": [], "session_id": SESSION, "resume_gateway_url": format!("ws://{}/gateway-socket/", shared.address),
-            "shard": [0, 1], "application": { "id": BOT_ID, "flags": 0 }
-        } })],
-        ),
-        Some(6) if message["d"]["session_id"] == SESSION => {
-            let last = message["d"]["seq"].as_u64().unwrap_or(0);
-            let mut missed = shared.sent.lock().unwrap().clone();
-            missed.retain(|event| event["s"].as_u64() > Some(last));
-            missed.push(json!({ "op": 0, "t": "RESUMED", "s": last + missed.len() as u64, "d": {} }));
-            ("resume", missed)
-        }
-        _ => ("something else", Vec::new()),
-    }
 }

@@ -1,23 +1,70 @@
 //! What a stand-in Discord keeps: messages, channels and commands, as the bot's requests change them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::discord::BOT_ID;
+use super::discord::{BOT_ID, direct_channel};
+
+/// Discord takes the first answer to an interaction for so long, and others under its token.
+const FIRST_ANSWER: Duration = Duration::from_secs(3);
+const TOKEN_HOLDS: Duration = Duration::from_secs(15 * 60);
+/// The most characters of a nonce.
+const NONCE: usize = 25;
 
 pub struct Kept {
     ids: AtomicU64,
     /// What can be asked for, by path.
     by_path: Mutex<BTreeMap<String, Value>>,
     commands: Mutex<Value>,
+    /// By token: when an interaction came, and whether it was answered.
+    interactions: Mutex<HashMap<String, (Instant, bool)>>,
+    /// The messages that were posted, by channel and nonce.
+    nonces: Mutex<HashMap<(String, String), String>>,
+}
+
+/// What came of a request.
+pub struct Outcome {
+    pub answer: Value,
+    /// Where a message is kept.
+    pub kept_at: String,
+    /// Whether it was posted before, with the same nonce.
+    pub before: bool,
+}
+
+/// A status, and Discord's number of the reason.
+type Refusal = (u16, u64);
+
+const UNKNOWN_CHANNEL: Refusal = (404, 10003);
+const UNKNOWN_MESSAGE: Refusal = (404, 10008);
+const UNKNOWN_WEBHOOK: Refusal = (404, 10015);
+const UNKNOWN_INTERACTION: Refusal = (404, 10062);
+const ACKNOWLEDGED: Refusal = (400, 40060);
+const INVALID_TOKEN: Refusal = (401, 50027);
+const INVALID_FORM: Refusal = (400, 50035);
+
+impl Outcome {
+    pub fn answer(answer: Value) -> Result<Self, Refusal> {
+        Ok(Self { answer, kept_at: String::new(), before: false })
+    }
+
+    fn at(answer: Value, kept_at: String) -> Result<Self, Refusal> {
+        Ok(Self { answer, kept_at, before: false })
+    }
 }
 
 impl Kept {
     pub fn with_commands(commands: Value) -> Self {
-        Self { ids: AtomicU64::new(1000), by_path: Mutex::default(), commands: Mutex::new(commands) }
+        Self {
+            ids: AtomicU64::new(1000),
+            by_path: Mutex::default(),
+            commands: Mutex::new(commands),
+            interactions: Mutex::default(),
+            nonces: Mutex::default(),
+        }
     }
 
     /// A number that nothing else has.
@@ -41,66 +88,119 @@ impl Kept {
         self.commands.lock().unwrap().clone()
     }
 
-    /// Carries out a request: what Discord would answer, and under which path a message is kept.
-    pub fn carry_out(&self, method: &str, path: &str, body: &Value) -> (Option<Value>, String) {
-        let mut kept = self.by_path.lock().unwrap();
-        let token = |path: &str| path.split('/').nth(3).unwrap_or_default().to_owned();
-        match (method, path) {
-            (_, path) if path.ends_with("/commands") => {
+    /// From now on an interaction's token is known.
+    pub fn begin_interaction(&self, token: &str) {
+        self.interactions.lock().unwrap().insert(token.to_owned(), (Instant::now(), false));
+    }
+
+    /// Carries out a request: what Discord would answer.
+    pub fn carry_out(&self, method: &str, path: &str, body: &Value) -> Result<Outcome, Refusal> {
+        let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        match (method, parts.as_slice()) {
+            (_, [.., "commands"]) => {
                 let mut commands = self.commands.lock().unwrap();
                 if method == "put" {
                     *commands = body.clone();
                 }
-                (Some(commands.clone()), String::new())
+                Outcome::answer(commands.clone())
             }
-            ("post", path) if path.ends_with("/callback") => {
-                let original = original(&token(path));
-                match body["type"].as_u64() {
-                    Some(4 | 5) => {
-                        let message = posted(&self.id(), "77", &body["data"]);
-                        let at = message_path(&message["channel_id"], &message["id"]);
-                        kept.insert(original, Value::String(at.clone()));
-                        kept.insert(at.clone(), message);
-                        (Some(Value::Null), at)
-                    }
-                    Some(7) => {
-                        let at = kept[&original].as_str().unwrap_or_default().to_owned();
-                        replace(kept.get_mut(&at).unwrap(), &body["data"]);
-                        (Some(Value::Null), at)
-                    }
-                    _ => (Some(Value::Null), String::new()),
-                }
+            ("post", ["interactions", _, token, "callback"]) => self.first_answer(token, body),
+            ("post", ["webhooks", _, token]) => {
+                self.answered(token)?;
+                self.post("77", body)
             }
-            (_, path) if path.ends_with("/@original") => {
-                let at = kept[&original(&token(path))].as_str().unwrap_or_default().to_owned();
-                if method == "delete" {
-                    kept.remove(&at);
-                    return (Some(Value::Null), String::new());
-                }
-                replace(kept.get_mut(&at).unwrap(), body);
-                (Some(kept[&at].clone()), at)
+            (_, ["webhooks", _, token, "messages", "@original"]) => {
+                self.answered(token)?;
+                let at = self.original_of(token).ok_or(UNKNOWN_MESSAGE)?;
+                if method == "delete" { self.delete(&at) } else { self.replace(&at, body) }
             }
-            ("post", path) if path.ends_with("/messages") || path.starts_with("/webhooks/") => {
-                let channel = if path.starts_with("/channels/") { token(&format!("/{path}")) } else { "77".to_owned() };
-                let message = posted(&self.id(), &channel, body);
-                let at = message_path(&message["channel_id"], &message["id"]);
-                kept.insert(at.clone(), message.clone());
-                (Some(message), at)
+            ("post", ["channels", channel, "messages"]) => self.post_once(channel, body),
+            ("post", ["users", "@me", "channels"]) => {
+                let recipient = body["recipient_id"].as_str().unwrap_or_default();
+                Outcome::answer(
+                    json!({ "id": direct_channel(recipient), "type": 1, "last_message_id": null, "recipients": [] }),
+                )
             }
-            ("patch", path) => match kept.get_mut(path) {
-                Some(before) => {
-                    replace(before, body);
-                    (Some(before.clone()), path.to_owned())
-                }
-                None => (None, String::new()),
-            },
-            ("get", path) => (kept.get(path).cloned(), String::new()),
-            ("delete", path) => {
-                kept.remove(path);
-                (Some(Value::Null), String::new())
+            ("patch", _) => self.replace(path, body),
+            ("get", _) => {
+                let unknown = if path.contains("/messages/") { UNKNOWN_MESSAGE } else { UNKNOWN_CHANNEL };
+                Outcome::answer(self.by_path.lock().unwrap().get(path).cloned().ok_or(unknown)?)
             }
-            _ => (Some(Value::Null), String::new()),
+            ("delete", _) => self.delete(path),
+            _ => Outcome::answer(Value::Null),
         }
+    }
+
+    /// Whether an interaction was answered for the first time, and can be answered again.
+    fn answered(&self, token: &str) -> Result<(), Refusal> {
+        match self.interactions.lock().unwrap().get(token) {
+            Some((begun, true)) if begun.elapsed() < TOKEN_HOLDS => Ok(()),
+            Some((_, true)) => Err(INVALID_TOKEN),
+            _ => Err(UNKNOWN_WEBHOOK),
+        }
+    }
+
+    fn first_answer(&self, token: &str, body: &Value) -> Result<Outcome, Refusal> {
+        match self.interactions.lock().unwrap().get_mut(token) {
+            Some((_, true)) => return Err(ACKNOWLEDGED),
+            Some((begun, answered)) if begun.elapsed() < FIRST_ANSWER => *answered = true,
+            _ => return Err(UNKNOWN_INTERACTION),
+        }
+        match body["type"].as_u64() {
+            Some(4 | 5) => {
+                let posted = self.post("77", &body["data"])?;
+                self.put(original(token), Value::String(posted.kept_at.clone()));
+                Outcome::at(Value::Null, posted.kept_at)
+            }
+            Some(7) => {
+                let at = self.original_of(token).ok_or(UNKNOWN_MESSAGE)?;
+                self.replace(&at, &body["data"])?;
+                Outcome::at(Value::Null, at)
+            }
+            _ => Outcome::answer(Value::Null),
+        }
+    }
+
+    /// Where the message is kept that an interaction is about.
+    fn original_of(&self, token: &str) -> Option<String> {
+        self.by_path.lock().unwrap().get(&original(token))?.as_str().map(str::to_owned)
+    }
+
+    /// Posts a message, unless its nonce was used for another in that channel.
+    fn post_once(&self, channel: &str, body: &Value) -> Result<Outcome, Refusal> {
+        let nonce = body["nonce"].as_str().unwrap_or_default();
+        if nonce.chars().count() > NONCE || (body["enforce_nonce"] == true) == nonce.is_empty() {
+            return Err(INVALID_FORM);
+        }
+        let key = (channel.to_owned(), nonce.to_owned());
+        if let Some(at) = self.nonces.lock().unwrap().get(&key) {
+            let answer = self.by_path.lock().unwrap().get(at).cloned().unwrap_or_default();
+            return Ok(Outcome { answer, kept_at: at.clone(), before: true });
+        }
+        let posted = self.post(channel, body)?;
+        if !nonce.is_empty() {
+            self.nonces.lock().unwrap().insert(key, posted.kept_at.clone());
+        }
+        Ok(posted)
+    }
+
+    fn post(&self, channel: &str, body: &Value) -> Result<Outcome, Refusal> {
+        let message = posted(&self.id(), channel, body);
+        let at = message_path(&message["channel_id"], &message["id"]);
+        self.put(at.clone(), message.clone());
+        Outcome::at(message, at)
+    }
+
+    fn replace(&self, at: &str, body: &Value) -> Result<Outcome, Refusal> {
+        let mut kept = self.by_path.lock().unwrap();
+        let before = kept.get_mut(at).ok_or(UNKNOWN_MESSAGE)?;
+        replace(before, body);
+        Outcome::at(before.clone(), at.to_owned())
+    }
+
+    fn delete(&self, at: &str) -> Result<Outcome, Refusal> {
+        self.by_path.lock().unwrap().remove(at).ok_or(UNKNOWN_MESSAGE)?;
+        Outcome::answer(Value::Null)
     }
 }
 

@@ -3,8 +3,11 @@
 
 pub mod bot_api;
 pub mod discord;
+pub mod discord_faults;
+pub mod discord_gateway;
 pub mod discord_kept;
 pub mod discord_limits;
+pub mod discord_rest;
 pub mod flood;
 pub mod inbox;
 pub mod openapi;

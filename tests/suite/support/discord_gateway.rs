@@ -1,0 +1,168 @@
+//! The gateway of a stand-in Discord.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::discord::{BOT_ID, SESSION, Shared, TOKEN, happened};
+use super::inbox::Asked;
+
+/// What the gateway is told by a test.
+#[derive(Clone)]
+pub enum Gateway {
+    Event(Value),
+    /// Closes the socket, with this code.
+    Close(u16),
+    /// Sends something that is no event.
+    Raw(String),
+    /// The connection breaks off without a word.
+    Break,
+}
+
+/// How the gateway behaves.
+#[derive(Debug, Clone, Default)]
+pub struct Script {
+    /// So many IDENTIFYs are answered with an invalid session.
+    pub invalid: usize,
+    /// So many are answered by closing.
+    pub closed: usize,
+    /// The sessions that may still be started, and when there are more, in milliseconds.
+    pub starts: Option<(u64, u64)>,
+    /// RESUME finds no session.
+    pub forgetful: bool,
+}
+
+/// Where the gateway is, and how many shards may connect.
+pub fn whereabouts(shared: &Shared) -> Value {
+    let mut script = shared.script.lock().unwrap();
+    let (remaining, reset_after) = script.starts.unwrap_or((999, 1000));
+    if remaining == 0 {
+        // By the next look-up there are some.
+        script.starts = None;
+    }
+    let limit = json!({ "total": 1000, "remaining": remaining, "reset_after": reset_after, "max_concurrency": 1 });
+    let url = format!("ws://{}/gateway-socket/", shared.address);
+    json!({ "url": url, "shards": 1, "session_start_limit": limit })
+}
+
+pub async fn socket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(move |socket| converse(shared, socket))
+}
+
+/// What a connection has come to.
+#[derive(Default)]
+struct Connection {
+    identified: bool,
+    /// The last event that was sent over it.
+    last: u64,
+}
+
+/// Hello, then what the client sends and what the test dispatches, until either closes.
+async fn converse(shared: Arc<Shared>, mut socket: WebSocket) {
+    let text = |value: Value| Message::Text(value.to_string().into());
+    let mut events = shared.gateway.subscribe();
+    let mut connection = Connection::default();
+    if socket.send(text(json!({ "op": 10, "d": { "heartbeat_interval": 300 } }))).await.is_err() {
+        return;
+    }
+    loop {
+        let answers = tokio::select! {
+            event = events.recv() => match event {
+                Ok(Gateway::Event(event)) if connection.identified && event["s"].as_u64() > Some(connection.last) => vec![event],
+                Ok(Gateway::Event(_)) => continue,
+                Ok(Gateway::Raw(raw)) => {
+                    if socket.send(Message::Text(raw.into())).await.is_err() {
+                        return;
+                    }
+                    continue;
+                }
+                Ok(Gateway::Close(code)) => return close(socket, code).await,
+                Ok(Gateway::Break) | Err(_) => return,
+            },
+            message = socket.recv() => {
+                let Some(Ok(message)) = message.filter(|message| !matches!(message, Ok(Message::Close(_)))) else {
+                    let _ = shared.asked.send(happened("gateway closed".into()));
+                    return;
+                };
+                let Message::Text(message) = message else { continue };
+                let message: Value = serde_json::from_str(&message).unwrap();
+                match answers(&shared, &message, &mut connection) {
+                    Ok((what, answers)) => {
+                        let _ = shared.asked.send(Asked { body: message["d"].clone(), ..happened(what.into()) });
+                        answers
+                    }
+                    Err(code) => {
+                        let _ = shared.asked.send(happened(format!("closed with {code}")));
+                        return close(socket, code).await;
+                    }
+                }
+            }
+        };
+        for answer in answers {
+            connection.last = connection.last.max(answer["s"].as_u64().unwrap_or(0));
+            if socket.send(text(answer)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn close(mut socket: WebSocket, code: u16) {
+    // The other side may be gone.
+    let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await;
+}
+
+/// What a gateway message is called, and what Discord would say to it; or the code to close with.
+fn answers(shared: &Shared, message: &Value, connection: &mut Connection) -> Result<(&'static str, Vec<Value>), u16> {
+    let data = &message["d"];
+    // Discord takes the token here with and without the word that goes before it elsewhere.
+    let known = data["token"].as_str().is_some_and(|token| token.trim_start_matches("Bot ") == TOKEN);
+    match message["op"].as_u64() {
+        Some(1) => Ok(("heartbeat", vec![json!({ "op": 11 })])),
+        Some(2 | 6) if connection.identified => Err(4005),
+        Some(2 | 6) if !known => Err(4004),
+        Some(2) => {
+            let named = ["os", "browser", "device"].iter().all(|key| data["properties"][*key].is_string());
+            if !named || !data["intents"].is_u64() || data["shard"] != json!([0, 1]) {
+                return Err(4002);
+            }
+            let mut script = shared.script.lock().unwrap();
+            if script.closed > 0 {
+                script.closed -= 1;
+                return Err(4000);
+            }
+            if script.invalid > 0 {
+                script.invalid -= 1;
+                return Ok(("invalid session", vec![json!({ "op": 9, "d": false })]));
+            }
+            connection.identified = true;
+            // Earlier events went to whoever was connected then.
+            connection.last = shared.sent.lock().unwrap().last().and_then(|event| event["s"].as_u64()).unwrap_or(1);
+            let user = json!({ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true });
+            let resume = format!("ws://{}/gateway-socket/", shared.address);
+            Ok((
+                "identify",
+                vec![json!({ "op": 0, "t": "READY", "s": 1, "d": {
+                "v": 10, "user": user, "guilds": [], "session_id": SESSION, "resume_gateway_url": resume,
+                "shard": [0, 1], "application": { "id": BOT_ID, "flags": 0 }
+            } })],
+            ))
+        }
+        Some(6) if data["session_id"] != SESSION || shared.script.lock().unwrap().forgetful => {
+            Ok(("invalid resume", vec![json!({ "op": 9, "d": false })]))
+        }
+        Some(6) => {
+            let last = data["seq"].as_u64().unwrap_or(0);
+            let mut missed = shared.sent.lock().unwrap().clone();
+            connection.identified = true;
+            connection.last = missed.last().and_then(|event| event["s"].as_u64()).unwrap_or(1);
+            missed.retain(|event| event["s"].as_u64() > Some(last));
+            missed.push(json!({ "op": 0, "t": "RESUMED", "s": connection.last, "d": {} }));
+            Ok(("resume", missed))
+        }
+        _ => Err(4001),
+    }
+}
