@@ -48,7 +48,8 @@ impl Albums {
         let now = Instant::now();
         let mut albums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         albums.retain(|_, album| album.is_busy || now < album.last + REMEMBERED);
-        let album = albums.entry(key.clone()).or_insert(Album { parts: vec![], last: now, is_busy: false, reply: None });
+        let album =
+            albums.entry(key.clone()).or_insert(Album { parts: vec![], last: now, is_busy: false, reply: None });
         album.last = now;
         album.parts.retain(|part| part.message != request.message);
         album.parts.push(request);
@@ -62,9 +63,7 @@ impl Albums {
         loop {
             let last = self.look(key, |album| album.last).unwrap_or_else(Instant::now);
             sleep_until(last + QUIET).await;
-            let whole = self.look(key, |album| {
-                (album.last <= last).then(|| (album.parts.clone(), album.reply))
-            });
+            let whole = self.look(key, |album| (album.last <= last).then(|| (album.parts.clone(), album.reply)));
             match whole {
                 Some(Some(whole)) => return whole,
                 Some(None) => {}

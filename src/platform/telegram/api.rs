@@ -5,8 +5,8 @@
 //! newer vanishes there. It also waits ten seconds after every server error and does not show the
 //! status, the `Date` or the `Retry-After` of an answer.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;

@@ -12,8 +12,8 @@ use tracing::{debug, warn};
 
 use super::api::{Fault, Request};
 use super::delivery::{
-    Attempts, CAPTION, Outbox, Place, Posted, Sent, TEXT, card, fits_a_caption, keyboard, no_preview, picture, shortened,
-    shorter,
+    Attempts, CAPTION, Outbox, Place, Posted, Sent, TEXT, card, fits_a_caption, keyboard, no_preview, picture,
+    shortened, shorter,
 };
 use super::incoming::Cover;
 use super::refusals::{Meaning, Part, refusal};

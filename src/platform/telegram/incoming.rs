@@ -15,8 +15,25 @@ pub(super) const PRESS: &str = "callback_query";
 
 /// Fields of a message that hold something that somebody sent; all others only tell what happened.
 const CONTENT: [&str; 19] = [
-    "text", "rich_message", "animation", "audio", "document", "live_photo", "paid_media", "photo", "sticker", "story",
-    "video", "video_note", "voice", "checklist", "contact", "game", "poll", "venue", "location",
+    "text",
+    "rich_message",
+    "animation",
+    "audio",
+    "document",
+    "live_photo",
+    "paid_media",
+    "photo",
+    "sticker",
+    "story",
+    "video",
+    "video_note",
+    "voice",
+    "checklist",
+    "contact",
+    "game",
+    "poll",
+    "venue",
+    "location",
 ];
 
 /// An update: its number and what it brings.
@@ -248,7 +265,9 @@ fn mentioned(message: &Value) -> Vec<i64> {
 fn has_content(message: &Value) -> bool {
     // What came after this program and holds a file is content as well.
     let unknown = |value: &Value| value["file_id"].is_string();
-    message.as_object().is_some_and(|fields| fields.iter().any(|(name, value)| CONTENT.contains(&&**name) || unknown(value)))
+    message
+        .as_object()
+        .is_some_and(|fields| fields.iter().any(|(name, value)| CONTENT.contains(&&**name) || unknown(value)))
 }
 
 fn cover(message: &Value) -> Cover {
@@ -304,7 +323,8 @@ fn in_blocks(blocks: &Value, files: &mut Vec<RemoteFile>, cover: &mut Cover) {
 /// Whoever wrote what is quoted.
 fn origin(external: &Value) -> Option<i64> {
     let origin = &external["origin"];
-    let ids = [&origin["sender_user"]["id"], &origin["sender_chat"]["id"], &origin["chat"]["id"], &external["chat"]["id"]];
+    let ids =
+        [&origin["sender_user"]["id"], &origin["sender_chat"]["id"], &origin["chat"]["id"], &external["chat"]["id"]];
     ids.into_iter().find_map(Value::as_i64)
 }
 
@@ -350,7 +370,8 @@ mod tests {
 
     #[test]
     fn kinds_that_nobody_knows_are_named_and_nothing_more() {
-        for update in [json!({ "update_id": 1, "hologram": { "text": "x" } }), json!({ "update_id": 1, "message": [] })] {
+        for update in [json!({ "update_id": 1, "hologram": { "text": "x" } }), json!({ "update_id": 1, "message": [] })]
+        {
             assert!(matches!(Update::of(&update).unwrap().content, Content::Other(_)));
         }
         assert!(Update::of(&json!({ "message": {} })).is_none());

@@ -52,12 +52,7 @@ pub(super) async fn register(api: &Api) {
     }
 }
 
-async fn set(
-    api: &Api,
-    scope: BotCommandScope,
-    entries: &[Entry],
-    language: Language,
-) -> Result<(), Fault> {
+async fn set(api: &Api, scope: BotCommandScope, entries: &[Entry], language: Language) -> Result<(), Fault> {
     let commands = entries.iter().map(|(name, description)| BotCommand::new(*name, language.say(description)));
     let mut request = SetMyCommands::new(commands).scope(scope);
     // English is what people get whose language has no menu of its own.

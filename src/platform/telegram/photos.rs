@@ -125,7 +125,9 @@ impl Chat {
         let asker = &first.asker;
         let same = Outcome { is_settled: true, reply: Some(earlier) };
         // Of people who are asked to wait the reply stays as it is.
-        if count <= told || self.bot.ignores(request::person(photos.author)).await || self.bot.admit(asker, count - told).is_err()
+        if count <= told
+            || self.bot.ignores(request::person(photos.author)).await
+            || self.bot.admit(asker, count - told).is_err()
         {
             return same;
         }

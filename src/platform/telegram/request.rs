@@ -133,7 +133,8 @@ pub(super) fn wish(message: &Message, me: &Me) -> Option<Wish> {
         return None;
     }
     let replied = message.replied.as_deref();
-    let other = replied.and_then(|replied| replied.photos.clone().or(replied.quoted.clone())).or(message.quoted.clone());
+    let other =
+        replied.and_then(|replied| replied.photos.clone().or(replied.quoted.clone())).or(message.quoted.clone());
     let pictures = message.photos.is_some() || other.is_some();
     let request = |asks| Some(Wish::Photos(Request::new(message, asks, other.clone())));
     let text = message.text.as_deref().unwrap_or_default();
@@ -154,7 +155,11 @@ pub(super) fn wish(message: &Message, me: &Me) -> Option<Wish> {
     }
     if message.kind != ChatKind::Private {
         // Others of its album may ask about it, even where it alone would not do for a photo.
-        return message.photos.as_ref().filter(|own| own.evident || message.album.is_some()).and_then(|_| request(None));
+        return message
+            .photos
+            .as_ref()
+            .filter(|own| own.evident || message.album.is_some())
+            .and_then(|_| request(None));
     }
     if message.photos.is_none() && message.quoted.is_none() && !message.is_caption && !text.is_empty() {
         return Some(Wish::Command(Command::Help));

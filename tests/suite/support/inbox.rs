@@ -68,6 +68,15 @@ impl Inbox {
     }
 }
 
+impl Inbox {
+    /// As [`Inbox::left`], and nobody gets it again.
+    pub fn drain(&mut self, start: &str) -> Vec<Asked> {
+        let left = self.left(start);
+        self.passed_over.retain(|asked| !asked.what.starts_with(start));
+        left
+    }
+}
+
 /// A file, and the gate it waits at.
 type Shelved = (Bytes, Option<watch::Receiver<bool>>);
 
@@ -87,6 +96,11 @@ impl Shelf {
         let (gate, open) = watch::channel(false);
         self.files.lock().unwrap().insert(name.to_owned(), (bytes.into(), Some(open)));
         gate
+    }
+
+    /// The bytes of a file.
+    pub fn size(&self, name: &str) -> Option<usize> {
+        self.files.lock().unwrap().get(name).map(|(bytes, _)| bytes.len())
     }
 
     pub async fn take(self: Arc<Self>, name: String) -> Option<Bytes> {

@@ -64,11 +64,27 @@ impl Program {
         assert!(sent.success());
     }
 
+    /// Kills it, which it cannot know of beforehand, and waits for its end.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Memory that it holds now, in megabytes (Linux).
     pub fn resident_megabytes(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+    }
+
+    /// Waits until these words are in the log.
+    pub async fn logged(&self, words: &str) {
+        let until = std::time::Instant::now() + super::inbox::PATIENCE;
+        let mut look = tokio::time::interval(std::time::Duration::from_millis(20));
+        while !self.log.lock().unwrap().contains(words) {
+            assert!(std::time::Instant::now() < until, "{words} did not come");
+            look.tick().await;
+        }
     }
 
     pub fn is_running(&mut self) -> bool {
