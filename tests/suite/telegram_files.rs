@@ -77,7 +77,7 @@ async fn a_self_hosted_servers_files_are_read_from_its_folder_and_from_nowhere_e
         ("one", 25 << 20, " of about "),
         ("larger", 31 << 20, "up to 30 mb"),
         ("gone", 9, "no longer there"),
-        (&outside, 9, "send"),
+        (&outside, 9, "attach"),
     ] {
         telegram.post(PERSON, json!({ "document": document(name, bytes, "image/jpeg") }));
         let reply = telegram.inbox.next("sendmessage").await;

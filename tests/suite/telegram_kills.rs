@@ -7,12 +7,12 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
 use crate::support::inbox::Asked;
-use crate::support::telegram::{GROUP, PERSON, Telegram, photo, sent, text};
+use crate::support::telegram::{GROUP, PERSON, Telegram, photo, text};
 use crate::support::{photo_with_a_face, photo_without_a_face, tiny_photo};
 
 const MOMENTS: u64 = 100;
 /// The latest moment after a photo was posted.
-const LATEST: Duration = Duration::from_millis(80);
+const LATEST: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_under_way_when_the_program_is_killed_is_answered_once_by_the_next_one() {
@@ -93,19 +93,31 @@ async fn a_photo_that_could_not_be_answered_before_the_end_is_answered_after_it(
 
 /// The replies to each photo so far.
 #[derive(Default)]
-struct Tally(BTreeMap<i64, u32>);
+struct Tally {
+    guesses: BTreeMap<i64, u32>,
+    /// Those that came when the photo had one already.
+    more: u64,
+}
 
 impl Tally {
     fn count(&mut self, reply: &Asked) {
         let about = reply.body["reply_parameters"]["message_id"].as_i64().unwrap();
-        assert!(sent(reply) >= 5000 && text(reply).contains("can't find a face"), "{reply:?}");
-        *self.0.get_mut(&about).unwrap() += 1;
+        let guesses = self.guesses.get_mut(&about).unwrap();
+        // Who is killed between the reply and its end three times in a row apologises: one reply more.
+        let is_guess = text(reply).contains("can't find a face");
+        assert!(is_guess || *guesses > 0 && text(reply).contains("I was interrupted"), "{reply:?}");
+        self.more += u64::from(*guesses > 0);
+        *guesses += u32::from(is_guess);
+    }
+
+    fn is_unanswered(&self, id: i64) -> bool {
+        self.guesses[&id] == 0
     }
 
     /// Waits until every photo has a reply.
     async fn complete(&mut self, telegram: &mut Telegram) {
         telegram.inbox.drain("sendmessage").iter().for_each(|reply| self.count(reply));
-        while self.0.values().any(|times| *times == 0) {
+        while self.guesses.values().any(|guesses| *guesses == 0) {
             let reply = telegram.inbox.next("sendmessage").await;
             self.count(&reply);
         }
@@ -130,26 +142,26 @@ async fn no_photo_is_lost_at_a_hundred_moments() {
         // Of each five one comes through a webhook. What was not accepted there is polled later.
         let pushed = moment % 5 == 4;
         let mut program = telegram.program(if pushed { &webhook } else { &[] });
-        telegram.inbox.next(if pushed { "setwebhook" } else { "getupdates" }).await;
+        telegram.inbox.next(if pushed { "setwebhook" } else { "deletewebhook" }).await;
         if !pushed {
             tally.complete(&mut telegram).await;
         }
         // Each chat has a pace of its own.
         let (person, content) = (1000 + moment.cast_signed(), json!({ "photo": photo("tiny") }));
         let id = if pushed { telegram.push(person, content, &listen).await } else { telegram.post(person, content) };
-        tally.0.insert(id, 0);
+        tally.guesses.insert(id, 0);
         tokio::time::sleep(random.random_range(Duration::ZERO..LATEST)).await;
         program.kill();
-        telegram.inbox.drain("getupdates");
         telegram.inbox.drain("sendmessage").iter().for_each(|reply| tally.count(reply));
-        unanswered += usize::from(tally.0[&id] == 0);
+        unanswered += u32::from(tally.is_unanswered(id));
     }
     let _program = telegram.program(&[]);
     tally.complete(&mut telegram).await;
-    let twice = tally.0.values().filter(|times| **times == 2).count();
-    let lost = tally.0.values().filter(|times| **times == 0).count();
-    let answered = tally.0.len() - lost;
-    println!("Telegram: {MOMENTS} moments, answered {answered}, told twice {twice}, lost {lost}");
+    let Tally { guesses, more } = tally;
+    let answered = guesses.values().filter(|guesses| **guesses > 0).count();
+    let lost = guesses.len() - answered;
+    println!("Telegram: {MOMENTS} moments, answered {answered}, told twice {more}, lost {lost}");
     println!("{unanswered} of them were not answered yet when the program was killed");
-    assert!(lost == 0 && tally.0.values().all(|times| *times <= 2), "{:?}", tally.0);
+    // Of each kill at most the one in flight is told again.
+    assert!(lost == 0 && more <= MOMENTS, "{guesses:?}");
 }

@@ -55,8 +55,10 @@ impl Update {
     /// `None` for JSON that is no update.
     pub(super) fn of(update: &Value) -> Option<Self> {
         let id = update["update_id"].as_i64()?;
-        let fields = update.as_object()?;
-        let (kind, value) = fields.iter().find(|(name, _)| *name != "update_id")?;
+        let fields = update.as_object()?.iter().filter(|(name, _)| *name != "update_id");
+        let is_known = |name: &str| MESSAGES.contains(&name) || EDITS.contains(&name) || name == PRESS;
+        // What is known may come with something that is not.
+        let (kind, value) = fields.clone().find(|(name, _)| is_known(name)).or(fields.clone().next())?;
         let read = match kind.as_str() {
             kind if MESSAGES.contains(&kind) => Message::of(value).map(|message| Content::Message(message.into())),
             kind if EDITS.contains(&kind) => Message::of(value).map(|message| Content::Edited(message.into())),
@@ -375,5 +377,7 @@ mod tests {
             assert!(matches!(Update::of(&update).unwrap().content, Content::Other(_)));
         }
         assert!(Update::of(&json!({ "message": {} })).is_none());
+        let both = json!({ "update_id": 1, "aura": 5, "message": { "message_id": 2, "chat": { "id": 3 } } });
+        assert!(matches!(Update::of(&both).unwrap().content, Content::Message(_)));
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::api::{Api, Fault};
+use super::api::{Api, Fault, Request};
 use super::chat::Chat;
 use super::refusals::{Meaning, refusal};
 use super::{FIRST_PAUSE, LONGEST_PAUSE, TelegramError, UPDATES};
@@ -33,7 +33,7 @@ pub(super) async fn poll(chat: &Arc<Chat>, shutdown: &CancellationToken) -> Resu
             warn!(%error, "a webhook, if one is set, could not be switched off yet");
         }
     }
-    let mut offset = 0;
+    let mut offset: i64 = 0;
     // What waits at Telegram at the start comes in whole batches, one after the other.
     let mut is_fresh = false;
     loop {
@@ -42,7 +42,7 @@ pub(super) async fn poll(chat: &Arc<Chat>, shutdown: &CancellationToken) -> Resu
             updates = persistently_next(chat.api(), offset) => updates?,
         };
         for update in &updates {
-            if let Some(id) = update["update_id"].as_i64().and_then(|id| i32::try_from(id).ok()) {
+            if let Some(id) = update["update_id"].as_i64() {
                 // Asking with the next number confirms all updates below it.
                 offset = offset.max(id.saturating_add(1));
             }
@@ -61,7 +61,7 @@ pub(super) async fn poll(chat: &Arc<Chat>, shutdown: &CancellationToken) -> Resu
 }
 
 /// The next updates. Tries again, with growing pauses, until Telegram answers or refuses the token.
-async fn persistently_next(api: &Api, offset: i32) -> Result<Vec<Value>, TelegramError> {
+async fn persistently_next(api: &Api, offset: i64) -> Result<Vec<Value>, TelegramError> {
     let mut pause = FIRST_PAUSE;
     loop {
         let error = match next(api, offset, POLL).await {
@@ -95,14 +95,14 @@ async fn persistently_next(api: &Api, offset: i32) -> Result<Vec<Value>, Telegra
     }
 }
 
-async fn next(api: &Api, offset: i32, poll: Duration) -> Result<Vec<Value>, Fault> {
+async fn next(api: &Api, offset: i64, poll: Duration) -> Result<Vec<Value>, Fault> {
     let mut request = GetUpdates::new();
-    request.offset = Some(offset);
     // A last look asks for one update alone: it is there to confirm, not to fetch.
     request.limit = Some(if poll.is_zero() { 1 } else { BATCH as u8 });
     request.timeout = Some(poll.as_secs() as u32);
     request.allowed_updates = Some(UPDATES.to_vec());
-    match api.call(&request).await? {
+    // teloxide's release thinks that these numbers have 32 bits.
+    match api.send(&Request::of(&request).with("offset", offset)).await? {
         Value::Array(updates) => Ok(updates),
         _ => Ok(Vec::new()),
     }
