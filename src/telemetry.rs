@@ -13,13 +13,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 use crate::config::{Log, LogFormat};
 
 /// What is logged of the libraries at most, whatever `log.level` says: below these levels they print
-/// what they send and receive, with tokens, names and people's messages in it. serenity prints whole
-/// gateway frames, even as warnings, where it cannot parse them.
-const LIBRARIES: [(&str, LevelFilter); 13] = [
-    ("serenity", LevelFilter::WARN),
-    ("serenity::client::dispatch", LevelFilter::OFF),
-    ("serenity::gateway::ws", LevelFilter::OFF),
-    ("serenity::http", LevelFilter::OFF),
+/// what they send and receive, with tokens, names and people's messages in it.
+const LIBRARIES: [(&str, LevelFilter); 9] = [
     ("teloxide", LevelFilter::OFF),
     ("teloxide_core", LevelFilter::OFF),
     ("hyper", LevelFilter::WARN),

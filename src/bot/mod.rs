@@ -14,6 +14,7 @@ pub mod fair_use;
 pub mod game;
 pub mod jobs;
 pub mod languages;
+mod look_again;
 pub mod people;
 pub mod problems;
 pub mod report;
@@ -32,10 +33,9 @@ use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 use url::Url;
 
-use crate::face::CropFrame;
-use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, InferenceError, Pool};
+use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, Pool};
 use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts, cause};
-use actions::{Action, Button, Square, WHOLE};
+use actions::Button;
 use fair_use::{FairUse, Rate, Refusal};
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
@@ -171,11 +171,6 @@ pub struct Bot {
     turns: Turns,
 }
 
-/// A face whose suggested square has less than this share of the photo's shorter side is worth a cut.
-const WORTH_A_CUT: f32 = 0.75;
-/// The suggested square's side, in sides of the face's frame: the face with some room around it.
-const ROOM: f32 = 1.8;
-
 impl Bot {
     pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
         let fair_use = FairUse::new(options.person_rate, options.chat_rate);
@@ -298,81 +293,6 @@ impl Bot {
         PhotoReport::new(photo, &reply.outcome, manners, elapsed)
     }
 
-    /// Acts on a button that needs the photo it was about.
-    pub async fn look_again(
-        &self,
-        asker: PersonId,
-        action: Action,
-        source: PhotoSource,
-        manners: &Manners,
-        options: ReplyOptions,
-    ) -> Answer {
-        let flow = FlowId::of(&asker);
-        let _turn = self.turns.take(flow).await;
-        let answer = match action {
-            Action::See => self.see(flow, source, manners).await,
-            Action::Crop(square) => self.cut(flow, source, square, manners, options).await,
-            Action::Anyway => self.anyway(flow, source, manners, options).await,
-            _ => Err(Problem::Gone),
-        };
-        answer.unwrap_or_else(|problem| problem.told(manners.language).into())
-    }
-
-    async fn see(&self, flow: FlowId, source: PhotoSource, manners: &Manners) -> Result<Answer, Problem> {
-        let (_, analysis) = self.look(flow, source, Framing::Find).await?;
-        let [face] = analysis.faces.as_slice() else { return Ok(manners.language.say("no-face").into()) };
-        let age = face.estimate.age();
-        let alternative_text = manners.language.say_with("alternative-text-seen", &[("age", age.into())]);
-        let seen = face.clone();
-        let card = self.drawn(alternative_text, move |_| card::draw_seen(&seen)).await;
-        Ok(Answer { text: manners.seen(face), cards: card.into_iter().collect(), ..Answer::default() })
-    }
-
-    async fn cut(
-        &self,
-        flow: FlowId,
-        source: PhotoSource,
-        square: Square,
-        manners: &Manners,
-        options: ReplyOptions,
-    ) -> Result<Answer, Problem> {
-        let photo = self.fetch(source).await?;
-        let limits = self.options.decode_limits.clone();
-        let cut = tokio::task::spawn_blocking(move || card::cut(&photo, &limits, square)).await;
-        let cut = match cut {
-            Ok(Ok(cut)) => Bytes::from(cut),
-            Ok(Err(card::CardError::Photo(error))) => return Err(InferenceError::Photo(error).into()),
-            Ok(Err(error)) => return Err(InferenceError::Failed(error.to_string()).into()),
-            Err(panic) => return Err(InferenceError::Failed(panic.to_string()).into()),
-        };
-        let reply = self.guess(flow, PhotoSource::Bytes(cut.clone()), manners, options).await;
-        let text = manners.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
-        let tone = tone([&reply.outcome], manners);
-        let alternative_text = manners.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
-        // The numbered boxes if there are any, else the square itself.
-        let card = reply.card.unwrap_or(Card { jpeg: cut, alternative_text });
-        Ok(Answer { text: words::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
-    }
-
-    async fn anyway(
-        &self,
-        flow: FlowId,
-        source: PhotoSource,
-        manners: &Manners,
-        options: ReplyOptions,
-    ) -> Result<Answer, Problem> {
-        let (photo, analysis) = self.look(flow, source, Framing::Aligned).await?;
-        let Some(face) = analysis.faces.first() else { return Ok(manners.language.say("no-face").into()) };
-        let text = manners.guess_anyway(face);
-        let card = if options.card == CardWhen::Never {
-            None
-        } else {
-            let alternative_text = manners.alternative_text(&analysis);
-            self.drawn(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
-        };
-        Ok(Answer { text, cards: card.into_iter().collect(), buttons: vec![], tone: Tone::Unsure })
-    }
-
     /// Fetches a photo and has it analysed; logs how that went.
     async fn look(&self, flow: FlowId, source: PhotoSource, framing: Framing) -> Result<(Bytes, Analysis), Problem> {
         let started = std::time::Instant::now();
@@ -458,19 +378,4 @@ fn tone<'a>(outcomes: impl IntoIterator<Item = &'a Result<Analysis, Problem>>, m
         faces if faces.iter().all(|face| manners.is_sure(face)) => Tone::Sure,
         _ => Tone::Unsure,
     }
-}
-
-/// The square to cut around a face, where that is a real cut.
-fn suggested(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
-    let (width, height) = (analysis.width as f32, analysis.height as f32);
-    let CropFrame { center_x, center_y, side, .. } = face.frame;
-    let side = (side * ROOM).min(width).min(height);
-    // Another frame than the first cannot be named by a button.
-    if analysis.frame > 0 || side <= 0.0 || side > WORTH_A_CUT * width.min(height) {
-        return None;
-    }
-    let left = (center_x - side / 2.0).clamp(0.0, width - side);
-    let top = (center_y - side / 2.0).clamp(0.0, height - side);
-    let part = |value: f32, of: f32| (WHOLE * value / of).round() as u16;
-    Some(Square { left: part(left, width), top: part(top, height), side: part(side, width).max(1) })
 }

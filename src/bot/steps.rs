@@ -10,9 +10,10 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::actions::{Action, Button};
+use super::look_again::suggested;
 use super::people::PersonId;
 use super::words::{Manners, clipped};
-use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, card, suggested, tone};
+use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, card, tone};
 use crate::inference::{Analysis, FlowId};
 
 /// How long an album may keep people waiting, and how often its reply is edited at most.

@@ -115,8 +115,8 @@ async fn a_reply_waits_as_long_as_telegram_asks_and_follows_a_group_that_moved()
     let pause = json!({
         "ok": false, "error_code": 429, "description": "Too Many Requests: retry after 1", "parameters": { "retry_after": 1 }
     });
-    telegram.script("sendMessage", moved);
     telegram.script("sendMessage", pause);
+    telegram.script("sendMessage", moved);
     telegram.post(GROUP, json!({ "text": "/privacy" }));
     for chat in [GROUP, GROUP, -77] {
         assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], chat);

@@ -70,12 +70,57 @@ async fn words_that_are_too_long_for_a_caption_come_without_the_picture_and_whol
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("three", photo_with_faces(3));
     post_album(&telegram, PERSON, "long", &["three"; 8], None);
-    let is_whole = |what: &str, words: &str| what != "sendphoto" && words.contains("Photo 8: I see 3 faces");
+    let is_whole = |words: &str| words.contains("Photo 8: I see 3 faces") && !words.contains("still looking");
     let reply = telegram
         .inbox
         .wait("the whole", |asked| {
-            (asked.what == "sendmessage" || asked.what.starts_with("edit")) && is_whole(&asked.what, text(asked))
+            (asked.what == "sendmessage" || asked.what.starts_with("edit")) && is_whole(text(asked))
         })
         .await;
     assert!(text(&reply).chars().count() > 1024 && text(&reply).contains("\n3. "), "{reply:?}");
+}
+
+fn post_part(telegram: &Telegram, chat: i64, album: &str, name: &str) -> i64 {
+    telegram.post(chat, json!({ "photo": photo(name), "media_group_id": album }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn album_parts_that_come_late_are_told_in_the_reply_that_the_others_got() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    telegram.shelf.put("none", photo_without_a_face());
+    telegram.shelf.put("three", photo_with_faces(3));
+    post_part(&telegram, PERSON, "late", "one");
+    let reply = telegram.inbox.next("sendmessage").await;
+    assert!(text(&reply).contains(" of about ") && !text(&reply).contains("Photo 1"), "{reply:?}");
+    // The reply becomes a picture, and then words below that.
+    for (name, edit, words) in [
+        ("none", "editmessagetext", "Photo 2: I can't find a face"),
+        ("three", "editmessagemedia", "Photo 3: I see 3 faces"),
+    ] {
+        post_part(&telegram, PERSON, "late", name);
+        let edited = telegram.inbox.next(edit).await;
+        assert_eq!(edited.body["message_id"], sent(&reply));
+        assert!(text(&edited).contains("Photo 1: ") && text(&edited).contains(words), "{edited:?}");
+    }
+    assert!(telegram.inbox.left("sendmessage").is_empty() && telegram.inbox.left("sendphoto").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_part_that_comes_while_the_others_are_answered_joins_them() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    telegram.shelf.put("none", photo_without_a_face());
+    telegram.make_admin(PERSON);
+    telegram.post(GROUP, json!({ "photo": photo("slow"), "media_group_id": "busy", "caption": "/guess" }));
+    telegram.inbox.next("fetched photos/slow").await;
+    post_part(&telegram, GROUP, "busy", "none");
+    // An update is taken when the next poll confirms it.
+    telegram.post(PERSON, json!({ "text": "/help" }));
+    telegram.inbox.next("sendmessage").await;
+    gate.send(true).unwrap();
+    let reply = telegram.inbox.next("sendmessage").await;
+    let edited = telegram.inbox.next("editmessagetext").await;
+    assert_eq!(edited.body["message_id"], sent(&reply));
+    assert!(text(&edited).contains("Photo 2: I can't find a face"), "{edited:?}");
 }

@@ -185,8 +185,9 @@ async fn an_edit_that_asks_is_answered_once() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one") }));
+    let now = telegram.now();
     let edited = |caption: &str, fields: Value| {
-        let edited = json!({ "photo": photo("one"), "caption": caption, "edit_date": 1_900_000_000 });
+        let edited = json!({ "photo": photo("one"), "caption": caption, "edit_date": now });
         with(with(message(GROUP, id), edited), fields)
     };
     telegram.update("edited_message", edited("nice", json!({})));

@@ -1,64 +1,88 @@
 //! Collects the photos of an album: Telegram sends each as an update of its own, with nothing to
-//! tell which is the last.
+//! tell which is the last. What comes when the album was answered already joins it all the same.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use teloxide::types::{ChatId, MediaGroupId, Message};
 use tokio::time::{Instant, sleep_until};
+
+use super::delivery::{Place, Sent};
+use super::request::Request;
 
 /// An album counts as whole when nothing has come for this long; its updates come at once, or in
 /// two polls that follow each other.
 const QUIET: Duration = Duration::from_millis(700);
-/// The most items of an album (Bot API, sendMediaGroup).
-const ALBUM: usize = 10;
+/// How long after its last part an album is remembered.
+const REMEMBERED: Duration = Duration::from_secs(90);
 
-/// Names an album.
-pub(super) type Key = (ChatId, MediaGroupId);
+/// Names an album: its chat and Telegram's own name for it.
+pub(super) type Key = (i64, String);
 
-/// The albums that are still coming.
+/// The albums of the last minute.
 #[derive(Default)]
-pub(super) struct Albums(Mutex<HashMap<Key, Coming>>);
+pub(super) struct Albums(Mutex<HashMap<Key, Album>>);
 
-struct Coming {
-    messages: Vec<Message>,
+struct Album {
+    parts: Vec<Request>,
     last: Instant,
+    /// Whether somebody waits for the end of it or answers it.
+    is_busy: bool,
+    reply: Option<Reply>,
+}
+
+/// The reply that an album has already.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reply {
+    pub(super) sent: Sent,
+    pub(super) place: Place,
+    /// How many photos it is about.
+    pub(super) photos: usize,
 }
 
 impl Albums {
-    /// Adds a message; its key if it is the first of its album: then somebody has to wait for the
-    /// [`Albums::whole`] of it. `Err` gives back a message that is of no album.
-    pub(super) fn add(&self, message: Message) -> Result<Option<Key>, Box<Message>> {
-        let Some(group) = message.media_group_id().cloned() else { return Err(Box::new(message)) };
-        let key = (message.chat.id, group);
-        let mut coming = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let album = coming.entry(key.clone()).or_insert(Coming { messages: Vec::new(), last: Instant::now() });
-        let first = album.messages.is_empty();
-        album.last = Instant::now();
-        if album.messages.len() < ALBUM {
-            album.messages.push(message);
-        }
-        Ok(first.then_some(key))
+    /// Adds a message, in place of an earlier version of it; the album's key when nobody is busy with
+    /// it: then somebody has to wait for the [`Albums::whole`] of it. `None` for a message of no album.
+    pub(super) fn add(&self, request: Request) -> Option<Key> {
+        let key = (request.asker.chat.id, request.album.clone()?);
+        let now = Instant::now();
+        let mut albums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        albums.retain(|_, album| album.is_busy || now < album.last + REMEMBERED);
+        let album =
+            albums.entry(key.clone()).or_insert(Album { parts: vec![], last: now, is_busy: false, reply: None });
+        album.last = now;
+        album.parts.retain(|part| part.message != request.message);
+        album.parts.push(request);
+        album.parts.sort_by_key(|part| part.message.0);
+        (!std::mem::replace(&mut album.is_busy, true)).then_some(key)
     }
 
-    /// Waits for the end of an album; its messages, in the order in which they were sent.
-    pub(super) async fn whole(&self, key: &Key) -> Vec<Message> {
+    /// Waits for the end of an album: its parts, in the order in which they were sent, and the reply
+    /// that they have already.
+    pub(super) async fn whole(&self, key: &Key) -> (Vec<Request>, Option<Reply>) {
         loop {
-            let last = self.last(key);
+            let last = self.look(key, |album| album.last).unwrap_or_else(Instant::now);
             sleep_until(last + QUIET).await;
-            if self.last(key) > last {
-                continue;
+            let whole = self.look(key, |album| (album.last <= last).then(|| (album.parts.clone(), album.reply)));
+            match whole {
+                Some(Some(whole)) => return whole,
+                Some(None) => {}
+                None => return (Vec::new(), None),
             }
-            let album = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-            let mut messages = album.map(|album| album.messages).unwrap_or_default();
-            messages.sort_by_key(|message| message.id.0);
-            return messages;
         }
     }
 
-    fn last(&self, key: &Key) -> Instant {
-        let coming = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        coming.get(key).map_or_else(Instant::now, |album| album.last)
+    /// Notes the reply to these parts; `false` when more came meanwhile and wants an answer, too.
+    pub(super) fn is_done(&self, key: &Key, answered: &[Request], reply: Option<Reply>) -> bool {
+        let done = self.look(key, |album| {
+            album.reply = reply.or(album.reply);
+            album.is_busy = album.parts != answered;
+            !album.is_busy
+        });
+        done.unwrap_or(true)
+    }
+
+    fn look<T>(&self, key: &Key, at: impl FnOnce(&mut Album) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).map(at)
     }
 }

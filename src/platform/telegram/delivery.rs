@@ -1,257 +1,323 @@
-//! Sends replies and edits them, under Telegram's rules for failures.
+//! Sends replies: first in full, then, where Telegram refuses a part of the form, more plainly.
+//!
+//! [`edits`](super::edits) changes and deletes what was sent, [`notices`](super::notices) tells who
+//! can do something about it where the bot may not write.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
-use teloxide::payloads::{EditMessageTextSetters, SendMessageSetters, SendPhotoSetters};
-use teloxide::requests::Requester;
+use serde_json::Value;
+use teloxide::payloads::{SendMessage, SendPhoto};
 use teloxide::types::{
-    ChatId, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMedia, InputMediaPhoto, LinkPreviewOptions,
-    Message, MessageId, ReplyParameters, ThreadId,
+    ChatId, FileId, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, LinkPreviewOptions, MessageId,
+    ReplyParameters,
 };
-use teloxide::{ApiError, RequestError};
-use tokio::time::sleep;
 use tracing::{debug, warn};
 
+use super::api::{Api, Fault, PICTURE, Request};
+use super::incoming::{Cover, Message, Topic};
 use super::pace::{Pace, Turn};
+use super::refusals::{Meaning, Part, refusal};
 use super::request;
-use crate::bot::steps::Delivery;
+use crate::bot::people::Asker;
 use crate::bot::words::clipped;
 use crate::bot::{Answer, Bot, Card};
+use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
 
-/// How often a reply is tried when Telegram asks for a pause or cannot be reached.
-const ATTEMPTS: u32 = 5;
-/// The pause after Telegram could not be reached.
-const UNREACHABLE: Duration = Duration::from_secs(1);
 /// The most characters of a picture's caption (Bot API, sendPhoto).
 pub(super) const CAPTION: usize = 1024;
 /// The most characters of a message (Bot API, sendMessage).
 pub(super) const TEXT: usize = 4096;
+/// A text is shortened no further than to this.
+const SHORTEST: usize = 256;
+/// How often one message follows a chat that gets a new number.
+const MOVES: u32 = 2;
 
-/// Where a reply goes.
-#[derive(Clone, Copy)]
+/// Where a reply goes, and about what and for whom it is.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) chat: ChatId,
-    pub(super) topic: Option<ThreadId>,
+    pub(super) topic: Option<Topic>,
     /// The message that it refers to.
     pub(super) about: Option<MessageId>,
+    /// How the photo is covered that it is about.
+    pub(super) cover: Cover,
+    pub(super) asker: Asker,
+    /// Whether they asked, so that they wait for it.
+    pub(super) asked: bool,
 }
 
 impl Place {
-    /// The place of a reply to `about`, in the chat and topic of `message`.
-    pub(super) fn beside(message: &Message, about: MessageId) -> Self {
-        let topic = message.thread_id.filter(|_| message.is_topic_message);
-        Self { chat: message.chat.id, topic, about: Some(about) }
-    }
-
     /// The place of a reply to `message`.
     pub(super) fn of(message: &Message) -> Self {
-        Self::beside(message, message.id)
+        let Message { chat, topic, id, cover, .. } = *message;
+        Self { chat, topic, about: Some(id), cover, asker: request::asker(message), asked: true }
+    }
+
+    /// Somebody's private chat.
+    pub(super) fn private(self, person: i64) -> Self {
+        Self { chat: ChatId(person), topic: None, about: None, ..self }
     }
 }
 
 /// A message that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sent {
     pub(super) chat: ChatId,
     pub(super) message: MessageId,
+    /// Whether it is a picture with a caption, rather than text.
+    pub(super) is_picture: bool,
+}
+
+/// What came of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Posted {
+    Sent(Sent),
+    /// Nothing was sent, and nothing will be.
+    Never,
+    /// Telegram could not be reached for so long that it was given up for now.
+    NotYet,
 }
 
 /// The way out to Telegram.
 pub(super) struct Outbox {
-    api: teloxide::Bot,
-    bot: Arc<Bot>,
-    pace: Pace,
+    pub(super) api: Api,
+    pub(super) bot: Arc<Bot>,
+    pub(super) pace: Pace,
     /// The latest edit of each message that waits for its turn.
-    edits: Mutex<HashMap<Sent, u64>>,
-    numbers: AtomicU64,
+    pub(super) edits: Mutex<HashMap<(ChatId, MessageId), u64>>,
+    pub(super) numbers: AtomicU64,
 }
 
 impl Outbox {
-    pub(super) fn new(api: teloxide::Bot, bot: Arc<Bot>) -> Self {
+    pub(super) fn new(api: Api, bot: Arc<Bot>) -> Self {
         Self { api, bot, pace: Pace::default(), edits: Mutex::default(), numbers: AtomicU64::new(0) }
     }
 
-    /// Sends an answer: as a picture with a caption when there is one, else as text. Failures are
-    /// logged; there is nobody left to tell.
-    pub(super) async fn post(&self, place: Place, answer: &Answer) -> Option<Sent> {
-        self.try_post(place, answer).await.map_err(|error| failed("a reply could not be sent to Telegram", &error)).ok()
+    /// Sends an answer: as a picture with a caption when there is one, else as text.
+    pub(super) async fn post(&self, place: Place, answer: &Answer) -> Posted {
+        let error = match self.send(place, answer).await {
+            Ok(sent) => return Posted::Sent(sent),
+            Err(error) => error,
+        };
+        match refusal(&error) {
+            Refusal::Gone => debug!(%error, "nobody is left to reply to on Telegram"),
+            Refusal::Forbidden => {
+                debug!(%error, "a reply could not be sent to Telegram");
+                self.cannot_write(place).await;
+            }
+            Refusal::Simplify => warn!(%error, "Telegram refused even the plainest form of a reply"),
+            Refusal::Wait { .. } => {
+                warn!(%error, "a reply could not be sent to Telegram in time");
+                return Posted::NotYet;
+            }
+        }
+        Posted::Never
     }
 
-    /// As [`Outbox::post`], for those who can do something about a failure.
-    pub(super) async fn try_post(&self, place: Place, answer: &Answer) -> Result<Sent, RequestError> {
-        let message = self.persistently(place.chat, |chat| self.send(Place { chat, ..place }, answer)).await?;
-        Ok(Sent { chat: message.chat.id, message: message.id })
-    }
-
-    /// Copies a message into another chat.
-    pub(super) async fn copy(&self, from: Sent, to: ChatId) -> Result<MessageId, RequestError> {
-        self.persistently(to, |to| async move { self.api.copy_message(to, from.chat, from.message).await }).await
-    }
-
-    /// Replaces a message. Of several edits that wait for their turn, the one begun last is made:
-    /// an edit begins when this is called, not when it is first polled.
-    pub(super) fn edit<'a>(&'a self, sent: Sent, answer: &'a Answer) -> impl Future<Output = ()> + Send + 'a {
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        self.edits.lock().unwrap_or_else(PoisonError::into_inner).insert(sent, number);
-        async move {
-            match self.edit_in_turn(sent, number, answer).await {
-                // Unchanged, or somebody deleted it: nothing is left to do.
-                Ok(()) | Err(RequestError::Api(ApiError::MessageNotModified | ApiError::MessageToEditNotFound)) => {}
-                Err(error) => failed("a reply on Telegram could not be edited", &error),
+    /// As [`Outbox::post`], for those who do something about a failure themselves.
+    pub(super) async fn send(&self, mut place: Place, answer: &Answer) -> Result<Sent, Fault> {
+        let mut form = Form::new(place, answer);
+        let mut attempts = Attempts::default();
+        loop {
+            let turn = self.pace.turn(place.chat).await;
+            let error = match self.api.send(&form.request(place, answer)).await {
+                Ok(message) => return Ok(sent(&message, place.chat, form.picture)),
+                Err(error) => error,
+            };
+            if let Some(moved) = attempts.moved(&error) {
+                place.chat = self.follow(place.chat, moved).await;
+                // Messages have other numbers there.
+                form.reference = false;
+                continue;
+            }
+            match refusal(&error) {
+                Refusal::Wait { after } => {
+                    if !attempts.wait(turn, after).await {
+                        return Err(error);
+                    }
+                }
+                Refusal::Simplify if form.simplify(&error) => {
+                    debug!(%error, "a reply is sent more plainly");
+                    turn.unused();
+                }
+                _ => return Err(error),
             }
         }
     }
 
-    async fn edit_in_turn(&self, mut sent: Sent, number: u64, answer: &Answer) -> Result<(), RequestError> {
-        let message = sent;
-        for attempt in 1.. {
-            let turn = self.pace.turn(sent.chat).await;
-            if !self.is_latest(message, number) {
-                // A later edit says more than this one.
-                turn.unused();
-                break;
-            }
-            let change = |chat| self.change(Sent { chat, ..message }, answer);
-            if let Some(outcome) = self.once(&mut sent.chat, turn, attempt, change).await {
-                self.forget(message, number);
-                return outcome;
-            }
-        }
-        Ok(())
-    }
-
-    fn is_latest(&self, sent: Sent, number: u64) -> bool {
-        self.edits.lock().unwrap_or_else(PoisonError::into_inner).get(&sent) == Some(&number)
-    }
-
-    fn forget(&self, sent: Sent, number: u64) {
-        let mut edits = self.edits.lock().unwrap_or_else(PoisonError::into_inner);
-        if edits.get(&sent) == Some(&number) {
-            edits.remove(&sent);
-        }
-    }
-
-    /// Deletes a message.
-    pub(super) async fn delete(&self, sent: Sent) {
-        if let Err(error) = self.api.delete_message(sent.chat, sent.message).await {
-            failed("a message on Telegram could not be deleted", &error);
-        }
-    }
-
-    /// Tries a request in its turn, again after a pause, and where the chat is now.
-    async fn persistently<T, F>(&self, mut chat: ChatId, request: impl Fn(ChatId) -> F) -> Result<T, RequestError>
-    where
-        F: Future<Output = Result<T, RequestError>>,
-    {
-        let mut attempt = 1;
+    /// Sends some other request that counts as a message to `chat`.
+    pub(super) async fn request(&self, chat: ChatId, request: &Request) -> Result<Value, Fault> {
+        let mut attempts = Attempts::default();
         loop {
             let turn = self.pace.turn(chat).await;
-            if let Some(outcome) = self.once(&mut chat, turn, attempt, &request).await {
-                return outcome;
+            let error = match self.api.send(request).await {
+                Ok(result) => return Ok(result),
+                Err(error) => error,
+            };
+            match refusal(&error) {
+                Refusal::Wait { after } if attempts.wait(turn, after).await => {}
+                _ => return Err(error),
             }
-            attempt += 1;
         }
     }
 
-    /// Tries a request; `None` when it is to be tried again in another turn.
-    async fn once<T, F>(
-        &self,
-        chat: &mut ChatId,
-        turn: Turn<'_>,
-        attempt: u32,
-        request: impl Fn(ChatId) -> F,
-    ) -> Option<Result<T, RequestError>>
-    where
-        F: Future<Output = Result<T, RequestError>>,
-    {
-        match request(*chat).await {
-            outcome if attempt >= ATTEMPTS => return Some(outcome),
-            Err(RequestError::RetryAfter(pause)) => {
-                debug!(pause_s = pause.seconds(), "Telegram asks for a pause");
-                turn.refused(pause.duration());
-            }
-            Err(RequestError::MigrateToChatId(moved)) => {
-                self.bot.chat_moved(request::chat(*chat), request::chat(moved)).await;
-                *chat = moved;
-            }
-            // Nothing has left this machine, so that it cannot come twice.
-            Err(RequestError::Network(error)) if error.is_connect() => {
-                drop(turn);
-                sleep(UNREACHABLE).await;
-            }
-            outcome => return Some(outcome),
-        }
-        None
+    /// Notes that a chat has another number now, and returns that.
+    pub(super) async fn follow(&self, chat: ChatId, moved: i64) -> ChatId {
+        self.bot.chat_moved(request::chat(chat), request::chat(ChatId(moved))).await;
+        ChatId(moved)
+    }
+}
+
+/// The attempts at one request.
+#[derive(Default)]
+pub(super) struct Attempts {
+    /// Begins with the first refusal: waiting for a turn does not count.
+    backoff: Option<Backoff>,
+    moves: u32,
+}
+
+impl Attempts {
+    /// The number that the chat has now, if that is why the request was refused.
+    pub(super) fn moved(&mut self, error: &Fault) -> Option<i64> {
+        let moved = error.moved_to().filter(|_| self.moves < MOVES)?;
+        self.moves += 1;
+        Some(moved)
     }
 
-    async fn send(&self, place: Place, answer: &Answer) -> Result<Message, RequestError> {
+    /// Waits for the next attempt; `false` when it would come too late.
+    pub(super) async fn wait(&mut self, turn: Turn<'_>, after: Option<std::time::Duration>) -> bool {
+        match after {
+            Some(pause) => {
+                debug!(pause_s = pause.as_secs(), "Telegram asks for a pause");
+                turn.refused(pause);
+            }
+            None => drop(turn),
+        }
+        self.backoff.get_or_insert_with(|| Backoff::within(REPLY_DEADLINE)).pause(after).await
+    }
+}
+
+/// Which parts a message is sent with.
+struct Form {
+    reference: bool,
+    topic: bool,
+    buttons: bool,
+    picture: bool,
+    characters: usize,
+}
+
+impl Form {
+    fn new(place: Place, answer: &Answer) -> Self {
+        Self {
+            reference: place.about.is_some(),
+            topic: place.topic.is_some(),
+            buttons: !answer.buttons.is_empty(),
+            picture: card(answer).is_some(),
+            characters: TEXT,
+        }
+    }
+
+    /// Leaves out what was refused, else the next part that words can do without; `false` when there
+    /// is none left.
+    fn simplify(&mut self, error: &Fault) -> bool {
+        let Meaning::Part(part) = error.meaning() else { return self.next() };
+        let Self { reference, topic, buttons, picture, .. } = self;
+        let left_out = match part {
+            Part::Reference => std::mem::take(reference),
+            Part::Topic => std::mem::take(topic),
+            Part::ClosedTopic => std::mem::take(topic) | std::mem::take(reference),
+            Part::Buttons => std::mem::take(buttons),
+            Part::Picture => std::mem::take(picture),
+            Part::Length => std::mem::take(picture) || shorter(&mut self.characters),
+        };
+        left_out || self.next()
+    }
+
+    fn next(&mut self) -> bool {
+        [&mut self.reference, &mut self.topic, &mut self.buttons, &mut self.picture].into_iter().any(std::mem::take)
+    }
+
+    fn request(&self, place: Place, answer: &Answer) -> Request {
         // The message may be gone by now: the answer comes all the same.
-        let reply = place.about.map(|about| ReplyParameters::new(about).allow_sending_without_reply());
-        let keyboard = keyboard(answer, place.about.is_some());
-        // One picture at most was asked for.
-        if let Some(card) = card(answer) {
-            let mut request = self.api.send_photo(place.chat, picture(card)).caption(&answer.text);
-            request.reply_parameters = reply;
-            request.message_thread_id = place.topic;
-            request.reply_markup = keyboard.map(Into::into);
-            return request.await;
+        let about = place.about.filter(|_| self.reference);
+        let reply = about.map(|about| ReplyParameters::new(about).allow_sending_without_reply());
+        let (topic, direct) = match place.topic.filter(|_| self.topic) {
+            Some(Topic::Thread(thread)) => (Some(thread), None),
+            Some(Topic::Direct(direct)) => (None, Some(direct)),
+            None => (None, None),
+        };
+        let keyboard = keyboard(answer, about.is_some()).filter(|_| self.buttons).map(Into::into);
+        let protect = place.cover.protected.then_some(true);
+        let request = match card(answer).filter(|_| self.picture) {
+            // One picture at most was asked for.
+            Some(card) => {
+                let mut photo = SendPhoto::new(place.chat, picture());
+                photo.caption = Some(answer.text.clone());
+                photo.has_spoiler = place.cover.spoiler.then_some(true);
+                photo.protect_content = protect;
+                photo.reply_parameters = reply;
+                photo.message_thread_id = topic;
+                photo.reply_markup = keyboard;
+                Request::of(&photo).picture(card.jpeg.clone())
+            }
+            None => {
+                let mut message = SendMessage::new(place.chat, shortened(&answer.text, self.characters));
+                message.link_preview_options = Some(no_preview());
+                message.protect_content = protect;
+                message.reply_parameters = reply;
+                message.message_thread_id = topic;
+                message.reply_markup = keyboard;
+                Request::of(&message)
+            }
+        };
+        match direct {
+            Some(direct) => request.with("direct_messages_topic_id", direct),
+            None => request,
         }
-        let mut request =
-            self.api.send_message(place.chat, clipped(&answer.text, TEXT)).link_preview_options(no_preview());
-        request.reply_parameters = reply;
-        request.message_thread_id = place.topic;
-        request.reply_markup = keyboard.map(Into::into);
-        request.await
-    }
-
-    async fn change(&self, sent: Sent, answer: &Answer) -> Result<(), RequestError> {
-        let keyboard = keyboard(answer, true);
-        if let Some(card) = card(answer) {
-            let media = InputMedia::Photo(InputMediaPhoto::new(picture(card)).caption(&answer.text));
-            let mut request = self.api.edit_message_media(sent.chat, sent.message, media);
-            request.reply_markup = keyboard;
-            return request.await.map(drop);
-        }
-        let request = self.api.edit_message_text(sent.chat, sent.message, clipped(&answer.text, TEXT));
-        let mut request = request.link_preview_options(no_preview());
-        request.reply_markup = keyboard;
-        request.await.map(drop)
     }
 }
 
-/// Posts and edits the reply at a place.
-pub(super) struct At<'a> {
-    pub(super) outbox: &'a Outbox,
-    pub(super) place: Place,
+/// Halves the room for a text; `false` when it is small already.
+pub(super) fn shorter(characters: &mut usize) -> bool {
+    *characters /= 2;
+    *characters >= SHORTEST
 }
 
-impl Delivery for At<'_> {
-    type Sent = Sent;
+/// A text of at most so many characters as Telegram counts them, in UTF-16 units.
+pub(super) fn shortened(text: &str, characters: usize) -> String {
+    let excess = text.encode_utf16().count().saturating_sub(text.chars().count());
+    clipped(text, characters.saturating_sub(excess.min(characters / 2)))
+}
 
-    async fn post(&self, answer: &Answer) -> Option<Sent> {
-        self.outbox.post(self.place, answer).await
-    }
+/// The message that Telegram says it sent.
+fn sent(message: &Value, chat: ChatId, is_picture: bool) -> Sent {
+    Sent { chat, message: message_number(message).unwrap_or(MessageId(0)), is_picture }
+}
 
-    async fn edit(&self, sent: &Sent, answer: &Answer) {
-        self.outbox.edit(*sent, answer).await;
-    }
+/// The number of a message.
+pub(super) fn message_number(message: &Value) -> Option<MessageId> {
+    Some(MessageId(i32::try_from(message["message_id"].as_i64()?).ok()?))
 }
 
 /// The picture of an answer. Words that are too long for a caption go without it: they tell the
 /// faces from left to right.
-fn card(answer: &Answer) -> Option<&Card> {
-    answer.cards.first().filter(|_| answer.text.encode_utf16().count() <= CAPTION)
+pub(super) fn card(answer: &Answer) -> Option<&Card> {
+    answer.cards.first().filter(|_| fits_a_caption(&answer.text))
 }
 
-fn picture(card: &Card) -> InputFile {
-    InputFile::memory(card.jpeg.clone()).file_name("faces.jpg")
+pub(super) fn fits_a_caption(text: &str) -> bool {
+    text.encode_utf16().count() <= CAPTION
+}
+
+/// The picture that comes with a request.
+pub(super) fn picture() -> InputFile {
+    InputFile::file_id(FileId(PICTURE.into()))
 }
 
 /// The buttons of an answer; those that need the photo only where the answer refers to it.
-fn keyboard(answer: &Answer, about_photo: bool) -> Option<InlineKeyboardMarkup> {
+pub(super) fn keyboard(answer: &Answer, about_photo: bool) -> Option<InlineKeyboardMarkup> {
     let rows = answer.buttons.iter().map(|row| {
         let kept = row.iter().filter(|button| about_photo || !button.action.needs_photo());
         kept.map(|button| InlineKeyboardButton::callback(&button.label, button.action.code())).collect::<Vec<_>>()
@@ -261,44 +327,12 @@ fn keyboard(answer: &Answer, about_photo: bool) -> Option<InlineKeyboardMarkup> 
 }
 
 /// A name on the scoreboard may look like a link.
-fn no_preview() -> LinkPreviewOptions {
+pub(super) fn no_preview() -> LinkPreviewOptions {
     LinkPreviewOptions {
         is_disabled: true,
         url: None,
         prefer_small_media: false,
         prefer_large_media: false,
         show_above_text: false,
-    }
-}
-
-/// Whether Telegram lets the bot write to somebody: not before they have started a chat with it,
-/// nor once they blocked it.
-pub(super) fn is_forbidden(error: &RequestError) -> bool {
-    match error {
-        RequestError::Api(ApiError::BotBlocked | ApiError::CantInitiateConversation | ApiError::UserDeactivated) => {
-            true
-        }
-        // What teloxide knows no name for it passes on as Telegram says it: "Forbidden: bot can't
-        // initiate conversation with a user".
-        RequestError::Api(ApiError::Unknown(reason)) => reason.starts_with("Forbidden"),
-        _ => false,
-    }
-}
-
-/// Logs a failure: a chat that the bot may not write to is none of the host's trouble.
-fn failed(what: &'static str, error: &RequestError) {
-    if is_forbidden(error) {
-        debug!(error = told(error), "{what}");
-    } else {
-        warn!(error = told(error), "{what}");
-    }
-}
-
-/// An error as it may be logged: without the raw answer, which can hold people's messages.
-pub(super) fn told(error: &RequestError) -> String {
-    match error {
-        RequestError::InvalidJson { source, .. } => format!("the answer is not understood: {source}"),
-        RequestError::MigrateToChatId(_) => "the group has become a supergroup".into(),
-        error => error.to_string(),
     }
 }

@@ -1,15 +1,17 @@
 //! The commands in Telegram's menus: for private chats, groups and groups' admins, in every
 //! language.
 
-use teloxide::RequestError;
-use teloxide::payloads::SetMyCommandsSetters;
-use teloxide::requests::Requester;
+use std::time::Duration;
+
+use teloxide::payloads::{SetMyCommands, SetMyCommandsSetters};
 use teloxide::types::{BotCommand, BotCommandScope};
-use tokio::time::sleep;
 use tracing::warn;
 
-use super::delivery::told;
+use super::api::{Api, Fault};
 use crate::bot::languages::Language;
+
+/// How long one menu is tried.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A command and the message that describes it.
 type Entry = (&'static str, &'static str);
@@ -33,7 +35,7 @@ const GROUPS: &[Entry] = ANYWHERE;
 const ADMINS: &[Entry] = &[GUESS, GAME, SCORES, AUTO, SETTINGS, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
 
 /// Registers all menus. A failure costs the menu alone, so it is logged and the next one is tried.
-pub(super) async fn register(api: &teloxide::Bot) {
+pub(super) async fn register(api: &Api) {
     let scopes = [
         (BotCommandScope::Default, ANYWHERE),
         (BotCommandScope::AllPrivateChats, ANYWHERE),
@@ -42,31 +44,20 @@ pub(super) async fn register(api: &teloxide::Bot) {
     ];
     for language in Language::ALL {
         for (scope, entries) in &scopes {
-            let one = || set(api, scope.clone(), entries, language);
-            let mut registered = one().await;
-            if let Err(RequestError::RetryAfter(pause)) = &registered {
-                sleep(pause.duration()).await;
-                registered = one().await;
-            }
-            if let Err(error) = registered {
+            if let Err(error) = set(api, scope.clone(), entries, language).await {
                 let language = language.code();
-                warn!(language, error = told(&error), "a menu of commands could not be registered with Telegram");
+                warn!(language, %error, "a menu of commands could not be registered with Telegram");
             }
         }
     }
 }
 
-async fn set(
-    api: &teloxide::Bot,
-    scope: BotCommandScope,
-    entries: &[Entry],
-    language: Language,
-) -> Result<(), RequestError> {
+async fn set(api: &Api, scope: BotCommandScope, entries: &[Entry], language: Language) -> Result<(), Fault> {
     let commands = entries.iter().map(|(name, description)| BotCommand::new(*name, language.say(description)));
-    let mut request = api.set_my_commands(commands).scope(scope);
+    let mut request = SetMyCommands::new(commands).scope(scope);
     // English is what people get whose language has no menu of its own.
     if language != Language::default() {
         request = request.language_code(language.code());
     }
-    request.await.map(drop)
+    api.call_within(&request, PATIENCE).await.map(drop)
 }

@@ -1,30 +1,42 @@
-//! The Telegram bot: long polling through teloxide, or a webhook.
+//! The Telegram bot: long polling, or a webhook.
 //!
-//! Owns the connection, from the first request to the last reply at shutdown. [`album`] collects
-//! the photos that belong together, [`request`] tells what a message asks for, [`chat`] answers it
-//! and [`buttons`] presses of buttons; [`answered`] keeps from answering twice. [`delivery`] sends
-//! and edits, at the [`pace`] that Telegram allows. [`menu`] is what people are offered,
-//! [`webhook`] the other way in for updates.
+//! Owns the connection, from the first request to the last reply at shutdown. [`api`] sends requests
+//! and [`refusals`] says what refusals mean; [`polling`] and [`webhook`] are the ways in for updates.
+//! [`incoming`] reads them, [`request`] tells what a message asks for, [`album`] collects the photos
+//! that belong together. [`chat`] answers all that, [`photos`] photos and [`buttons`] presses of
+//! buttons; [`files`] finds the photos and [`answered`] keeps from answering twice. [`delivery`] sends
+//! replies, at the [`pace`] that Telegram allows, [`edits`] changes them and [`notices`] helps where
+//! the bot may not write. [`menu`] is what people are offered.
 
 mod album;
 mod answered;
+mod api;
 mod buttons;
 mod chat;
 mod delivery;
+mod edits;
+mod files;
+mod incoming;
 mod menu;
+mod notices;
 mod pace;
+mod photos;
+mod polling;
+mod refusals;
 mod request;
 mod webhook;
 
-use std::future::IntoFuture;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
-use teloxide::requests::Requester;
-use teloxide::types::{AllowedUpdate, Me, Update};
-use teloxide::{ApiError, RequestError};
+use secrecy::SecretString;
+use serde::Serialize;
+use serde_json::Value;
+use teloxide::payloads::GetMe;
+use teloxide::requests::Payload;
+use teloxide::types::AllowedUpdate;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,12 +45,12 @@ use url::Url;
 
 use crate::bot::Bot;
 use crate::config::Config;
+use crate::platform::refusal::Refusal;
+use api::Api;
 use chat::Chat;
-use delivery::told;
+use refusals::{Meaning, refusal};
 use webhook::WebhookOptions;
 
-/// How long Telegram may hold a poll while there is nothing new.
-const POLL: Duration = Duration::from_secs(25);
 /// The longest one request may take, a poll or an annotated picture's upload included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pauses after a failure: the first, doubled each time up to the last.
@@ -60,6 +72,10 @@ pub struct TelegramOptions {
     token: SecretString,
     api_base: Url,
     file_base: Url,
+    /// The folder in which a self-hosted server leaves files.
+    local_files: Option<PathBuf>,
+    /// The longest that a photo may take to be fetched.
+    download_timeout: Duration,
     /// `None`: updates are polled.
     webhook: Option<WebhookOptions>,
     /// How long replies under way may take at shutdown.
@@ -74,15 +90,30 @@ impl TelegramOptions {
             token: telegram.token.clone()?,
             api_base: telegram.api_base.clone(),
             file_base: telegram.file_base.clone().unwrap_or_else(|| telegram.api_base.clone()),
+            local_files: telegram.local_files.clone(),
+            download_timeout: config.download_limits().timeout,
             webhook: WebhookOptions::new(config),
             grace: config.inference.grace,
         })
     }
 
-    fn client(&self) -> Result<teloxide::Bot, TelegramError> {
-        let client = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).build().map_err(|_| TelegramError::Client)?;
-        Ok(teloxide::Bot::with_client(self.token.expose_secret(), client).set_api_url(self.api_base.clone()))
+    fn api(&self) -> Result<Api, TelegramError> {
+        let client = reqwest::Client::builder()
+            .timeout(REQUEST_TIMEOUT)
+            .user_agent(concat!("faceguesser/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|_| TelegramError::Client)?;
+        Ok(Api::new(client, self.api_base.clone(), self.token.clone()))
     }
+}
+
+/// The bot itself.
+#[derive(Debug, Clone, Default)]
+struct Me {
+    id: i64,
+    username: String,
+    /// Whether it gets all messages of groups.
+    can_read_all: bool,
 }
 
 /// Why the Telegram bot stopped for good. No variant holds the token.
@@ -101,17 +132,18 @@ pub enum TelegramError {
 /// # Errors
 /// [`TelegramError`] when waiting would not help; what may pass is tried again.
 pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), TelegramError> {
-    let api = options.client()?;
+    let api = options.api()?;
     let replies = TaskTracker::new();
     let served = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         me = introduce(&api) => match me {
             Ok(me) => {
                 let menus = tokio::spawn(register_menus(api.clone(), shutdown.clone()));
-                let chat = Arc::new(Chat::new(api, me, bot, &options));
+                let chat = Arc::new(Chat::new(api, me, bot, &options, &replies));
+                chat.resume().await;
                 let served = match &options.webhook {
-                    Some(webhook) => webhook::serve(chat, webhook, &replies, &shutdown).await,
-                    None => poll(chat, &replies, &shutdown).await,
+                    Some(webhook) => webhook::serve(&chat, webhook, &shutdown).await,
+                    None => polling::poll(&chat, &shutdown).await,
                 };
                 menus.abort();
                 served
@@ -127,7 +159,7 @@ pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: Cancellation
 }
 
 /// Beside everything else: it takes a while, and nobody waits for it.
-async fn register_menus(api: teloxide::Bot, shutdown: CancellationToken) {
+async fn register_menus(api: Api, shutdown: CancellationToken) {
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = menu::register(&api) => {}
@@ -135,64 +167,35 @@ async fn register_menus(api: teloxide::Bot, shutdown: CancellationToken) {
 }
 
 /// Learns the bot's own name.
-async fn introduce(api: &teloxide::Bot) -> Result<Me, TelegramError> {
-    let me = persistently("getMe", || api.get_me().into_future()).await?;
+async fn introduce(api: &Api) -> Result<Me, TelegramError> {
+    let me = persistently(api, &GetMe::new()).await?;
     info!("Telegram is connected");
-    if !me.can_read_all_group_messages {
+    let me = Me {
+        id: me["id"].as_i64().unwrap_or_default(),
+        username: me["username"].as_str().unwrap_or_default().to_owned(),
+        can_read_all: me["can_read_all_group_messages"].as_bool().unwrap_or(false),
+    };
+    if !me.can_read_all {
         info!("in groups Telegram's privacy mode shows the bot commands and replies to it alone; /auto needs more");
     }
     Ok(me)
 }
 
-/// Takes updates and answers each in a task of its own, until `shutdown`.
-async fn poll(chat: Arc<Chat>, replies: &TaskTracker, shutdown: &CancellationToken) -> Result<(), TelegramError> {
-    // Telegram hands out updates one way only: with a webhook set, polling is refused.
-    if let Err(error) = chat.api().delete_webhook().await {
-        warn!(error = told(&error), "a webhook, if one is set, could not be switched off");
-    }
-    let mut offset = 0;
-    loop {
-        let updates = tokio::select! {
-            () = shutdown.cancelled() => break,
-            updates = persistently("getUpdates", || next(chat.api(), offset, POLL)) => updates?,
-        };
-        for update in updates {
-            // Asking with the next number confirms all updates below it.
-            offset = offset.max(i32::try_from(update.id.0).unwrap_or(i32::MAX).saturating_add(1));
-            chat.take(update, replies);
-        }
-    }
-    if offset > 0 {
-        // Confirms what is being answered, so that the next start does not answer it again.
-        let confirmed = timeout(Duration::from_secs(5), next(chat.api(), offset, Duration::ZERO)).await;
-        if !matches!(confirmed, Ok(Ok(_))) {
-            warn!("the last updates could not be confirmed: Telegram may send them again");
-        }
-    }
-    Ok(())
-}
-
-async fn next(api: &teloxide::Bot, offset: i32, poll: Duration) -> Result<Vec<Update>, RequestError> {
-    use teloxide::payloads::GetUpdatesSetters;
-    // A last look asks for one update alone: it is there to confirm, not to fetch.
-    let limit = if poll.is_zero() { 1 } else { 100 };
-    api.get_updates().offset(offset).limit(limit).timeout(poll.as_secs() as u32).allowed_updates(UPDATES).await
-}
-
 /// Tries again, with growing pauses, until Telegram answers or refuses the token.
-async fn persistently<T, F>(method: &str, request: impl Fn() -> F) -> Result<T, TelegramError>
-where
-    F: Future<Output = Result<T, RequestError>>,
-{
+async fn persistently<P: Payload + Serialize>(api: &Api, payload: &P) -> Result<Value, TelegramError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match request().await {
+        let error = match api.call(payload).await {
             Ok(answer) => return Ok(answer),
-            Err(RequestError::Api(ApiError::InvalidToken)) => return Err(TelegramError::InvalidToken),
+            Err(error) if error.meaning() == Meaning::BadToken => return Err(TelegramError::InvalidToken),
             Err(error) => error,
         };
-        let wait = if let RequestError::RetryAfter(seconds) = &error { seconds.duration() } else { pause };
-        warn!(method, error = told(&error), pause_s = wait.as_secs(), "Telegram did not answer as hoped, trying again");
+        let wait = match refusal(&error) {
+            Refusal::Wait { after: Some(after) } => after,
+            _ => pause,
+        };
+        let (method, pause_s) = (P::NAME, wait.as_secs());
+        warn!(method, %error, pause_s, "Telegram did not answer as hoped, trying again");
         sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

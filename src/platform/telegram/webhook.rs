@@ -12,13 +12,11 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
-use teloxide::payloads::SetWebhookSetters;
-use teloxide::requests::Requester;
-use teloxide::types::Update;
+use serde_json::Value;
+use teloxide::payloads::{SetWebhook, SetWebhookSetters};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 use url::Url;
 
@@ -57,7 +55,6 @@ impl WebhookOptions {
 
 struct Door {
     chat: Arc<Chat>,
-    replies: TaskTracker,
     path: String,
     secret: SecretString,
 }
@@ -65,28 +62,21 @@ struct Door {
 /// Tells Telegram where to post, and takes updates until `shutdown`. The webhook stays set: what
 /// comes in between waits at Telegram for the next start.
 pub(super) async fn serve(
-    chat: Arc<Chat>,
+    chat: &Arc<Chat>,
     options: &WebhookOptions,
-    replies: &TaskTracker,
     shutdown: &CancellationToken,
 ) -> Result<(), TelegramError> {
     let cannot_listen = |source| TelegramError::Listen { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot_listen)?;
-    let set = || {
-        let request = chat.api().set_webhook(options.url.clone()).secret_token(options.secret.expose_secret());
-        request.allowed_updates(UPDATES).into_future()
-    };
+    let set = SetWebhook::new(options.url.clone()).secret_token(options.secret.expose_secret());
+    let set = set.allowed_updates(UPDATES);
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        set = persistently("setWebhook", set) => set?,
+        set = persistently(chat.api(), &set) => set?,
     };
     info!(listen = %options.listen, "Telegram posts updates to the webhook");
-    let door = Door {
-        chat: chat.clone(),
-        replies: replies.clone(),
-        path: options.url.path().to_owned(),
-        secret: options.secret.clone(),
-    };
+    let path = options.url.path().to_owned();
+    let door = Door { chat: chat.clone(), path, secret: options.secret.clone() };
     let router = Router::new().fallback(take).with_state(Arc::new(door));
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
     tokio::select! {
@@ -115,12 +105,22 @@ async fn take(State(door): State<Arc<Door>>, request: Request<Body>) -> StatusCo
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE,
         Ok(Ok(update)) => update,
     };
-    match serde_json::from_slice::<Update>(&update) {
-        Ok(update) => door.chat.take(update, &door.replies),
+    match serde_json::from_slice::<Value>(&update) {
+        // Whether it waited at Telegram is not to be known.
+        Ok(update) => take_whole(&door, update).await,
         // The error's own words can quote the update.
         Err(error) => warn!(line = error.line(), column = error.column(), "an update is not understood"),
     }
     StatusCode::OK
+}
+
+/// Takes an update even if Telegram hangs up meanwhile, which would end the request's own task.
+async fn take_whole(door: &Arc<Door>, update: Value) {
+    let chat = door.chat.clone();
+    let taken = tokio::spawn(async move { chat.take(&update, false).await }).await;
+    if taken.is_err() {
+        warn!("an update could not be taken");
+    }
 }
 
 /// Whether two secrets are the same, in a time that tells nothing of where they differ.

@@ -188,7 +188,7 @@ impl Discord {
     /// An attachment of this name, as a message holds it; put the file on the shelf yourself.
     pub fn attachment(&self, name: &str, content_type: &str) -> Value {
         json!({
-            "id": self.id(), "filename": name, "size": self.shelf.size(name), "content_type": content_type,
+            "id": self.id(), "filename": name, "size": self.shelf.size(name).unwrap_or(1000), "content_type": content_type,
             "url": format!("{}/attachments/{name}?ex=1", self.base()), "proxy_url": format!("{}/attachments/{name}", self.base()),
         })
     }

@@ -68,6 +68,15 @@ impl Inbox {
     }
 }
 
+impl Inbox {
+    /// As [`Inbox::left`], and nobody gets it again.
+    pub fn drain(&mut self, start: &str) -> Vec<Asked> {
+        let left = self.left(start);
+        self.passed_over.retain(|asked| !asked.what.starts_with(start));
+        left
+    }
+}
+
 /// A file, and the gate it waits at.
 type Shelved = (Bytes, Option<watch::Receiver<bool>>);
 
@@ -89,9 +98,9 @@ impl Shelf {
         gate
     }
 
-    /// Bytes of a file; those of one that is not there are anybody's guess.
-    pub fn size(&self, name: &str) -> usize {
-        self.files.lock().unwrap().get(name).map_or(1000, |(bytes, _)| bytes.len())
+    /// The bytes of a file.
+    pub fn size(&self, name: &str) -> Option<usize> {
+        self.files.lock().unwrap().get(name).map(|(bytes, _)| bytes.len())
     }
 
     pub async fn take(self: Arc<Self>, name: String) -> Option<Bytes> {

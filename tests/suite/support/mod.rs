@@ -13,6 +13,8 @@ pub mod inbox;
 pub mod openapi;
 pub mod program;
 pub mod telegram;
+pub mod telegram_rules;
+pub mod telegram_server;
 
 use std::io::Read;
 use std::path::PathBuf;

@@ -1,32 +1,28 @@
 //! A stand-in for Telegram: the Bot API and its file host on one port.
+//!
+//! `telegram_server` answers requests, `telegram_rules` holds what Telegram refuses; this is what tests
+//! do with it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::bot_api::BotApi;
 use super::flood::Flood;
-use super::inbox::{Asked, Inbox, Shelf, inbox, taken_apart};
+use super::inbox::{Asked, Inbox, Shelf, inbox};
 use super::program::Program;
+use super::telegram_server::{Shared, router};
 
 pub const TOKEN: &str = "12345:stand-in-telegram-token";
 pub const BOT_NAME: &str = "guessing_bot";
 /// The one who writes, unless a test says otherwise.
 pub const PERSON: i64 = 9;
 pub const GROUP: i64 = -1_000_000_000_007;
-const BOT: i64 = 12345;
+pub const BOT: i64 = 12345;
 
 pub struct Telegram {
     pub inbox: Inbox,
@@ -36,23 +32,6 @@ pub struct Telegram {
     ids: AtomicI64,
     /// Where the program keeps what it keeps.
     store: tempfile::TempDir,
-}
-
-struct Shared {
-    asked: UnboundedSender<Asked>,
-    api: Option<BotApi>,
-    shelf: Arc<Shelf>,
-    updates: Mutex<Vec<Value>>,
-    more: Notify,
-    /// Answers of the next calls of a method, before the ordinary ones.
-    scripted: Mutex<BTreeMap<String, Vec<Value>>>,
-    /// The admins of every group.
-    admins: Mutex<BTreeSet<i64>>,
-    /// Those who have not started a chat with the bot.
-    closed: Mutex<BTreeSet<i64>>,
-    /// The numbers of messages that the bot sends.
-    sent: AtomicI64,
-    flood: Mutex<Option<Flood>>,
 }
 
 impl Telegram {
@@ -65,18 +44,20 @@ impl Telegram {
             asked,
             api: super::specification("telegram-bot-api-10.1.json").map(BotApi),
             shelf: shelf.clone(),
-            updates: Mutex::default(),
-            more: Notify::new(),
-            scripted: Mutex::default(),
-            admins: Mutex::default(),
-            closed: Mutex::default(),
+            updates: Default::default(),
+            more: Default::default(),
+            scripted: Default::default(),
+            admins: Default::default(),
+            closed: Default::default(),
             sent: AtomicI64::new(5000),
-            flood: Mutex::default(),
+            flood: Default::default(),
+            rules: Default::default(),
+            webhook: Default::default(),
+            clock: Default::default(),
+            folder: Default::default(),
         });
-        let router = Router::new()
-            .route("/file/{bot}/{*path}", get(file))
-            .route("/{bot}/{method}", any(method))
-            .with_state(shared.clone());
+        shared.rules.lock().unwrap().know_chat(GROUP);
+        let router = router(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let store = tempfile::tempdir().unwrap();
         Self { inbox, shelf, address, shared, ids: AtomicI64::new(100), store }
@@ -108,16 +89,92 @@ impl Telegram {
         format!("http://{}", self.address)
     }
 
-    /// Makes the next call of `method` answer this.
+    /// Makes the next call of `method`, or of the file host (`file`), answer this; after what was
+    /// scripted before.
     pub fn script(&self, method: &str, answer: Value) {
-        self.shared.scripted.lock().unwrap().entry(method.to_lowercase()).or_default().push(answer);
+        if let Some(moved) = answer["parameters"]["migrate_to_chat_id"].as_i64() {
+            self.shared.rules.lock().unwrap().know_chat(moved);
+        }
+        self.shared.scripted.lock().unwrap().entry(method.to_lowercase()).or_default().push_back(answer);
+    }
+
+    /// As [`Telegram::script`], with a refusal.
+    pub fn refuse(&self, method: &str, code: u16, description: &str) {
+        self.script(method, json!({ "ok": false, "error_code": code, "description": description }));
+    }
+
+    /// From now on refuses methods whose names contain `method` in a chat.
+    pub fn ban(&self, method: &str, chat: i64, code: u16, description: &str) {
+        self.shared.rules.lock().unwrap().ban(method, chat, code, description);
+    }
+
+    pub fn close_topic(&self, chat: i64, topic: i64) {
+        self.shared.rules.lock().unwrap().close_topic(chat, topic);
+    }
+
+    pub fn delete_topic(&self, chat: i64, topic: i64) {
+        self.shared.rules.lock().unwrap().delete_topic(chat, topic);
+    }
+
+    /// Deletes a message, as people do.
+    pub fn delete(&self, chat: i64, id: i64) {
+        self.shared.rules.lock().unwrap().forget(chat, id);
+    }
+
+    /// A message as Telegram has it now.
+    pub fn kept(&self, chat: i64, id: i64) -> Option<Value> {
+        self.shared.rules.lock().unwrap().message(chat, id).cloned()
+    }
+
+    /// Makes a message so many hours older.
+    pub fn age(&self, chat: i64, id: i64, hours: i64) {
+        let mut message = self.kept(chat, id).unwrap();
+        message["date"] = (message["date"].as_i64().unwrap() - 3600 * hours).into();
+        self.shared.rules.lock().unwrap().keep(&message);
+    }
+
+    /// Sets Telegram's clock so many seconds ahead of the machine's.
+    pub fn set_clock(&self, ahead: i64) {
+        self.shared.clock.store(ahead, Ordering::Relaxed);
+    }
+
+    /// Telegram's clock, in Unix seconds.
+    pub fn now(&self) -> i64 {
+        self.shared.now()
+    }
+
+    /// Sets a webhook, as another program would.
+    pub fn set_webhook(&self) {
+        self.shared.webhook.store(true, Ordering::Relaxed);
+    }
+
+    /// Becomes a self-hosted server that leaves files in `folder`.
+    pub fn leave_files_in(&self, folder: &std::path::Path) {
+        *self.shared.folder.lock().unwrap() = Some(folder.to_owned());
     }
 
     /// Hands out a message by a person in a private chat or, with a negative id, in a group.
     pub fn post(&self, chat: i64, content: Value) -> i64 {
         let id = self.next_id();
-        let update = json!({ "update_id": id, "message": with(message(chat, id), content) });
+        let dated = with(message(chat, id), json!({ "date": self.now() }));
+        let update = json!({ "update_id": id, "message": with(dated, content) });
         self.hand_out(update);
+        id
+    }
+
+    /// As [`Telegram::post`], through the webhook that listens at an address. What is not accepted there
+    /// is kept for later, as is all that a poll does not confirm.
+    pub async fn push(&self, chat: i64, content: Value, listen: &str) -> i64 {
+        let id = self.post(chat, content);
+        let update = self.shared.updates.lock().unwrap().last().cloned().unwrap();
+        let post = reqwest::Client::new().post(format!("http://{listen}/door")).body(update.to_string());
+        let pushed = post.header("X-Telegram-Bot-Api-Secret-Token", "open-sesame").send();
+        let shared = self.shared.clone();
+        tokio::spawn(async move {
+            if pushed.await.is_ok_and(|answer| answer.status().is_success()) {
+                shared.updates.lock().unwrap().retain(|update| update["update_id"] != id);
+            }
+        });
         id
     }
 
@@ -137,17 +194,19 @@ impl Telegram {
     }
 
     fn hand_out(&self, update: Value) {
+        self.shared.rules.lock().unwrap().learn(&update);
         self.shared.updates.lock().unwrap().push(update);
         self.shared.more.notify_waiters();
     }
 
-    /// Presses a button under one of the bot's messages, which is a reply to `about`; returns the
-    /// press's own number.
+    /// Presses a button under one of the bot's messages, which is a reply to `about` unless Telegram
+    /// knows better; returns the press's own number.
     pub fn press(&self, person: i64, code: &str, chat: i64, sent: i64, about: Value) -> String {
         let press = format!("press-{}", self.next_id());
-        let mut pressed = message(chat, sent);
-        pressed["from"] = json!({ "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME });
-        pressed["text"] = "some answer".into();
+        let mut pressed = self.kept(chat, sent).unwrap_or_else(|| {
+            let me = json!({ "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME });
+            with(message(chat, sent), json!({ "from": me, "text": "some answer" }))
+        });
         if !about.is_null() {
             pressed["reply_to_message"] = about;
         }
@@ -237,117 +296,4 @@ pub fn photo(name: &str) -> Value {
 /// A file sent without Telegram's own compression.
 pub fn document(name: &str, bytes: u64, mime: &str) -> Value {
     json!({ "file_id": name, "file_unique_id": name, "file_name": name, "mime_type": mime, "file_size": bytes })
-}
-
-async fn file(State(shared): State<Arc<Shared>>, Path((bot, path)): Path<(String, String)>) -> Response {
-    if bot != format!("bot{TOKEN}") {
-        return StatusCode::UNAUTHORIZED.into_response();
-    }
-    let _ = shared.asked.send(Asked { what: format!("fetched {path}"), body: Value::Null, files: Default::default() });
-    match shared.shelf.clone().take(path.trim_start_matches("photos/").to_owned()).await {
-        Some(bytes) => bytes.into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
-    }
-}
-
-async fn method(
-    State(shared): State<Arc<Shared>>,
-    Path((bot, method)): Path<(String, String)>,
-    request: Request,
-) -> Response {
-    if bot != format!("bot{TOKEN}") {
-        return failed(StatusCode::UNAUTHORIZED, "Unauthorized");
-    }
-    let method = method.to_lowercase();
-    let (mut body, files) = taken_apart(request).await;
-    let fault = shared.api.as_ref().and_then(|api| api.check(&method, &body, &files).err());
-    if let Some(fault) = fault {
-        let _ = shared.asked.send(Asked { what: format!("refused {method}"), body: fault.clone().into(), files });
-        return failed(StatusCode::BAD_REQUEST, &fault);
-    }
-    let chat = body["chat_id"].as_i64().unwrap_or_default();
-    let sends = ["sendmessage", "sendphoto", "copymessage", "editmessagetext", "editmessagemedia"];
-    if sends.contains(&method.as_str()) {
-        if shared.closed.lock().unwrap().contains(&chat) {
-            return failed(StatusCode::FORBIDDEN, "Forbidden: bot can't initiate conversation with a user");
-        }
-        let wait = shared.flood.lock().unwrap().as_mut().and_then(|flood| flood.takes(chat).err());
-        if let Some(wait) = wait {
-            let body = json!({
-                "ok": false, "error_code": 429, "description": format!("Too Many Requests: retry after {wait}"),
-                "parameters": { "retry_after": wait }
-            });
-            return (StatusCode::TOO_MANY_REQUESTS, axum::Json(body)).into_response();
-        }
-    }
-    let scripted = shared.scripted.lock().unwrap().get_mut(&method).and_then(Vec::pop);
-    let result = match method.as_str() {
-        _ if scripted.is_some() => Value::Null,
-        "getme" => json!({
-            "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME, "can_join_groups": true,
-            "can_read_all_group_messages": false, "supports_inline_queries": false, "can_connect_to_business": false,
-            "has_main_web_app": false
-        }),
-        "getupdates" => shared.updates(&body).await,
-        "getfile" => {
-            let file = body["file_id"].as_str().unwrap_or_default();
-            json!({ "file_id": file, "file_unique_id": file, "file_path": format!("photos/{file}") })
-        }
-        "sendmessage" | "sendphoto" | "copymessage" => {
-            let id = shared.sent.fetch_add(1, Ordering::Relaxed);
-            // For tests, which see requests alone.
-            body["sent"] = id.into();
-            with(message(chat, id), json!({ "text": "sent" }))
-        }
-        "editmessagetext" | "editmessagemedia" => {
-            with(message(chat, body["message_id"].as_i64().unwrap_or_default()), json!({ "text": "edited" }))
-        }
-        "getchatmember" => {
-            let person = body["user_id"].as_i64().unwrap_or_default();
-            let admin = shared.admins.lock().unwrap().contains(&person);
-            let user = json!({ "id": person, "is_bot": person == BOT, "first_name": "Some" });
-            let status = if admin { "creator" } else { "member" };
-            json!({ "user": user, "status": status, "is_anonymous": false })
-        }
-        _ => Value::Bool(true),
-    };
-    let _ = shared.asked.send(Asked { what: method, body, files });
-    match scripted {
-        Some(answer) => {
-            let status =
-                answer["error_code"].as_u64().map_or(StatusCode::OK, |code| StatusCode::from_u16(code as u16).unwrap());
-            (status, axum::Json(answer)).into_response()
-        }
-        None => axum::Json(json!({ "ok": true, "result": result })).into_response(),
-    }
-}
-
-fn failed(status: StatusCode, description: &str) -> Response {
-    let body = json!({ "ok": false, "error_code": status.as_u16(), "description": description });
-    (status, axum::Json(body)).into_response()
-}
-
-impl Shared {
-    /// Updates from the offset on, dropping those below it; holds the poll while there are none.
-    async fn updates(&self, body: &Value) -> Value {
-        let offset = body["offset"].as_i64().unwrap_or(0);
-        let limit = body["limit"].as_u64().map_or(100, |limit| limit as usize);
-        let hold = Duration::from_secs(body["timeout"].as_u64().unwrap_or(0));
-        let held = async {
-            loop {
-                let more = self.more.notified();
-                let mut more = std::pin::pin!(more);
-                more.as_mut().enable();
-                {
-                    let mut updates = self.updates.lock().unwrap();
-                    updates.retain(|update| update["update_id"].as_i64() >= Some(offset));
-                    if !updates.is_empty() {
-                        return updates.iter().take(limit).cloned().collect();
-                    }
-                }
-                more.await;
-            }
-        };
-        tokio::time::timeout(hold, held).await.unwrap_or_else(|_| json!([]))
-    }
 }

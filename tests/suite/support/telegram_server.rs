@@ -1,0 +1,250 @@
+//! The stand-in Telegram's HTTP side: methods, files, and what a test scripted for either.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{any, get};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::bot_api::BotApi;
+use super::flood::Flood;
+use super::inbox::{Asked, Shelf, taken_apart};
+use super::telegram::{BOT, BOT_NAME, TOKEN};
+use super::telegram_rules::Rules;
+
+/// Bot API, getFile; a server of one's own has no such limit.
+const LARGEST_FILE: usize = 20 << 20;
+
+pub struct Shared {
+    pub asked: UnboundedSender<Asked>,
+    pub api: Option<BotApi>,
+    pub shelf: Arc<Shelf>,
+    pub updates: Mutex<Vec<Value>>,
+    pub more: Notify,
+    /// Answers of the next calls of a method, or of the file host (`file`), before the ordinary ones.
+    pub scripted: Mutex<BTreeMap<String, VecDeque<Value>>>,
+    /// The admins of every group.
+    pub admins: Mutex<BTreeSet<i64>>,
+    /// Those who have not started a chat with the bot.
+    pub closed: Mutex<BTreeSet<i64>>,
+    /// The numbers of messages that the bot sends.
+    pub sent: AtomicI64,
+    pub flood: Mutex<Option<Flood>>,
+    pub rules: Mutex<Rules>,
+    /// Whether updates go to a webhook.
+    pub webhook: AtomicBool,
+    /// How far this server's clock is ahead of the machine's, in seconds.
+    pub clock: AtomicI64,
+    /// A self-hosted server's folder: files are left there and not served over HTTP.
+    pub folder: Mutex<Option<std::path::PathBuf>>,
+}
+
+pub fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/file/{bot}/{*path}", get(file))
+        .route("/{bot}/{method}", any(method))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), dated))
+        .with_state(shared)
+}
+
+/// Gives each answer the date of this server's clock.
+async fn dated(State(shared): State<Arc<Shared>>, request: Request, next: axum::middleware::Next) -> Response {
+    let mut response = next.run(request).await;
+    let now = UNIX_EPOCH + Duration::from_secs(shared.now().cast_unsigned());
+    response.headers_mut().insert(header::DATE, HeaderValue::from_str(&httpdate::fmt_http_date(now)).unwrap());
+    response
+}
+
+async fn file(State(shared): State<Arc<Shared>>, Path((bot, path)): Path<(String, String)>) -> Response {
+    if bot != format!("bot{TOKEN}") {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    let _ = shared.asked.send(Asked { what: format!("fetched {path}"), body: Value::Null, files: Default::default() });
+    if let Some(answer) = shared.next_scripted("file") {
+        return scripted(&answer);
+    }
+    match shared.shelf.clone().take(path.trim_start_matches("photos/").to_owned()).await {
+        Some(bytes) if shared.folder.lock().unwrap().is_none() => bytes.into_response(),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn method(
+    State(shared): State<Arc<Shared>>,
+    Path((bot, method)): Path<(String, String)>,
+    request: Request,
+) -> Response {
+    if bot != format!("bot{TOKEN}") {
+        return refused(401, "Unauthorized");
+    }
+    let method = method.to_lowercase();
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let fits = kind.starts_with("application/json") || kind.starts_with("multipart/form-data; boundary=");
+    let kind = kind.to_owned();
+    let (mut body, files) = taken_apart(request).await;
+    let fault = shared.api.as_ref().and_then(|api| api.check(&method, &body, &files).err());
+    let fault = fault.or((!fits).then(|| format!("content type {kind}")));
+    if let Some(fault) = fault {
+        let _ = shared.asked.send(Asked { what: format!("refused {method}"), body: fault.clone().into(), files });
+        return refused(400, &fault);
+    }
+    if let Some(answer) = shared.next_scripted(&method) {
+        let _ = shared.asked.send(Asked { what: method, body, files });
+        return scripted(&answer);
+    }
+    if let Some(response) = shared.refusal(&method, &body, &files) {
+        let _ = shared.asked.send(Asked { what: format!("denied {method}"), body, files });
+        return response;
+    }
+    let result = shared.result(&method, &mut body).await;
+    let _ = shared.asked.send(Asked { what: method, body, files });
+    match result {
+        Ok(result) => axum::Json(json!({ "ok": true, "result": result })).into_response(),
+        Err((code, words)) => refused(code, &words),
+    }
+}
+
+fn refused(code: u16, description: &str) -> Response {
+    scripted(&json!({ "ok": false, "error_code": code, "description": description }))
+}
+
+/// An answer as a test wrote it: `{"html": status}` is a page of a server in front, `{"cut": true}` a
+/// connection that breaks off, all else the Bot API's own.
+fn scripted(answer: &Value) -> Response {
+    let status = |code: &Value| StatusCode::from_u16(code.as_u64().unwrap() as u16).unwrap();
+    if answer["cut"] == true {
+        let broken = futures_util::stream::iter([Ok("{"), Err(std::io::Error::other("cut"))]);
+        return Body::from_stream(broken).into_response();
+    }
+    if !answer["html"].is_null() {
+        return (status(&answer["html"]), Html("<html>nginx</html>")).into_response();
+    }
+    let status = if answer["error_code"].is_null() { StatusCode::OK } else { status(&answer["error_code"]) };
+    (status, axum::Json(answer.clone())).into_response()
+}
+
+impl Shared {
+    /// This server's clock, in Unix seconds.
+    pub fn now(&self) -> i64 {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+        now + self.clock.load(Ordering::Relaxed)
+    }
+
+    fn next_scripted(&self, method: &str) -> Option<Value> {
+        self.scripted.lock().unwrap().get_mut(method)?.pop_front()
+    }
+
+    fn refusal(&self, method: &str, body: &Value, files: &BTreeMap<String, axum::body::Bytes>) -> Option<Response> {
+        let chat = body["chat_id"].as_i64().unwrap_or_default();
+        let sends =
+            ["sendmessage", "sendphoto", "copymessage", "editmessagetext", "editmessagemedia", "editmessagecaption"];
+        if chat > 0
+            && (sends.contains(&method) || method == "sendchataction")
+            && self.closed.lock().unwrap().contains(&chat)
+        {
+            return Some(refused(403, "Forbidden: bot can't initiate conversation with a user"));
+        }
+        if let Err((code, words)) = self.rules.lock().unwrap().check(method, body, files, self.now()) {
+            return Some(refused(code, &words));
+        }
+        if sends.contains(&method) {
+            let wait = self.flood.lock().unwrap().as_mut().and_then(|flood| flood.takes(chat).err())?;
+            return Some(scripted(&json!({
+                "ok": false, "error_code": 429, "description": format!("Too Many Requests: retry after {wait}"),
+                "parameters": { "retry_after": wait }
+            })));
+        }
+        None
+    }
+
+    async fn result(&self, method: &str, body: &mut Value) -> Result<Value, (u16, String)> {
+        let user = |id: i64| json!({ "id": id, "is_bot": id == BOT, "first_name": "Some" });
+        Ok(match method {
+            "getme" => json!({
+                "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME, "can_join_groups": true,
+                "can_read_all_group_messages": false, "supports_inline_queries": false,
+                "can_connect_to_business": false, "has_main_web_app": false
+            }),
+            "getupdates" if self.webhook.load(Ordering::Relaxed) => {
+                let words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+                return Err((409, words.into()));
+            }
+            "getupdates" => self.updates(body).await,
+            "setwebhook" | "deletewebhook" => {
+                self.webhook.store(method == "setwebhook", Ordering::Relaxed);
+                true.into()
+            }
+            "getfile" => self.place_of_file(body["file_id"].as_str().unwrap_or_default())?,
+            "sendmessage" | "sendphoto" | "copymessage" => {
+                let id = self.sent.fetch_add(1, Ordering::Relaxed);
+                let result = self.rules.lock().unwrap().apply(method, body, id, self.now());
+                // For tests, which see requests alone.
+                body["sent"] = id.into();
+                if method == "copymessage" { json!({ "message_id": id }) } else { result }
+            }
+            "editmessagetext" | "editmessagemedia" | "editmessagecaption" => {
+                let id = body["message_id"].as_i64().unwrap_or_default();
+                self.rules.lock().unwrap().apply(method, body, id, self.now())
+            }
+            "deletemessage" => {
+                let (chat, id) = (body["chat_id"].as_i64().unwrap(), body["message_id"].as_i64().unwrap());
+                self.rules.lock().unwrap().forget(chat, id);
+                true.into()
+            }
+            "getchat" => json!({ "id": body["chat_id"], "type": "supergroup", "title": "A group" }),
+            "getchatadministrators" => {
+                let admins = self.admins.lock().unwrap().clone();
+                admins.into_iter().map(|id| json!({ "user": user(id), "status": "administrator" })).collect()
+            }
+            "getchatmember" => {
+                let person = body["user_id"].as_i64().unwrap_or_default();
+                let admin = self.admins.lock().unwrap().contains(&person);
+                json!({ "user": user(person), "status": if admin { "creator" } else { "member" }, "is_anonymous": false })
+            }
+            _ => true.into(),
+        })
+    }
+
+    fn place_of_file(&self, file: &str) -> Result<Value, (u16, String)> {
+        let place = match &*self.folder.lock().unwrap() {
+            Some(folder) => folder.join(file).to_str().unwrap().to_owned(),
+            None if self.shelf.size(file).is_some_and(|bytes| bytes > LARGEST_FILE) => {
+                return Err((400, "Bad Request: file is too big".into()));
+            }
+            None => format!("photos/{file}"),
+        };
+        Ok(json!({ "file_id": file, "file_unique_id": file, "file_path": place }))
+    }
+
+    /// Updates from the offset on, dropping those below it; holds the poll while there are none.
+    async fn updates(&self, body: &Value) -> Value {
+        let offset = body["offset"].as_i64().unwrap_or(0);
+        let limit = body["limit"].as_u64().map_or(100, |limit| limit as usize);
+        let hold = Duration::from_secs(body["timeout"].as_u64().unwrap_or(0));
+        let held = async {
+            loop {
+                let more = self.more.notified();
+                let mut more = std::pin::pin!(more);
+                more.as_mut().enable();
+                {
+                    let mut updates = self.updates.lock().unwrap();
+                    updates.retain(|update| update["update_id"].as_i64() >= Some(offset));
+                    if !updates.is_empty() {
+                        return updates.iter().take(limit).cloned().collect();
+                    }
+                }
+                more.await;
+            }
+        };
+        tokio::time::timeout(hold, held).await.unwrap_or_else(|_| json!([]))
+    }
+}

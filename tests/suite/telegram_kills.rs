@@ -1,0 +1,167 @@
+//! The program is killed, and nobody's photo is lost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+
+use crate::support::inbox::Asked;
+use crate::support::telegram::{GROUP, PERSON, Telegram, photo, text};
+use crate::support::{photo_with_a_face, photo_without_a_face, tiny_photo};
+
+const MOMENTS: u64 = 100;
+/// The latest moment after a photo was posted.
+const LATEST: Duration = Duration::from_millis(50);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_under_way_when_the_program_is_killed_is_answered_once_by_the_next_one() {
+    let (mut telegram, mut program) = Telegram::polled(&[]).await;
+    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let topic =
+        json!({ "photo": photo("slow"), "caption": "/guess", "message_thread_id": 3, "is_topic_message": true });
+    let id = telegram.post(GROUP, topic);
+    telegram.inbox.next("fetched photos/slow").await;
+    program.kill();
+    gate.send(true).unwrap();
+    let mut program = telegram.program(&[]);
+    let reply = telegram.inbox.next("sendmessage").await;
+    assert!(text(&reply).contains(" of about "), "{reply:?}");
+    assert_eq!(
+        (&reply.body["reply_parameters"]["message_id"], &reply.body["message_thread_id"]),
+        (&json!(id), &json!(3))
+    );
+    // By none after that.
+    telegram.post(PERSON, json!({ "text": "/help" }));
+    telegram.inbox.next("sendmessage").await;
+    program.kill();
+    let _program = telegram.program(&[]);
+    telegram.post(PERSON, json!({ "text": "/privacy" }));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains("not stored"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_album_under_way_when_the_program_is_killed_gets_one_reply() {
+    let (mut telegram, mut program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("none", photo_without_a_face());
+    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    for (name, caption) in [("none", ""), ("slow", "/guess"), ("none", "")] {
+        telegram.post(GROUP, json!({ "photo": photo(name), "caption": caption, "media_group_id": "album" }));
+    }
+    // Of one that nobody asked about nothing is left.
+    telegram.post(GROUP, json!({ "photo": photo("none"), "media_group_id": "silent" }));
+    telegram.inbox.next("fetched photos/slow").await;
+    program.kill();
+    gate.send(true).unwrap();
+    telegram.inbox.left("send");
+    let _program = telegram.program(&[]);
+    let whole = |asked: &Asked| {
+        let says = asked.body["text"].as_str().unwrap_or_default();
+        says.contains("Photo 3: I can't find a face") && says.contains(" of about ")
+    };
+    telegram.inbox.wait("the whole reply", whole).await;
+    assert!(telegram.inbox.left("sendmessage").len() <= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_kills_the_program_again_and_again_gets_an_apology() {
+    let (mut telegram, mut program) = Telegram::polled(&[]).await;
+    let _gate = telegram.shelf.put_gated("deadly", photo_with_a_face());
+    let id = telegram.post(PERSON, json!({ "photo": photo("deadly") }));
+    for _ in 0..3 {
+        telegram.inbox.next("fetched photos/deadly").await;
+        program.kill();
+        program = telegram.program(&[]);
+    }
+    let apology = telegram.inbox.next("sendmessage").await;
+    assert!(text(&apology).contains("I was interrupted"), "{apology:?}");
+    assert_eq!(apology.body["reply_parameters"]["message_id"], id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_could_not_be_answered_before_the_end_is_answered_after_it() {
+    let (mut telegram, program) = Telegram::polled(&[("FACEGUESSER__INFERENCE__GRACE", "100ms")]).await;
+    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    telegram.post(PERSON, json!({ "photo": photo("slow") }));
+    telegram.inbox.next("fetched photos/slow").await;
+    program.terminate();
+    program.finished().await;
+    gate.send(true).unwrap();
+    let _program = telegram.program(&[]);
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
+}
+
+/// The replies to each photo so far.
+#[derive(Default)]
+struct Tally {
+    guesses: BTreeMap<i64, u32>,
+    /// Those that came when the photo had one already.
+    more: u64,
+}
+
+impl Tally {
+    fn count(&mut self, reply: &Asked) {
+        let about = reply.body["reply_parameters"]["message_id"].as_i64().unwrap();
+        let guesses = self.guesses.get_mut(&about).unwrap();
+        // Who is killed between the reply and its end three times in a row apologises: one reply more.
+        let is_guess = text(reply).contains("can't find a face");
+        assert!(is_guess || *guesses > 0 && text(reply).contains("I was interrupted"), "{reply:?}");
+        self.more += u64::from(*guesses > 0);
+        *guesses += u32::from(is_guess);
+    }
+
+    fn is_unanswered(&self, id: i64) -> bool {
+        self.guesses[&id] == 0
+    }
+
+    /// Waits until every photo has a reply.
+    async fn complete(&mut self, telegram: &mut Telegram) {
+        telegram.inbox.drain("sendmessage").iter().for_each(|reply| self.count(reply));
+        while self.guesses.values().any(|guesses| *guesses == 0) {
+            let reply = telegram.inbox.next("sendmessage").await;
+            self.count(&reply);
+        }
+    }
+}
+
+/// Kills the program at a random moment after each photo and starts it again with the same store.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_photo_is_lost_at_a_hundred_moments() {
+    let mut telegram = Telegram::start().await;
+    telegram.shelf.put("tiny", tiny_photo());
+    let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let webhook = [
+        ("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "https://bot.example/door"),
+        ("FACEGUESSER__TELEGRAM__WEBHOOK_LISTEN", &*listen),
+        ("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "open-sesame"),
+    ];
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(17);
+    let mut tally = Tally::default();
+    let mut unanswered = 0;
+    for moment in 0..MOMENTS {
+        // Of each five one comes through a webhook. What was not accepted there is polled later.
+        let pushed = moment % 5 == 4;
+        let mut program = telegram.program(if pushed { &webhook } else { &[] });
+        telegram.inbox.next(if pushed { "setwebhook" } else { "deletewebhook" }).await;
+        if !pushed {
+            tally.complete(&mut telegram).await;
+        }
+        // Each chat has a pace of its own.
+        let (person, content) = (1000 + moment.cast_signed(), json!({ "photo": photo("tiny") }));
+        let id = if pushed { telegram.push(person, content, &listen).await } else { telegram.post(person, content) };
+        tally.guesses.insert(id, 0);
+        tokio::time::sleep(random.random_range(Duration::ZERO..LATEST)).await;
+        program.kill();
+        telegram.inbox.drain("sendmessage").iter().for_each(|reply| tally.count(reply));
+        unanswered += u32::from(tally.is_unanswered(id));
+    }
+    let _program = telegram.program(&[]);
+    tally.complete(&mut telegram).await;
+    let Tally { guesses, more } = tally;
+    let answered = guesses.values().filter(|guesses| **guesses > 0).count();
+    let lost = guesses.len() - answered;
+    println!("Telegram: {MOMENTS} moments, answered {answered}, told twice {more}, lost {lost}");
+    println!("{unanswered} of them were not answered yet when the program was killed");
+    // Of each kill at most the one in flight is told again.
+    assert!(lost == 0 && more <= MOMENTS, "{guesses:?}");
+}

@@ -1,0 +1,120 @@
+//! Where the bot may not write, or nobody is left to read.
+
+use serde_json::{Value, json};
+
+use crate::support::photo_with_a_face;
+use crate::support::telegram::{BOT, GROUP, PERSON, Telegram, photo, text, with};
+
+const ADMIN: i64 = 30;
+const CLOSED_ADMIN: i64 = 29;
+
+async fn start(words: &str, code: u16) -> (Telegram, crate::support::program::Program) {
+    let (telegram, program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    for admin in [BOT, CLOSED_ADMIN, ADMIN] {
+        telegram.make_admin(admin);
+    }
+    telegram.close(CLOSED_ADMIN);
+    telegram.ban("send", GROUP, code, words);
+    (telegram, program)
+}
+
+fn ask(telegram: &Telegram) {
+    telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/guess" }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_bot_may_not_write_the_asker_is_told_in_private_and_an_admin_once_a_day() {
+    for words in [
+        "Bad Request: not enough rights to send text messages to the chat",
+        "Bad Request: have no rights to send a message",
+        "Bad Request: CHAT_WRITE_FORBIDDEN",
+        "Bad Request: CHAT_RESTRICTED",
+    ] {
+        let (mut telegram, _program) = start(words, 400).await;
+        ask(&telegram);
+        let private = telegram.inbox.next("sendmessage").await;
+        assert_eq!(private.body["chat_id"], PERSON);
+        assert!(text(&private).contains("I may not write in that chat"), "{private:?}");
+        let notice = telegram.inbox.next("sendmessage").await;
+        assert_eq!(notice.body["chat_id"], ADMIN);
+        assert!(
+            text(&notice).contains("“\u{2068}A group\u{2069}”") || text(&notice).contains("“A group”"),
+            "{notice:?}"
+        );
+        // Not twice a day; commands are no different from photos.
+        telegram.post(GROUP, json!({ "text": "/help" }));
+        assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON);
+        ask(&telegram);
+        assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON);
+        assert!(telegram.inbox.left("sendmessage").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_did_not_ask_is_not_told_that_the_bot_may_not_write() {
+    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    telegram.make_admin(ADMIN);
+    let admin = json!({ "from": { "id": ADMIN, "is_bot": false, "first_name": "Some" }, "text": "/auto on" });
+    telegram.post(GROUP, admin);
+    telegram.inbox.next("sendmessage").await;
+    telegram.ban("send", GROUP, 400, "Bad Request: not enough rights to send text messages to the chat");
+    telegram.post(GROUP, json!({ "photo": photo("one") }));
+    assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], ADMIN);
+    assert!(telegram.inbox.left("sendmessage").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nobody_is_left_the_bot_stops_quietly() {
+    for (code, words) in [
+        (403, "Forbidden: bot was kicked from the supergroup chat"),
+        (403, "Forbidden: bot is not a member of the supergroup chat"),
+        (403, "Forbidden: the group chat was deleted"),
+        (403, "Forbidden: user is deactivated"),
+        (400, "Bad Request: chat not found"),
+    ] {
+        let (mut telegram, program) = start(words, code).await;
+        ask(&telegram);
+        telegram.inbox.next("denied sendmessage").await;
+        telegram.post(PERSON, json!({ "text": "/help" }));
+        assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON, "{words}");
+        assert!(telegram.inbox.left("denied sendmessage").is_empty() && telegram.inbox.left("sendmessage").is_empty());
+        program.terminate();
+        let (_, log) = program.finished().await;
+        assert!(!log.contains("WARN"), "{words}: {log}");
+        // Nothing is owed any more.
+        let _program = telegram.program(&[]);
+        telegram.post(PERSON, json!({ "text": "/help" }));
+        telegram.inbox.next("sendmessage").await;
+        assert!(telegram.inbox.left("denied sendmessage").is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_moves_while_its_photo_is_looked_at_is_answered_where_it_is_now() {
+    let (mut telegram, mut program) = Telegram::polled(&[]).await;
+    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let group = json!({ "chat": { "id": -55, "type": "group", "title": "A group" } });
+    telegram.post(-55, with(json!({ "photo": photo("slow"), "caption": "/guess" }), group));
+    telegram.inbox.next("fetched photos/slow").await;
+    telegram.script(
+        "sendMessage",
+        json!({
+            "ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat",
+            "parameters": { "migrate_to_chat_id": GROUP }
+        }),
+    );
+    gate.send(true).unwrap();
+    assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], -55);
+    let reply = telegram.inbox.next("sendmessage").await;
+    // Messages have other numbers there.
+    assert_eq!((&reply.body["chat_id"], &reply.body["reply_parameters"]), (&json!(GROUP), &Value::Null));
+    // The job moved with the group, and is done: nobody is answered again.
+    telegram.post(PERSON, json!({ "text": "/help" }));
+    telegram.inbox.next("sendmessage").await;
+    program.kill();
+    let _program = telegram.program(&[]);
+    telegram.post(PERSON, json!({ "text": "/privacy" }));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains("not stored"));
+}
