@@ -7,7 +7,7 @@ use crate::support::discord::{BOT_ID, Discord, SESSION, TOKEN, connected, words}
 use crate::support::inbox::Asked;
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-const REPLY: &str = "post /channels/77/messages";
+const REPLY: &str = "post /channels/770077007700770077/messages";
 
 /// Replies to that message, and pings nobody.
 fn assert_is_quiet_reply_to(asked: &Asked, message: &Value) {
@@ -22,7 +22,7 @@ async fn a_photo_in_a_direct_message_is_answered_quietly() {
     discord.shelf.put("selfie.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("selfie.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message.clone());
-    discord.inbox.next("post /channels/77/typing").await;
+    discord.inbox.next("post /channels/770077007700770077/typing").await;
     let reply = discord.inbox.next(REPLY).await;
     assert!(words(&reply).contains(" of about ") && words(&reply).contains("likely"), "{reply:?}");
     assert_is_quiet_reply_to(&reply, &message);
@@ -95,20 +95,20 @@ async fn in_a_server_only_mentions_and_listed_channels_are_answered() {
     let picture = || vec![discord.attachment("one.jpg", "image/jpeg")];
     let me = json!({ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true });
 
-    let unasked = discord.message("look", picture(), Some("5"));
-    let mut by_a_bot = discord.message("", picture(), Some("5"));
+    let unasked = discord.message("look", picture(), Some("550055005500550055"));
+    let mut by_a_bot = discord.message("", picture(), Some("550055005500550055"));
     by_a_bot["author"]["bot"] = true.into();
     by_a_bot["channel_id"] = "88".into();
-    let mut chatter = discord.message("hello", vec![], Some("5"));
+    let mut chatter = discord.message("hello", vec![], Some("550055005500550055"));
     chatter["channel_id"] = "88".into();
-    let mut listed = discord.message("", picture(), Some("5"));
+    let mut listed = discord.message("", picture(), Some("550055005500550055"));
     listed["channel_id"] = "99".into();
-    let mut mention = discord.message(&format!("<@{BOT_ID}> how old?"), vec![], Some("5"));
+    let mut mention = discord.message(&format!("<@{BOT_ID}> how old?"), vec![], Some("550055005500550055"));
     mention["mentions"] = json!([me]);
     mention["referenced_message"] = unasked.clone();
-    let mut bare = discord.message(&format!("<@{BOT_ID}>"), vec![], Some("5"));
+    let mut bare = discord.message(&format!("<@{BOT_ID}>"), vec![], Some("550055005500550055"));
     bare["mentions"] = json!([me]);
-    let mut thanks = discord.message("thanks!", vec![], Some("5"));
+    let mut thanks = discord.message("thanks!", vec![], Some("550055005500550055"));
     thanks["mentions"] = json!([me]);
     for message in [&unasked, &by_a_bot, &chatter, &listed, &mention, &thanks, &bare] {
         discord.dispatch("MESSAGE_CREATE", message.clone());
@@ -123,7 +123,7 @@ async fn in_a_server_only_mentions_and_listed_channels_are_answered() {
     assert!(words(&reply).contains(" of about "), "{reply:?}");
     let reply = discord.inbox.wait("the reply to the bare mention", about(&bare)).await;
     assert!(words(&reply).contains("no picture") && words(&reply).contains("/guess"), "{reply:?}");
-    assert!(discord.inbox.left("post /channels/77/messages").is_empty());
+    assert!(discord.inbox.left("post /channels/770077007700770077/messages").is_empty());
     assert!(discord.inbox.left("post /channels/88/messages").is_empty());
 }
 

@@ -12,7 +12,8 @@ const CONTENT: (&str, &str) = ("FACEGUESSER__DISCORD__MESSAGE_CONTENT", "true");
 
 /// A message with one picture in a channel of a server.
 fn picture(discord: &Discord, channel: &str) -> Value {
-    let mut message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], Some("5"));
+    let mut message =
+        discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], Some("550055005500550055"));
     message["channel_id"] = channel.into();
     message
 }
@@ -47,7 +48,7 @@ async fn automatic_replies_are_off_until_an_admin_switches_them_on_and_hold_in_t
     let on = discord.first_answer(auto(&discord, "88", "on")).await;
     assert!(words(&on).contains("From now on I answer every photo"), "{on:?}");
 
-    discord.dispatch("MESSAGE_CREATE", picture(&discord, "77"));
+    discord.dispatch("MESSAGE_CREATE", picture(&discord, "770077007700770077"));
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "88"));
     assert!(words(&discord.inbox.next("post /channels/88/messages").await).contains(" of about "));
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "881"));
@@ -60,7 +61,7 @@ async fn automatic_replies_are_off_until_an_admin_switches_them_on_and_hold_in_t
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "99"));
     discord.inbox.next("post /channels/99/messages").await;
     assert!(discord.inbox.left("post /channels/88/messages").is_empty());
-    assert!(discord.inbox.left("post /channels/77/messages").is_empty());
+    assert!(discord.inbox.left("post /channels/770077007700770077/messages").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +78,7 @@ async fn a_listed_channels_threads_are_answered_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn automatic_replies_that_would_see_nothing_say_what_they_need() {
     let (mut discord, _program) = connected(&[]).await;
-    let unseen = discord.first_answer(auto(&discord, "77", "on")).await;
+    let unseen = discord.first_answer(auto(&discord, "770077007700770077", "on")).await;
     assert!(words(&unseen).contains("discord.message_content"), "{unseen:?}");
     let settings = discord.first_answer(by_admin(discord.command("settings", json!([])))).await;
     let unseen = discord.first_answer(by_admin(discord.press(&settings, "set:auto"))).await;
@@ -115,13 +116,13 @@ async fn the_photos_of_those_who_opted_out_are_left_alone() {
 
     let theirs = picture(&discord, "88");
     discord.dispatch("MESSAGE_CREATE", theirs.clone());
-    let mut mention = discord.message(&format!("<@{BOT_ID}>"), vec![], Some("5"));
+    let mut mention = discord.message(&format!("<@{BOT_ID}>"), vec![], Some("550055005500550055"));
     mention["author"]["id"] = "10".into();
     mention["mentions"] =
         json!([{ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true }]);
     mention["referenced_message"] = theirs.clone();
     discord.dispatch("MESSAGE_CREATE", mention);
-    let refused = discord.inbox.next("post /channels/77/messages").await;
+    let refused = discord.inbox.next("post /channels/770077007700770077/messages").await;
     assert!(words(&refused).contains("has asked me not to look"), "{refused:?}");
     let target = theirs["id"].as_str().unwrap().to_owned();
     let menu = json!({
@@ -147,20 +148,20 @@ async fn too_many_photos_are_refused_once_aloud_then_silently_and_commands_alway
     let (mut discord, _program) = connected(&[burst, every]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     let direct = || {
-        let mut message = picture(&discord, "77");
+        let mut message = picture(&discord, "770077007700770077");
         message.as_object_mut().unwrap().remove("guild_id");
         message
     };
     let (first, second, third) = (direct(), direct(), direct());
     discord.dispatch("MESSAGE_CREATE", first);
-    assert!(words(&discord.inbox.next("post /channels/77/messages").await).contains(" of about "));
+    assert!(words(&discord.inbox.next("post /channels/770077007700770077/messages").await).contains(" of about "));
     discord.dispatch("MESSAGE_CREATE", second);
-    assert!(words(&discord.inbox.next("post /channels/77/messages").await).contains("a lot of photos"));
+    assert!(words(&discord.inbox.next("post /channels/770077007700770077/messages").await).contains("a lot of photos"));
     discord.dispatch("MESSAGE_CREATE", third);
     for _ in 0..2 {
         let refused = discord.first_answer(discord.command_with_photo("guess", "one.jpg")).await;
         assert!(words(&refused).contains("a lot of photos"), "{refused:?}");
         assert_eq!(refused.body["data"]["flags"], EPHEMERAL);
     }
-    assert!(discord.inbox.left("post /channels/77/messages").is_empty());
+    assert!(discord.inbox.left("post /channels/770077007700770077/messages").is_empty());
 }

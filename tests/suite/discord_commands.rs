@@ -68,7 +68,7 @@ async fn commands_have_names_in_every_language_and_are_registered_only_when_they
 
     // As Discord tells them: with numbers of its own, and without what is not so.
     for command in commands.as_array_mut().unwrap() {
-        command["id"] = "77".into();
+        command["id"] = "770077007700770077".into();
         command["version"] = "78".into();
         command["nsfw"] = false.into();
     }
@@ -101,7 +101,7 @@ async fn people_are_answered_in_their_language() {
     // A message does not tell the client's language; what was chosen holds.
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message);
-    let reply = discord.inbox.next("post /channels/77/messages").await;
+    let reply = discord.inbox.next("post /channels/770077007700770077/messages").await;
     assert!(words(&reply).contains(" ans"), "{reply:?}");
     let choice = json!([{ "name": "telling", "type": 3, "value": "never" }]);
     discord.dispatch("INTERACTION_CREATE", discord.command("gender", choice));

@@ -9,7 +9,7 @@ use crate::support::discord_faults::Fault;
 use crate::support::discord_gateway::{Gateway, Script};
 use crate::support::photo_with_a_face;
 
-const REPLY: &str = "post /channels/77/messages";
+const REPLY: &str = "post /channels/770077007700770077/messages";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_cannot_be_looked_up_is_asked_for_again_and_no_other_one_used() {

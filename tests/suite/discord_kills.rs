@@ -121,9 +121,9 @@ async fn interactions_whose_photos_were_on_their_way_are_answered_by_the_next_ru
     scene.discord.shelf.put("one.jpg", photo_with_a_face());
     let mut program = scene.start();
     scene.discord.inbox.next("put /applications").await;
-    let message = scene.picture("one.jpg", "77");
+    let message = scene.picture("one.jpg", "770077007700770077");
     scene.discord.dispatch("MESSAGE_CREATE", message);
-    let reply = scene.discord.inbox.next("post /channels/77/messages").await;
+    let reply = scene.discord.inbox.next("post /channels/770077007700770077/messages").await;
     scene.discord.inbox.next("fetched one.jpg").await;
 
     let gate = scene.discord.shelf.put_gated("one.jpg", photo_with_a_face());
@@ -164,7 +164,7 @@ async fn a_photo_that_was_left_for_too_long_gets_an_apology() {
         let mut jobs = store.prepare("SELECT reference FROM job").unwrap();
         jobs.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
-    assert!(left.len() == 2 && left.iter().all(|reference| !reference.contains("somebody")), "{left:?}");
+    assert!(left.len() == 2 && left.iter().all(|reference| !reference.contains("zoe.quillon")), "{left:?}");
     store.execute("UPDATE job SET received = received - 1000", []).unwrap();
     drop(store);
     let program = scene.start();
@@ -187,7 +187,7 @@ async fn a_photo_whose_message_is_gone_is_forgotten_by_the_next_run() {
     scene.discord.inbox.next("fetched slow.jpg").await;
     program.kill();
     let program = scene.start();
-    scene.discord.inbox.next("unmet get /channels/77/messages/").await;
+    scene.discord.inbox.next("unmet get /channels/770077007700770077/messages/").await;
     // It still answers what comes now.
     scene.discord.first_answer(scene.discord.command("help", json!([]))).await;
     program.terminate();

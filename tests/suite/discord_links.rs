@@ -7,7 +7,7 @@ use crate::support::discord::{BOT_ID, Discord, connected, words};
 use crate::support::discord_faults::Fault;
 use crate::support::{photo_with_a_face, photo_with_faces};
 
-const REPLY: &str = "post /channels/77/messages";
+const REPLY: &str = "post /channels/770077007700770077/messages";
 
 fn with(discord: &Discord, pictures: Vec<Value>) -> Value {
     discord.message("", pictures, None)
@@ -42,7 +42,7 @@ async fn an_expired_link_is_renewed_once() {
     fresh["attachments"][0]["url"] = link.into();
     discord.keep(&fresh);
     discord.dispatch("MESSAGE_CREATE", message);
-    discord.inbox.next("get /channels/77/messages/").await;
+    discord.inbox.next("get /channels/770077007700770077/messages/").await;
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
     // No message shows what came with a command.
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
@@ -84,7 +84,7 @@ async fn a_message_of_unexpected_form_is_answered_and_not_logged() {
     for (key, value) in [("timestamp", json!(5)), ("embeds", json!("none")), ("type", json!(19)), ("poll", json!([]))] {
         odd[key] = value;
     }
-    odd["author"] = json!({ "id": "9", "username": ["Zoe", "Zimmermann"] });
+    odd["author"] = json!({ "id": "190019001900190019", "username": ["Zoe", "Zimmermann"] });
     odd["attachments"][1]["size"] = "large".into();
     discord.dispatch("MESSAGE_CREATE", odd);
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
@@ -155,7 +155,7 @@ async fn a_group_among_ten_photos_is_told_in_full_where_there_is_room() {
     discord.dispatch("MESSAGE_CREATE", message.clone());
     let mut reply = discord.inbox.next(REPLY).await;
     while words(&reply).contains("still looking") {
-        reply = discord.inbox.next("patch /channels/77/messages/").await;
+        reply = discord.inbox.next("patch /channels/770077007700770077/messages/").await;
     }
     assert!(words(&reply).contains("Photo 10: I see 9 faces") && words(&reply).contains("\n9. "), "{reply:?}");
     assert_eq!(reply.body["content"], "", "{BOT_ID} embeds what is longer than plain text may be");

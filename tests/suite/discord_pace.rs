@@ -27,7 +27,7 @@ async fn a_thousand_photos_at_once_are_all_answered_without_a_refusal_twice_in_a
     let mut asked = BTreeSet::new();
     for person in 0..PEOPLE {
         let picture = vec![discord.attachment("small.jpg", "image/jpeg")];
-        let mut message = discord.message(&format!("<@{BOT_ID}>"), picture, Some("5"));
+        let mut message = discord.message(&format!("<@{BOT_ID}>"), picture, Some("550055005500550055"));
         message["channel_id"] = (10_000 + person % CHANNELS).to_string().into();
         message["author"]["id"] = (20_000 + person).to_string().into();
         message["mentions"] =

@@ -6,8 +6,8 @@ use crate::support::discord::{BOT_ID, Discord, buttons, connected, words};
 use crate::support::discord_faults::{Fault, USER_AGENT_PAGE};
 use crate::support::{photo_with_a_face, photo_with_faces};
 
-const REPLY: &str = "post /channels/77/messages";
-const FAILED: &str = "failed post /channels/77/messages";
+const REPLY: &str = "post /channels/770077007700770077/messages";
+const FAILED: &str = "failed post /channels/770077007700770077/messages";
 const FIRST: &str = "post /interactions/";
 const EPHEMERAL: u64 = 64;
 
@@ -18,8 +18,11 @@ fn picture(discord: &Discord, name: &str) -> Value {
 
 /// A picture in a server that speaks to the bot.
 fn mention(discord: &Discord, person: &str) -> Value {
-    let mut message =
-        discord.message(&format!("<@{BOT_ID}>"), vec![discord.attachment("one.jpg", "image/jpeg")], Some("5"));
+    let mut message = discord.message(
+        &format!("<@{BOT_ID}>"),
+        vec![discord.attachment("one.jpg", "image/jpeg")],
+        Some("550055005500550055"),
+    );
     message["mentions"] =
         json!([{ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true }]);
     message["author"]["id"] = person.into();
@@ -60,7 +63,7 @@ async fn a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short() {
     discord.fail(REPLY, Fault::Cut { at: 10 }, 1);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     discord.inbox.next(REPLY).await;
-    discord.inbox.next("before post /channels/77/messages").await;
+    discord.inbox.next("before post /channels/770077007700770077/messages").await;
     let limited = Fault::Refused(429, 0, json!({ "retry_after": 0.2, "global": false }));
     discord.fail(REPLY, limited, 2);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
@@ -124,9 +127,9 @@ async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_onc
     let (mut discord, program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     discord.keep_guild("3");
-    discord.keep_channel("77", "general");
+    discord.keep_channel("770077007700770077", "general");
     discord.fail(REPLY, Fault::code(403, 50013), 100);
-    discord.dispatch("MESSAGE_CREATE", mention(&discord, "9"));
+    discord.dispatch("MESSAGE_CREATE", mention(&discord, "190019001900190019"));
     assert!(words(&discord.inbox.next("post /channels/7009/messages").await).contains("I may not write in that chat"));
     let owner = discord.inbox.next("post /channels/7003/messages").await;
     assert!(words(&owner).contains("#general"), "{owner:?}");

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::support::discord::{Discord, buttons, connected, words};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-const REPLY: &str = "post /channels/77/messages";
-const EDIT: &str = "patch /channels/77/messages/";
+const REPLY: &str = "post /channels/770077007700770077/messages";
+const EDIT: &str = "patch /channels/770077007700770077/messages/";
 
 /// A direct message with these pictures.
 fn pictures(discord: &Discord, names: &[&str]) -> Value {
@@ -112,13 +112,13 @@ async fn forwarded_pictures_and_pictures_behind_links_are_looked_at() {
 async fn a_reply_goes_with_the_message_it_answers() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    let gone = |message: &Value| json!({ "id": message["id"], "channel_id": "77" });
+    let gone = |message: &Value| json!({ "id": message["id"], "channel_id": "770077007700770077" });
     let (first, second) = (pictures(&discord, &["one.jpg"]), pictures(&discord, &["one.jpg"]));
     discord.dispatch("MESSAGE_CREATE", first.clone());
     let reply = discord.inbox.next(REPLY).await;
     let reply = discord.posted(&reply)["id"].as_str().unwrap().to_owned();
     discord.dispatch("MESSAGE_DELETE", gone(&first));
-    discord.inbox.next(&format!("delete /channels/77/messages/{reply}")).await;
+    discord.inbox.next(&format!("delete /channels/770077007700770077/messages/{reply}")).await;
 
     discord.dispatch("MESSAGE_CREATE", second.clone());
     let reply = discord.inbox.next(REPLY).await;
@@ -129,8 +129,8 @@ async fn a_reply_goes_with_the_message_it_answers() {
     discord.dispatch("MESSAGE_CREATE", third.clone());
     discord.inbox.next("fetched slow.jpg").await;
     discord.dispatch("MESSAGE_DELETE", gone(&third));
-    discord.dispatch("MESSAGE_DELETE_BULK", json!({ "ids": ["1", second["id"]], "channel_id": "77" }));
-    discord.inbox.next(&format!("delete /channels/77/messages/{reply}")).await;
+    discord.dispatch("MESSAGE_DELETE_BULK", json!({ "ids": ["1", second["id"]], "channel_id": "770077007700770077" }));
+    discord.inbox.next(&format!("delete /channels/770077007700770077/messages/{reply}")).await;
     gate.send(true).unwrap();
     let fourth = pictures(&discord, &["one.jpg"]);
     discord.dispatch("MESSAGE_CREATE", fourth.clone());

@@ -181,7 +181,7 @@ async fn every_language_has_menus_for_people_groups_and_admins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_answered_in_their_language() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    let french = json!({ "id": PERSON, "is_bot": false, "first_name": "Some", "language_code": "fr-CA" });
+    let french = json!({ "id": PERSON, "is_bot": false, "first_name": "Quillon", "language_code": "fr-CA" });
     for (said, words) in [("/guess", "photo"), ("/language de", "Deutsch"), ("/gender never", "Geschlecht")] {
         telegram.post(PERSON, json!({ "from": french, "text": said }));
         let reply = telegram.inbox.next("sendmessage").await;
@@ -193,7 +193,7 @@ async fn people_are_answered_in_their_language() {
 async fn a_forwarded_photo_is_answered_to_who_forwards_it() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
-    let origin = json!({ "type": "hidden_user", "sender_user_name": "Somebody", "date": 1_700_000_000 });
+    let origin = json!({ "type": "hidden_user", "sender_user_name": "Quillon", "date": 1_700_000_000 });
     telegram.post(PERSON, json!({ "photo": photo("one"), "forward_origin": origin }));
     assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
 }

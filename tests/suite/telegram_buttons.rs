@@ -143,8 +143,8 @@ async fn a_group_plays_and_the_score_is_kept() {
         .inbox
         .wait("the end", |asked| asked.what == "editmessagetext" && text(asked).contains("My guess"))
         .await;
-    assert!(text(&revealed).contains("The true age: 30.") && text(&revealed).contains("Closest: Some11"));
+    assert!(text(&revealed).contains("The true age: 30.") && text(&revealed).contains("Closest: Quillon11"));
     assert!(buttons(&revealed).is_empty());
     telegram.post(GROUP, json!({ "text": "/scores" }));
-    assert!(text(&telegram.inbox.next("sendmessage").await).contains("1. Some11: 1"));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains("1. Quillon11: 1"));
 }

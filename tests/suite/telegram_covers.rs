@@ -102,7 +102,7 @@ async fn delete_works_on_a_message_that_telegram_shows_no_more_of() {
     let reply = telegram.inbox.next("sendmessage").await;
     telegram.age(PERSON, sent(&reply), 49);
     let inaccessible = json!({ "chat": { "id": PERSON, "type": "private" }, "message_id": sent(&reply), "date": 0 });
-    let person = json!({ "id": PERSON, "is_bot": false, "first_name": "Some" });
+    let person = json!({ "id": PERSON, "is_bot": false, "first_name": "Quillon" });
     telegram.update(
         "callback_query",
         json!({ "id": "press", "from": person, "chat_instance": "1", "data": format!("delete:{PERSON}"), "message": inaccessible }),

@@ -10,7 +10,7 @@ const OTHER: i64 = 20;
 const CHANNEL: i64 = -1_000_000_000_099;
 
 fn by(person: i64, content: Value) -> Value {
-    with(json!({ "from": { "id": person, "is_bot": false, "first_name": "Some" } }), content)
+    with(json!({ "from": { "id": person, "is_bot": false, "first_name": "Quillon" } }), content)
 }
 
 /// The next message of the bot's, in words.

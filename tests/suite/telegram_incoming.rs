@@ -24,7 +24,8 @@ async fn photos_in_messages_that_typed_parsers_drop_are_answered() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let entity = json!([{ "type": "date_time", "offset": 0, "length": 4, "unix_time": 1, "date_time_format": "r" }]);
-    let user = json!({ "type": "user", "date": 1, "sender_user": { "id": 77, "is_bot": false, "first_name": "Some" } });
+    let user =
+        json!({ "type": "user", "date": 1, "sender_user": { "id": 77, "is_bot": false, "first_name": "Quillon" } });
     let external = json!({ "origin": user, "quote": { "text": "x", "position": 0 }, "text": "some text" });
     let file = |more: Value| with(json!({ "file_id": "one", "file_unique_id": "one" }), more);
     for content in [
@@ -64,7 +65,7 @@ async fn updates_of_unknown_kinds_are_passed_over_and_the_log_names_the_kind_alo
 async fn a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
-    let origin = json!({ "type": "hidden_user", "sender_user_name": "Some", "date": 1 });
+    let origin = json!({ "type": "hidden_user", "sender_user_name": "Quillon", "date": 1 });
     let file = json!({ "file_id": "one", "file_unique_id": "one", "mime_type": "image/jpeg" });
     for quoted in [
         json!({ "photo": photo("one") }),
@@ -85,7 +86,7 @@ async fn direct_messages_to_a_channel_are_answered_in_their_own_topic() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let chat = json!({ "id": DIRECT, "type": "supergroup", "title": "A channel", "is_direct_messages": true });
-    let topic = json!({ "topic_id": 4321, "user": { "id": PERSON, "is_bot": false, "first_name": "Some" } });
+    let topic = json!({ "topic_id": 4321, "user": { "id": PERSON, "is_bot": false, "first_name": "Quillon" } });
     let place = json!({ "chat": chat, "direct_messages_topic": topic });
     let reply =
         is_guessed(&mut telegram, DIRECT, with(json!({ "photo": photo("one"), "caption": "/guess" }), place)).await;

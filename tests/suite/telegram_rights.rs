@@ -56,7 +56,7 @@ async fn who_did_not_ask_is_not_told_that_the_bot_may_not_write() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.make_admin(ADMIN);
-    let admin = json!({ "from": { "id": ADMIN, "is_bot": false, "first_name": "Some" }, "text": "/auto on" });
+    let admin = json!({ "from": { "id": ADMIN, "is_bot": false, "first_name": "Quillon" }, "text": "/auto on" });
     telegram.post(GROUP, admin);
     telegram.inbox.next("sendmessage").await;
     telegram.ban("send", GROUP, 400, "Bad Request: not enough rights to send text messages to the chat");

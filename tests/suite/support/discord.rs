@@ -21,6 +21,7 @@ use super::discord_limits::Limits;
 use super::inbox::{Asked, Inbox, Shelf, inbox};
 use super::openapi::OpenApi;
 use super::program::Program;
+use super::secrets;
 
 pub const TOKEN: &str = "stand-in.discord.token";
 pub const BOT_ID: &str = "4242";
@@ -152,18 +153,21 @@ impl Discord {
 
     /// A thread in a channel.
     pub fn keep_thread(&self, id: &str, parent: &str) {
-        let thread = json!({ "id": id, "type": 11, "guild_id": "5", "name": "a thread", "parent_id": parent });
+        let thread =
+            json!({ "id": id, "type": 11, "guild_id": "550055005500550055", "name": "a thread", "parent_id": parent });
         self.shared.kept.put(format!("/channels/{id}"), thread);
     }
 
     /// The server that messages come from, and who owns it.
     pub fn keep_guild(&self, owner: &str) {
-        self.shared.kept.put("/guilds/5".into(), json!({ "id": "5", "name": "a server", "owner_id": owner }));
+        self.shared
+            .kept
+            .put("/guilds/550055005500550055".into(), json!({ "id": "5", "name": "a server", "owner_id": owner }));
     }
 
     /// A channel of a server.
     pub fn keep_channel(&self, id: &str, name: &str) {
-        let channel = json!({ "id": id, "type": 0, "guild_id": "5", "name": name, "parent_id": null });
+        let channel = json!({ "id": id, "type": 0, "guild_id": "550055005500550055", "name": name, "parent_id": null });
         self.shared.kept.put(format!("/channels/{id}"), channel);
     }
 
@@ -196,8 +200,8 @@ impl Discord {
     /// A message by a person; direct when `guild` is absent.
     pub fn message(&self, content: &str, attachments: Vec<Value>, guild: Option<&str>) -> Value {
         let mut message = json!({
-            "id": self.id(), "channel_id": "77", "type": 0, "content": content, "attachments": attachments,
-            "author": { "id": "9", "username": "somebody", "discriminator": "0", "avatar": null },
+            "id": self.id(), "channel_id": "770077007700770077", "type": 0, "content": content, "attachments": attachments,
+            "author": { "id": "190019001900190019", "username": "zoe.quillon", "discriminator": "0", "avatar": null },
             "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": null, "tts": false,
             "mention_everyone": false, "mentions": [], "mention_roles": [], "embeds": [], "pinned": false,
         });
@@ -209,11 +213,12 @@ impl Discord {
 
     /// An interaction with a command, used by a person in a server.
     pub fn interaction(&self, data: Value) -> Value {
-        let user = json!({ "id": "9", "username": "somebody", "discriminator": "0", "avatar": null });
+        let user =
+            json!({ "id": "190019001900190019", "username": "zoe.quillon", "discriminator": "0", "avatar": null });
         let id = self.id();
         json!({
             "id": id, "application_id": BOT_ID, "type": 2, "token": format!("token-{id}"), "version": 1,
-            "data": data, "channel_id": "77", "guild_id": "5", "locale": "en-GB", "entitlements": [],
+            "data": data, "channel_id": "770077007700770077", "guild_id": "550055005500550055", "locale": "en-GB", "entitlements": [],
             "app_permissions": "0", "authorizing_integration_owners": {}, "attachment_size_limit": 10485760,
             "member": {
                 "user": user, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": false, "mute": false,
@@ -264,6 +269,7 @@ impl Discord {
         if let Some(token) = data["token"].as_str() {
             self.shared.kept.begin_interaction(token);
         }
+        secrets::learn(&data);
         let mut sent = self.shared.sent.lock().unwrap();
         let event = json!({ "op": 0, "t": event, "s": sent.len() + 2, "d": data });
         sent.push(event.clone());

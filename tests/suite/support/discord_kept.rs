@@ -59,7 +59,7 @@ impl Outcome {
 impl Kept {
     pub fn with_commands(commands: Value) -> Self {
         Self {
-            ids: AtomicU64::new(1000),
+            ids: AtomicU64::new(1_000_000_000_000),
             by_path: Mutex::default(),
             commands: Mutex::new(commands),
             interactions: Mutex::default(),
@@ -107,7 +107,7 @@ impl Kept {
             ("post", ["interactions", _, token, "callback"]) => self.first_answer(token, body),
             ("post", ["webhooks", _, token]) => {
                 self.answered(token)?;
-                self.post("77", body)
+                self.post("770077007700770077", body)
             }
             (_, ["webhooks", _, token, "messages", "@original"]) => {
                 self.answered(token)?;
@@ -148,7 +148,7 @@ impl Kept {
         }
         match body["type"].as_u64() {
             Some(4 | 5) => {
-                let posted = self.post("77", &body["data"])?;
+                let posted = self.post("770077007700770077", &body["data"])?;
                 self.put(original(token), Value::String(posted.kept_at.clone()));
                 Outcome::at(Value::Null, posted.kept_at)
             }
@@ -210,7 +210,11 @@ pub fn original(token: &str) -> String {
 }
 
 fn message_path(channel: &Value, message: &Value) -> String {
-    format!("/channels/{}/messages/{}", channel.as_str().unwrap_or("77"), message.as_str().unwrap_or_default())
+    format!(
+        "/channels/{}/messages/{}",
+        channel.as_str().unwrap_or("770077007700770077"),
+        message.as_str().unwrap_or_default()
+    )
 }
 
 /// A message of the bot's.

@@ -12,6 +12,7 @@ pub mod flood;
 pub mod inbox;
 pub mod openapi;
 pub mod program;
+pub mod secrets;
 pub mod telegram;
 pub mod telegram_rules;
 pub mod telegram_server;

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use super::secrets;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 
@@ -42,8 +44,12 @@ impl Program {
     /// Starts another build of it.
     pub fn start_at(program: &str, variables: &[(&str, &str)]) -> Self {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        let mut child =
-            command_of(program).envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let secret = |name: &str| name.ends_with("TOKEN") || name.ends_with("SECRET");
+        variables.iter().filter(|(name, _)| secret(name)).for_each(|(_, value)| secrets::keep(value, 1));
+        let mut command = command_of(program);
+        // All that it would ever say, so that all of it is searched.
+        command.env("FACEGUESSER__LOG__LEVEL", "debug,teloxide=trace,hyper=trace,reqwest=trace,tungstenite=trace");
+        let mut child = command.envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
         let pipes: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
@@ -118,6 +124,7 @@ impl Program {
                 reader.join().unwrap();
             }
             let log = self.log.lock().unwrap().clone();
+            assert_eq!(secrets::line_with_one(&log), None, "this line of the log holds a secret");
             (status, log)
         })
         .await
@@ -130,8 +137,11 @@ impl Drop for Program {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if std::thread::panicking() {
-            eprintln!("--- the program's own words ---\n{}", self.log.lock().unwrap());
+            eprintln!("--- the program's own words ---\n{log}");
+        } else {
+            assert_eq!(secrets::line_with_one(&log), None, "this line of the log holds a secret");
         }
     }
 }

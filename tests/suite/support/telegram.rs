@@ -15,12 +15,13 @@ use super::bot_api::BotApi;
 use super::flood::Flood;
 use super::inbox::{Asked, Inbox, Shelf, inbox};
 use super::program::Program;
+use super::secrets;
 use super::telegram_server::{Shared, router};
 
 pub const TOKEN: &str = "12345:stand-in-telegram-token";
 pub const BOT_NAME: &str = "guessing_bot";
 /// The one who writes, unless a test says otherwise.
-pub const PERSON: i64 = 9;
+pub const PERSON: i64 = 9_009_009_009;
 pub const GROUP: i64 = -1_000_000_000_007;
 pub const BOT: i64 = 12345;
 
@@ -190,10 +191,12 @@ impl Telegram {
 
     /// An update to be handed out in some other way.
     pub fn as_update(&self, kind: &str, content: Value) -> Value {
+        secrets::learn(&content);
         json!({ "update_id": self.next_id(), kind: content })
     }
 
     fn hand_out(&self, update: Value) {
+        secrets::learn(&update);
         self.shared.rules.lock().unwrap().learn(&update);
         self.shared.updates.lock().unwrap().push(update);
         self.shared.more.notify_waiters();
@@ -210,7 +213,7 @@ impl Telegram {
         if !about.is_null() {
             pressed["reply_to_message"] = about;
         }
-        let person = json!({ "id": person, "is_bot": false, "first_name": format!("Some{person}") });
+        let person = json!({ "id": person, "is_bot": false, "first_name": format!("Quillon{person}") });
         let query = json!({ "id": press, "from": person, "chat_instance": "1", "message": pressed, "data": code });
         self.update("callback_query", query);
         press
@@ -277,13 +280,13 @@ pub fn button(asked: &Asked, start: &str) -> String {
 pub fn message(chat: i64, id: i64) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let place = if chat > 0 {
-        json!({ "id": chat, "type": "private", "first_name": "Some" })
+        json!({ "id": chat, "type": "private", "first_name": "Quillon" })
     } else {
         json!({ "id": chat, "type": "supergroup", "title": "A group" })
     };
     json!({
         "message_id": id, "date": now, "chat": place,
-        "from": { "id": PERSON, "is_bot": false, "first_name": "Some" }
+        "from": { "id": PERSON, "is_bot": false, "first_name": "Quillon" }
     })
 }
 

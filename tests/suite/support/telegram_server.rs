@@ -167,7 +167,7 @@ impl Shared {
     }
 
     async fn result(&self, method: &str, body: &mut Value) -> Result<Value, (u16, String)> {
-        let user = |id: i64| json!({ "id": id, "is_bot": id == BOT, "first_name": "Some" });
+        let user = |id: i64| json!({ "id": id, "is_bot": id == BOT, "first_name": "Quillon" });
         Ok(match method {
             "getme" => json!({
                 "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME, "can_join_groups": true,
