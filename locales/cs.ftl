@@ -119,7 +119,7 @@ privacy-mode = Telegram přede mnou fotky ve skupinách skrývá, pokud u nich n
 privacy =
     Na tvou fotku se podívám v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá.
 
-    Co si nechávám: nastavení chatu (jazyk, automatické odpovědi, pohlaví), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. /forget smaže, co mám o tobě; pošle-li /forget ve skupině správce, smaže se, co mám o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
+    Co si nechávám: nastavení chatu (jazyk, automatické odpovědi, pohlaví), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. Dokud neodpovím, pamatuji si, kde tvou fotku najdu, aby se při restartu neztratila. /forget smaže, co mám o tobě; pošle-li /forget ve skupině správce, smaže se, co mám o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
 forgotten-person = Hotovo: už o tobě nic neuchovávám.
 forgotten-chat = Hotovo: už neuchovávám nic o tobě ani o tomhle chatu.
 opted-out = Hotovo: od teď tu tvoje fotky ignoruji, ať se ptá kdokoli. /optin to vrátí zpátky.

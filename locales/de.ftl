@@ -109,7 +109,7 @@ privacy-mode = Telegram zeigt mir Fotos in Gruppen nur, wenn ein Befehl dabei is
 privacy =
     Dein Foto wird im Arbeitsspeicher des Computers angesehen, auf dem ich laufe, und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben.
 
-    Was ich aufhebe: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht), deine (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. /forget löscht, was ich über dich aufhebe; schreibt ein Admin /forget in einer Gruppe, lösche ich, was ich über die Gruppe aufhebe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
+    Was ich aufhebe: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht), deine (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. Bis ich geantwortet habe, merke ich mir, wo dein Foto zu finden ist, damit ein Neustart es nicht verliert. /forget löscht, was ich über dich aufhebe; schreibt ein Admin /forget in einer Gruppe, lösche ich, was ich über die Gruppe aufhebe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
 forgotten-person = Erledigt: Ich hebe nichts mehr über dich auf.
 forgotten-chat = Erledigt: Ich hebe nichts mehr über dich oder diesen Chat auf.
 opted-out = Erledigt: Ab jetzt ignoriere ich deine Fotos hier, egal wer fragt. /optin macht das rückgängig.

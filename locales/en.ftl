@@ -106,7 +106,7 @@ privacy-mode = Telegram hides photos in groups from me unless they come with a c
 privacy =
     Your photo is looked at in the memory of the computer that hosts me and then forgotten: it is not stored, not used for training and not sent to anyone.
 
-    What I keep: the settings of a chat (language, automatic replies, gender), yours (language, gender, /optout), and scores of the game with the name of those who play. /forget deletes what I keep of you; an admin's /forget in a group deletes what I keep of the group. My host's log holds no pictures, names, messages or ids, only ids scrambled with a secret that changes at every start. The platform you write on has its own rules.
+    What I keep: the settings of a chat (language, automatic replies, gender), yours (language, gender, /optout), and scores of the game with the name of those who play. Until I have answered, I note where your photo is to be found, so that a restart does not lose it. /forget deletes what I keep of you; an admin's /forget in a group deletes what I keep of the group. My host's log holds no pictures, names, messages or ids, only ids scrambled with a secret that changes at every start. The platform you write on has its own rules.
 forgotten-person = Done: I keep nothing about you any more.
 forgotten-chat = Done: I keep nothing about you or this chat any more.
 opted-out = Done: from now on I ignore your photos here, whoever asks. /optin takes it back.

@@ -109,7 +109,7 @@ privacy-mode = Telegram no me muestra las fotos de los grupos si no llevan un co
 privacy =
     Tu foto se mira en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie.
 
-    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra lo que guardo del grupo. El registro del equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
+    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. Hasta que respondo, anoto dónde está tu foto, para que no se pierda si me reinician. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra lo que guardo del grupo. El registro del equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
 forgotten-person = Hecho: ya no guardo nada sobre ti.
 forgotten-chat = Hecho: ya no guardo nada sobre ti ni sobre este chat.
 opted-out = Hecho: desde ahora ignoro tus fotos aquí, pregunte quien pregunte. /optin lo deshace.

@@ -109,7 +109,7 @@ privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent 
 privacy =
     Ta photo est regardée dans la mémoire de l’ordinateur qui m’héberge, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
 
-    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface ce que je garde sur le groupe. Le journal de mon hébergeur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
+    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je note où se trouve ta photo, pour qu’un redémarrage ne la perde pas. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface ce que je garde sur le groupe. Le journal de mon hébergeur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
 forgotten-person = C’est fait : je ne garde plus rien sur toi.
 forgotten-chat = C’est fait : je ne garde plus rien sur toi ni sur cette discussion.
 opted-out = C’est fait : désormais, j’ignore tes photos ici, peu importe qui demande. /optin annule ce choix.

@@ -109,7 +109,7 @@ privacy-mode = O Telegram esconde de mim as fotos dos grupos, a não ser que ven
 privacy =
     Sua foto é vista na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém.
 
-    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga o que guardo sobre o grupo. O registro do computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
+    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. Até responder, anoto onde está a sua foto, para que um reinício não a perca. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga o que guardo sobre o grupo. O registro do computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
 forgotten-person = Pronto: não guardo mais nada sobre você.
 forgotten-chat = Pronto: não guardo mais nada sobre você nem sobre este chat.
 opted-out = Pronto: de agora em diante ignoro suas fotos aqui, não importa quem peça. /optin desfaz isso.

@@ -39,7 +39,7 @@ fn guess_prints_one_object_a_photo_with_the_promised_keys() {
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(
         keys(face_line),
-        ["photo", "width", "height", "faces", "error", "elapsed_ms"].map(str::to_owned).sorted()
+        ["photo", "width", "height", "cut_short", "faces", "error", "elapsed_ms"].map(str::to_owned).sorted()
     );
     assert_eq!(
         (&face_line["photo"], &face_line["width"], &face_line["height"]),

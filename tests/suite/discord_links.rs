@@ -84,7 +84,7 @@ async fn a_message_of_unexpected_form_is_answered_and_not_logged() {
     for (key, value) in [("timestamp", json!(5)), ("embeds", json!("none")), ("type", json!(19)), ("poll", json!([]))] {
         odd[key] = value;
     }
-    odd["author"] = json!({ "id": "190019001900190019", "username": ["Zoe", "Zimmermann"] });
+    odd["author"] = json!({ "id": "190019001900190", "username": ["Zoe", "Zimmermann"] });
     odd["attachments"][1]["size"] = "large".into();
     discord.dispatch("MESSAGE_CREATE", odd);
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));

@@ -129,8 +129,8 @@ async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_onc
     discord.keep_guild("3");
     discord.keep_channel("770077007700770077", "general");
     discord.fail(REPLY, Fault::code(403, 50013), 100);
-    discord.dispatch("MESSAGE_CREATE", mention(&discord, "190019001900190019"));
-    assert!(words(&discord.inbox.next("post /channels/7009/messages").await).contains("I may not write in that chat"));
+    discord.dispatch("MESSAGE_CREATE", mention(&discord, "190019001900190"));
+    assert!(words(&discord.inbox.next("post /channels/700190019001900190/messages").await).contains("I may not write in that chat"));
     let owner = discord.inbox.next("post /channels/7003/messages").await;
     assert!(words(&owner).contains("#general"), "{owner:?}");
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "10"));
@@ -208,5 +208,5 @@ async fn an_interaction_whose_time_is_over_is_answered_in_its_channel_or_directl
     assert!(words(&reply).contains(" of about ") && reply.body["flags"].as_u64().unwrap_or(0) & EPHEMERAL == 0);
     // Somebody else's photo: for the asker alone.
     discord.dispatch("INTERACTION_CREATE", about(&discord, "one.jpg"));
-    assert!(words(&discord.inbox.next("post /channels/7009/messages").await).contains(" of about "));
+    assert!(words(&discord.inbox.next("post /channels/700190019001900190/messages").await).contains(" of about "));
 }

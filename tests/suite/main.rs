@@ -17,6 +17,7 @@ mod discord_replies;
 mod download;
 mod evaluation;
 mod face;
+mod fairness;
 mod memory;
 mod performance;
 mod recorded;

@@ -139,7 +139,7 @@ async fn a_photo_is_answered_with_every_key_that_scripts_rely_on() {
     assert_eq!(status, StatusCode::OK, "{plain}");
     let mut keys: Vec<_> = plain.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    assert_eq!(keys, ["elapsed_ms", "error", "faces", "height", "photo", "text", "width"]);
+    assert_eq!(keys, ["cut_short", "elapsed_ms", "error", "faces", "height", "photo", "text", "width"]);
     assert_eq!(plain["photo"], "person-woman.jpg");
     assert!(plain["error"].is_null());
     let [face] = plain["faces"].as_array().unwrap().as_slice() else { panic!("not one face: {plain}") };

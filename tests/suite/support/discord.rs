@@ -201,7 +201,7 @@ impl Discord {
     pub fn message(&self, content: &str, attachments: Vec<Value>, guild: Option<&str>) -> Value {
         let mut message = json!({
             "id": self.id(), "channel_id": "770077007700770077", "type": 0, "content": content, "attachments": attachments,
-            "author": { "id": "190019001900190019", "username": "zoe.quillon", "discriminator": "0", "avatar": null },
+            "author": { "id": "190019001900190", "username": "zoe.quillon", "discriminator": "0", "avatar": null },
             "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": null, "tts": false,
             "mention_everyone": false, "mentions": [], "mention_roles": [], "embeds": [], "pinned": false,
         });
@@ -214,7 +214,7 @@ impl Discord {
     /// An interaction with a command, used by a person in a server.
     pub fn interaction(&self, data: Value) -> Value {
         let user =
-            json!({ "id": "190019001900190019", "username": "zoe.quillon", "discriminator": "0", "avatar": null });
+            json!({ "id": "190019001900190", "username": "zoe.quillon", "discriminator": "0", "avatar": null });
         let id = self.id();
         json!({
             "id": id, "application_id": BOT_ID, "type": 2, "token": format!("token-{id}"), "version": 1,

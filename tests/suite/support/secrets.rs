@@ -35,7 +35,10 @@ pub fn learn(value: &Value) {
                 Value::Number(id) if key.ends_with("id") => keep(&id.to_string(), LEAST_ID),
                 _ => {}
             }
-            learn(value);
+            // The buttons are the bot's own words.
+            if key != "reply_markup" {
+                learn(value);
+            }
         }),
         Value::Array(items) => items.iter().for_each(learn),
         _ => {}
