@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::photo_with_faces;
 use crate::support::program::Program;
-use crate::support::{folder, photo_with_a_face};
+use crate::support::{folder, left_out, photo_with_a_face};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -27,7 +27,7 @@ impl Driver {
         match Command::new("chromedriver").arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
             Ok(process) => Some(Self { process, port }),
             Err(error) => {
-                eprintln!("left out: chromedriver cannot be started ({error})");
+                left_out(&format!("chromedriver cannot be started ({error})"));
                 None
             }
         }

@@ -100,7 +100,8 @@ async fn host_failing_once(first: &'static [u8]) -> Url {
         let mut answers = std::iter::once(first.to_vec()).chain(std::iter::repeat(whole));
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut head = [0; 4096];
-            socket.read(&mut head).await.unwrap();
+            let asked = socket.read(&mut head).await.unwrap();
+            assert!(head[..asked].starts_with(b"GET "));
             socket.write_all(&answers.next().unwrap()).await.unwrap();
         }
     });

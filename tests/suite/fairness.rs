@@ -64,7 +64,10 @@ async fn a_portrait_waits_for_the_photo_under_way_and_not_for_a_flood() {
     }
     beside.sort();
     let (median, slowest) = (beside[beside.len() / 2], beside[beside.len() - 1]);
-    println!("alone: portrait {:?}, heaviest {heaviest:?}; portrait beside {FLOODING}: median {median:?}, slowest {slowest:?}", alone[0]);
+    println!(
+        "alone: portrait {:?}, heaviest {heaviest:?}; portrait beside {FLOODING}: median {median:?}, slowest {slowest:?}",
+        alone[0]
+    );
     // One of the photos under way must end, and other tests take their share of the cores. In the order
     // of arrival it would wait for some twenty.
     assert!(median < heaviest * 8, "{median:?} beside photos of {heaviest:?}");

@@ -213,8 +213,7 @@ impl Discord {
 
     /// An interaction with a command, used by a person in a server.
     pub fn interaction(&self, data: Value) -> Value {
-        let user =
-            json!({ "id": "190019001900190", "username": "zoe.quillon", "discriminator": "0", "avatar": null });
+        let user = json!({ "id": "190019001900190", "username": "zoe.quillon", "discriminator": "0", "avatar": null });
         let id = self.id();
         json!({
             "id": id, "application_id": BOT_ID, "type": 2, "token": format!("token-{id}"), "version": 1,

@@ -36,9 +36,16 @@ pub fn bot() -> (Arc<Bot>, Arc<Pool>) {
 pub fn folder(variable: &str) -> Option<PathBuf> {
     let folder = std::env::var_os(variable).map(PathBuf::from);
     if folder.is_none() {
-        eprintln!("left out: {variable} names no folder");
+        left_out(&format!("{variable} names no folder"));
     }
     folder
+}
+
+/// Says why a test is left out; where all must run (`FACEGUESSER_REQUIRE_ALL=1`), fails it.
+pub fn left_out(why: &str) {
+    let all = std::env::var_os("FACEGUESSER_REQUIRE_ALL").is_some_and(|value| value == "1");
+    assert!(!all, "all tests must run here, and {why}");
+    eprintln!("left out: {why}");
 }
 
 /// `count` crops of `utkface/train` or `utkface/val`, spread over the folder: names and JPEG bytes.
@@ -66,10 +73,7 @@ pub fn crops(part: &str, count: usize) -> Option<Vec<(String, Vec<u8>)>> {
 /// A platform's own interface description, where FACEGUESSER_SPECS names the folder of them;
 /// without it the stand-ins take every well-formed request.
 pub fn specification(file: &str) -> Option<serde_json::Value> {
-    let Some(folder) = std::env::var_os("FACEGUESSER_SPECS").map(PathBuf::from) else {
-        eprintln!("FACEGUESSER_SPECS names no folder: requests are not held against {file}");
-        return None;
-    };
+    let folder = folder("FACEGUESSER_SPECS")?;
     Some(serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap())
 }
 
