@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::discord::{Discord, words};
+use crate::support::discord_faults::Fault;
 use crate::support::discord_gateway::Script;
 use crate::support::inbox::Asked;
 use crate::support::program::Program;
@@ -193,4 +194,38 @@ async fn a_photo_whose_message_is_gone_is_forgotten_by_the_next_run() {
     program.terminate();
     assert!(program.finished().await.0.success());
     assert_eq!(scene.jobs(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_discord_does_not_show_again_is_answered_by_the_next_run() {
+    // Without Read Message History, by a page of what stands before Discord, for no reason, and deleted.
+    for (fault, is_owed) in [
+        (Fault::code(403, 50001), true),
+        (Fault::status(404), true),
+        (Fault::status(500), true),
+        (Fault::code(404, 10008), false),
+    ] {
+        let mut scene = Scene::new().await;
+        let gate = scene.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+        let mut program = scene.start();
+        scene.discord.inbox.next("put /applications").await;
+        let message = scene.picture("slow.jpg", "88");
+        scene.discord.dispatch("MESSAGE_CREATE", message.clone());
+        scene.discord.inbox.next("fetched slow.jpg").await;
+        program.kill();
+        gate.send(true).unwrap();
+        scene.discord.fail("get /channels/88/messages/", fault.clone(), 99);
+        let program = scene.start();
+        if is_owed {
+            let reply = scene.discord.inbox.next("post /channels/88/messages").await;
+            assert_eq!(reply.body["message_reference"]["message_id"], message["id"]);
+            assert!(words(&reply).contains(" of about "), "{fault:?} {reply:?}");
+        } else {
+            scene.discord.inbox.next("failed get /channels/88/messages/").await;
+        }
+        program.terminate();
+        assert!(program.finished().await.0.success());
+        assert!(scene.discord.inbox.left("post /channels/88/messages").is_empty());
+        assert_eq!(scene.jobs(), 0);
+    }
 }

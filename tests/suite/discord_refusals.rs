@@ -64,11 +64,35 @@ async fn a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short() {
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     discord.inbox.next(REPLY).await;
     discord.inbox.next("before post /channels/770077007700770077/messages").await;
+    // What stands before Discord knows nothing of permissions.
+    discord.fail(REPLY, Fault::Page(403), 2);
+    discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
+    assert!(discord.inbox.next(REPLY).await.body["embeds"].is_array());
     let limited = Fault::Refused(429, 0, json!({ "retry_after": 0.2, "global": false }));
     discord.fail(REPLY, limited, 2);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     discord.inbox.next(REPLY).await;
     assert!(discord.inbox.left(REPLY).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_names_no_wait_is_not_answered_with_a_flood() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.fail(REPLY, Fault::Refused(429, 0, json!({ "retry_after": 0 })), 8);
+    let begun = std::time::Instant::now();
+    discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
+    discord.inbox.next(REPLY).await;
+    assert!(begun.elapsed() >= std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_cannot_be_looked_up_holds_up_no_answer_for_long() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.fail("get /channels/", Fault::status(500), 99);
+    discord.dispatch("MESSAGE_CREATE", mention(&discord, "42"));
+    assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
 }
 
 #[tokio::test(flavor = "multi_thread")]

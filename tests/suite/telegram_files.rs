@@ -37,6 +37,21 @@ async fn a_file_that_fails_once_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_limit() {
+    let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__LIMITS__DOWNLOAD_TIMEOUT", "8s")]).await;
+    telegram.shelf.put("one", photo_with_a_face());
+    for method in ["getFile", "file"] {
+        telegram.script(method, json!({ "stall": true }));
+        is_answered(&mut telegram, " of about ").await;
+    }
+    // A reply as well.
+    telegram.script("sendMessage", json!({ "stall": true }));
+    telegram.post(PERSON, json!({ "photo": photo("one") }));
+    telegram.inbox.next("sendmessage").await;
+    telegram.inbox.next("sendmessage").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_that_has_expired_is_asked_for_anew() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());

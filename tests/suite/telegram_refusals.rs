@@ -184,6 +184,14 @@ async fn an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew() {
     telegram.inbox.next("sendmessage").await;
     // There is one reply all the same.
     assert_eq!(telegram.inbox.next("deletemessage").await.body["message_id"], sent(&part));
+    // Refused for a reason that nobody knows, with and without its button.
+    let (part, gate) = part_of_an_album(&mut telegram, photo_with_a_face()).await;
+    telegram.refuse("editMessageText", 400, "Bad Request: something new");
+    telegram.refuse("editMessageText", 400, "Bad Request: something new");
+    gate.send(true).unwrap();
+    let whole = telegram.inbox.next("sendmessage").await;
+    assert!(text(&whole).contains("Photo 2: ") && !text(&whole).contains("still looking"), "{whole:?}");
+    assert_eq!(telegram.inbox.next("deletemessage").await.body["message_id"], sent(&part));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,13 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serenity::all::{ChannelId, GuildId, MessageId};
+use serenity::all::{ChannelId, GuildId, MessageId, UserId};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::body::{Body, Content, REPLY};
 use super::delivery::{Place, note_unsent};
 use super::guest::{Visitor, chat};
 use super::handler::Handler;
+use super::incoming::IncomingMessage;
+use super::messages::{LOOK_UP, Work};
 use super::photos::Photos;
 use super::rest::{Callback, Posted, RestError, Ticket};
 use crate::bot::actions::Action;
@@ -33,6 +36,10 @@ pub(super) enum Reference {
         message: MessageId,
         /// A message that is asked for does not say where it is.
         guild: Option<GuildId>,
+        /// What it showed, for where Discord does not show it again: a bot needs *Read Message History*
+        /// for that, and none to answer.
+        #[serde(default)]
+        shown: Option<Shown>,
     },
     Interaction(Box<Errand>),
 }
@@ -41,6 +48,21 @@ impl Reference {
     pub(super) fn as_json(&self) -> String {
         // Numbers and addresses always can be written.
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// What a message showed when it came.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Shown {
+    pub photos: Photos,
+    pub author: UserId,
+    pub addressed: bool,
+}
+
+impl Shown {
+    fn work(self, channel: ChannelId, id: MessageId, guild: Option<GuildId>) -> Work {
+        let Self { photos, author, addressed } = self;
+        Work { message: IncomingMessage::bare(id, channel, guild, author), photos, addressed, resumed: true }
     }
 }
 
@@ -163,8 +185,8 @@ impl Handler {
     /// Takes up a job that an earlier run of the program left.
     pub(super) async fn take_up(&self, job: Job) {
         let over = match serde_json::from_str(&job.reference) {
-            Ok(Reference::Message { channel, message, guild }) => {
-                self.take_up_message(&job, (channel, message, guild)).await
+            Ok(Reference::Message { channel, message, guild, shown }) => {
+                self.take_up_message(&job, (channel, message, guild), shown).await
             }
             Ok(Reference::Interaction(errand)) if job.is_expired() => {
                 let answer = AnswerTo::new(self, &errand);
@@ -184,20 +206,34 @@ impl Handler {
     }
 
     /// Answers a message as if it had just come; returns whether that is over.
-    async fn take_up_message(&self, job: &Job, (channel, id, guild): (ChannelId, MessageId, Option<GuildId>)) -> bool {
-        let mut message = match self.rest.message(channel, id).await {
-            Ok(message) => message,
+    async fn take_up_message(
+        &self,
+        job: &Job,
+        (channel, id, guild): (ChannelId, MessageId, Option<GuildId>),
+        shown: Option<Shown>,
+    ) -> bool {
+        let asked = self.rest.message(channel, id);
+        let looked_up = match shown {
+            // What it showed will do where Discord is long about it.
+            Some(_) => timeout(LOOK_UP, asked).await.unwrap_or(Err(RestError::Unreadable)),
+            None => asked.await,
+        };
+        let work = match looked_up {
+            Ok(mut message) => {
+                message.guild = guild;
+                self.considered(message).map(|work| Work { resumed: true, ..work })
+            }
             Err(error) => {
                 note_unsent(&error, "the look-up of a message");
-                return !matches!(error.refusal(), Refusal::Wait { .. });
+                match (error.refusal(), shown) {
+                    // Of a message that is gone nobody wants an answer any more.
+                    (_, Some(shown)) if !error.is_known_gone() => Some(shown.work(channel, id, guild)),
+                    (Refusal::Wait { .. }, _) => return false,
+                    _ => None,
+                }
             }
         };
-        message.guild = guild;
-        let Some(mut work) = self.considered(message) else { return true };
-        work.resumed = true;
-        if work.photos.links.is_empty() {
-            return true;
-        }
+        let Some(work) = work.filter(|work| !work.photos.links.is_empty()) else { return true };
         if job.is_expired() {
             return self.apologise(&work).await;
         }

@@ -56,6 +56,24 @@ impl IncomingMessage {
         Self::nested(told, 0)
     }
 
+    /// One of which no more than this is known.
+    pub(super) fn bare(id: MessageId, channel: ChannelId, guild: Option<GuildId>, author: UserId) -> Self {
+        Self {
+            id,
+            channel,
+            guild,
+            author,
+            automatic: false,
+            written: true,
+            content: String::new(),
+            mentions: Vec::new(),
+            files: Vec::new(),
+            previews: Vec::new(),
+            replied_to: None,
+            reference: None,
+        }
+    }
+
     fn nested(told: &Value, depth: usize) -> Option<Self> {
         let author = &told["author"];
         let channel = ChannelId::new(id(&told["channel_id"])?);

@@ -22,6 +22,8 @@ const SECOND: Duration = Duration::from_millis(1100);
 const SWEEP_AT: usize = 4096;
 /// The wait after a refusal that does not name one.
 const UNTOLD: Duration = Duration::from_secs(1);
+/// The least wait after one: "at once", answered again and again, would become thousands of requests.
+const LEAST: Duration = Duration::from_millis(250);
 
 /// Which limits a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +153,7 @@ impl Turn<'_> {
         let now = Instant::now();
         let named = seconds("retry-after").max(asked.and_then(duration));
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let wait = named.max(seconds("x-ratelimit-reset-after")).unwrap_or(UNTOLD);
+            let wait = named.max(seconds("x-ratelimit-reset-after")).unwrap_or(UNTOLD).max(LEAST);
             if text("x-ratelimit-global").is_some() || text("x-ratelimit-scope") == Some("global") {
                 *self.limiter.held_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + wait);
             } else {

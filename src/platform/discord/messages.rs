@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serenity::all::{ChannelId, MessageId};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::body::{Body, Content, Form, REPLY, words};
 use super::delivery::{Place, note_unsent};
-use super::errands::Reference;
+use super::errands::{Reference, Shown};
 use super::guest::{asker_of, chat, person};
 use super::handler::Handler;
 use super::incoming::IncomingMessage;
@@ -26,6 +26,8 @@ use crate::bot::steps::Delivery;
 use crate::bot::{Answer, Problem};
 use crate::platform::refusal::Refusal;
 
+/// How long an answer waits for what it can do without.
+pub(super) const LOOK_UP: Duration = Duration::from_secs(10);
 /// Discord shows that somebody types for ten seconds.
 const TYPING: Duration = Duration::from_secs(8);
 
@@ -59,7 +61,8 @@ impl Handler {
             }
         }
         let (channel, id, guild) = (message.channel, message.id, message.guild);
-        let reference = Reference::Message { channel, message: id, guild }.as_json();
+        let shown = Some(Shown { photos: photos.clone(), author: message.author, addressed: *addressed });
+        let reference = Reference::Message { channel, message: id, guild, shown }.as_json();
         let job = Job::new(chat(channel), id.get().cast_signed(), person(message.author), reference);
         self.takes(id.get(), Some(job)).await.then_some(work)
     }
@@ -95,7 +98,12 @@ impl Handler {
     pub(super) async fn look(&self, work: &Work) -> bool {
         let Work { message, photos, addressed, resumed } = work;
         let asker = asker_of(message);
-        let parent = if message.guild.is_some() { self.parent(message.channel).await } else { None };
+        let parent = match message.guild {
+            None => None,
+            // Whose answer does not hang on it waits for it no longer than a moment.
+            Some(_) if *addressed => timeout(LOOK_UP, self.parent(message.channel)).await.unwrap_or_default(),
+            Some(_) => self.parent(message.channel).await,
+        };
         let (settled, settings) = self.settings(asker.chat, parent.map(chat)).await;
         if !addressed && !self.answers_all(message.channel, parent, settings) {
             return true;

@@ -81,6 +81,11 @@ impl RestError {
         self.refusal() == Refusal::Gone
     }
 
+    /// Whether Discord says by its number that what it is about is not there.
+    pub(super) fn is_known_gone(&self) -> bool {
+        self.is_gone() && self.code() != 0
+    }
+
     /// Whether the time of an interaction is over, or its first answer never arrived.
     pub(super) fn is_interaction_over(&self) -> bool {
         matches!(self.code(), 10015 | 10062 | 50027)

@@ -22,8 +22,9 @@ use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
 /// page: it has none of its own, and `.example` leads nowhere else.
 pub(super) const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("DiscordBot (https://faceguesser.example, ", env!("CARGO_PKG_VERSION"), ")"));
-/// The longest one request may take, an annotated picture's upload included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+/// The longest one attempt may take, and one that uploads pictures.
+const ATTEMPT: Duration = Duration::from_secs(20);
+const UPLOAD: Duration = Duration::from_secs(60);
 
 /// The way to Discord's REST interface.
 pub(super) struct Transport {
@@ -50,7 +51,7 @@ pub(super) struct Request<'a> {
 
 impl Request<'_> {
     pub(super) fn new(method: Method, path: String, route: Route) -> Self {
-        Self { method, path, route, body: None, files: &[], within: REPLY_DEADLINE, attempt: REQUEST_TIMEOUT }
+        Self { method, path, route, body: None, files: &[], within: REPLY_DEADLINE, attempt: ATTEMPT }
     }
 }
 
@@ -118,14 +119,20 @@ impl Transport {
             let empty = body.is_empty() || status == StatusCode::NO_CONTENT;
             return if empty { Ok(Value::Null) } else { read(&body) };
         }
-        let told: Value = body.ok().and_then(|body| read(&body).ok()).unwrap_or_default();
+        let body = body.unwrap_or_default();
+        let told: Value = read(&body).unwrap_or_default();
         let after = turn.note(status, &headers, told["retry_after"].as_f64());
+        if status == StatusCode::FORBIDDEN && body.trim_ascii_start().starts_with(b"<") {
+            // A page is what stands before Discord, which knows nothing of channels.
+            return Err(RestError::Unreadable);
+        }
         Err(RestError::refused(status, &told, after))
     }
 
     fn built(&self, request: &Request<'_>) -> reqwest::RequestBuilder {
         let address = format!("{}{}", self.base, request.path);
-        let mut built = self.client.request(request.method.clone(), address).timeout(request.attempt);
+        let attempt = if request.files.is_empty() { request.attempt } else { UPLOAD };
+        let mut built = self.client.request(request.method.clone(), address).timeout(attempt);
         // The token in the path of an interaction's answer is all that it needs.
         if request.route.counted {
             built = built.header(AUTHORIZATION, self.authorization.clone());

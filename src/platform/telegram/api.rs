@@ -25,6 +25,11 @@ use crate::platform::refusal::{Backoff, Refusal};
 /// Where a request says that its picture is to be found: the part that [`Request::picture`] adds.
 pub(super) const PICTURE: &str = "attach://picture";
 const PICTURE_PART: &str = "picture";
+/// The longest that one attempt may take: without a picture, with one, and of those that are repeated
+/// within a limit this part of it, so that a server which accepts and never answers costs no reply.
+const ATTEMPT: Duration = Duration::from_secs(20);
+const UPLOAD: Duration = Duration::from_secs(60);
+const ATTEMPTS_WITHIN: u32 = 4;
 /// No `Date` has come yet.
 const NEVER: i64 = i64::MIN;
 
@@ -55,6 +60,7 @@ pub(super) struct Request {
     method: &'static str,
     fields: Map<String, Value>,
     picture: Option<Bytes>,
+    attempt: Duration,
 }
 
 impl Request {
@@ -65,7 +71,7 @@ impl Request {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
-        Self { method: P::NAME, fields, picture: None }
+        Self { method: P::NAME, fields, picture: None, attempt: ATTEMPT }
     }
 
     /// With a field that teloxide's release does not know.
@@ -77,6 +83,12 @@ impl Request {
     /// With the JPEG that [`PICTURE`] stands for.
     pub(super) fn picture(mut self, jpeg: Bytes) -> Self {
         self.picture = Some(jpeg);
+        self.within(UPLOAD)
+    }
+
+    /// Given up after so long.
+    pub(super) fn within(mut self, attempt: Duration) -> Self {
+        self.attempt = attempt;
         self
     }
 
@@ -116,7 +128,7 @@ impl Api {
         payload: &P,
         limit: Duration,
     ) -> Result<Value, Fault> {
-        let request = Request::of(payload);
+        let request = Request::of(payload).within(ATTEMPT.min(limit / ATTEMPTS_WITHIN));
         let mut backoff = Backoff::within(limit);
         loop {
             let fault = match self.send(&request).await {
@@ -134,7 +146,7 @@ impl Api {
     pub(super) async fn send(&self, request: &Request) -> Result<Value, Fault> {
         let inner = &*self.0;
         let url = below(&inner.base, &format!("bot{}/{}", inner.token.expose_secret(), request.method));
-        let post = inner.client.post(url);
+        let post = inner.client.post(url).timeout(request.attempt);
         let post = match &request.picture {
             Some(jpeg) => post.multipart(request.form(jpeg)),
             None => post.json(&request.fields),

@@ -32,7 +32,8 @@ const BLANK: u32 = 64;
 pub(super) enum Edited {
     /// The message is as it should be, or a later edit will make it so.
     Done(Sent),
-    /// The message cannot be edited: it is gone, or a picture whose caption has no room for the text.
+    /// The message cannot be edited: it is gone, a picture whose caption has no room for the text, or
+    /// every form of the edit was refused.
     Impossible,
     /// Nothing more can be done.
     Failed,
@@ -95,6 +96,11 @@ impl Outbox {
                 (_, Refusal::Forbidden | Refusal::Gone) => {
                     debug!(%error, "a reply on Telegram can no longer be edited");
                     return Edited::Failed;
+                }
+                (_, Refusal::Simplify) => {
+                    // For a reason that is not known here. What it should say is not lost.
+                    warn!(%error, "Telegram refused even the plainest form of an edit");
+                    return Edited::Impossible;
                 }
                 _ => {
                     warn!(%error, "a reply on Telegram could not be edited");

@@ -51,8 +51,6 @@ use chat::Chat;
 use refusals::{Meaning, refusal};
 use webhook::WebhookOptions;
 
-/// The longest one request may take, a poll or an annotated picture's upload included.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pauses after a failure: the first, doubled each time up to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -99,7 +97,6 @@ impl TelegramOptions {
 
     fn api(&self) -> Result<Api, TelegramError> {
         let client = reqwest::Client::builder()
-            .timeout(REQUEST_TIMEOUT)
             .user_agent(concat!("faceguesser/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|_| TelegramError::Client)?;

@@ -151,7 +151,9 @@ impl Chat {
         let problem = if self.bot.ignores(request::person(photos.author)).await {
             Some(Problem::OptedOut).filter(|_| request.asks.is_some())
         } else {
-            match self.bot.admit(&request.asker, count) {
+            // What an earlier run has begun with counted there.
+            let admitted = if request.resumed { Ok(()) } else { self.bot.admit(&request.asker, count) };
+            match admitted {
                 Ok(()) => {
                     let cover = place.cover.and(photos.cover);
                     return Ok(Place { about: Some(photos.message), cover, ..place });

@@ -17,6 +17,8 @@ use crate::platform::refusal::Refusal;
 
 /// How long Telegram may hold a poll while there is nothing new.
 const POLL: Duration = Duration::from_secs(25);
+/// How much longer a poll may take before it is taken to be lost.
+const LATENESS: Duration = Duration::from_secs(10);
 /// The most updates of one poll (Bot API, getUpdates).
 const BATCH: usize = 100;
 /// How long the last poll may take, which confirms what was taken.
@@ -102,8 +104,9 @@ async fn next(api: &Api, offset: i64, poll: Duration) -> Result<Vec<Value>, Faul
     request.timeout = Some(poll.as_secs() as u32);
     request.allowed_updates = Some(UPDATES.to_vec());
     // teloxide's release thinks that these numbers have 32 bits.
-    match api.send(&Request::of(&request).with("offset", offset)).await? {
+    match api.send(&Request::of(&request).with("offset", offset).within(poll + LATENESS)).await? {
         Value::Array(updates) => Ok(updates),
-        _ => Ok(Vec::new()),
+        // To be asked again, but not at once.
+        _ => Err(Fault::Garbled { status: 200, retry_after: None }),
     }
 }

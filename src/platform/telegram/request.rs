@@ -47,6 +47,9 @@ pub(super) struct Request {
     own: Option<Photos>,
     other: Option<Photos>,
     pub(super) album: Option<String>,
+    /// Whether an earlier run has begun with it.
+    #[serde(skip)]
+    pub(super) resumed: bool,
 }
 
 fn nobody() -> Asker {
@@ -67,6 +70,7 @@ impl Request {
             own: message.photos.clone(),
             other,
             album: message.album.clone(),
+            resumed: false,
         }
     }
 
@@ -82,6 +86,7 @@ impl Request {
         let mut request: Self = serde_json::from_str(&job.reference).ok()?;
         let language = request.language.as_deref().and_then(Language::of);
         request.asker = Asker { person: job.person, chat: job.chat, language };
+        request.resumed = true;
         Some(request)
     }
 

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::discord::TOKEN;
@@ -21,6 +21,8 @@ pub enum Fault {
     /// The connection breaks off before a byte of the answer's body, or in its middle; a request has
     /// been carried out by then.
     Cut { at: usize },
+    /// A page of what stands before Discord.
+    Page(u16),
 }
 
 impl Fault {
@@ -40,6 +42,7 @@ impl Fault {
                 (StatusCode::from_u16(*status).unwrap(), axum::Json(body)).into_response()
             }
             Self::Cut { at } => cut(&[b' '; 1000], *at),
+            Self::Page(status) => (StatusCode::from_u16(*status).unwrap(), Html("<!DOCTYPE html>")).into_response(),
         }
     }
 }

@@ -76,7 +76,7 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
         return refused(StatusCode::FORBIDDEN, "Missing Permissions", 50013);
     }
     let fault = shared.faults.next(&what);
-    if let Some(fault @ Fault::Refused(..)) = &fault {
+    if let Some(fault @ (Fault::Refused(..) | Fault::Page(_))) = &fault {
         let _ = shared.asked.send(Asked { body, files, ..happened(format!("failed {what}")) });
         return fault.answer();
     }

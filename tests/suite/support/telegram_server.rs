@@ -70,7 +70,7 @@ async fn file(State(shared): State<Arc<Shared>>, Path((bot, path)): Path<(String
     }
     let _ = shared.asked.send(Asked { what: format!("fetched {path}"), body: Value::Null, files: Default::default() });
     if let Some(answer) = shared.next_scripted("file") {
-        return scripted(&answer);
+        return acted(&answer).await;
     }
     match shared.shelf.clone().take(path.trim_start_matches("photos/").to_owned()).await {
         Some(bytes) if shared.folder.lock().unwrap().is_none() => bytes.into_response(),
@@ -99,7 +99,7 @@ async fn method(
     }
     if let Some(answer) = shared.next_scripted(&method) {
         let _ = shared.asked.send(Asked { what: method, body, files });
-        return scripted(&answer);
+        return acted(&answer).await;
     }
     if let Some(response) = shared.refusal(&method, &body, &files) {
         let _ = shared.asked.send(Asked { what: format!("denied {method}"), body, files });
@@ -117,8 +117,16 @@ fn refused(code: u16, description: &str) -> Response {
     scripted(&json!({ "ok": false, "error_code": code, "description": description }))
 }
 
+/// As [`scripted`], where a request can be left without an answer.
+async fn acted(answer: &Value) -> Response {
+    if answer["stall"] == true {
+        std::future::pending::<()>().await;
+    }
+    scripted(answer)
+}
+
 /// An answer as a test wrote it: `{"html": status}` is a page of a server in front, `{"cut": true}` a
-/// connection that breaks off, all else the Bot API's own.
+/// connection that breaks off, `{"stall": true}` one on which nothing comes, all else the Bot API's own.
 fn scripted(answer: &Value) -> Response {
     let status = |code: &Value| StatusCode::from_u16(code.as_u64().unwrap() as u16).unwrap();
     if answer["cut"] == true {
