@@ -14,7 +14,7 @@ use crate::config::{Log, LogFormat};
 
 /// What is logged of the libraries at most, whatever `log.level` says: below these levels they print
 /// what they send and receive, with tokens, names and people's messages in it.
-const LIBRARIES: [(&str, LevelFilter); 9] = [
+const LIBRARIES: [(&str, LevelFilter); 10] = [
     ("teloxide", LevelFilter::OFF),
     ("teloxide_core", LevelFilter::OFF),
     ("hyper", LevelFilter::WARN),
@@ -22,6 +22,7 @@ const LIBRARIES: [(&str, LevelFilter); 9] = [
     ("h2", LevelFilter::WARN),
     ("reqwest", LevelFilter::WARN),
     ("rustls", LevelFilter::WARN),
+    ("rusqlite_migration", LevelFilter::WARN),
     ("tungstenite", LevelFilter::WARN),
     ("tokio_tungstenite", LevelFilter::WARN),
 ];

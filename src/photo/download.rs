@@ -292,9 +292,14 @@ pub fn cause(error: &dyn Error) -> String {
     while let Some(source) = next {
         let words = source.to_string();
         if !said.contains(&words) {
-            said = format!("{said}: {words}");
+            let kind = if TLS.iter().any(|start| words.starts_with(start)) { "TLS error: " } else { "" };
+            said = format!("{said}: {kind}{words}");
         }
         next = source.source();
     }
     said
 }
+
+/// How rustls's errors begin, which do not say that they are about TLS.
+const TLS: [&str; 5] =
+    ["invalid peer certificate", "received corrupt", "received fatal", "received unexpected", "peer "];

@@ -75,3 +75,11 @@ async fn a_server_that_cannot_be_reached_is_named_by_its_cause_and_not_by_its_ad
         "{log}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_speaks_no_tls_is_told_apart_from_other_trouble() {
+    let telegram = Telegram::start().await;
+    let base = telegram.base().replace("http://", "https://");
+    let program = telegram.program(&[("FACEGUESSER__TELEGRAM__API_BASE", &base)]);
+    program.logged("TLS error: ").await;
+}

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 429; 20016, 20028, 20029, 40062 (limits) | wait | the reply, after the delay that Discord names |
 //! | 5xx, 408, 425, a reset, a time-out, an answer cut short; 130000 (overloaded), 40004 (sending is off), 40333 | wait | the reply, when Discord is back within five minutes; after the next start otherwise |
+//! | 403 with a page in place of JSON (what stands before Discord) | wait | the reply, as after a 5xx |
 //! | 160002 (no *Read Message History*), an unknown `message_reference` | simplify | the same reply, without the reference to the message |
 //! | 413, 40005 (too large) | simplify | the words, without pictures |
 //! | any other 400; 403 on embeds, files, buttons; 200000, 200001 (AutoMod) | simplify | the reply without embeds, then without pictures, then without buttons |

@@ -145,7 +145,7 @@ impl Api {
     /// Sends a request once.
     pub(super) async fn send(&self, request: &Request) -> Result<Value, Fault> {
         let inner = &*self.0;
-        let url = below(&inner.base, &format!("bot{}/{}", inner.token.expose_secret(), request.method));
+        let url = below(&inner.base, &format!("bot{}/{}", inner.token.expose_secret(), documented(request.method)));
         let post = inner.client.post(url).timeout(request.attempt);
         let post = match &request.picture {
             Some(jpeg) => post.multipart(request.form(jpeg)),
@@ -164,6 +164,13 @@ impl Api {
     pub(super) fn clock(&self) -> Option<i64> {
         Some(self.0.clock.load(Ordering::Relaxed)).filter(|clock| *clock != NEVER)
     }
+}
+
+/// A method's name as the Bot API's documents have it: Telegram takes every spelling, what stands in
+/// its place may not.
+fn documented(method: &str) -> String {
+    let (first, rest) = method.split_at(method.len().min(1));
+    first.to_lowercase() + rest
 }
 
 /// An address below another one, whatever path that has.

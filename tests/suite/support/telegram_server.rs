@@ -86,7 +86,14 @@ async fn method(
     if bot != format!("bot{TOKEN}") {
         return refused(401, "Unauthorized");
     }
+    // Telegram takes every spelling; others that stand in its place take the documented one.
+    let spelled = method.starts_with(|first: char| first.is_ascii_lowercase());
     let method = method.to_lowercase();
+    if !spelled {
+        let asked = Asked { what: format!("refused {method}"), body: "its spelling".into(), files: Default::default() };
+        let _ = shared.asked.send(asked);
+        return refused(404, "Not Found: method not found");
+    }
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let fits = kind.starts_with("application/json") || kind.starts_with("multipart/form-data; boundary=");
     let kind = kind.to_owned();
