@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use faceguesser::bot::jobs::{Job, Jobs};
+use faceguesser::bot::people::{ChatId, PersonId, Platform};
+use faceguesser::bot::sqlite::Sqlite;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
@@ -183,4 +186,24 @@ async fn no_photo_is_lost_at_a_hundred_moments() {
     println!("{unanswered} of them were not answered yet when the program was killed");
     // Of each kill at most the one in flight is told again.
     assert!(lost == 0 && more <= MOMENTS, "{guesses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_whose_reference_another_version_wrote_gets_an_apology() {
+    let mut telegram = Telegram::start().await;
+    {
+        let platform = Platform::Telegram;
+        let (chat, person) = (ChatId { platform, id: PERSON }, PersonId { platform, id: PERSON });
+        let store = Sqlite::open(&telegram.store()).unwrap();
+        assert!(
+            store.receive(None, Some(&Job::new(chat, 4711, person, "{\"of\":\"another version\"}".into()))).unwrap()
+        );
+    }
+    let program = telegram.program(&[]);
+    let apology = telegram.inbox.next("sendmessage").await;
+    assert!(text(&apology).contains("I was interrupted"), "{apology:?}");
+    assert_eq!(apology.body["reply_parameters"]["message_id"], 4711);
+    program.terminate();
+    program.finished().await;
+    assert_eq!(Sqlite::open(&telegram.store()).unwrap().resume(Platform::Telegram).unwrap(), []);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use teloxide::payloads::{GetChatMember, GetMe, SendChatAction, SendChatActionSetters};
-use teloxide::types::{ChatAction, ChatId, UserId};
+use teloxide::types::{ChatAction, ChatId, MessageId, UserId};
 use tokio::sync::Semaphore;
 use tokio::time::interval;
 use tokio_util::task::TaskTracker;
@@ -19,14 +19,14 @@ use super::answered::Answered;
 use super::api::Api;
 use super::delivery::{Outbox, Place, Posted};
 use super::files::Files;
-use super::incoming::{ChatKind, Content, Message, Topic, Update};
+use super::incoming::{ChatKind, Content, Cover, Message, Topic, Update};
 use super::photos::Outcome;
 use super::request::{self, Request, Wish, wish};
 use super::{Me, TelegramOptions};
-use crate::bot::Bot;
 use crate::bot::commands::{Command, Standing};
 use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{Asker, Platform};
+use crate::bot::{Bot, Problem};
 
 /// A chat action lasts five seconds at most.
 const ACTION_EVERY: Duration = Duration::from_secs(4);
@@ -78,7 +78,8 @@ impl Chat {
                 Some(request) => self.start(request),
                 None => {
                     warn!("a photo that was left unanswered cannot be found again");
-                    self.bot.finish(job.chat, job.message).await;
+                    let chat = self.clone();
+                    self.replies.spawn(async move { chat.drop_unreadable(job).await });
                 }
             }
         }
@@ -86,6 +87,19 @@ impl Chat {
             let chat = self.clone();
             self.replies.spawn(async move { chat.drop_late(late).await });
         }
+    }
+
+    /// Forgets a job that another version wrote. Whoever sent its photo in private is told.
+    async fn drop_unreadable(&self, job: Job) {
+        let asker = Asker { person: job.person, chat: job.chat, language: None };
+        if job.chat.id > 0 {
+            let about = i32::try_from(job.message).ok().map(MessageId);
+            let place =
+                Place { chat: ChatId(job.chat.id), topic: None, about, cover: Cover::default(), asker, asked: true };
+            let language = self.bot.manners(&asker).await.language;
+            self.outbox.post(place, &Problem::Interrupted.told(language).into()).await;
+        }
+        self.bot.finish(job.chat, job.message).await;
     }
 
     /// Apologises for photos that are too old to be answered, once for each album.

@@ -64,9 +64,14 @@ impl Telegram {
         Self { inbox, shelf, address, shared, ids: AtomicI64::new(100), store }
     }
 
+    /// The file in which the program keeps what it keeps.
+    pub fn store(&self) -> std::path::PathBuf {
+        self.store.path().join("store.sqlite3")
+    }
+
     /// The program, served by this.
     pub fn program(&self, variables: &[(&str, &str)]) -> Program {
-        let store = self.store.path().join("store.sqlite3");
+        let store = self.store();
         let base = self.base();
         let mut all = vec![
             ("FACEGUESSER__TELEGRAM__TOKEN", TOKEN),

@@ -108,7 +108,7 @@ impl Connection {
             return Ended::Resumable;
         }
         *greeted = true;
-        let confirm_by = Instant::now() + PATIENCE;
+        let mut confirm_by = Instant::now() + PATIENCE;
         // Spread, so that a thousand bots that lost their gateway at once do not come at once.
         let mut heartbeat = interval_at(Instant::now() + interval.mul_f64(rand::random()), interval);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,6 +140,8 @@ impl Connection {
                         *confirmed = Some(Instant::now());
                     }
                     shard.take(&kind, frame.s, frame.d).await;
+                    // What was missed comes before RESUMED, however much it is.
+                    confirm_by = Instant::now() + PATIENCE;
                 }
                 1 if self.heartbeat(shard).await.is_err() => return Ended::Resumable,
                 7 => return Ended::Resumable,
