@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
 
 /// Makes the GNU allocator return every large block to the system when it is freed. Left to itself it
 /// raises that bound with each block that it sees, up to 32 MB, and keeps what photos leave behind in
-/// an arena a thread: 370 MB over the idle program under load in place of 193 to 231. Fresh pages cost a
+/// an arena a thread: 370 MB over the idle program under load in place of about 210. Fresh pages cost a
 /// portrait about half a millisecond; a bound of 1 MB costs as much and keeps 250 MB.
 fn give_large_blocks_back() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]

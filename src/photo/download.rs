@@ -34,7 +34,7 @@ pub struct DownloadLimits {
 
 impl Default for DownloadLimits {
     fn default() -> Self {
-        Self { max_bytes: 20 << 20, max_memory: 96 << 20, timeout: Duration::from_secs(20) }
+        Self { max_bytes: 20 << 20, max_memory: 64 << 20, timeout: Duration::from_secs(20) }
     }
 }
 
