@@ -77,8 +77,24 @@ fn give_large_blocks_back() {
     }
 }
 
+/// The environment, as far as it is text; a setting that is not is refused by name.
+fn variables() -> anyhow::Result<Vec<(String, String)>> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Some(name) = name.to_str() else { continue };
+        match value.into_string() {
+            Ok(value) => variables.push((name.to_owned(), value)),
+            Err(_) if name.starts_with("FACEGUESSER__") || ["DISCORD_TOKEN", "TELOXIDE_TOKEN"].contains(&name) => {
+                anyhow::bail!("{name} holds bytes that are not UTF-8: set it to plain text")
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(variables)
+}
+
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = Config::load(arguments.config.as_deref(), std::env::vars())?;
+    let config = Config::load(arguments.config.as_deref(), variables()?)?;
     telemetry::start(&config.log)?;
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run::run(&config),

@@ -234,3 +234,19 @@ fn people_are_found_in_the_photographs_and_nobody_on_plates_and_animals() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn variables_that_are_no_text_are_refused_by_name_where_they_are_settings() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    let run = |name: &str| crate::support::program::command().arg("check").env(name, bytes).output().unwrap();
+    let refused = run("FACEGUESSER__LOG__LEVEL");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        errors(&refused).contains("FACEGUESSER__LOG__LEVEL holds bytes that are not UTF-8"),
+        "{}",
+        errors(&refused)
+    );
+    assert!(run("SOMEBODY_ELSES").status.success());
+}
