@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::secrets;
 
@@ -32,6 +33,8 @@ fn command_of(program: &str) -> Command {
 pub struct Program {
     child: Child,
     log: Arc<Mutex<String>>,
+    /// How many lines were printed.
+    lines: watch::Sender<usize>,
     readers: Vec<std::thread::JoinHandle<()>>,
 }
 
@@ -51,19 +54,23 @@ impl Program {
         command.env("FACEGUESSER__LOG__LEVEL", "debug,teloxide=trace,hyper=trace,reqwest=trace,tungstenite=trace");
         let mut child = command.envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
+        let lines = watch::Sender::new(0);
         let pipes: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
         let readers = pipes.map(|pipe| {
-            let log = log.clone();
+            let (log, lines) = (log.clone(), lines.clone());
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-                    let mut log = log.lock().unwrap();
-                    *log += &line;
-                    log.push('\n');
+                    {
+                        let mut log = log.lock().unwrap();
+                        *log += &line;
+                        log.push('\n');
+                    }
+                    lines.send_modify(|lines| *lines += 1);
                 }
             })
         });
-        Self { child, log, readers: readers.into() }
+        Self { child, log, lines, readers: readers.into() }
     }
 
     pub fn terminate(&self) {
@@ -96,11 +103,8 @@ impl Program {
 
     /// Waits until it has printed this.
     pub async fn logged(&self, words: &str) {
-        let printed = async {
-            while !self.log.lock().unwrap().contains(words) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
+        let mut lines = self.lines.subscribe();
+        let printed = lines.wait_for(|_| self.log.lock().unwrap().contains(words));
         let patience = tokio::time::timeout(super::inbox::PATIENCE, printed).await;
         assert!(patience.is_ok(), "{words:?} was not printed");
     }
