@@ -15,7 +15,7 @@ use faceguesser::inference::{Engine, FlowId, Framing, Pool, PoolOptions};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
 use faceguesser::model::scout::{self, Scout};
-use faceguesser::photo::{DecodeLimits, decode};
+use faceguesser::photo::{DecodeLimits, WorkClock, decode};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageEncoder, imageops};
 
@@ -43,6 +43,10 @@ fn jpeg(picture: &GrayImage, orientation: u8) -> Bytes {
     let rgb = DynamicImage::ImageLuma8(picture.clone()).into_rgb8();
     encoder.write_image(&rgb, rgb.width(), rgb.height(), image::ExtendedColorType::Rgb8).unwrap();
     bytes.into_inner().into()
+}
+
+fn clock() -> WorkClock {
+    WorkClock::start(Duration::from_secs(60))
 }
 
 fn finder() -> FaceFinder {
@@ -80,11 +84,11 @@ fn face(criterion: &mut Criterion) {
     // One large face is seen at a glance, small ones need the coarse and the fine look.
     for (name, faces, side) in [("at a glance", 1, 320), ("ten faces", 10, 120), ("small", 1, 60), ("none", 0, 60)] {
         let picture = picture((1280, 960), faces, side);
-        group.bench_function(name, |b| b.iter(|| finder.find(black_box(&picture)).unwrap()));
+        group.bench_function(name, |b| b.iter(|| finder.find(black_box(&picture), &clock()).unwrap()));
     }
     drop(group);
     let picture = picture((1280, 960), 1, 320);
-    let found = finder.find(&picture).unwrap().faces[0];
+    let found = finder.find(&picture, &clock()).unwrap().faces[0];
     criterion.bench_function("align", |b| {
         b.iter(|| {
             let crop = FaceCrop::cut(black_box(&picture), &found.frame);

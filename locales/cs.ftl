@@ -79,6 +79,7 @@ problem-no-photo = Nevidím tu žádný obrázek. Přilož fotku, nebo příkaze
 problem-platform-limit = Ten soubor je moc velký: boti tu smějí stahovat soubory nejvýš do { $limit }. Pošli ho jako fotku místo souboru, nebo pošli menší verzi.
 problem-too-large = Ten soubor je moc velký: beru fotky do { $limit }. Pošli prosím menší verzi.
 problem-too-many-pixels = Ten obrázek je moc velký: { $width }×{ $height } pixelů, a já beru nejvýš { $limit } megapixelů. Pošli prosím menší verzi.
+problem-too-much-work = Tenhle soubor se čte mnohem déle než fotka. Ulož ho prosím znovu jako JPEG, nebo pošli jeho snímek obrazovky.
 problem-gone = Ten soubor už tam není. Pošli prosím fotku znovu.
 problem-foreign-host = Stahuji jen fotky, které byly nahrány tady. Přilož prosím fotku.
 problem-download = Tu fotku se mi nepodařilo stáhnout. Pošli ji prosím za chvilku znovu.

@@ -71,6 +71,7 @@ problem-no-photo = Ich sehe da kein Bild. Häng ein Foto an oder nutz den Befehl
 problem-platform-limit = Die Datei ist zu groß: Bots dürfen hier nur Dateien bis { $limit } abrufen. Schick sie als Foto statt als Datei oder in einer kleineren Version.
 problem-too-large = Die Datei ist zu groß: Ich nehme Fotos bis { $limit }. Bitte schick eine kleinere Version.
 problem-too-many-pixels = Das Bild ist zu groß: { $width }×{ $height } Pixel, und ich nehme höchstens { $limit } Megapixel. Bitte schick eine kleinere Version.
+problem-too-much-work = Diese Datei braucht viel länger zum Lesen als ein Foto. Bitte speichere sie noch einmal als JPEG, oder schick einen Screenshot davon.
 problem-gone = Die Datei ist nicht mehr da. Bitte schick das Foto noch einmal.
 problem-foreign-host = Ich rufe nur Fotos ab, die hier hochgeladen wurden. Bitte häng das Foto an.
 problem-download = Ich konnte das Foto nicht abrufen. Bitte schick es gleich noch einmal.

@@ -68,6 +68,7 @@ problem-no-photo = I see no picture there. Attach a photo, or use the command in
 problem-platform-limit = That file is too large: bots here may fetch files of at most { $limit }. Send it as a photo instead of a file, or a smaller version.
 problem-too-large = That file is too large: I take photos of up to { $limit }. Please send a smaller version.
 problem-too-many-pixels = That picture is too large: { $width }×{ $height } pixels, and I take up to { $limit } megapixels. Please send a smaller version.
+problem-too-much-work = That file takes far longer to read than a photo does. Please save it again as a JPEG, or send a screenshot of it.
 problem-gone = That file is no longer there. Please send the photo again.
 problem-foreign-host = I only fetch photos that were uploaded here. Please attach the photo.
 problem-download = I couldn't fetch that photo. Please send it again in a moment.

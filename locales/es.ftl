@@ -71,6 +71,7 @@ problem-no-photo = No veo ninguna imagen ahí. Adjunta una foto o usa el comando
 problem-platform-limit = Ese archivo es demasiado grande: aquí los bots solo pueden descargar archivos de hasta { $limit }. Envíalo como foto en vez de como archivo, o en una versión más pequeña.
 problem-too-large = Ese archivo es demasiado grande: acepto fotos de hasta { $limit }. Envía una versión más pequeña, por favor.
 problem-too-many-pixels = Esa imagen es demasiado grande: tiene { $width }×{ $height } píxeles y acepto hasta { $limit } megapíxeles. Envía una versión más pequeña, por favor.
+problem-too-much-work = Leer ese archivo lleva mucho más tiempo que una foto. Guárdalo otra vez como JPEG o envía una captura de pantalla, por favor.
 problem-gone = Ese archivo ya no está. Envía la foto otra vez, por favor.
 problem-foreign-host = Solo descargo fotos subidas aquí. Adjunta la foto, por favor.
 problem-download = No pude descargar esa foto. Envíala otra vez dentro de un momento, por favor.

@@ -71,6 +71,7 @@ problem-no-photo = Je ne vois pas d’image. Joins une photo, ou utilise la comm
 problem-platform-limit = Ce fichier est trop gros : ici, les bots ne peuvent récupérer que des fichiers de { $limit } au plus. Envoie-le comme photo plutôt que comme fichier, ou en plus petit.
 problem-too-large = Ce fichier est trop gros : j’accepte les photos jusqu’à { $limit }. Envoie une version plus petite, s’il te plaît.
 problem-too-many-pixels = Cette image est trop grande : { $width }×{ $height } pixels, alors que j’accepte jusqu’à { $limit } mégapixels. Envoie une version plus petite, s’il te plaît.
+problem-too-much-work = Ce fichier est bien plus long à lire qu’une photo. Enregistre-le de nouveau en JPEG ou envoie une capture d’écran, s’il te plaît.
 problem-gone = Ce fichier n’est plus là. Renvoie la photo, s’il te plaît.
 problem-foreign-host = Je ne récupère que les photos envoyées ici même. Joins la photo, s’il te plaît.
 problem-download = Je n’ai pas pu récupérer cette photo. Renvoie-la dans un instant, s’il te plaît.

@@ -71,6 +71,7 @@ problem-no-photo = Não vejo nenhuma imagem aí. Anexe uma foto ou use o comando
 problem-platform-limit = Esse arquivo é grande demais: aqui os bots só podem baixar arquivos de até { $limit }. Envie como foto em vez de arquivo, ou em uma versão menor.
 problem-too-large = Esse arquivo é grande demais: aceito fotos de até { $limit }. Envie uma versão menor, por favor.
 problem-too-many-pixels = Essa imagem é grande demais: tem { $width }×{ $height } pixels, e eu aceito até { $limit } megapixels. Envie uma versão menor, por favor.
+problem-too-much-work = Esse arquivo demora muito mais para ler do que uma foto. Salve de novo como JPEG ou envie uma captura de tela, por favor.
 problem-gone = Esse arquivo não está mais lá. Envie a foto de novo, por favor.
 problem-foreign-host = Só baixo fotos enviadas aqui. Anexe a foto, por favor.
 problem-download = Não consegui baixar essa foto. Envie de novo daqui a pouco, por favor.

@@ -112,6 +112,7 @@ fn photo(error: &PhotoError, language: Language) -> String {
                 [("width", (&width).into()), ("height", (&height).into()), ("limit", (limit / 1_000_000).into())];
             language.say_with("problem-too-many-pixels", &variables)
         }
+        PhotoError::TooMuchWork => language.say("problem-too-much-work"),
     }
 }
 
@@ -141,6 +142,7 @@ mod tests {
             Problem::Inference(InferenceError::Photo(PhotoError::Empty)),
             Problem::Inference(InferenceError::Photo(PhotoError::NotAPicture { what: "a PDF document" })),
             Problem::Inference(InferenceError::Photo(PhotoError::Truncated)),
+            Problem::Inference(InferenceError::Photo(PhotoError::TooMuchWork)),
             Problem::Inference(InferenceError::Overloaded),
             Problem::Inference(InferenceError::Stopped),
         ];

@@ -14,6 +14,7 @@ use crate::evaluation::{EvaluationError, Measurement, measure, steadiness};
 use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
 use crate::model::ModelError;
 use crate::model::estimator::Estimator;
+use crate::photo::{DecodeLimits, WorkClock};
 
 /// Tight crops of a report that also go through the detector, spread over the folder.
 const FOUND_IN_REPORT: usize = 1000;
@@ -94,7 +95,7 @@ fn measure_found(
     estimator: &Estimator,
     finder: &FaceFinder,
 ) -> Result<Measurement, EvaluationError> {
-    let largest = |luma: &GrayImage| match finder.find(luma) {
+    let largest = |luma: &GrayImage| match finder.find(luma, &WorkClock::start(DecodeLimits::default().cpu_time)) {
         Ok(found) => Ok(found.faces.first().map(|face| FaceCrop::cut(luma, &face.frame))),
         Err(FaceError::Model(error)) => Err(error),
         // A picture that cannot be resized shows no face.

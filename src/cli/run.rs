@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -17,8 +17,10 @@ use crate::bot::Bot;
 use crate::config::Config;
 use crate::platform::{discord, telegram, web};
 
-/// The longest the workers may take to end, when every platform has stopped.
-const WORKERS_END: Duration = Duration::from_secs(10);
+/// What platforms may take beyond the grace to close their connections, and the workers to end when
+/// every platform has stopped; together with the grace less than service managers wait (30 s).
+const CLOSING: Duration = Duration::from_secs(2);
+const WORKERS_END: Duration = Duration::from_secs(2);
 /// What shells say of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
@@ -35,6 +37,10 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
     let mut stopping = std::pin::pin!(stop_signal());
+    let mut overdue = std::pin::pin!(async {
+        shutdown.cancelled().await;
+        sleep(config.inference.grace + CLOSING).await;
+    });
     loop {
         tokio::select! {
             signal = &mut stopping, if !shutdown.is_cancelled() => {
@@ -45,6 +51,10 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
                     info!(signal, "stopped at once: what is unanswered is answered after the next start");
                     std::process::exit(INTERRUPTED);
                 });
+            }
+            () = &mut overdue => {
+                warn!("not every reply was finished in time: what is left is answered after the next start");
+                break;
             }
             ended = platforms.join_next() => match ended {
                 None => break,
@@ -63,10 +73,10 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     }
     match timeout(WORKERS_END, tokio::task::spawn_blocking(move || pool.stop())).await {
         Ok(ended) => ended?,
-        // The runtime would wait for the thread that waits for them.
         Err(_) => {
-            warn!("a worker did not end in time");
-            std::process::exit(1);
+            info!("stopped before the photos that waited were looked at");
+            // The runtime would wait for the thread that waits for the workers.
+            std::process::exit(i32::from(failed));
         }
     }
     info!("stopped");

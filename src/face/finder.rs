@@ -8,6 +8,7 @@ use super::crop::SIDE;
 use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, Help, align};
 use crate::model::detector::{Detect, Detection, Detector, STEP};
 use crate::model::scout::Scout;
+use crate::photo::WorkClock;
 
 /// How hard to look.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -105,11 +106,11 @@ impl FaceFinder {
     /// faces alone, a finer one; if neither shows a face, the coarse picture with a border around it
     /// (for faces that fill the frame) and on its sides (for photos that were never turned upright).
     /// Each face is then looked at closely and level, so that its frame depends little on how it was
-    /// found.
+    /// found. Once the time is over there are no further looks: the faces stay as they were found.
     ///
     /// # Errors
     /// When the network cannot be run.
-    pub fn find(&self, luma: &GrayImage) -> Result<Found, FaceError> {
+    pub fn find(&self, luma: &GrayImage, clock: &WorkClock) -> Result<Found, FaceError> {
         let (width, height) = luma.dimensions();
         if width == 0 || height == 0 {
             return Ok(Found::default());
@@ -138,7 +139,7 @@ impl FaceFinder {
             found.extend(scaled(look(&self.detector, &fine, options.threshold)?, scale));
         }
         let mut help = None;
-        if found.is_empty() {
+        if found.is_empty() && clock.check().is_ok() {
             (found, help) = self.retry(&coarse)?;
             found = scaled(found, scale);
         }
@@ -147,7 +148,10 @@ impl FaceFinder {
         let found = distinct(found.iter().map(face).chain(doubtful).collect());
         let mut faces: Vec<Face> = Vec::new();
         for detection in found.into_iter().take(4 * options.max_faces) {
-            faces.extend(self.closer(luma, detection)?);
+            match clock.check() {
+                Ok(()) => faces.extend(self.closer(luma, detection)?),
+                Err(_) => faces.extend((detection.score >= CLEAR).then_some(detection)),
+            }
         }
         let faces = self.largest(faces);
         Ok(Found { help: help.filter(|_| !faces.is_empty()), faces })
@@ -407,9 +411,10 @@ mod tests {
         let detector = Detector::from_safetensors(crate::model::detector::embedded()).unwrap();
         let scout = Scout::from_safetensors(crate::model::scout::embedded()).unwrap();
         let finder = FaceFinder::new(scout, detector, FinderOptions::default());
+        let clock = WorkClock::start(std::time::Duration::from_secs(60));
         for (width, height) in [(0, 0), (1, 1), (1, 4000), (3000, 2), (333, 77)] {
             let flat = GrayImage::from_pixel(width, height, image::Luma([120]));
-            assert_eq!(finder.find(&flat).unwrap(), Found::default(), "{width}×{height}");
+            assert_eq!(finder.find(&flat, &clock).unwrap(), Found::default(), "{width}×{height}");
         }
     }
 }

@@ -6,7 +6,7 @@ use super::InferenceError;
 use super::pool::Analyser;
 use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, Help, judge};
 use crate::model::estimator::{Estimate, Estimator};
-use crate::photo::{DecodeLimits, Photo, decode, decode_reduced, later_frames};
+use crate::photo::{DecodeLimits, Photo, WorkClock, decode, decode_reduced, later_frames};
 
 /// Whether faces are looked for, or the picture is a tight crop already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,6 +98,7 @@ impl Engine {
 
     fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, InferenceError> {
         let mut times = StageTimes::default();
+        let work = WorkClock::start(self.limits.cpu_time);
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let photo = match framing {
@@ -116,13 +117,16 @@ impl Engine {
                 (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
             }
             Framing::Find => {
-                let Found { mut faces, mut help } = self.finder.find(&photo.luma)?;
+                let Found { mut faces, mut help } = self.finder.find(&photo.luma, &work)?;
                 let mut photo = photo;
                 if faces.is_empty() {
                     // A thread holds one reservation of memory at a time.
                     photo.memory = None;
                     for (index, later) in later_frames(bytes, &self.limits) {
-                        let found = self.finder.find(&later.luma)?;
+                        if work.check().is_err() {
+                            break;
+                        }
+                        let found = self.finder.find(&later.luma, &work)?;
                         if !found.faces.is_empty() {
                             (faces, help, frame, photo) = (found.faces, found.help, index, later);
                             break;
@@ -130,7 +134,7 @@ impl Engine {
                     }
                 }
                 times.find = lap();
-                let (photo, mut faces) = self.large_enough(bytes, photo, faces)?;
+                let (photo, mut faces) = self.large_enough(bytes, photo, faces, &work)?;
                 faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
@@ -148,16 +152,24 @@ impl Engine {
 
     /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,
     /// where the crop of one would otherwise show less of it than the photo does.
-    fn large_enough(&self, bytes: &[u8], photo: Photo, faces: Vec<Face>) -> Result<(Photo, Vec<Face>), InferenceError> {
+    fn large_enough(
+        &self,
+        bytes: &[u8],
+        photo: Photo,
+        faces: Vec<Face>,
+        work: &WorkClock,
+    ) -> Result<(Photo, Vec<Face>), InferenceError> {
         let least = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
-        if photo.reduction == 1 || least >= ENOUGH_TO_CUT {
+        // Where half of the time is gone, there may not be enough for a larger one.
+        if photo.reduction == 1 || least >= ENOUGH_TO_CUT || work.left() < self.limits.cpu_time / 2 {
             return Ok((photo, faces));
         }
         let longer_side = photo.luma.width().max(photo.luma.height()) as f32;
         let reduction = photo.reduction;
         // Its memory is needed for the larger one.
         drop(photo);
-        let larger = decode_reduced(bytes, &self.limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
+        let limits = DecodeLimits { cpu_time: work.left(), ..self.limits.clone() };
+        let larger = decode_reduced(bytes, &limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
         let factor = reduction as f32 / larger.reduction as f32;
         let again = faces.into_iter().map(|face| self.finder.settle(&larger.luma, face.scaled(factor)));
         let faces = again.collect::<Result<_, _>>()?;

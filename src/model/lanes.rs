@@ -1,6 +1,7 @@
 //! Channels of pixels as vectors of whatever width the machine has.
 
 use pulp::Simd;
+use pulp::bytemuck::{bytes_of, cast_slice, cast_slice_mut, pod_read_unaligned};
 
 /// Values in one vector.
 #[inline(always)]
@@ -27,24 +28,26 @@ impl Lanes {
     #[inline(always)]
     pub(super) fn load<S: Simd>(self, simd: S, values: &[f32], row: usize) -> S::f32s {
         let values = &values[row * self.channels + self.first..][..self.count];
-        if self.count == lanes::<S>() {
-            // SAFETY: the slice is as long as the vector; any bits are floats.
-            unsafe { values.as_ptr().cast::<S::f32s>().read_unaligned() }
-        } else {
-            simd.partial_load_f32s(values)
-        }
+        if self.count == lanes::<S>() { pod_read_unaligned(cast_slice(values)) } else { simd.partial_load_f32s(values) }
     }
 
     #[inline(always)]
     pub(super) fn store<S: Simd>(self, simd: S, values: &mut [f32], row: usize, vector: S::f32s) {
         let values = &mut values[row * self.channels + self.first..][..self.count];
         if self.count == lanes::<S>() {
-            // SAFETY: the slice is as long as the vector; any bits are floats.
-            unsafe { values.as_mut_ptr().cast::<S::f32s>().write_unaligned(vector) }
+            cast_slice_mut(values).copy_from_slice(bytes_of(&vector));
         } else {
             simd.partial_store_f32s(values, vector);
         }
     }
+
+    /// Where the vectors of a square lie among the values: from the first of them to the end of the last.
+    #[inline(always)]
+    fn span<const N: usize>(self, (first, row_step, column_step): (usize, usize, usize)) -> (usize, usize) {
+        let across = row_step.saturating_add(column_step).saturating_mul(self.channels).saturating_mul(N - 1);
+        (first * self.channels + self.first, across.saturating_add(self.count))
+    }
+
     /// These channels of a square of pixels: the first, and the steps from row to row and from
     /// column to column.
     #[inline(always)]
@@ -52,23 +55,21 @@ impl Lanes {
         self,
         simd: S,
         values: &[f32],
-        (first, row_step, column_step): (usize, usize, usize),
+        place @ (_, row_step, column_step): (usize, usize, usize),
     ) -> [[S::f32s; N]; N] {
-        let pixel = |y: usize, x: usize| first + y * row_step + x * column_step;
+        let pixel = |y: usize, x: usize| y * row_step + x * column_step;
         let mut square = [[simd.splat_f32s(0.0); N]; N];
-        // All pixels lie between the first and the last one: one check will do for them.
-        let end = pixel(N - 1, N - 1) * self.channels + self.first + self.count;
-        assert!(end <= values.len());
+        // All vectors lie in this slice: one check will do for them.
+        let (start, length) = self.span::<N>(place);
+        let within = &values[start..][..length];
         for (y, row) in square.iter_mut().enumerate() {
             for (x, vector) in row.iter_mut().enumerate() {
                 *vector = if self.count == lanes::<S>() {
-                    // SAFETY: the vector ends where `end` is or before; any bits are floats.
-                    unsafe {
-                        let at = values.as_ptr().add(pixel(y, x) * self.channels + self.first);
-                        at.cast::<S::f32s>().read_unaligned()
-                    }
+                    // SAFETY: `y` and `x` are below N, so that the vector ends within the slice, whose length
+                    // `span` has reckoned without overflow; any bits are floats.
+                    unsafe { within.as_ptr().add(pixel(y, x) * self.channels).cast::<S::f32s>().read_unaligned() }
                 } else {
-                    self.load(simd, values, pixel(y, x))
+                    simd.partial_load_f32s(&within[pixel(y, x) * self.channels..][..self.count])
                 };
             }
         }
@@ -81,22 +82,24 @@ impl Lanes {
         self,
         simd: S,
         values: &mut [f32],
-        (first, row_step, column_step): (usize, usize, usize),
+        place @ (_, row_step, column_step): (usize, usize, usize),
         square: [[S::f32s; N]; N],
     ) {
-        let pixel = |y: usize, x: usize| first + y * row_step + x * column_step;
-        let end = pixel(N - 1, N - 1) * self.channels + self.first + self.count;
-        assert!(end <= values.len());
+        let pixel = |y: usize, x: usize| y * row_step + x * column_step;
+        let (start, length) = self.span::<N>(place);
+        let full = self.count == lanes::<S>();
+        let within = &mut values[start..][..length];
         for (y, row) in square.into_iter().enumerate() {
             for (x, vector) in row.into_iter().enumerate() {
-                if self.count == lanes::<S>() {
-                    // SAFETY: the vector ends where `end` is or before.
+                if full {
+                    // SAFETY: as in `load_square`.
                     unsafe {
-                        let at = values.as_mut_ptr().add(pixel(y, x) * self.channels + self.first);
+                        let at = within.as_mut_ptr().add(pixel(y, x) * self.channels);
                         at.cast::<S::f32s>().write_unaligned(vector);
                     }
                 } else {
-                    self.store(simd, values, pixel(y, x), vector);
+                    let at = pixel(y, x) * self.channels;
+                    simd.partial_store_f32s(&mut within[at..][..self.count], vector);
                 }
             }
         }

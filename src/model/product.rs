@@ -37,10 +37,11 @@ impl Segments {
         self.count * self.length
     }
 
-    /// From a row's first entry to its last.
+    /// From a row's first entry to its last; more than any slice holds where that overflows.
     #[inline(always)]
     fn reach(self) -> usize {
-        self.count.saturating_sub(1) * self.step + self.length.saturating_sub(1) * self.entry_step
+        let along = |count: usize, step: usize| count.saturating_sub(1).saturating_mul(step);
+        along(self.count, self.step).saturating_add(along(self.length, self.entry_step))
     }
 }
 
@@ -210,16 +211,21 @@ impl<L: Left> Product<'_, '_, L> {
         let lanes = lanes::<S>();
         let (values, segments, columns) = (self.a.values(), self.a.segments(), self.columns);
         let b = self.b.values();
-        let (start, step) = self.b.panel(column, width, (segments.entries(), columns));
+        let entries = segments.entries();
+        let (start, step) = self.b.panel(column, width, (entries, columns));
         let starts = self.a.starts::<R>(row);
-        assert!(starts.iter().all(|start| segments.entries() == 0 || start + segments.reach() < values.len()));
         let mut sums = [[simd.splat_f32s(0.0); V]; R];
-        if width == V * lanes {
-            // SAFETY: every entry of these rows lies in `values`, as asserted here, and every one
-            // of `b` in its slice, as `with_simd` asserts.
+        if entries == 0 {
+            // Nothing is added up.
+        } else if width == V * lanes {
+            // Whatever `a` and `b` claim, these slices hold all that the loop below reaches.
+            let rows = starts.map(|start| &values[start..][..segments.reach().saturating_add(1)]);
+            let panel = &b[start..][..(entries - 1).saturating_mul(step).saturating_add(V * lanes)];
+            // SAFETY: an entry lies at most `reach` behind the first of its row, and the last of the
+            // panel's rows, V vectors, ends with its slice; any bits are floats.
             unsafe {
-                let rows = starts.map(|start| values.as_ptr().add(start));
-                let mut pb = b.as_ptr().add(start);
+                let rows = rows.map(<[f32]>::as_ptr);
+                let mut pb = panel.as_ptr();
                 for segment in 0..segments.count {
                     let mut at = segment * segments.step;
                     for _ in 0..segments.length {
@@ -237,7 +243,7 @@ impl<L: Left> Product<'_, '_, L> {
                 }
             }
         } else {
-            for k in 0..segments.entries() {
+            for k in 0..entries {
                 let vector = simd.partial_load_f32s(&b[start + k * step..][..width]);
                 let at = k / segments.length * segments.step + k % segments.length * segments.entry_step;
                 for (start, sums) in starts.iter().zip(&mut sums) {

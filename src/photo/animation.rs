@@ -5,6 +5,7 @@ use std::io::Cursor;
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, Frames, RgbImage};
 
+use super::clock::WorkClock;
 use super::decode::{ColourPhoto, DRAWING, DecodeLimits, check_pixels};
 use super::memory::Reservation;
 use super::rows::{luma, on_white};
@@ -24,10 +25,12 @@ const BYTES_A_PIXEL: u64 = 16;
 pub fn later_frames(bytes: &[u8], limits: &DecodeLimits) -> impl Iterator<Item = (usize, Photo)> {
     let spread =
         |count: usize| move |index: &usize| (1..LOOKED_AT).any(|part| part * (count - 1) / (LOOKED_AT - 1) == *index);
+    let clock = WorkClock::start(limits.cpu_time);
     let found = frames(bytes, limits).ok();
     found.into_iter().flat_map(move |Moving { frames, count, memory }| {
         let wanted = spread(count.max(1));
-        let looked_at = frames.map_while(Result::ok).enumerate().take(count).skip(1);
+        let looked_at =
+            frames.take_while(move |_| clock.check().is_ok()).map_while(Result::ok).enumerate().take(count).skip(1);
         looked_at.filter(move |(index, _)| wanted(index)).map(move |(index, frame)| {
             let frame = frame.into_buffer();
             let (width, height) = frame.dimensions();

@@ -1,6 +1,7 @@
 //! Bytes to upright pixels, under limits that are checked before anything large is allocated.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -9,6 +10,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
+use super::clock::WorkClock;
 use super::jpeg::{Colour, JpegError, Outline, Plane, Scale};
 use super::memory::{Memory, Reservation};
 use super::orientation::orientation;
@@ -25,11 +27,18 @@ pub struct DecodeLimits {
     pub max_pixels: u64,
     /// What all that share these limits may hold at once.
     pub memory: Arc<Memory>,
+    /// Processor time that one photo may take.
+    pub cpu_time: Duration,
 }
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self { max_bytes: 20 << 20, max_pixels: 50_000_000, memory: Memory::new(96 << 20) }
+        Self {
+            max_bytes: 20 << 20,
+            max_pixels: 50_000_000,
+            memory: Memory::new(96 << 20),
+            cpu_time: Duration::from_secs(2),
+        }
     }
 }
 
@@ -121,11 +130,12 @@ fn decoded(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decode
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PhotoError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
+    let clock = WorkClock::start(limits.cpu_time);
     let decoded = match sniff(bytes)? {
-        Format::Jpeg => jpeg(bytes, limits, wanted),
-        Format::Png => png::decode(bytes, limits, wanted),
+        Format::Jpeg => jpeg(bytes, limits, wanted, &clock),
+        Format::Png => png::decode(bytes, limits, wanted, &clock),
         Format::WebP => webp::decode(bytes, limits, wanted),
-        Format::Gif => gif::decode(bytes, limits, wanted),
+        Format::Gif => gif::decode(bytes, limits, wanted, &clock),
     }?;
     // Three quarters of a picture mostly show whom it is about.
     if decoded.rows * 4 < decoded.picture.height() * 3 {
@@ -143,7 +153,7 @@ pub(super) fn check_pixels((width, height): (u32, u32), limits: &DecodeLimits) -
     Ok(())
 }
 
-fn jpeg(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decoded, PhotoError> {
+fn jpeg(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted, clock: &WorkClock) -> Result<Decoded, PhotoError> {
     let outline = Outline::read(bytes).map_err(jpeg_fault)?;
     let size = outline.size();
     check_pixels(size, limits)?;
@@ -160,27 +170,25 @@ fn jpeg(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decoded, 
         let (reduction, scale) = coarse_enough.clone().find(fits).unwrap_or(SCALES[3]);
         let needs = needs((reduction, scale));
         let memory = limits.reserve(needs, size)?;
-        let complete = outline.is_complete(needs).unwrap_or(false);
+        let complete = outline.is_complete(needs, clock).unwrap_or(false);
         let own = if wanted.colour {
-            outline.colour(scale).map(|Colour { luma, chroma }| (luma.rows, luma.whole, rgb(&luma, &chroma)))
+            outline.colour(scale, clock).map(|Colour { luma, chroma }| (luma.rows, luma.whole, rgb(&luma, &chroma)))
         } else {
-            outline.luma(scale).map(|luma| (luma.rows, luma.whole, grey(luma)))
+            outline.luma(scale, clock).map(|luma| (luma.rows, luma.whole, grey(luma)))
         };
-        // Damage is left to the general decoder, which may still save something.
-        if let Ok((rows, whole, Some(picture))) = own {
-            return Ok(Decoded {
-                picture,
-                orientation,
-                reduction,
-                size,
-                rows: rows as u32,
-                whole: whole && complete,
-                memory,
-            });
+        match own {
+            Ok((rows, whole, Some(picture))) => {
+                let (rows, whole) = (rows as u32, whole && complete);
+                return Ok(Decoded { picture, orientation, reduction, size, rows, whole, memory });
+            }
+            Err(JpegError::OutOfTime) => return Err(PhotoError::TooMuchWork),
+            // Damage is left to the general decoder, which may still save something.
+            Ok(_) | Err(_) => {}
         }
     }
     let pixels = u64::from(size.0) * u64::from(size.1);
     let memory = limits.reserve(pixels * outline.general_bytes_a_pixel() + 2 * Rows::memory(size, wanted), size)?;
+    clock.afford(outline.general_time())?;
     let picture = general_jpeg(bytes, &outline, wanted)?;
     let (rows, reduction) = (picture.height(), wanted.reduction(size));
     Ok(Decoded { picture, orientation, reduction, size, rows, whole: true, memory })
@@ -249,6 +257,7 @@ fn jpeg_fault(error: JpegError) -> PhotoError {
         JpegError::Truncated => PhotoError::Truncated,
         JpegError::Damaged => PhotoError::Damaged { format: Format::Jpeg.name() },
         JpegError::Unsupported(format) => PhotoError::Unsupported { format },
+        JpegError::OutOfTime => PhotoError::TooMuchWork,
     }
 }
 

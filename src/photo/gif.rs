@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
 use super::PhotoError;
+use super::clock::WorkClock;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::orientation::orientation;
 use super::rows::{Rows, Wanted};
@@ -15,7 +16,12 @@ use super::sniff::Format;
 const TABLES: u64 = 1 << 20;
 const WHITE: [u8; 3] = [255; 3];
 
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decoded, PhotoError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    wanted: Wanted,
+    clock: &WorkClock,
+) -> Result<Decoded, PhotoError> {
     let damaged = || PhotoError::Damaged { format: Format::Gif.name() };
     let mut options = DecodeOptions::new();
     options.set_color_output(ColorOutput::Indexed);
@@ -55,6 +61,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Res
             }
             frame[row] = Some(line.clone());
             there += 1;
+            clock.check()?;
         }
         // A row that did not come looks like the one above it.
         let mut above = Vec::new();
@@ -66,6 +73,7 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Res
         while there < height && next(&mut line) {
             rows.push(placed(left, &line, colour));
             there += 1;
+            clock.check()?;
         }
     }
     let whole = there == height;

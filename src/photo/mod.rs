@@ -6,6 +6,7 @@
 //! Knows nothing of faces, networks or chat platforms.
 
 mod animation;
+mod clock;
 pub mod decode;
 pub mod download;
 mod gif;
@@ -18,6 +19,7 @@ mod sniff;
 mod webp;
 
 pub use animation::{frame_colour, later_frames};
+pub use clock::WorkClock;
 pub use decode::{ColourPhoto, DecodeLimits, decode, decode_colour, decode_reduced};
 pub use download::{DownloadError, DownloadLimits, Downloader, Hosts, cause};
 pub use memory::{Memory, Reservation};
@@ -64,4 +66,7 @@ pub enum PhotoError {
     /// More pixels than the limit, as its header says; nothing was allocated.
     #[error("the picture has {width}×{height} pixels, the limit is {limit} pixels")]
     TooManyPixels { width: u32, height: u32, limit: u64 },
+    /// More processor time than the limit: what is as small as this and takes as long was made to.
+    #[error("the picture takes longer to decode than the limit allows; save it again as a plain JPEG")]
+    TooMuchWork,
 }

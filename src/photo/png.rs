@@ -6,6 +6,7 @@ use std::io::Cursor;
 use png::{Decoder, Reader, Transformations};
 
 use super::PhotoError;
+use super::clock::WorkClock;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::orientation::orientation;
 use super::rows::{Rows, Wanted, on_white};
@@ -16,7 +17,12 @@ const METADATA: usize = 4 << 20;
 
 type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
 
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decoded, PhotoError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    wanted: Wanted,
+    clock: &WorkClock,
+) -> Result<Decoded, PhotoError> {
     // The chunk that Xcode's tools put before the header; the rest is compressed in Apple's own way.
     if bytes.get(12..16) == Some(b"CgBI") {
         return Err(PhotoError::Unsupported { format: "iPhone app PNG" });
@@ -36,8 +42,9 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Res
     let passes = if interlaced { pixels * wanted.channels() as u64 } else { 0 };
     let memory = limits.reserve(2 * Rows::memory(size, wanted) + passes + (METADATA + row) as u64, size)?;
     let mut reader = decoder.read_info().map_err(fault)?;
-    let (picture, rows) = if interlaced { interlaced_rows(&mut reader, wanted) } else { rows(&mut reader, wanted) }
-        .ok_or(PhotoError::Damaged { format: Format::Png.name() })?;
+    let (picture, rows) =
+        if interlaced { interlaced_rows(&mut reader, wanted, clock) } else { rows(&mut reader, wanted, clock) }?
+            .ok_or(PhotoError::Damaged { format: Format::Png.name() })?;
     let info = reader.info();
     let exif = info.exif_metadata.as_deref();
     let xmp = info.utf8_text.iter().filter(|text| text.keyword == "XML:com.adobe.xmp");
@@ -47,18 +54,22 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Res
     Ok(Decoded { picture, orientation, reduction: wanted.reduction(size), size, rows, whole, memory })
 }
 
-fn rows(reader: &mut PngReader, wanted: Wanted) -> Option<(image::DynamicImage, u32)> {
+/// The picture and how many of its rows came.
+type Made = Option<(image::DynamicImage, u32)>;
+
+fn rows(reader: &mut PngReader, wanted: Wanted, clock: &WorkClock) -> Result<Made, PhotoError> {
     let channels = reader.output_color_type().0.samples();
     let mut rows = Rows::new(reader.info().size(), wanted);
     while let Ok(Some(row)) = reader.next_row() {
         rows.push(row.data().chunks_exact(channels).map(pixel));
+        clock.check()?;
     }
-    rows.finish()
+    Ok(rows.finish())
 }
 
 /// An interlaced picture comes in seven passes, so that all of it is held, at a byte a channel
 /// that is wanted; each pass fills the places of those to come.
-fn interlaced_rows(reader: &mut PngReader, wanted: Wanted) -> Option<(image::DynamicImage, u32)> {
+fn interlaced_rows(reader: &mut PngReader, wanted: Wanted, clock: &WorkClock) -> Result<Made, PhotoError> {
     let channels = reader.output_color_type().0.samples();
     let (width, height) = reader.info().size();
     let stride = width as usize * wanted.channels();
@@ -66,6 +77,7 @@ fn interlaced_rows(reader: &mut PngReader, wanted: Wanted) -> Option<(image::Dyn
     let (mut there, mut values) = (0_u64, Vec::with_capacity(stride));
     while let Ok(Some(row)) = reader.next_interlaced_row() {
         let png::InterlaceInfo::Adam7(pass) = row.interlace() else { break };
+        clock.check()?;
         values.clear();
         for value in row.data().chunks_exact(channels).map(pixel) {
             match wanted.colour {
@@ -83,10 +95,9 @@ fn interlaced_rows(reader: &mut PngReader, wanted: Wanted) -> Option<(image::Dyn
             false => rows.push(row.iter().map(|value| [*value; 3])),
         }
     }
-    let (picture, rows) = rows.finish()?;
     // As many rows' worth of pixels as came.
     let all = u64::from(width) * u64::from(height);
-    Some((picture, (u64::from(rows) * there / all.max(1)) as u32))
+    Ok(rows.finish().map(|(picture, rows)| (picture, (u64::from(rows) * there / all.max(1)) as u32)))
 }
 
 fn pixel(values: &[u8]) -> [u8; 3] {

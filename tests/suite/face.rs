@@ -3,6 +3,7 @@
 
 use std::io::Cursor;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use faceguesser::config::Config;
 use faceguesser::face::FaceFinder;
@@ -11,7 +12,7 @@ use faceguesser::inference::{Analysis, Engine, Framing};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
 use faceguesser::model::scout::{self, Scout};
-use faceguesser::photo::DecodeLimits;
+use faceguesser::photo::{DecodeLimits, WorkClock};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma};
 
@@ -162,7 +163,7 @@ fn every_condition_is_met_as_well_as_by_the_yardstick() {
         let at = ((640 - side as i64) / 2, (480 - side as i64) / 2);
         let found = faces.iter().filter(|face| {
             let picture = change(pasted(face, side, at, (640, 480)));
-            finder.find(&picture).unwrap().faces.iter().any(|found| {
+            finder.find(&picture, &WorkClock::start(Duration::from_secs(60))).unwrap().faces.iter().any(|found| {
                 let bounds = found.bounds;
                 let centre = (bounds.x + bounds.w / 2.0, bounds.y + bounds.h / 2.0);
                 let middle = (picture.width() as f32 / 2.0, picture.height() as f32 / 2.0);

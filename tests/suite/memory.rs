@@ -1,63 +1,11 @@
 //! What the program holds at its worst: many askers at once with the largest files that it takes.
 
-use std::io::Write;
-
-use image::{GrayImage, ImageEncoder, Luma};
-use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
-
+use super::support::bombs::{deep_png, gif, jpeg, webp};
 use super::support::program::Program;
 
 /// Above what it holds when idle, in megabytes.
 const MOST: f64 = 256.0;
 const ASKERS: usize = 64;
-
-/// Pixels of some texture.
-fn texture(x: u32, y: u32) -> u8 {
-    ((x / 3) ^ (y / 5)) as u8 / 2 + (x.wrapping_mul(y) >> 7) as u8 / 8
-}
-
-fn jpeg(width: u16, height: u16, progressive: bool) -> Vec<u8> {
-    let pixels: Vec<u8> = (0..u32::from(height))
-        .flat_map(|y| (0..u32::from(width)).flat_map(move |x| [texture(x, y), texture(y, x), 90]))
-        .collect();
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, 60);
-    encoder.set_sampling_factor(SamplingFactor::F_2_2);
-    encoder.set_progressive(progressive);
-    encoder.encode(&pixels, width, height, ColorType::Rgb).unwrap();
-    bytes
-}
-
-/// A PNG of 16 bits and four channels, all of one colour, so that it is quick to make.
-fn deep_png(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, width, height);
-    encoder.set_color(png::ColorType::Rgba);
-    encoder.set_depth(png::BitDepth::Sixteen);
-    encoder.set_compression(png::Compression::Fastest);
-    let mut writer = encoder.write_header().unwrap();
-    let mut stream = writer.stream_writer().unwrap();
-    let row = vec![200; 8 * width as usize];
-    (0..height).for_each(|_| stream.write_all(&row).unwrap());
-    stream.finish().unwrap();
-    drop(writer);
-    bytes
-}
-
-fn webp(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let rgb: Vec<u8> = (0..width * height).flat_map(|at| [(at % width / 40) as u8; 3]).collect();
-    let encoder = image::codecs::webp::WebPEncoder::new_lossless(&mut bytes);
-    encoder.write_image(&rgb, width, height, image::ExtendedColorType::Rgb8).unwrap();
-    bytes
-}
-
-fn gif(width: u32, height: u32) -> Vec<u8> {
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let grey = GrayImage::from_fn(width, height, |x, _| Luma([(x / 40) as u8]));
-    image::DynamicImage::ImageLuma8(grey).to_rgba8().write_to(&mut bytes, image::ImageFormat::Gif).unwrap();
-    bytes.into_inner()
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_askers_with_the_largest_files_stay_within_the_budget() {

@@ -170,7 +170,7 @@ fn single_thread(program: &str, photo: &[u8]) -> (f64, f64) {
     (rate, report["photos"][0]["milliseconds"]["path"]["median"].as_f64().unwrap())
 }
 
-fn quantile(values: &mut [f64], share: f64) -> f64 {
+pub fn quantile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     values[((values.len() - 1) as f64 * share).round() as usize]
 }

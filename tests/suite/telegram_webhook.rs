@@ -1,7 +1,11 @@
 //! Updates that Telegram posts, and others that it does not.
 
+use std::time::Duration;
+
 use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::photo_with_a_face;
 use crate::support::program::Program;
@@ -80,6 +84,28 @@ async fn only_posts_with_the_secret_are_taken() {
     webhook.program.terminate();
     let (status, log) = webhook.program.finished().await;
     assert!(status.success() && !log.contains("open-sesame"), "{log}");
+}
+
+/// As long as a head may take, and a little more.
+const PATIENCE: Duration = Duration::from_secs(25);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_every_connection_without_a_word_loses_them_and_updates_are_taken_again() {
+    let mut webhook = Webhook::start(&[]).await;
+    let address = webhook.address.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let mut held = Vec::new();
+    for _ in 0..300 {
+        let mut connection = TcpStream::connect(&address).await.unwrap();
+        connection.write_all(b"POST /door HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+        held.push(connection);
+    }
+    let secret = webhook.secret.clone();
+    let update = webhook.help().to_string();
+    let posted = tokio::time::timeout(PATIENCE, webhook.post(Some(&secret), update)).await;
+    assert_eq!(posted.unwrap(), StatusCode::OK);
+    webhook.telegram.inbox.next("sendmessage").await;
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, held[0].read_to_end(&mut answer)).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

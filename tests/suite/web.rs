@@ -11,6 +11,7 @@ use faceguesser::config::Config;
 use faceguesser::inference::pool::Analyser;
 use faceguesser::inference::{Analysis, Framing, InferenceError, Pool, PoolOptions};
 use faceguesser::photo::{DownloadLimits, Downloader};
+use faceguesser::platform::connections::ConnectionLimits;
 use faceguesser::platform::web::{self, WebOptions};
 use futures_util::stream;
 use reqwest::multipart::{Form, Part};
@@ -333,7 +334,8 @@ async fn shutdown_answers_what_is_under_way_and_takes_nothing_new() {
 #[tokio::test]
 async fn a_client_that_trickles_is_not_waited_for() {
     let brief = Duration::from_millis(100);
-    let options = WebOptions { head_timeout: brief, pause_timeout: brief, ..WebOptions::default() };
+    let connections = ConnectionLimits { head_timeout: brief, ..ConnectionLimits::default() };
+    let options = WebOptions { connections, pause_timeout: brief, ..WebOptions::default() };
     let server = Server::start(scripted().0, options).await;
     assert_eq!(server.raw(b"POST /api/guess HTTP/1.1\r\nHost: local").await, "");
     let head = "POST /api/guess HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n\

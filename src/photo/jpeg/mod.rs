@@ -26,8 +26,11 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use pulp::{Simd, WithSimd};
 
+use super::clock::{OutOfTime, WorkClock};
 use headers::{Frame, Scan};
 use progressive::Progressive;
 use segments::{Segment, Segments};
@@ -93,6 +96,9 @@ pub enum JpegError {
     /// A kind of JPEG that nothing here reads.
     #[error("this is a {0}")]
     Unsupported(&'static str),
+    /// Decoding took as long as it may.
+    #[error("the JPEG takes too long to decode")]
+    OutOfTime,
 }
 
 /// Why decoding stopped.
@@ -101,6 +107,13 @@ enum Fault {
     Truncated,
     Damaged,
     Unsupported(&'static str),
+    OutOfTime,
+}
+
+impl From<OutOfTime> for Fault {
+    fn from(OutOfTime: OutOfTime) -> Self {
+        Self::OutOfTime
+    }
 }
 
 impl From<Fault> for JpegError {
@@ -109,6 +122,7 @@ impl From<Fault> for JpegError {
             Fault::Truncated => Self::Truncated,
             Fault::Damaged => Self::Damaged,
             Fault::Unsupported(kind) => Self::Unsupported(kind),
+            Fault::OutOfTime => Self::OutOfTime,
         }
     }
 }
@@ -119,6 +133,13 @@ const GREY: u8 = 128;
 /// Scans a file may have. Real ones have about ten; each may pass over every block for a few
 /// bytes, so that a file of a hundred thousand would take minutes.
 const MAX_SCANS: usize = 256;
+
+/// Nanoseconds that a general decoder takes for a pixel, and for a pixel in each progressive scan.
+const GENERAL_PIXEL: u64 = 25;
+const GENERAL_SCAN: u64 = 4;
+
+/// Exif and XMP blocks that are looked at; real files have one or two of each.
+const MAX_METADATA: usize = 16;
 
 /// What a walk over the markers of a file's first picture tells. It alone decides the picture's
 /// size, for every decoder.
@@ -167,8 +188,8 @@ impl<'a> Outline<'a> {
                 scans.push(Scan::read(&segment, frame.as_ref().ok_or(Fault::Damaged)?)?);
             } else {
                 adobe_rgb |= segment.is_adobe_without_luma();
-                exif.extend(segment.exif());
-                xmp.extend(segment.xmp());
+                exif.extend(segment.exif().filter(|_| exif.len() < MAX_METADATA));
+                xmp.extend(segment.xmp().filter(|_| xmp.len() < MAX_METADATA));
             }
         }
         let frame = frame.ok_or(Fault::Damaged)?;
@@ -199,20 +220,20 @@ impl<'a> Outline<'a> {
     ///
     /// # Errors
     /// [`JpegError`] when its data is damaged. Other decoders may still make a picture of it.
-    pub fn luma(&self, scale: Scale) -> Result<Plane, JpegError> {
-        self.plane(0, scale)
+    pub fn luma(&self, scale: Scale, clock: &WorkClock) -> Result<Plane, JpegError> {
+        self.plane(0, scale, clock)
     }
 
     /// Decodes luma and colour, each component in a pass of its own, if [`Outline::has_plain_luma`].
     ///
     /// # Errors
     /// As [`Outline::luma`].
-    pub fn colour(&self, scale: Scale) -> Result<Colour, JpegError> {
-        let luma = self.luma(scale)?;
+    pub fn colour(&self, scale: Scale, clock: &WorkClock) -> Result<Colour, JpegError> {
+        let luma = self.luma(scale, clock)?;
         let chroma = (1..self.frame.components.len()).map(|component| {
             // Coarser colour is made no coarser than the luma needs.
             let scale = self.chroma_scale(component, scale);
-            self.plane(component, scale)
+            self.plane(component, scale, clock)
         });
         Ok(Colour { chroma: chroma.collect::<Result<_, _>>()?, luma })
     }
@@ -244,7 +265,7 @@ impl<'a> Outline<'a> {
     /// Whether the file holds all of its picture: it has its end marker, or the data of its last scan
     /// is all there and no further scan is missing. `None` when finding out would take more than
     /// `memory` bytes.
-    pub fn is_complete(&self, memory: u64) -> Option<bool> {
+    pub fn is_complete(&self, memory: u64, clock: &WorkClock) -> Option<bool> {
         if self.ended {
             return Some(true);
         }
@@ -263,7 +284,7 @@ impl<'a> Outline<'a> {
         }
         let last = self.scans.last()?;
         let mut coded = components.filter(|component| last.coded(*component).is_some());
-        Some(coded.all(|component| self.plane(component, scale).is_ok_and(|plane| plane.whole)))
+        Some(coded.all(|component| self.plane(component, scale, clock).is_ok_and(|plane| plane.whole)))
     }
 
     /// Bytes that a general decoder holds for each pixel: RGB, and every coefficient of a progressive
@@ -273,18 +294,25 @@ impl<'a> Outline<'a> {
         3 + coefficients
     }
 
-    fn plane(&self, component: usize, scale: Scale) -> Result<Plane, JpegError> {
+    /// Processor time that a general decoder takes at most: it cannot be stopped once it has begun.
+    pub fn general_time(&self) -> Duration {
+        let scans = self.scans.len() as u64;
+        let a_pixel = GENERAL_PIXEL + if self.frame.progressive { scans * GENERAL_SCAN } else { 0 };
+        Duration::from_nanos((self.frame.width * self.frame.height) as u64 * a_pixel)
+    }
+
+    fn plane(&self, component: usize, scale: Scale, clock: &WorkClock) -> Result<Plane, JpegError> {
         let decoded = match scale {
-            Scale::Full => self.decode::<8>(component),
-            Scale::Half => self.decode::<4>(component),
-            Scale::Quarter => self.decode::<2>(component),
-            Scale::Eighth => self.decode::<1>(component),
+            Scale::Full => self.decode::<8>(component, clock),
+            Scale::Half => self.decode::<4>(component, clock),
+            Scale::Quarter => self.decode::<2>(component, clock),
+            Scale::Eighth => self.decode::<1>(component, clock),
         };
         Ok(decoded?)
     }
 
     /// Decodes a component to N×N pixels a block.
-    fn decode<const N: usize>(&self, component: usize) -> Result<Plane, Fault> {
+    fn decode<const N: usize>(&self, component: usize, clock: &WorkClock) -> Result<Plane, Fault> {
         let frame = &self.frame;
         let plane = frame.plane(component);
         let mut picture = Picture::<N>::new(plane);
@@ -295,6 +323,8 @@ impl<'a> Outline<'a> {
         for segment in Segments::new(self.bytes)? {
             // The walk over the markers went as far.
             let Ok(segment) = segment else { break };
+            // A swarm of tables takes its time as well.
+            clock.check()?;
             tables.read(&segment)?;
             if segment.marker != Segment::SOS {
                 continue;
@@ -302,7 +332,7 @@ impl<'a> Outline<'a> {
             let Some((scan, wanted)) = scans.next() else { break };
             let Some(coded) = scan.coded(component).filter(|_| wanted) else { continue };
             let may_end = !self.ended && scans.len() == 0;
-            let job = Job { frame, plane, scan, coded, tables: &tables, data: segment.data, may_end };
+            let job = Job { frame, plane, scan, coded, tables: &tables, data: segment.data, may_end, clock };
             match &mut progressive {
                 Some(progressive) => in_vectors(Gather { job, progressive })?,
                 None => {
@@ -315,7 +345,7 @@ impl<'a> Outline<'a> {
         let progressive = progressive.ok_or(Fault::Damaged)?;
         let exact = progressive.is_exact();
         let rows = progressive.rows();
-        in_vectors(Paint { progressive, picture: &mut picture })?;
+        in_vectors(Paint { progressive, picture: &mut picture, clock })?;
         let plane = picture.up_to(rows);
         Ok(Plane { whole: exact && plane.whole, ..plane })
     }
@@ -332,6 +362,8 @@ struct Job<'a> {
     data: &'a [u8],
     /// Whether its data may end early: that of the last scan of a file without an end marker.
     may_end: bool,
+    /// Asked about once a row of units.
+    clock: &'a WorkClock,
 }
 
 /// The picture in the making, N×N pixels a block.
@@ -435,6 +467,7 @@ impl<const N: usize> WithSimd for Gather<'_, N> {
 struct Paint<'a, const N: usize> {
     progressive: Progressive<N>,
     picture: &'a mut Picture<N>,
+    clock: &'a WorkClock,
 }
 
 impl<const N: usize> WithSimd for Paint<'_, N> {
@@ -442,6 +475,6 @@ impl<const N: usize> WithSimd for Paint<'_, N> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        self.progressive.paint(simd, self.picture)
+        self.progressive.paint(simd, self.picture, self.clock)
     }
 }

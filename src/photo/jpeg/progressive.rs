@@ -5,7 +5,7 @@ use pulp::Simd;
 use super::bits::{Bits, Intervals};
 use super::headers::{Coded, Frame, Layout, Plane, Scan};
 use super::huffman::Table;
-use super::{Fault, Job, Picture, dct};
+use super::{Fault, Job, Picture, WorkClock, dct};
 
 /// Which scans must be decoded for a component's coefficients up to zigzag index `last`.
 ///
@@ -100,7 +100,7 @@ impl<const N: usize> Progressive<N> {
     /// many rows of the file there are.
     #[inline(always)]
     fn dc_scan(&mut self, job: &Job) -> Result<usize, Fault> {
-        let Job { frame, plane, scan, coded, tables, data, .. } = job;
+        let Job { frame, plane, scan, coded, tables, data, clock, .. } = job;
         // A refining scan is bare bits.
         let table = |coded| if scan.refines { Ok(None) } else { tables.dc_table(coded).map(Some) };
         let own = table(*coded)?;
@@ -143,6 +143,9 @@ impl<const N: usize> Progressive<N> {
                 if read.is_err() || (x + 1 == units_x && bits.overran()) {
                     return Ok(y * down * 8);
                 }
+                if x + 1 == units_x {
+                    clock.check()?;
+                }
             }
             if bits.overran() {
                 return Ok(begun);
@@ -183,6 +186,7 @@ impl<const N: usize> Progressive<N> {
                     return Ok(false);
                 }
                 ended = read?;
+                job.clock.check()?;
             }
         }
         Ok(true)
@@ -300,7 +304,7 @@ impl<const N: usize> Progressive<N> {
 
     /// Transforms what has gathered.
     #[inline(always)]
-    pub fn paint<S: Simd>(&self, simd: S, picture: &mut Picture<N>) -> Result<(), Fault> {
+    pub fn paint<S: Simd>(&self, simd: S, picture: &mut Picture<N>, clock: &WorkClock) -> Result<(), Fault> {
         let factors = self.factors.ok_or(Fault::Damaged)?;
         let blocks_x = picture.plane.width.div_ceil(N);
         let mut block = [0.0; 64];
@@ -308,6 +312,9 @@ impl<const N: usize> Progressive<N> {
             let (x, y) = (index % self.across, index / self.across);
             if x >= blocks_x {
                 continue;
+            }
+            if x == 0 {
+                clock.check()?;
             }
             block[..8 * N].fill(0.0);
             block[0] = dct::levelled(f32::from(values[0]) * factors[0]);

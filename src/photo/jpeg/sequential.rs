@@ -12,7 +12,7 @@ use super::{Fault, Job, Picture, dct};
 /// that is.
 #[inline(always)]
 pub fn scan<S: Simd, const N: usize>(simd: S, job: &Job, picture: &mut Picture<N>) -> Result<usize, Fault> {
-    let Job { frame, plane, scan, coded, tables, data, .. } = job;
+    let Job { frame, plane, scan, coded, tables, data, clock, .. } = job;
     let own = tables.coder(*coded)?;
     // Other components are passed over. Those of colour mostly share their tables, which then stay
     // cached.
@@ -52,6 +52,7 @@ pub fn scan<S: Simd, const N: usize>(simd: S, job: &Job, picture: &mut Picture<N
             }
             if x == units_x {
                 (x, y) = (0, y + 1);
+                clock.check()?;
             }
         }
         if bits.overran() {

@@ -12,6 +12,11 @@ use super::*;
 /// `save("refined.jpg", quality=85, subsampling="4:2:0", progressive=True, restart_marker_blocks=7)`.
 const REFINED: &[u8] = include_bytes!("refined.jpg");
 
+/// More time than anything here takes.
+fn clock() -> WorkClock {
+    WorkClock::start(std::time::Duration::from_secs(60))
+}
+
 const SAMPLINGS: [SamplingFactor; 7] = [
     SamplingFactor::F_1_1,
     SamplingFactor::F_2_1,
@@ -76,8 +81,8 @@ impl Writing {
 fn luma(bytes: &[u8], scale: Scale) -> Result<Plane, JpegError> {
     let outline = Outline::read(bytes)?;
     assert!(outline.has_plain_luma());
-    let luma = outline.luma(scale)?;
-    Ok(Plane { whole: luma.whole && outline.is_complete(u64::MAX) == Some(true), ..luma })
+    let luma = outline.luma(scale, &clock())?;
+    Ok(Plane { whole: luma.whole && outline.is_complete(u64::MAX, &clock()) == Some(true), ..luma })
 }
 
 fn whole(bytes: &[u8], scale: Scale) -> Plane {
@@ -244,9 +249,9 @@ fn a_flipped_byte_never_panics_and_mostly_reads_as_in_zune() {
                 continue;
             }
             for scale in [Scale::Half, Scale::Quarter, Scale::Eighth] {
-                let _ = outline.colour(scale);
+                let _ = outline.colour(scale, &clock());
             }
-            let (Ok(ours), Some(theirs)) = (outline.luma(Scale::Full), zune(&bytes)) else { continue };
+            let (Ok(ours), Some(theirs)) = (outline.luma(Scale::Full, &clock()), zune(&bytes)) else { continue };
             if ours.whole && ours.pixels.len() == theirs.len() {
                 compared += 1;
                 differing += u32::from(worst(&ours.pixels, &theirs) > 2);
@@ -343,7 +348,7 @@ fn colour_reads_as_in_zune_at_every_sampling() {
     for (sampling, progressive) in SAMPLINGS.into_iter().flat_map(|one| [(one, false), (one, true)]) {
         let bytes = Writing { sampling, progressive, ..PLAIN }.written();
         let outline = Outline::read(&bytes).unwrap();
-        let Colour { luma, chroma } = outline.colour(Scale::Full).unwrap();
+        let Colour { luma, chroma } = outline.colour(Scale::Full, &clock()).unwrap();
         assert_eq!(chroma.len(), 2);
         // zune-jpeg fails at some samplings, and smooths colour at others: without any it is exact.
         if sampling == SamplingFactor::F_1_1 {
@@ -355,7 +360,7 @@ fn colour_reads_as_in_zune_at_every_sampling() {
             }
         }
         for scale in [Scale::Half, Scale::Quarter, Scale::Eighth] {
-            let reduced = outline.colour(scale).unwrap();
+            let reduced = outline.colour(scale, &clock()).unwrap();
             assert!(reduced.chroma.iter().all(|plane| plane.width <= reduced.luma.width && plane.whole));
         }
     }

@@ -23,6 +23,7 @@ use url::Url;
 use super::chat::Chat;
 use super::{TelegramError, UPDATES, persistently};
 use crate::config::Config;
+use crate::platform::connections::{self, ConnectionLimits};
 
 /// Bot API, setWebhook.
 const SECRET_HEADER: &str = "X-Telegram-Bot-Api-Secret-Token";
@@ -78,9 +79,9 @@ pub(super) async fn serve(
     let path = options.url.path().to_owned();
     let door = Door { chat: chat.clone(), path, secret: options.secret.clone() };
     let router = Router::new().fallback(take).with_state(Arc::new(door));
-    let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let limits = ConnectionLimits::default();
     tokio::select! {
-        served = served.into_future() => served.map_err(cannot_listen),
+        () = connections::serve(listener, limits, |_| router.clone(), shutdown) => Ok(()),
         // A connection that never ends its request must not keep the program from stopping.
         () = async { shutdown.cancelled().await; sleep(UPDATE_TIME).await } => Ok(()),
     }

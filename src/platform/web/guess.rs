@@ -243,7 +243,9 @@ fn status(problem: &Problem) -> StatusCode {
         Problem::Inference(InferenceError::Photo(error)) => match error {
             PhotoError::NotAPicture { .. } | PhotoError::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PhotoError::TooManyBytes { .. } | PhotoError::TooManyPixels { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            PhotoError::Empty | PhotoError::Truncated | PhotoError::Damaged { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            PhotoError::Empty | PhotoError::Truncated | PhotoError::Damaged { .. } | PhotoError::TooMuchWork => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
         },
         Problem::Inference(InferenceError::Unreadable(_)) => StatusCode::UNPROCESSABLE_ENTITY,
         Problem::Interrupted

@@ -1,7 +1,9 @@
 //! What the tests share: the bot with the compiled-in weights, the program as a process, stand-in
 //! servers, and the folders that tests may be given.
 
+pub mod bombs;
 pub mod bot_api;
+pub mod both;
 pub mod discord;
 pub mod discord_faults;
 pub mod discord_gateway;

@@ -3,12 +3,15 @@
 //! Unknown keys are refused. Tokens come from a variable, from the file, or from a file of their
 //! own named by `token_file`, and are never printed.
 
+mod origin;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
 use config::{Environment, File, FileFormat};
+use origin::Sources;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -25,21 +28,26 @@ pub const DISCORD_API_BASE: &str = "https://discord.com";
 
 /// Less would not do for the photos of phones.
 const LEAST_DECODE_MEMORY: u64 = 64 << 20;
+/// Below this the search for faces on a slow machine would be cut off in ordinary photos.
+const LEAST_CPU_TIME: Duration = Duration::from_millis(100);
 
-const DEFAULTS: &str = include_str!("../config/default.toml");
+const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The file of settings cannot be read.
+    #[error("the configuration {path} cannot be read: {source}")]
+    File { path: PathBuf, source: std::io::Error },
     /// A file or variable holds something else than the key wants, or an unknown key.
-    #[error("the configuration does not fit: {0}; config/default.toml lists every key with its meaning")]
-    Invalid(#[from] config::ConfigError),
+    #[error("{place}: {reason}; config/default.toml lists every key with its meaning")]
+    Invalid { place: String, reason: String },
     /// A `token_file` cannot be read.
     #[error("the token file {path} cannot be read: {source}")]
     TokenFile { path: PathBuf, source: std::io::Error },
     /// Values that fit one by one and not together, or lie outside their range.
-    #[error("{key}: {reason}")]
-    Unusable { key: &'static str, reason: String },
+    #[error("{place}: {reason}")]
+    Unusable { place: String, reason: String },
 }
 
 /// All settings, checked.
@@ -122,6 +130,8 @@ pub struct Limits {
     download_timeout: Duration,
     photo_memory: ByteSize,
     decode_memory: ByteSize,
+    #[serde(with = "humantime_serde")]
+    cpu_time: Duration,
     pub faces: usize,
 }
 
@@ -205,12 +215,12 @@ impl Config {
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let variables: std::collections::HashMap<String, String> = variables.into_iter().collect();
-        let conventional = |name: &str| variables.get(name).filter(|token| !token.is_empty()).cloned();
+        let sources = Sources::read(file, variables.into_iter().collect())?;
+        let conventional = |name: &str| sources.variables().get(name).filter(|token| !token.is_empty()).cloned();
         let conventional_tokens = (conventional("DISCORD_TOKEN"), conventional("TELOXIDE_TOKEN"));
         let mut builder = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
-        if let Some(path) = file {
-            builder = builder.add_source(File::from(path).format(FileFormat::Toml));
+        if let Some(text) = sources.text() {
+            builder = builder.add_source(File::from_str(text, FileFormat::Toml));
         }
         let environment = Environment::with_prefix("FACEGUESSER")
             .prefix_separator("__")
@@ -220,17 +230,28 @@ impl Config {
             .with_list_parse_key("discord.channels")
             .with_list_parse_key("discord.file_hosts")
             .ignore_empty(true)
-            .source(Some(variables.into_iter().collect()));
-        let mut config: Self = builder.add_source(environment).build()?.try_deserialize()?;
+            .source(Some(sources.variables().clone()));
+        let invalid = |key: &str, error: config::ConfigError| ConfigError::Invalid {
+            place: sources.place(key),
+            reason: reason(error),
+        };
+        let merged = builder.add_source(environment).build().map_err(|error| invalid("", error))?;
+        let mut config: Self = serde_path_to_error::deserialize(merged)
+            .map_err(|error| invalid(&error.path().to_string(), error.into_inner()))?;
         config.discord.token = token(config.discord.token, &config.discord.token_file, conventional_tokens.0)?;
         config.telegram.token = token(config.telegram.token, &config.telegram.token_file, conventional_tokens.1)?;
         let Telegram { webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
         *webhook_secret = token(webhook_secret.take(), webhook_secret_file, None)?;
-        config.checked()
+        config
+            .check()
+            .map_err(|(key, reason)| ConfigError::Unusable { place: sources.place(key), reason: reason.into() })?;
+        Ok(config)
     }
 
-    fn checked(self) -> Result<Self, ConfigError> {
-        let unusable = |key, reason: &str| Err(ConfigError::Unusable { key, reason: reason.into() });
+    /// Values that fit one by one and not together, or lie outside their range: the key and what is
+    /// wrong with it.
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        let unusable = |key, reason| Err((key, reason));
         if !(0.0..=1.0).contains(&self.guess.confident) {
             return unusable("guess.confident", "must lie between 0 and 1");
         }
@@ -241,13 +262,16 @@ impl Config {
             return unusable("limits.faces", "must be at least 1");
         }
         if self.limits.photo_bytes.as_u64() == 0 || self.limits.photo_pixels == 0 {
-            return unusable("limits.photo_bytes and limits.photo_pixels", "must be at least 1");
+            return unusable("limits.photo_bytes", "must be at least 1, and limits.photo_pixels as well");
         }
         if self.limits.photo_memory < self.limits.photo_bytes {
             return unusable("limits.photo_memory", "must hold at least one photo of limits.photo_bytes");
         }
         if self.limits.decode_memory.as_u64() < LEAST_DECODE_MEMORY {
             return unusable("limits.decode_memory", "must be at least 64 MiB, which a photo of 12 megapixels takes");
+        }
+        if self.limits.cpu_time < LEAST_CPU_TIME {
+            return unusable("limits.cpu_time", "must be at least 100ms, or ordinary photos are refused");
         }
         if self.telegram.webhook_url.as_ref().is_some_and(|url| url.scheme() != "https") {
             return unusable(
@@ -263,7 +287,7 @@ impl Config {
         if self.inference.queue == 0 {
             return unusable("inference.queue", "must be at least 1");
         }
-        Ok(self)
+        Ok(())
     }
 
     /// Limits of decoding, with a budget of memory of their own: made once and shared.
@@ -272,6 +296,7 @@ impl Config {
             max_bytes: self.limits.photo_bytes.as_u64(),
             max_pixels: self.limits.photo_pixels,
             memory: Memory::new(self.limits.decode_memory.as_u64()),
+            cpu_time: self.limits.cpu_time,
         }
     }
 
@@ -306,6 +331,15 @@ impl Config {
             queue: self.inference.queue,
             deadline: self.inference.deadline,
         }
+    }
+}
+
+/// What is wrong, without the place that `config` would name: it knows no lines.
+fn reason(error: config::ConfigError) -> String {
+    match error {
+        config::ConfigError::At { error, .. } => reason(*error),
+        config::ConfigError::Type { unexpected, expected, .. } => format!("{unexpected} is not {expected}"),
+        other => other.to_string(),
     }
 }
 
@@ -361,75 +395,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        Config::load(None, variables.iter().map(|(key, value)| (key.to_string(), value.to_string())))
-    }
-
-    fn exposed(token: &Option<SecretString>) -> Option<&str> {
-        token.as_ref().map(ExposeSecret::expose_secret)
-    }
-
-    #[test]
-    fn defaults_are_complete_and_hold_no_token() {
-        let config = load(&[]).unwrap();
-        assert!(config.discord.token.is_none() && config.telegram.token.is_none());
-        assert_eq!(config.web.listen.to_string(), "127.0.0.1:8080");
-        let (limits, default) = (config.decode_limits(), DecodeLimits::default());
-        assert_eq!((limits.max_bytes, limits.max_pixels), (default.max_bytes, default.max_pixels));
-        assert_eq!(limits.memory.total(), default.memory.total());
-        assert_eq!(config.download_limits(), DownloadLimits::default());
-    }
-
-    #[test]
-    fn variables_win_over_the_file_and_the_file_over_the_defaults() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("faceguesser.toml");
-        std::fs::write(&path, "[web]\nlisten = \"127.0.0.1:9000\"\n[limits]\nphoto_bytes = \"5 MiB\"\n").unwrap();
-        let variables = [
-            ("FACEGUESSER__WEB__LISTEN", "127.0.0.1:9001"),
-            ("FACEGUESSER__DISCORD__TOKEN", "first"),
-            ("DISCORD_TOKEN", "second"),
-            ("TELOXIDE_TOKEN", "12:third"),
-            ("FACEGUESSER__DISCORD__CHANNELS", "11,22"),
-            ("FACEGUESSER__TELEGRAM__API_BASE", "http://127.0.0.1:4/"),
-        ];
-        let config = Config::load(Some(&path), variables.map(|(k, v)| (k.into(), v.into()))).unwrap();
-        assert_eq!(config.web.listen.port(), 9001);
-        assert_eq!(config.decode_limits().max_bytes, 5 << 20);
-        assert_eq!(exposed(&config.discord.token), Some("first"));
-        assert_eq!(exposed(&config.telegram.token), Some("12:third"));
-        assert_eq!(config.discord.channels, [11, 22]);
-        assert_eq!(load(&[("FACEGUESSER__DISCORD__CHANNELS", "33")]).unwrap().discord.channels, [33]);
-        assert!(load(&[("FACEGUESSER__DISCORD__CHANNELS", "general")]).is_err());
-        assert_eq!(config.telegram.api_base.as_str(), "http://127.0.0.1:4/");
-    }
-
-    #[test]
-    fn a_misspelt_key_is_refused_by_name() {
-        let error = load(&[("FACEGUESSER__WEB__LISTNE", "127.0.0.1:1")]).unwrap_err().to_string();
-        assert!(error.contains("listne"), "{error}");
-    }
-
-    #[test]
-    fn values_out_of_range_are_refused() {
-        assert!(load(&[("FACEGUESSER__GUESS__CONFIDENT", "1.5")]).is_err());
-        assert!(load(&[("FACEGUESSER__INFERENCE__QUEUE", "0")]).is_err());
-        assert!(load(&[("FACEGUESSER__WEB__LISTEN", "somewhere")]).is_err());
-        assert!(load(&[("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "http://bot.example/")]).is_err());
-        assert!(load(&[("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "a space")]).is_err());
-    }
-
-    #[test]
-    fn a_token_can_live_in_a_file_of_its_own_and_is_never_printed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("token");
-        std::fs::write(&path, "s3cret\n").unwrap();
-        let config = load(&[("FACEGUESSER__TELEGRAM__TOKEN_FILE", path.to_str().unwrap())]).unwrap();
-        assert_eq!(exposed(&config.telegram.token), Some("s3cret"));
-        assert!(!format!("{config:?}").contains("s3cret"));
-        assert!(load(&[("FACEGUESSER__DISCORD__TOKEN_FILE", "nowhere/token")]).is_err());
-    }
-}
+mod tests;

@@ -1,0 +1,81 @@
+//! Where a setting was written, so that whoever has to mend it finds it: a line of the file, or a
+//! variable.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::ConfigError;
+
+/// The file and the variables that settings were read from.
+pub(super) struct Sources {
+    file: Option<(PathBuf, String)>,
+    variables: HashMap<String, String>,
+}
+
+impl Sources {
+    /// Reads the file, which must be TOML.
+    ///
+    /// # Errors
+    /// [`ConfigError::File`] when it cannot be read, [`ConfigError::Invalid`] with its line when it is
+    /// no TOML.
+    pub fn read(file: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, ConfigError> {
+        let Some(path) = file else { return Ok(Self { file: None, variables }) };
+        let unreadable = |source| ConfigError::File { path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(unreadable)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
+            ConfigError::Invalid { place: at_line(path, line), reason: "is not UTF-8 text".into() }
+        })?;
+        DeTable::parse(&text).map_err(|error| ConfigError::Invalid {
+            place: at_line(path, line_of(&text, error.span().map_or(0, |span| span.start))),
+            reason: format!("is no TOML: {}", error.message().replace('\n', ", ")),
+        })?;
+        Ok(Self { file: Some((path.to_owned(), text)), variables })
+    }
+
+    pub fn text(&self) -> Option<&str> {
+        self.file.as_ref().map(|(_, text)| text.as_str())
+    }
+
+    pub fn variables(&self) -> &HashMap<String, String> {
+        &self.variables
+    }
+
+    /// Names the variable or the line that sets `key`, such as `web.listen`, and the key.
+    pub fn place(&self, key: &str) -> String {
+        let variable = format!("FACEGUESSER__{}", key.replace('.', "__").to_uppercase());
+        if self.variables.iter().any(|(name, value)| name.eq_ignore_ascii_case(&variable) && !value.is_empty()) {
+            return format!("the variable {variable}");
+        }
+        let in_file = self.file.as_ref().and_then(|(path, text)| Some(at_line(path, line_of(text, start(text, key)?))));
+        in_file.map_or_else(|| key.to_owned(), |line| format!("{line}, {key}"))
+    }
+}
+
+fn at_line(path: &Path, line: usize) -> String {
+    format!("{}, line {line}", path.display())
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
+}
+
+/// Where in the text the longest part of `key` that is there is written.
+fn start(text: &str, key: &str) -> Option<usize> {
+    let root = DeTable::parse(text).ok()?;
+    let (mut table, mut found) = (root.get_ref(), None);
+    for part in key.split('.') {
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().eq_ignore_ascii_case(part)) else {
+            break;
+        };
+        found = Some(name.span().start);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    found
+}

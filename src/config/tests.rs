@@ -1,0 +1,102 @@
+//! What is read from where, and what is refused.
+
+use super::*;
+
+fn load(variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    Config::load(None, variables.iter().map(|(key, value)| (key.to_string(), value.to_string())))
+}
+
+fn exposed(token: &Option<SecretString>) -> Option<&str> {
+    token.as_ref().map(ExposeSecret::expose_secret)
+}
+
+#[test]
+fn defaults_are_complete_and_hold_no_token() {
+    let config = load(&[]).unwrap();
+    assert!(config.discord.token.is_none() && config.telegram.token.is_none());
+    assert_eq!(config.web.listen.to_string(), "127.0.0.1:8080");
+    let (limits, default) = (config.decode_limits(), DecodeLimits::default());
+    assert_eq!((limits.max_bytes, limits.max_pixels), (default.max_bytes, default.max_pixels));
+    assert_eq!(limits.memory.total(), default.memory.total());
+    assert_eq!(config.download_limits(), DownloadLimits::default());
+}
+
+#[test]
+fn variables_win_over_the_file_and_the_file_over_the_defaults() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("faceguesser.toml");
+    std::fs::write(&path, "[web]\nlisten = \"127.0.0.1:9000\"\n[limits]\nphoto_bytes = \"5 MiB\"\n").unwrap();
+    let variables = [
+        ("FACEGUESSER__WEB__LISTEN", "127.0.0.1:9001"),
+        ("FACEGUESSER__DISCORD__TOKEN", "first"),
+        ("DISCORD_TOKEN", "second"),
+        ("TELOXIDE_TOKEN", "12:third"),
+        ("FACEGUESSER__DISCORD__CHANNELS", "11,22"),
+        ("FACEGUESSER__TELEGRAM__API_BASE", "http://127.0.0.1:4/"),
+    ];
+    let config = Config::load(Some(&path), variables.map(|(k, v)| (k.into(), v.into()))).unwrap();
+    assert_eq!(config.web.listen.port(), 9001);
+    assert_eq!(config.decode_limits().max_bytes, 5 << 20);
+    assert_eq!(exposed(&config.discord.token), Some("first"));
+    assert_eq!(exposed(&config.telegram.token), Some("12:third"));
+    assert_eq!(config.discord.channels, [11, 22]);
+    assert_eq!(load(&[("FACEGUESSER__DISCORD__CHANNELS", "33")]).unwrap().discord.channels, [33]);
+    assert!(load(&[("FACEGUESSER__DISCORD__CHANNELS", "general")]).is_err());
+    assert_eq!(config.telegram.api_base.as_str(), "http://127.0.0.1:4/");
+}
+
+#[test]
+fn a_misspelt_key_is_refused_by_name() {
+    let error = load(&[("FACEGUESSER__WEB__LISTNE", "127.0.0.1:1")]).unwrap_err().to_string();
+    assert!(error.contains("listne"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    let told = |text: &[u8], variables: &[(&str, &str)]| {
+        std::fs::write(&path, text).unwrap();
+        let variables = variables.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        let error = Config::load(Some(&path), variables).unwrap_err().to_string();
+        error.replace(&format!("{}", path.display()), "mine.toml")
+    };
+    let wrong: [(&[u8], &[(&str, &str)], &str); 10] = [
+        (b"[web]\n\nlisten = \"somewhere\"\n", &[], "mine.toml, line 3, web.listen: "),
+        (b"[web]\nlistne = \"127.0.0.1:1\"\n", &[], "mine.toml, line 2, web.listne: unknown field `listne`"),
+        (b"# mine\n[wbe]\nenabled = true\n", &[], "mine.toml, line 2, wbe: unknown field `wbe`"),
+        (b"[web]\nenabled = \"maybe\"\n", &[], "mine.toml, line 2, web.enabled: "),
+        (b"[limits]\nfaces = 0\n", &[], "mine.toml, line 2, limits.faces: must be at least 1"),
+        (b"limits.cpu_time = \"1ms\"\n", &[], "mine.toml, line 1, limits.cpu_time: must be at least 100ms"),
+        (b"[web]\nenabled = yes\n", &[], "mine.toml, line 2: is no TOML: "),
+        (b"[web]\n\xff\n", &[], "mine.toml, line 2: is not UTF-8 text"),
+        (b"", &[("FACEGUESSER__WEB__LISTEN", "x")], "the variable FACEGUESSER__WEB__LISTEN: "),
+        (b"", &[("FACEGUESSER__GUESS__CONFIDENT", "2")], "the variable FACEGUESSER__GUESS__CONFIDENT: must lie"),
+    ];
+    for (text, variables, begins) in wrong {
+        let told = told(text, variables);
+        assert!(told.starts_with(begins) && !told.contains('\n'), "{told} does not begin with {begins}");
+    }
+    let missing = Config::load(Some(&dir.path().join("nowhere.toml")), []).unwrap_err().to_string();
+    assert!(missing.contains("nowhere.toml cannot be read"), "{missing}");
+}
+
+#[test]
+fn values_out_of_range_are_refused() {
+    assert!(load(&[("FACEGUESSER__GUESS__CONFIDENT", "1.5")]).is_err());
+    assert!(load(&[("FACEGUESSER__INFERENCE__QUEUE", "0")]).is_err());
+    assert!(load(&[("FACEGUESSER__WEB__LISTEN", "somewhere")]).is_err());
+    assert!(load(&[("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "http://bot.example/")]).is_err());
+    assert!(load(&[("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "a space")]).is_err());
+}
+
+#[test]
+fn a_token_can_live_in_a_file_of_its_own_and_is_never_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "s3cret\n").unwrap();
+    let config = load(&[("FACEGUESSER__TELEGRAM__TOKEN_FILE", path.to_str().unwrap())]).unwrap();
+    assert_eq!(exposed(&config.telegram.token), Some("s3cret"));
+    assert!(!format!("{config:?}").contains("s3cret"));
+    assert!(load(&[("FACEGUESSER__DISCORD__TOKEN_FILE", "nowhere/token")]).is_err());
+}

@@ -1,0 +1,56 @@
+//! One program on both platforms.
+
+use super::discord::{self, Discord};
+use super::program::Program;
+use super::telegram::{self, Telegram};
+
+pub struct Both {
+    pub telegram: Telegram,
+    pub discord: Discord,
+    pub program: Program,
+}
+
+impl Both {
+    /// Connected to stand-ins that refuse what comes faster than the platforms take it. The program is
+    /// the one that `FACEGUESSER_PROGRAM` names, if it is set.
+    pub async fn strict(variables: &[(&str, &str)]) -> Self {
+        let telegram = Telegram::start().await;
+        telegram.enforce_limits();
+        Self::started(telegram, Discord::strict().await, variables).await
+    }
+
+    /// Connected to stand-ins that hold the form of what they get against the platforms' descriptions.
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
+        Self::started(Telegram::start().await, Discord::start().await, variables).await
+    }
+
+    async fn started(mut telegram: Telegram, mut discord: Discord, variables: &[(&str, &str)]) -> Self {
+        let program = program(&telegram, &discord, variables);
+        telegram.inbox.next("setmycommands").await;
+        discord.inbox.next("identify").await;
+        discord.inbox.next("put /applications").await;
+        Self { telegram, discord, program }
+    }
+
+    /// Kills the program as a power cut would, and starts another one on what it left.
+    pub fn restart(&mut self, variables: &[(&str, &str)]) {
+        self.program.kill();
+        self.program = program(&self.telegram, &self.discord, variables);
+    }
+}
+
+fn program(telegram: &Telegram, discord: &Discord, variables: &[(&str, &str)]) -> Program {
+    let at = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(super::program::PROGRAM.to_owned());
+    let (discord_base, telegram_base, store) =
+        (format!("{}/api/v10", discord.base()), telegram.base(), telegram.store());
+    let mut all = vec![
+        ("FACEGUESSER__DISCORD__TOKEN", discord::TOKEN),
+        ("FACEGUESSER__DISCORD__API_BASE", &discord_base),
+        ("FACEGUESSER__TELEGRAM__TOKEN", telegram::TOKEN),
+        ("FACEGUESSER__TELEGRAM__API_BASE", &telegram_base),
+        ("FACEGUESSER__STORE__PATH", store.to_str().unwrap()),
+        ("FACEGUESSER__WEB__ENABLED", "false"),
+    ];
+    all.extend_from_slice(variables);
+    Program::start_at(&at, &all)
+}
