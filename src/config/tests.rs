@@ -55,13 +55,14 @@ fn a_misspelt_key_is_refused_by_name() {
 fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mine.toml");
-    let told = |text: &[u8], variables: &[(&str, &str)]| {
+    type Variables = &'static [(&'static str, &'static str)];
+    let told = |text: &[u8], variables: Variables| {
         std::fs::write(&path, text).unwrap();
         let variables = variables.iter().map(|(key, value)| (key.to_string(), value.to_string()));
         let error = Config::load(Some(&path), variables).unwrap_err().to_string();
         error.replace(&format!("{}", path.display()), "mine.toml")
     };
-    let wrong: [(&[u8], &[(&str, &str)], &str); 10] = [
+    let wrong: [(&[u8], Variables, &str); 10] = [
         (b"[web]\n\nlisten = \"somewhere\"\n", &[], "mine.toml, line 3, web.listen: "),
         (b"[web]\nlistne = \"127.0.0.1:1\"\n", &[], "mine.toml, line 2, web.listne: unknown field `listne`"),
         (b"# mine\n[wbe]\nenabled = true\n", &[], "mine.toml, line 2, wbe: unknown field `wbe`"),
