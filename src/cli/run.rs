@@ -31,26 +31,25 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
+    let mut signals = StopSignals::new();
     let (bot, pool) = wire::bot(config, wire::store(config)?)?;
     let shutdown = CancellationToken::new();
     let mut platforms = start(config, bot, &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
-    let mut stopping = std::pin::pin!(stop_signal());
     let mut overdue = std::pin::pin!(async {
         shutdown.cancelled().await;
         sleep(config.inference.grace + CLOSING).await;
     });
     loop {
         tokio::select! {
-            signal = &mut stopping, if !shutdown.is_cancelled() => {
-                info!(signal, "stopping: replies under way are finished; a second signal stops at once");
-                shutdown.cancel();
-                tokio::spawn(async {
-                    let signal = stop_signal().await;
+            signal = signals.next() => {
+                if shutdown.is_cancelled() {
                     info!(signal, "stopped at once: what is unanswered is answered after the next start");
                     std::process::exit(INTERRUPTED);
-                });
+                }
+                info!(signal, "stopping: replies under way are finished; a second signal stops at once");
+                shutdown.cancel();
             }
             () = &mut overdue => {
                 warn!("not every reply was finished in time: what is left is answered after the next start");
@@ -124,19 +123,35 @@ async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> 
     Ok(platforms)
 }
 
-/// Waits for Ctrl-C or SIGTERM and says which came.
-async fn stop_signal() -> &'static str {
+/// Ctrl-C and SIGTERM. It listens from the beginning, so that no signal is lost between two.
+struct StopSignals {
     #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+    streams: Option<[tokio::signal::unix::Signal; 2]>,
+}
+
+impl StopSignals {
+    fn new() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let streams = signal(SignalKind::terminate()).and_then(|one| Ok([one, signal(SignalKind::interrupt())?]));
+            Self { streams: streams.ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    /// Waits for the next one and says which came.
+    async fn next(&mut self) -> &'static str {
+        #[cfg(unix)]
+        if let Some([terminate, interrupt]) = &mut self.streams {
             tokio::select! {
                 _ = terminate.recv() => return "SIGTERM",
-                _ = tokio::signal::ctrl_c() => return "Ctrl-C",
+                _ = interrupt.recv() => return "Ctrl-C",
             }
         }
+        // Without a handler the signal's default ends the program, which is all that is left to do.
+        let _ = tokio::signal::ctrl_c().await;
+        "Ctrl-C"
     }
-    // Without a handler the signal's default ends the program, which is all that is left to do.
-    let _ = tokio::signal::ctrl_c().await;
-    "Ctrl-C"
 }

@@ -5,6 +5,7 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
+use super::super::rows::GREY;
 use super::*;
 
 /// What libjpeg makes of a part of the bundled mean face, 75×53 pixels: progressive with refining scans, which the
