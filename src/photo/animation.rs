@@ -97,7 +97,7 @@ fn frames<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Moving<'a>, Phot
             let count = image_webp::WebPDecoder::new(Cursor::new(bytes)).map_or(0, |decoder| decoder.num_frames());
             Ok(Moving { frames: decoder.into_frames(), count: most.min(count as usize), memory })
         }
-        Format::Jpeg => Err(still),
+        _ => Err(still),
     }
 }
 

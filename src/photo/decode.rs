@@ -11,6 +11,8 @@ use zune_core::options::DecoderOptions;
 use zune_jpeg::JpegDecoder;
 
 use super::clock::WorkClock;
+#[cfg(feature = "heic")]
+use super::heic;
 use super::jpeg::{Colour, JpegError, Outline, Plane, Scale};
 use super::memory::{Memory, Reservation};
 use super::orientation::orientation;
@@ -55,7 +57,7 @@ impl DecodeLimits {
     }
 }
 
-/// Decodes a JPEG, PNG, WebP or GIF (first frame) to upright luma.
+/// Decodes a JPEG, PNG, WebP, GIF (first frame) or, with the feature, HEIC to upright luma.
 ///
 /// Of a file that was cut short, at least three quarters of the rows must be there.
 ///
@@ -136,6 +138,8 @@ fn decoded(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decode
         Format::Png => png::decode(bytes, limits, wanted, &clock),
         Format::WebP => webp::decode(bytes, limits, wanted),
         Format::Gif => gif::decode(bytes, limits, wanted, &clock),
+        #[cfg(feature = "heic")]
+        Format::Heic => heic::decode(bytes, limits, wanted, &clock),
     }?;
     // Three quarters of a picture mostly show whom it is about.
     if decoded.rows * 4 < decoded.picture.height() * 3 {

@@ -10,6 +10,8 @@ mod clock;
 pub mod decode;
 pub mod download;
 mod gif;
+#[cfg(feature = "heic")]
+mod heic;
 mod jpeg;
 mod memory;
 mod orientation;

@@ -11,6 +11,8 @@ pub(super) enum Format {
     Png,
     WebP,
     Gif,
+    #[cfg(feature = "heic")]
+    Heic,
 }
 
 impl Format {
@@ -20,6 +22,8 @@ impl Format {
             Format::Png => "PNG",
             Format::WebP => "WebP",
             Format::Gif => "GIF",
+            #[cfg(feature = "heic")]
+            Format::Heic => "HEIC",
         }
     }
 }
@@ -113,6 +117,10 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
     }
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
         return Ok(Format::WebP);
+    }
+    #[cfg(feature = "heic")]
+    if bytes.get(4..8) == Some(b"ftyp") && by_brand(bytes) == Some("HEIC") {
+        return Ok(Format::Heic);
     }
     for (offset, signature, kind) in OTHERS {
         if bytes.get(*offset..).is_some_and(|rest| rest.starts_with(signature)) {

@@ -1,0 +1,194 @@
+//! HEIC, what iPhones take (ISO/IEC 23008-12): one HEVC picture, or a grid of them, tile row by tile
+//! row, so that the large picture is never held.
+
+use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
+use heifer_isobmff::boxes::Property;
+use heifer_isobmff::{HeifFile, ItemId};
+use image::metadata::Orientation;
+
+use super::PhotoError;
+use super::clock::WorkClock;
+use super::decode::{DecodeLimits, Decoded, check_pixels};
+use super::rows::{Rows, Wanted};
+
+/// What the decoder holds for a pixel of one coded picture, and what is made of it here: 16 bits a
+/// sample of three planes, and what it knows of each block.
+const BYTES_A_PIXEL: u64 = 7;
+/// Nanoseconds that it takes for a pixel at most; it cannot be stopped within a coded picture.
+const TIME_A_PIXEL: u64 = 90;
+
+const DAMAGED: PhotoError = PhotoError::Damaged { format: "HEIC" };
+/// A file of this family that holds something else than HEVC pictures.
+const UNSUPPORTED: PhotoError = PhotoError::Unsupported { format: "HEIC" };
+
+/// The coded pictures that make up the whole: all of one size, row by row.
+struct Tiles {
+    size: (usize, usize),
+    across: usize,
+    items: Vec<ItemId>,
+}
+
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    wanted: Wanted,
+    clock: &WorkClock,
+) -> Result<Decoded, PhotoError> {
+    if is_cut(bytes) {
+        return Err(PhotoError::Truncated);
+    }
+    let file = HeifFile::parse(bytes).map_err(|_| UNSUPPORTED)?;
+    let (size, tiles) = layout(&file)?;
+    check_pixels(size, limits)?;
+    let (width, height) = (size.0 as usize, size.1 as usize);
+    let tile_pixels = tiles.size.0 as u64 * tiles.size.1 as u64;
+    let strip = tiles.size.1 as u64 * u64::from(size.0) * 3;
+    let needs = tile_pixels * BYTES_A_PIXEL + strip + bytes.len() as u64 + 2 * Rows::memory(size, wanted);
+    let memory = limits.reserve(needs, size)?;
+    let mut rows = Rows::new(size, wanted);
+    let mut pixels = vec![[0; 3]; width * tiles.size.1];
+    for (row, items) in tiles.items.chunks(tiles.across).enumerate() {
+        for (column, item) in items.iter().enumerate() {
+            clock.afford(std::time::Duration::from_nanos(tile_pixels * TIME_A_PIXEL))?;
+            let left = column * tiles.size.0;
+            place(&file, *item, tiles.size, &mut pixels, (left, width), wanted.colour)?;
+        }
+        let there = tiles.size.1.min(height - row * tiles.size.1);
+        pixels.chunks_exact(width).take(there).for_each(|line| rows.push(line.iter().copied()));
+    }
+    let orientation = orientation(&file)?;
+    let (picture, rows) = rows.finish().ok_or(DAMAGED)?;
+    Ok(Decoded { picture, orientation, reduction: wanted.reduction(size), size, rows, whole: true, memory })
+}
+
+/// Whether a box goes on behind the end of the file (ISO/IEC 14496-12, 4.2).
+fn is_cut(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some((header, _)) = rest.split_first_chunk::<8>() {
+        let [a, b, c, d, ..] = *header;
+        let length = match u32::from_be_bytes([a, b, c, d]) {
+            0 => return false,
+            1 => match rest.get(8..).and_then(<[u8]>::first_chunk) {
+                Some(length) => u64::from_be_bytes(*length),
+                None => return true,
+            },
+            length => u64::from(length),
+        };
+        let Some(after) = usize::try_from(length).ok().and_then(|length| rest.get(length.max(8)..)) else {
+            return true;
+        };
+        rest = after;
+    }
+    false
+}
+
+/// The size of the primary picture, and what it is made of.
+fn layout(file: &HeifFile) -> Result<((u32, u32), Tiles), PhotoError> {
+    let id = file.primary_id;
+    let size = |id| file.image_size(id).ok().flatten().ok_or(DAMAGED);
+    match &file.item(id).map_err(|_| DAMAGED)?.item_type.0 {
+        b"hvc1" => {
+            let (width, height) = size(id)?;
+            let tiles = Tiles { size: (width as usize, height as usize), across: 1, items: vec![id] };
+            if width == 0 || height == 0 { Err(DAMAGED) } else { Ok(((width, height), tiles)) }
+        }
+        b"grid" => {
+            let grid = file.grid(id).map_err(|_| DAMAGED)?;
+            let items = file.referenced_items(id, b"dimg").to_vec();
+            let (across, down) = (u64::from(grid.columns), u64::from(grid.rows));
+            let first = *items.first().filter(|_| items.len() as u64 == across * down).ok_or(DAMAGED)?;
+            let (width, height) = size(first)?;
+            // The tiles cover the whole, and none lies outside of it: together they are no larger than that
+            // and a row and a column of them.
+            let covers = |tile: u32, count: u64, whole: u32| {
+                let (tile, whole) = (u64::from(tile), u64::from(whole));
+                tile * count >= whole && tile * (count - 1) < whole
+            };
+            let whole = (grid.output_width, grid.output_height);
+            if !covers(width, across, whole.0) || !covers(height, down, whole.1) {
+                return Err(DAMAGED);
+            }
+            Ok((whole, Tiles { size: (width as usize, height as usize), across: across as usize, items }))
+        }
+        _ => Err(UNSUPPORTED),
+    }
+}
+
+/// Decodes one picture into its place in a strip of rows, each `width` pixels long, from `left` on.
+fn place(
+    file: &HeifFile,
+    item: ItemId,
+    (tile_width, tile_height): (usize, usize),
+    strip: &mut [[u8; 3]],
+    (left, width): (usize, usize),
+    colour: bool,
+) -> Result<(), PhotoError> {
+    if file.image_size(item).ok().flatten() != Some((tile_width as u32, tile_height as u32)) {
+        return Err(DAMAGED);
+    }
+    let stream = file.hevc_bitstream(item).map_err(|_| UNSUPPORTED)?;
+    // One reading of the size holds for all: what the stream says may only be larger by what fills up its
+    // last blocks.
+    let max_pixels = (tile_width as u64 + 64) * (tile_height as u64 + 64);
+    let frame = decode_picture(&stream, DecodeOptions { max_pixels, ..Default::default() }).map_err(|_| DAMAGED)?;
+    let side = |plane: usize| (frame.widths[plane] as usize, frame.heights[plane] as usize);
+    let fits = |plane: usize| frame.planes[plane].len() >= side(plane).0 * side(plane).1;
+    if side(0).0 < tile_width || side(0).1 < tile_height || !(0..3).all(fits) {
+        return Err(DAMAGED);
+    }
+    let level = |plane: usize, x: usize, y: usize| {
+        let value = frame.planes[plane][y * side(plane).0 + x] >> frame.bit_depth[plane.min(1)].saturating_sub(8);
+        value.min(255) as u8
+    };
+    let chroma = colour && side(1).0 > 0 && side(1).1 > 0 && side(1) == side(2);
+    for (y, line) in strip.chunks_exact_mut(width).take(tile_height).enumerate() {
+        for (x, pixel) in line[left.min(width)..].iter_mut().take(tile_width).enumerate() {
+            let luma = level(0, x, y);
+            *pixel = if chroma {
+                let (x, y) = (x * side(1).0 / side(0).0, y * side(1).1 / side(0).1);
+                rgb(luma, level(1, x, y), level(2, x, y))
+            } else {
+                [luma; 3]
+            };
+        }
+    }
+    Ok(())
+}
+
+/// As in a JPEG (JFIF 1.02): what phones write has the same colour differences over the full range.
+fn rgb(luma: u8, blue: u8, red: u8) -> [u8; 3] {
+    let (luma, blue, red) = (f32::from(luma), f32::from(blue) - 128.0, f32::from(red) - 128.0);
+    // A float that is cast to a byte is clamped.
+    [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue]
+        .map(|channel| (channel + 0.5) as u8)
+}
+
+/// What turns the picture upright: its properties in the order in which they are given. Exif says the same
+/// once more, and does not count here; a clean aperture trims edges that do no harm.
+fn orientation(file: &HeifFile) -> Result<Orientation, PhotoError> {
+    // Mirrored from left to right first, and then turned by so many quarters clockwise.
+    let (mut mirrored, mut quarters) = (false, 0_u8);
+    for property in file.item_properties(file.primary_id).map_err(|_| DAMAGED)? {
+        match *property {
+            Property::Rotation(anticlockwise) => quarters += 4 - anticlockwise % 4,
+            Property::Mirror(upside_down) => {
+                (mirrored, quarters) = (!mirrored, 4 - quarters % 4 + if upside_down { 2 } else { 0 });
+            }
+            _ => {}
+        }
+        quarters %= 4;
+    }
+    Ok(match (mirrored, quarters) {
+        (false, 0) => Orientation::NoTransforms,
+        (false, 1) => Orientation::Rotate90,
+        (false, 2) => Orientation::Rotate180,
+        (false, _) => Orientation::Rotate270,
+        (true, 0) => Orientation::FlipHorizontal,
+        (true, 1) => Orientation::Rotate270FlipH,
+        (true, 2) => Orientation::FlipVertical,
+        (true, _) => Orientation::Rotate90FlipH,
+    })
+}
+
+#[cfg(test)]
+mod tests;
