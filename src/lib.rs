@@ -21,6 +21,8 @@ pub mod cli;
 pub mod config;
 pub mod evaluation;
 pub mod face;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod inference;
 pub mod model;
 pub mod photo;

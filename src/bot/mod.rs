@@ -11,6 +11,8 @@ pub mod actions;
 pub mod card;
 pub mod commands;
 pub mod fair_use;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod game;
 pub mod jobs;
 pub mod languages;

@@ -215,7 +215,16 @@ impl Config {
         file: Option<&Path>,
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
-        let sources = Sources::read(file, variables.into_iter().collect())?;
+        Self::of(&Sources::read(file, variables.into_iter().collect())?)
+    }
+
+    /// The same with what the file `path` holds, and no variables.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn of_bytes(path: &Path, bytes: Vec<u8>) -> Result<Self, ConfigError> {
+        Self::of(&Sources::of_bytes(path, bytes, std::collections::HashMap::new())?)
+    }
+
+    fn of(sources: &Sources) -> Result<Self, ConfigError> {
         let conventional = |name: &str| sources.variables().get(name).filter(|token| !token.is_empty()).cloned();
         let conventional_tokens = (conventional("DISCORD_TOKEN"), conventional("TELOXIDE_TOKEN"));
         let mut builder = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));

@@ -23,13 +23,21 @@ impl Sources {
     pub fn read(file: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, ConfigError> {
         let Some(path) = file else { return Ok(Self { file: None, variables }) };
         let unreadable = |source| ConfigError::File { path: path.to_owned(), source };
-        let bytes = std::fs::read(path).map_err(unreadable)?;
+        Self::of_bytes(path, std::fs::read(path).map_err(unreadable)?, variables)
+    }
+
+    /// The same with what the file holds.
+    ///
+    /// # Errors
+    /// As [`Sources::read`].
+    pub fn of_bytes(path: &Path, bytes: Vec<u8>, variables: HashMap<String, String>) -> Result<Self, ConfigError> {
         let text = String::from_utf8(bytes).map_err(|error| {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
             ConfigError::Invalid { place: at_line(path, line), reason: "is not UTF-8 text".into() }
         })?;
-        DeTable::parse(&text).map_err(|error| ConfigError::Invalid {
+        // `DeTable` alone would take any word for a number.
+        text.parse::<toml::Table>().map_err(|error| ConfigError::Invalid {
             place: at_line(path, line_of(&text, error.span().map_or(0, |span| span.start))),
             reason: format!("is no TOML: {}", error.message().replace('\n', ", ")),
         })?;

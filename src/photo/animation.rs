@@ -3,22 +3,23 @@
 use std::io::Cursor;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
-use image::{AnimationDecoder, Frames, RgbImage};
+use image::{AnimationDecoder, Frames, ImageDecoder, Limits, RgbImage};
 
 use super::clock::WorkClock;
-use super::decode::{ColourPhoto, DRAWING, DecodeLimits, check_pixels};
+use super::decode::{ColourPhoto, DecodeLimits, check_pixels};
 use super::memory::Reservation;
-use super::rows::{luma, on_white};
+use super::png::{self as still_png, METADATA, check_palette};
+use super::rows::{DRAWING, luma, on_white};
 use super::sniff::{Format, sniff};
-use super::{Photo, PhotoError};
+use super::{Photo, PhotoError, webp};
 
 /// Frames that are looked at, the first one included.
 const LOOKED_AT: usize = 8;
 /// Pixels of all frames that are put together on the way: a second's work.
 const PIXELS: u64 = 100_000_000;
-/// Pixels of one frame, and what is held for each: three copies in RGBA and what is made of them.
-const FRAME_PIXELS: u64 = 4_000_000;
-const BYTES_A_PIXEL: u64 = 16;
+/// Pixels of one frame, and what is held for each: up to five copies in RGBA and what is made of them.
+const FRAME_PIXELS: u64 = 3_500_000;
+const BYTES_A_PIXEL: u64 = 24;
 
 /// The frames of an animated picture, spread over its length, without the first: each with its
 /// place among all frames, in luma. Nothing where the picture does not move.
@@ -69,36 +70,51 @@ fn frames<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Moving<'a>, Phot
     let cursor = Cursor::new(bytes);
     let bound = |size: (u32, u32)| {
         let pixels = u64::from(size.0) * u64::from(size.1);
-        check_pixels(size, &DecodeLimits { max_pixels: limits.max_pixels.min(FRAME_PIXELS), ..limits.clone() })?;
-        let memory = limits.reserve(pixels * BYTES_A_PIXEL + DRAWING, size)?;
+        let limits = DecodeLimits { max_pixels: limits.max_pixels.min(FRAME_PIXELS), ..limits.clone() };
+        check_pixels(size, format, &limits)?;
+        // What a PNG has beside its pixels is gone before anything is drawn.
+        let memory = limits.reserve(pixels * BYTES_A_PIXEL + bytes.len() as u64 + DRAWING, size)?;
         Ok::<_, PhotoError>(((PIXELS / pixels.max(1)) as usize, memory))
     };
     match format {
         Format::Gif => {
             let (most, memory) = bound(gif_size(bytes).ok_or(PhotoError::Truncated)?)?;
-            let frames = GifDecoder::new(cursor).map_err(fault)?.into_frames();
-            Ok(Moving { frames, count: gif_frames(bytes, most), memory })
+            let mut decoder = GifDecoder::new(cursor).map_err(fault)?;
+            // A frame may be larger than the screen.
+            let pixels = u64::from(decoder.dimensions().0) * u64::from(decoder.dimensions().1);
+            decoder.set_limits(at_most(pixels * BYTES_A_PIXEL)).map_err(fault)?;
+            Ok(Moving { frames: decoder.into_frames(), count: gif_frames(bytes, most), memory })
         }
         Format::Png => {
-            let decoder = PngDecoder::new(cursor).map_err(fault)?;
+            let count = png_frames(bytes)?;
+            let mut decoder = PngDecoder::with_limits(cursor, at_most(METADATA as u64)).map_err(fault)?;
             if !decoder.is_apng().map_err(fault)? {
                 return Err(still);
             }
-            let (most, memory) = bound(image::ImageDecoder::dimensions(&decoder))?;
+            let (most, memory) = bound(decoder.dimensions())?;
+            // Frames lie within the picture; the limit above is for what stands beside them.
+            decoder.set_limits(Limits::no_limits()).map_err(fault)?;
             let frames = decoder.apng().map_err(fault)?.into_frames();
-            Ok(Moving { frames, count: most.min(png_frames(bytes)), memory })
+            Ok(Moving { frames, count: most.min(count), memory })
         }
         Format::WebP => {
-            let decoder = WebPDecoder::new(cursor).map_err(fault)?;
+            let picture = webp::moving(bytes)?;
+            let count = image_webp::WebPDecoder::new(Cursor::new(&picture)).map_or(0, |decoder| decoder.num_frames());
+            let decoder = WebPDecoder::new(Cursor::new(picture)).map_err(fault)?;
             if !decoder.has_animation() {
                 return Err(still);
             }
-            let (most, memory) = bound(image::ImageDecoder::dimensions(&decoder))?;
-            let count = image_webp::WebPDecoder::new(Cursor::new(bytes)).map_or(0, |decoder| decoder.num_frames());
+            let (most, memory) = bound(decoder.dimensions())?;
             Ok(Moving { frames: decoder.into_frames(), count: most.min(count as usize), memory })
         }
         _ => Err(still),
     }
+}
+
+fn at_most(bytes: u64) -> Limits {
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(bytes);
+    limits
 }
 
 /// The screen of a GIF (GIF89a, 18).
@@ -117,10 +133,11 @@ fn gif_frames(bytes: &[u8], most: usize) -> usize {
     counted.take(most).count()
 }
 
-fn png_frames(bytes: &[u8]) -> usize {
-    let reader = png::Decoder::new(Cursor::new(bytes)).read_info();
-    let control = reader.ok().and_then(|reader| reader.info().animation_control().copied());
-    control.map_or(0, |control| control.num_frames as usize)
+fn png_frames(bytes: &[u8]) -> Result<usize, PhotoError> {
+    let decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: METADATA });
+    let reader = decoder.read_info().map_err(still_png::fault)?;
+    check_palette(reader.info())?;
+    Ok(reader.info().animation_control().map_or(0, |control| control.num_frames as usize))
 }
 
 #[cfg(test)]

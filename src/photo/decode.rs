@@ -1,5 +1,6 @@
 //! Bytes to upright pixels, under limits that are checked before anything large is allocated.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::heic;
 use super::jpeg::{Colour, JpegError, Outline, Plane, Scale};
 use super::memory::{Memory, Reservation};
 use super::orientation::orientation;
-use super::rows::{Rows, Wanted};
+use super::rows::{DRAWING, Rows, Wanted};
 use super::sniff::{Format, sniff};
 use super::{Photo, PhotoError, gif, png, webp};
 
@@ -99,10 +100,6 @@ pub fn decode_colour(bytes: &[u8], limits: &DecodeLimits, enough: u32) -> Result
     Ok(ColourPhoto { picture: picture.into_rgb8(), memory })
 }
 
-/// What is reserved beside a photo in colour: the picture of at most 1280 pixels a side that is drawn
-/// from it, and its file.
-pub(super) const DRAWING: u64 = 8 << 20;
-
 /// A photo in colour, upright, and the memory for it and for what is drawn from it.
 #[derive(Debug)]
 pub struct ColourPhoto {
@@ -133,14 +130,18 @@ fn decoded(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decode
         return Err(PhotoError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
     let clock = WorkClock::start(limits.cpu_time);
-    let decoded = match sniff(bytes)? {
+    let format = sniff(bytes)?;
+    let decode = || match format {
         Format::Jpeg => jpeg(bytes, limits, wanted, &clock),
         Format::Png => png::decode(bytes, limits, wanted, &clock),
         Format::WebP => webp::decode(bytes, limits, wanted),
         Format::Gif => gif::decode(bytes, limits, wanted, &clock),
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, limits, wanted, &clock),
-    }?;
+    };
+    // Nothing is left half done that anybody sees: what a decoder was making is dropped.
+    let decoded = catch_unwind(AssertUnwindSafe(decode));
+    let decoded = decoded.unwrap_or(Err(PhotoError::Damaged { format: format.name() }))?;
     // Three quarters of a picture mostly show whom it is about.
     if decoded.rows * 4 < decoded.picture.height() * 3 {
         return Err(PhotoError::Truncated);
@@ -148,9 +149,16 @@ fn decoded(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decode
     Ok(decoded)
 }
 
-/// Holds a size against the limit.
-pub(super) fn check_pixels((width, height): (u32, u32), limits: &DecodeLimits) -> Result<(), PhotoError> {
+/// Holds a size against the limit; a picture without pixels is as good as damaged.
+pub(super) fn check_pixels(
+    (width, height): (u32, u32),
+    format: Format,
+    limits: &DecodeLimits,
+) -> Result<(), PhotoError> {
     let limit = limits.max_pixels;
+    if width == 0 || height == 0 {
+        return Err(PhotoError::Damaged { format: format.name() });
+    }
     if u64::from(width) * u64::from(height) > limit {
         return Err(PhotoError::TooManyPixels { width, height, limit });
     }
@@ -160,13 +168,13 @@ pub(super) fn check_pixels((width, height): (u32, u32), limits: &DecodeLimits) -
 fn jpeg(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted, clock: &WorkClock) -> Result<Decoded, PhotoError> {
     let outline = Outline::read(bytes).map_err(jpeg_fault)?;
     let size = outline.size();
-    check_pixels(size, limits)?;
+    check_pixels(size, Format::Jpeg, limits)?;
     let orientation = orientation(outline.exif.iter().copied(), outline.xmp.iter().copied());
     if outline.has_plain_luma() {
         let needs = |(reduction, scale): (u32, Scale)| {
             let side = |side: u32| u64::from(side.div_ceil(reduction));
             let made = side(size.0) * side(size.1) * wanted.channels() as u64;
-            outline.memory(scale, wanted.colour) + 2 * made + if wanted.colour { DRAWING } else { 0 }
+            outline.memory(scale, wanted.colour) + 2 * made + wanted.drawing()
         };
         // Coarser than wanted rather than not at all.
         let coarse_enough = SCALES.into_iter().filter(|(reduction, _)| *reduction >= wanted.reduction(size));
@@ -190,8 +198,11 @@ fn jpeg(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted, clock: &WorkClock) 
             Ok(_) | Err(_) => {}
         }
     }
-    let pixels = u64::from(size.0) * u64::from(size.1);
-    let memory = limits.reserve(pixels * outline.general_bytes_a_pixel() + 2 * Rows::memory(size, wanted), size)?;
+    if !outline.is_orderly() {
+        return Err(PhotoError::Damaged { format: Format::Jpeg.name() });
+    }
+    let made = 2 * Rows::memory(size, wanted) + wanted.drawing();
+    let memory = limits.reserve(outline.general_memory() + made, size)?;
     clock.afford(outline.general_time())?;
     let picture = general_jpeg(bytes, &outline, wanted)?;
     let (rows, reduction) = (picture.height(), wanted.reduction(size));

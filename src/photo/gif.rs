@@ -29,15 +29,16 @@ pub(super) fn decode(
     options.allow_unknown_blocks(true);
     let mut decoder = options.read_info(Cursor::new(bytes)).map_err(fault)?;
     let screen = (u32::from(decoder.width()), u32::from(decoder.height()));
-    check_pixels(screen, limits)?;
     let frame = decoder.next_frame_info().map_err(fault)?.ok_or(PhotoError::Truncated)?;
     let (left, top) = (usize::from(frame.left), usize::from(frame.top));
     let (width, height) = (usize::from(frame.width), usize::from(frame.height));
-    check_pixels((width as u32, height as u32), limits)?;
+    check_pixels((width as u32, height as u32), Format::Gif, limits)?;
     // Some writers leave the screen's size out.
     let size = if screen.0 == 0 || screen.1 == 0 { (width as u32, height as u32) } else { screen };
-    let passes = if frame.interlaced { u64::from(frame.width) * u64::from(frame.height) } else { 0 };
-    let memory = limits.reserve(2 * Rows::memory(size, wanted) + passes + TABLES, size)?;
+    check_pixels(size, Format::Gif, limits)?;
+    // All of an interlaced frame is held, and which of its rows came.
+    let passes = if frame.interlaced { (width as u64 + 1) * height as u64 } else { 0 };
+    let memory = limits.reserve(2 * Rows::memory(size, wanted) + passes + TABLES + wanted.drawing(), size)?;
     let (transparent, interlaced) = (frame.transparent, frame.interlaced);
     let palette = decoder.palette().map_err(fault)?.to_vec();
     let colour = |index: u8| {
@@ -48,26 +49,26 @@ pub(super) fn decode(
         }
     };
     let mut line = vec![0; width];
-    let mut next = |line: &mut [u8]| !line.is_empty() && decoder.fill_buffer(line).is_ok_and(|filled| filled);
+    let mut next = |line: &mut [u8]| decoder.fill_buffer(line).is_ok_and(|filled| filled);
     let mut rows = Rows::new(size, wanted);
     let blank = || std::iter::repeat_n(WHITE, size.0 as usize);
     (0..top.min(size.1 as usize)).for_each(|_| rows.push(blank()));
     let mut there = 0;
     if interlaced {
-        let mut frame = vec![None; height];
+        let (mut frame, mut came) = (vec![0; width * height], vec![false; height]);
         for row in interlaced_rows(height) {
-            if !next(&mut line) {
+            if !next(&mut frame[row * width..][..width]) {
                 break;
             }
-            frame[row] = Some(line.clone());
+            came[row] = true;
             there += 1;
             clock.check()?;
         }
         // A row that did not come looks like the one above it.
-        let mut above = Vec::new();
-        for row in frame {
-            above = row.unwrap_or(above);
-            rows.push(placed(left, &above, colour));
+        let mut above: &[u8] = &[];
+        for (row, came) in frame.chunks_exact(width).zip(came) {
+            above = if came { row } else { above };
+            rows.push(placed(left, above, colour));
         }
     } else {
         while there < height && next(&mut line) {

@@ -10,6 +10,7 @@ use super::PhotoError;
 use super::clock::WorkClock;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::rows::{Rows, Wanted};
+use super::sniff::Format;
 
 /// What the decoder holds for a pixel of one coded picture, and what is made of it here: 16 bits a
 /// sample of three planes, and what it knows of each block.
@@ -39,11 +40,12 @@ pub(super) fn decode(
     }
     let file = HeifFile::parse(bytes).map_err(|_| UNSUPPORTED)?;
     let (size, tiles) = layout(&file)?;
-    check_pixels(size, limits)?;
+    check_pixels(size, Format::Heic, limits)?;
     let (width, height) = (size.0 as usize, size.1 as usize);
-    let tile_pixels = tiles.size.0 as u64 * tiles.size.1 as u64;
+    let tile_pixels = coded_pixels(tiles.size);
     let strip = tiles.size.1 as u64 * u64::from(size.0) * 3;
-    let needs = tile_pixels * BYTES_A_PIXEL + strip + bytes.len() as u64 + 2 * Rows::memory(size, wanted);
+    let made = 2 * Rows::memory(size, wanted) + wanted.drawing();
+    let needs = tile_pixels * BYTES_A_PIXEL + strip + bytes.len() as u64 + made;
     let memory = limits.reserve(needs, size)?;
     let mut rows = Rows::new(size, wanted);
     let mut pixels = vec![[0; 3]; width * tiles.size.1];
@@ -114,6 +116,12 @@ fn layout(file: &HeifFile) -> Result<((u32, u32), Tiles), PhotoError> {
     }
 }
 
+/// The most pixels that the stream of a picture of this size may have: it may only be larger by what fills
+/// up its last blocks.
+fn coded_pixels((width, height): (usize, usize)) -> u64 {
+    (width as u64 + 64) * (height as u64 + 64)
+}
+
 /// Decodes one picture into its place in a strip of rows, each `width` pixels long, from `left` on.
 fn place(
     file: &HeifFile,
@@ -127,10 +135,9 @@ fn place(
         return Err(DAMAGED);
     }
     let stream = file.hevc_bitstream(item).map_err(|_| UNSUPPORTED)?;
-    // One reading of the size holds for all: what the stream says may only be larger by what fills up its
-    // last blocks.
-    let max_pixels = (tile_width as u64 + 64) * (tile_height as u64 + 64);
-    let frame = decode_picture(&stream, DecodeOptions { max_pixels, ..Default::default() }).map_err(|_| DAMAGED)?;
+    // One reading of the size holds for all.
+    let options = DecodeOptions { max_pixels: coded_pixels((tile_width, tile_height)), ..Default::default() };
+    let frame = decode_picture(&stream, options).map_err(|_| DAMAGED)?;
     let side = |plane: usize| (frame.widths[plane] as usize, frame.heights[plane] as usize);
     let fits = |plane: usize| frame.planes[plane].len() >= side(plane).0 * side(plane).1;
     if side(0).0 < tile_width || side(0).1 < tile_height || !(0..3).all(fits) {

@@ -9,6 +9,8 @@ mod animation;
 mod clock;
 pub mod decode;
 pub mod download;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gif;
 #[cfg(feature = "heic")]
 mod heic;

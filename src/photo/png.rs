@@ -13,7 +13,7 @@ use super::rows::{Rows, Wanted, on_white};
 use super::sniff::Format;
 
 /// Chunks of text, profiles and the like may take this much.
-const METADATA: usize = 4 << 20;
+pub(super) const METADATA: usize = 4 << 20;
 
 type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
 
@@ -33,15 +33,17 @@ pub(super) fn decode(
     decoder.set_ignore_iccp_chunk(true);
     let header = decoder.read_header_info().map_err(fault)?;
     let size = (header.width, header.height);
-    check_pixels(size, limits)?;
+    check_pixels(size, Format::Png, limits)?;
     // Rows of 8 bytes a pixel, twice: the one before is needed to undo the filter.
     let row = 16 * size.0 as usize;
     let interlaced = header.interlaced;
     decoder.set_limits(png::Limits { bytes: METADATA + row });
     let pixels = u64::from(size.0) * u64::from(size.1);
     let passes = if interlaced { pixels * wanted.channels() as u64 } else { 0 };
-    let memory = limits.reserve(2 * Rows::memory(size, wanted) + passes + (METADATA + row) as u64, size)?;
+    let made = 2 * Rows::memory(size, wanted) + wanted.drawing();
+    let memory = limits.reserve(made + passes + (METADATA + row) as u64, size)?;
     let mut reader = decoder.read_info().map_err(fault)?;
+    check_palette(reader.info())?;
     let (picture, rows) =
         if interlaced { interlaced_rows(&mut reader, wanted, clock) } else { rows(&mut reader, wanted, clock) }?
             .ok_or(PhotoError::Damaged { format: Format::Png.name() })?;
@@ -52,6 +54,15 @@ pub(super) fn decode(
     let orientation = orientation(exif, xmp.iter().map(String::as_bytes));
     let whole = rows == picture.height();
     Ok(Decoded { picture, orientation, reduction: wanted.reduction(size), size, rows, whole, memory })
+}
+
+/// Whether a palette consists of whole entries, which the decoder takes for granted.
+///
+/// # Errors
+/// [`PhotoError::Damaged`] otherwise.
+pub(super) fn check_palette(info: &png::Info) -> Result<(), PhotoError> {
+    let bytes = info.palette.as_ref().map_or(0, |palette| palette.len());
+    if bytes.is_multiple_of(3) { Ok(()) } else { Err(PhotoError::Damaged { format: Format::Png.name() }) }
 }
 
 /// The picture and how many of its rows came.
@@ -110,7 +121,7 @@ fn pixel(values: &[u8]) -> [u8; 3] {
     }
 }
 
-fn fault(error: png::DecodingError) -> PhotoError {
+pub(super) fn fault(error: png::DecodingError) -> PhotoError {
     match error {
         png::DecodingError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
             PhotoError::Truncated

@@ -5,6 +5,10 @@ use image::{DynamicImage, GrayImage, RgbImage};
 /// What stands for pixels that are not there.
 pub(super) const GREY: u8 = 128;
 
+/// What is reserved beside a photo in colour: the picture of at most 1280 pixels a side that is drawn
+/// from it, and its file.
+pub(super) const DRAWING: u64 = 8 << 20;
+
 /// What a caller wants of a photo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Wanted {
@@ -23,6 +27,11 @@ impl Wanted {
             4..8 => 4,
             _ => 8,
         }
+    }
+
+    /// Bytes to reserve beside the photo, for what is drawn on it.
+    pub(super) fn drawing(&self) -> u64 {
+        if self.colour { DRAWING } else { 0 }
     }
 
     /// Bytes of a pixel.
@@ -52,6 +61,8 @@ pub(super) struct Rows {
     /// Sums of the areas in the row that is being made, and how many rows are in them.
     sums: Vec<u32>,
     summed: usize,
+    /// Rows of the file that are still to come.
+    to_come: u32,
     pixels: Vec<u8>,
 }
 
@@ -59,7 +70,8 @@ impl Rows {
     /// For a picture of `size` in its file.
     pub(super) fn new(size: (u32, u32), wanted: Wanted) -> Self {
         let reduction = wanted.reduction(size) as usize;
-        let mut rows = Self { wanted, size, reduction, sums: Vec::new(), summed: 0, pixels: Vec::new() };
+        let (sums, pixels) = (Vec::new(), Vec::new());
+        let mut rows = Self { wanted, size, reduction, sums, summed: 0, to_come: size.1, pixels };
         let (width, height) = rows.made();
         rows.sums = vec![0; if reduction == 1 { 0 } else { width * wanted.channels() }];
         rows.pixels.reserve_exact(width * height * wanted.channels());
@@ -77,8 +89,10 @@ impl Rows {
         (side(self.size.0), side(self.size.1))
     }
 
-    /// Takes the next row of the file, one pixel after the other.
+    /// Takes the next row of the file, one pixel after the other; rows below the picture are left out.
     pub(super) fn push(&mut self, row: impl Iterator<Item = [u8; 3]>) {
+        let Some(to_come) = self.to_come.checked_sub(1) else { return };
+        self.to_come = to_come;
         let row = row.take(self.size.0 as usize);
         match (self.reduction, self.wanted.colour) {
             (1, true) => self.pixels.extend(row.flatten()),

@@ -13,12 +13,15 @@
 //! | `segments`, `headers`, `tables` | markers, and what the segments behind them say |
 //! | `bits`, `huffman` | entropy-coded bytes to symbols |
 //! | `sequential`, `progressive` | scans to coefficients |
+//! | `order` | whether the scans come as they should |
 //! | `dct`, `picture` | coefficients to pixels, and these to a picture |
+//! | `vectors` | all that, compiled for the processor that runs it |
 
 mod bits;
 mod dct;
 mod headers;
 mod huffman;
+mod order;
 mod picture;
 mod progressive;
 mod segments;
@@ -26,10 +29,9 @@ mod sequential;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 use std::time::Duration;
-
-use pulp::{Simd, WithSimd};
 
 use super::clock::{OutOfTime, WorkClock};
 use headers::{Frame, Scan};
@@ -37,6 +39,7 @@ use picture::Picture;
 use progressive::Progressive;
 use segments::{Segment, Segments};
 use tables::Tables;
+use vectors::{Gather, Paint, Sequential, in_vectors};
 
 /// How wide the picture comes out, as a part of the width in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,11 +289,25 @@ impl<'a> Outline<'a> {
         Some(coded.all(|component| self.plane(component, scale, clock).is_ok_and(|plane| plane.whole)))
     }
 
-    /// Bytes that a general decoder holds for each pixel: RGB, and every coefficient of a progressive
-    /// file.
-    pub fn general_bytes_a_pixel(&self) -> u64 {
-        let coefficients = if self.frame.progressive { 2 * self.frame.components.len() as u64 } else { 0 };
-        3 + coefficients
+    /// Whether its scans come in an order that decoders agree on.
+    pub fn is_orderly(&self) -> bool {
+        order::is_orderly(&self.scans)
+    }
+
+    /// Whether a single scan holds all components, or the scans are progressive.
+    #[cfg(any(test, fuzzing))]
+    pub fn is_usual(&self) -> bool {
+        self.frame.progressive || self.scans.iter().all(|scan| scan.coded.len() == self.frame.components.len())
+    }
+
+    /// Bytes that a general decoder holds: RGB, every coefficient of a progressive file, and some rows of
+    /// units with their coefficients, as they are and as wide and high as the picture.
+    pub fn general_memory(&self) -> u64 {
+        let Frame { width, height, components, progressive, .. } = &self.frame;
+        let (columns, rows, planes) = (width.next_multiple_of(32) as u64, *height as u64, components.len() as u64);
+        let down = components.iter().map(|component| component.down).max().unwrap_or(1) as u64;
+        let coefficients = if *progressive { 2 * planes * columns * height.next_multiple_of(32) as u64 } else { 0 };
+        3 * columns * rows + coefficients + columns * (64 + 32 * planes * down)
     }
 
     /// Processor time that a general decoder takes at most: it cannot be stopped once it has begun.
@@ -363,63 +380,4 @@ struct Job<'a> {
     may_end: bool,
     /// Asked about once a row of units.
     clock: &'a WorkClock,
-}
-
-/// Runs `work` compiled for this processor, with vectors no longer than a row of a block: those of
-/// AVX-512 are twice that.
-fn in_vectors<W: WithSimd>(work: W) -> W::Output {
-    #[cfg(target_arch = "x86_64")]
-    match pulp::x86::V3::try_new() {
-        Some(simd) => Simd::vectorize(simd, work),
-        None => work.with_simd(pulp::Scalar::new()),
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    pulp::Arch::new().dispatch(work)
-}
-
-/// A sequential scan, compiled anew for the processor's vectors and bit instructions.
-struct Sequential<'a, const N: usize> {
-    job: Job<'a>,
-    picture: &'a mut Picture<N>,
-}
-
-impl<const N: usize> WithSimd for Sequential<'_, N> {
-    /// Rows of the file that are there.
-    type Output = Result<usize, Fault>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        sequential::scan(simd, &self.job, self.picture)
-    }
-}
-
-/// A progressive scan, compiled likewise.
-struct Gather<'a, const N: usize> {
-    job: Job<'a>,
-    progressive: &'a mut Progressive<N>,
-}
-
-impl<const N: usize> WithSimd for Gather<'_, N> {
-    type Output = Result<(), Fault>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Self::Output {
-        self.progressive.scan(&self.job)
-    }
-}
-
-/// The transform of a progressive file's coefficients, compiled likewise.
-struct Paint<'a, const N: usize> {
-    progressive: Progressive<N>,
-    picture: &'a mut Picture<N>,
-    clock: &'a WorkClock,
-}
-
-impl<const N: usize> WithSimd for Paint<'_, N> {
-    type Output = Result<(), Fault>;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
-        self.progressive.paint(simd, self.picture, self.clock)
-    }
 }

@@ -362,7 +362,8 @@ fn correct(bits: &mut Bits, mut set: u64, values: &mut [i16], low: u32) {
                 break;
             };
             // Either bit is as likely, so that a branch on it would be mispredicted half the time.
-            let more = i16::from(bits.bit()) << low;
+            // A bit that is given twice is taken once, as by libjpeg.
+            let more = (i16::from(bits.bit()) << low) & !*value;
             *value = value.wrapping_add(if *value < 0 { -more } else { more });
             set &= set - 1;
             left -= 1;

@@ -87,7 +87,7 @@ impl Handler {
 }
 
 /// The message that a reply refers to, where little else of the reply can be read.
-fn referred(reply: &Value) -> Option<(ChannelId, MessageId)> {
+pub(super) fn referred(reply: &Value) -> Option<(ChannelId, MessageId)> {
     let reference = &reply["message_reference"];
     let channel = id(&reference["channel_id"]).or_else(|| id(&reply["channel_id"]))?;
     Some((ChannelId::new(channel), MessageId::new(id(&reference["message_id"])?)))

@@ -31,7 +31,7 @@ pub(super) struct Interaction {
 }
 
 impl Interaction {
-    fn of(told: &Value) -> Option<Self> {
+    pub(super) fn of(told: &Value) -> Option<Self> {
         let (guest, visitor) = guest(told)?;
         let (number, application) = (id(&told["id"])?, id(&told["application_id"])?);
         let token = told["token"].as_str()?.to_owned();

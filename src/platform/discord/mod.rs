@@ -15,6 +15,8 @@ mod commands;
 mod components;
 mod delivery;
 mod errands;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gateway;
 mod guest;
 mod handler;

@@ -16,6 +16,8 @@ mod chat;
 mod delivery;
 mod edits;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod incoming;
 mod menu;
 mod notices;

@@ -46,7 +46,7 @@ fn refused(why: &'static str) -> Response {
     (StatusCode::FORBIDDEN, Json(json!({ "error": why }))).into_response()
 }
 
-fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str).peekable();
     let named_here = hosts.peek().is_some() && hosts.all(|host| host.is_ok_and(is_loopback));
     if !named_here || uri.authority().is_some_and(|authority| !is_loopback(authority.as_str())) {
@@ -59,7 +59,7 @@ fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static s
 }
 
 /// Whether `host`, with or without a port, is this machine under a name that nobody else can own.
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host = authority.host();
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);

@@ -29,7 +29,7 @@ use crate::photo::PhotoError;
 /// Room for what a form has beside the photo: boundaries, part headers, other fields.
 const FORM_BYTES: u64 = 64 << 10;
 /// Longer names say nothing more to a person.
-const NAME_CHARACTERS: usize = 100;
+pub(super) const NAME_CHARACTERS: usize = 100;
 /// The page scrolls; a crowd's list ends all the same.
 const TEXT_CHARACTERS: usize = 4000;
 /// How far an upload's buffer grows at a time.
@@ -68,7 +68,7 @@ pub(super) struct Visitor(pub IpAddr);
 impl Visitor {
     /// The share of the workers that its photos take: behind a reverse proxy on this machine, that
     /// of the address that the proxy names last.
-    fn flow(self, headers: &HeaderMap) -> FlowId {
+    pub(super) fn flow(self, headers: &HeaderMap) -> FlowId {
         let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| self.0.is_loopback());
         let named = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
         FlowId::of(&named.unwrap_or(self.0))
@@ -205,7 +205,7 @@ impl Desk {
 
 /// The last part of a file name as a browser or script gave it, fit to be shown: no folders, no
 /// control characters, none that turn the direction of writing.
-fn base_name(name: &str) -> String {
+pub(super) fn base_name(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let shown = |c: &char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let name: String = last.chars().filter(shown).take(NAME_CHARACTERS).collect();

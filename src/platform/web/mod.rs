@@ -2,6 +2,8 @@
 //!
 //! [`guess`] answers photos, [`guard`] keeps other sites out, `page.*` is the page.
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod guard;
 mod guess;
 
