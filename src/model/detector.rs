@@ -194,3 +194,44 @@ fn convolution(
 pub fn embedded() -> &'static [u8] {
     include_bytes!("../../models/detector.safetensors")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detector() -> Detector {
+        Detector::from_safetensors(embedded()).unwrap()
+    }
+
+    #[test]
+    fn a_face_is_seen_where_it_stands_at_every_size() {
+        let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap();
+        // The bundled picture's own face, in shares of its sides.
+        let (left, top, side) = (0.25, 0.25, 0.5);
+        for size in [64, 120, 240, 480] {
+            let face = face.resize_exact(size, size, image::imageops::FilterType::Triangle).into_luma8();
+            let mut picture = image::GrayImage::from_pixel(600, 501, image::Luma([128]));
+            image::imageops::replace(&mut picture, &face, 61, 17);
+            let found = detector().detect(picture.as_raw(), 600, 501, 0.5).unwrap();
+            let best = found.into_iter().max_by(|a, b| a.score.total_cmp(&b.score)).unwrap();
+            let within = |value: f32, from: f32| (value - from) / size as f32;
+            let [x, y, w, h] = best.bounds;
+            let (x, y) = (within(x + w / 2.0, 61.0), within(y + h / 2.0, 17.0));
+            assert!((x - left - side / 2.0).abs() < 0.1 && (y - top - side / 2.0).abs() < 0.15, "{size}: {x}, {y}");
+            let [right_eye, left_eye, nose, ..] = best.landmarks;
+            assert!(right_eye[0] < nose[0] && nose[0] < left_eye[0] && right_eye[1] < nose[1], "{best:?}");
+        }
+    }
+
+    #[test]
+    fn pixels_that_do_not_fit_are_refused() {
+        for (pixels, width, height) in [(0, 0, 0), (31 * 32, 32, 32), (32 * 32, 32, 64), (1, usize::MAX, 2)] {
+            assert!(detector().detect(&vec![0; pixels], width, height, 0.5).is_err());
+        }
+    }
+
+    #[test]
+    fn weights_of_another_network_are_refused() {
+        assert!(Detector::from_safetensors(crate::model::estimator::embedded()).is_err());
+    }
+}
