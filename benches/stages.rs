@@ -14,7 +14,6 @@ use faceguesser::face::{CropFrame, FaceCrop, FaceFinder, FinderOptions, judge};
 use faceguesser::inference::{Engine, FlowId, Framing, Pool, PoolOptions};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
-use faceguesser::model::scout::{self, Scout};
 use faceguesser::photo::{DecodeLimits, WorkClock, decode};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageEncoder, imageops};
@@ -50,9 +49,8 @@ fn clock() -> WorkClock {
 }
 
 fn finder() -> FaceFinder {
-    let scout = Scout::from_safetensors(scout::embedded()).unwrap();
     let detector = Detector::from_safetensors(detector::embedded()).unwrap();
-    FaceFinder::new(scout, detector, FinderOptions::default())
+    FaceFinder::new(detector, FinderOptions::default())
 }
 
 fn engine() -> Engine {

@@ -39,7 +39,6 @@ faces-more = … a ještě { $count }.
 photo-number = Fotka { $number }: { $text }
 photo-waiting = ještě se dívám…
 no-face = Na tomhle obrázku nenacházím obličej. Tip: pošli fotku, na které je jeden obličej otočený k fotoaparátu, dobře osvětlený a velký aspoň jako malý náhled; často pomůže těsnější výřez.
-helped-padding = Obličej vyplňuje celý obrázek; našel jsem ho, až když jsem kolem přidal okraj.
 helped-turn-left = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doleva.
 helped-turn-right = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doprava.
 helped-turn-over = Fotka je vzhůru nohama; obličej jsem našel, až když jsem ji převrátil.

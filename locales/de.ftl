@@ -31,7 +31,6 @@ faces-more = … und noch { $count }.
 photo-number = Foto { $number }: { $text }
 photo-waiting = ich schaue noch …
 no-face = Ich finde kein Gesicht auf diesem Bild. Tipp: Schick ein Foto, auf dem ein Gesicht zur Kamera schaut, gut beleuchtet und mindestens so groß wie ein Vorschaubild; oft hilft es, enger zuzuschneiden.
-helped-padding = Das Gesicht füllt das Bild aus; gefunden habe ich es erst mit einem Rand drum herum.
 helped-turn-left = Das Foto liegt auf der Seite; das Gesicht habe ich gefunden, nachdem ich es nach links gedreht habe.
 helped-turn-right = Das Foto liegt auf der Seite; das Gesicht habe ich gefunden, nachdem ich es nach rechts gedreht habe.
 helped-turn-over = Das Foto steht auf dem Kopf; das Gesicht habe ich gefunden, nachdem ich es umgedreht habe.

@@ -28,7 +28,6 @@ faces-more = … and { $count } more.
 photo-number = Photo { $number }: { $text }
 photo-waiting = still looking …
 no-face = I can't find a face in this picture. Tip: send a photo in which one face is turned to the camera, well lit and at least as large as a thumbnail; cropping closer to it often helps.
-helped-padding = The face fills the picture; I found it after I put a border around it.
 helped-turn-left = The photo lies on its side; I found the face after I turned it left.
 helped-turn-right = The photo lies on its side; I found the face after I turned it right.
 helped-turn-over = The photo stands on its head; I found the face after I turned it over.

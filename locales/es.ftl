@@ -31,7 +31,6 @@ faces-more = … y { $count } más.
 photo-number = Foto { $number }: { $text }
 photo-waiting = sigo mirando…
 no-face = No encuentro ninguna cara en esta imagen. Consejo: envía una foto en la que una cara mire a la cámara, bien iluminada y al menos tan grande como una miniatura; recortar más cerca suele ayudar.
-helped-padding = La cara llena la imagen; la encontré al ponerle un borde alrededor.
 helped-turn-left = La foto está de lado; encontré la cara al girarla a la izquierda.
 helped-turn-right = La foto está de lado; encontré la cara al girarla a la derecha.
 helped-turn-over = La foto está boca abajo; encontré la cara al darle la vuelta.

@@ -31,7 +31,6 @@ faces-more = … et { $count } de plus.
 photo-number = Photo { $number } : { $text }
 photo-waiting = je regarde encore…
 no-face = Je ne trouve pas de visage sur cette image. Conseil : envoie une photo où un visage est tourné vers l’appareil, bien éclairé et au moins aussi grand qu’une vignette ; recadrer plus serré aide souvent.
-helped-padding = Le visage remplit l’image ; je l’ai trouvé en ajoutant une bordure autour.
 helped-turn-left = La photo est couchée ; j’ai trouvé le visage en la tournant vers la gauche.
 helped-turn-right = La photo est couchée ; j’ai trouvé le visage en la tournant vers la droite.
 helped-turn-over = La photo est à l’envers ; j’ai trouvé le visage en la retournant.

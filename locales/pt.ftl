@@ -31,7 +31,6 @@ faces-more = … e mais { $count }.
 photo-number = Foto { $number }: { $text }
 photo-waiting = ainda estou olhando…
 no-face = Não encontro nenhum rosto nesta imagem. Dica: envie uma foto com um rosto voltado para a câmera, bem iluminado e pelo menos do tamanho de uma miniatura; recortar mais de perto costuma ajudar.
-helped-padding = O rosto ocupa a imagem inteira; só o encontrei depois de pôr uma borda em volta.
 helped-turn-left = A foto está deitada; encontrei o rosto depois de girá-la para a esquerda.
 helped-turn-right = A foto está deitada; encontrei o rosto depois de girá-la para a direita.
 helped-turn-over = A foto está de cabeça para baixo; encontrei o rosto depois de virá-la.

@@ -190,7 +190,6 @@ pub fn clipped(text: &str, max_characters: usize) -> String {
 /// The sentence that says what it took to find the face.
 fn helped(help: Help) -> &'static str {
     match help {
-        Help::Padding => "helped-padding",
         Help::TurnLeft => "helped-turn-left",
         Help::TurnRight => "helped-turn-right",
         Help::TurnOver => "helped-turn-over",

@@ -26,7 +26,6 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     };
     tell(format_args!("store: {}", config.store.path.display()))?;
     tell(format_args!("detector: loaded ({})", from(&config.models.detector)))?;
-    tell(format_args!("scout: loaded ({})", from(&config.models.scout)))?;
     tell(format_args!("estimator: loaded ({})", from(&config.models.estimator)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();

@@ -13,7 +13,6 @@ use crate::face::{FaceFinder, FinderOptions};
 use crate::inference::{Engine, Pool};
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimator};
-use crate::model::scout::{self, Scout};
 use crate::photo::{DecodeLimits, Downloader};
 
 /// Both networks, from the configured files or the compiled-in weights, decoding within `limits`.
@@ -21,12 +20,11 @@ pub fn engine(config: &Config, limits: DecodeLimits) -> anyhow::Result<Engine> {
     Ok(Engine::new(face_finder(config)?, face_estimator(config)?, limits))
 }
 
-/// The finder with the configured or compiled-in detector and scout.
+/// The finder with the configured or compiled-in detector.
 pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
     let detector =
         weights(&config.models.detector, "models.detector", detector::embedded(), Detector::from_safetensors)?;
-    let scout = weights(&config.models.scout, "models.scout", scout::embedded(), Scout::from_safetensors)?;
-    Ok(FaceFinder::new(scout, detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
+    Ok(FaceFinder::new(detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
 }
 
 /// The configured or compiled-in estimator.

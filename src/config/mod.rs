@@ -156,8 +156,6 @@ pub struct Models {
     pub estimator: Option<PathBuf>,
     #[serde(deserialize_with = "empty_is_none")]
     pub detector: Option<PathBuf>,
-    #[serde(deserialize_with = "empty_is_none")]
-    pub scout: Option<PathBuf>,
 }
 
 /// How guesses are told.

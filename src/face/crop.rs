@@ -63,24 +63,7 @@ impl FaceCrop {
     /// pixels, in either direction, as it does in the training crops; each is then the mean of one
     /// bilinear sample a pixel. A face that fills a 50-megapixel photo costs reading it once.
     pub fn cut(luma: &GrayImage, frame: &CropFrame) -> Self {
-        let finite = [frame.center_x, frame.center_y, frame.side, frame.roll].iter().all(|value| value.is_finite());
-        if luma.width() == 0 || luma.height() == 0 || !finite {
-            return Self { pixels: vec![128; SIDE * SIDE].into() };
-        }
-        let mut frame = *frame;
-        let mut small: Option<GrayImage> = None;
-        while frame.side > (SIDE * MAX_SAMPLES) as f32 {
-            let source = small.as_ref().unwrap_or(luma);
-            if source.width().min(source.height()) < 2 {
-                break;
-            }
-            let (half, left, top) = halved_region(source, &frame);
-            frame.center_x = (frame.center_x - left) / 2.0;
-            frame.center_y = (frame.center_y - top) / 2.0;
-            frame.side /= 2.0;
-            small = Some(half);
-        }
-        Self { pixels: sample(small.as_ref().unwrap_or(luma), &frame) }
+        Self { pixels: square(luma, frame, SIDE).into() }
     }
 
     /// The pixels as the estimator takes them: with mean 0 and standard deviation 1.
@@ -91,19 +74,7 @@ impl FaceCrop {
     /// Fills with one grey value what `frame` holds of the world outside of `luma`, instead of the
     /// continued edge.
     pub fn fill_outside(&mut self, luma: &GrayImage, frame: &CropFrame, value: u8) {
-        let (width, height) = (luma.width() as f32, luma.height() as f32);
-        let outside = |(x, y): (f32, f32)| x < 0.0 || y < 0.0 || x >= width || y >= height;
-        let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
-        let to_photo = frame.mapping();
-        if !corners.iter().any(|&(u, v)| outside(to_photo(u, v))) {
-            return;
-        }
-        let units = |at: usize| (at as f32 + 0.5) / SIDE as f32 - 0.5;
-        for (at, pixel) in self.pixels.iter_mut().enumerate() {
-            if outside(to_photo(units(at % SIDE), units(at / SIDE))) {
-                *pixel = value;
-            }
-        }
+        fill_outside(&mut self.pixels, SIDE, (luma, frame), value);
     }
 
     /// The pixels, row by row from the top: `SIDE * SIDE` bytes.
@@ -120,31 +91,77 @@ impl FaceCrop {
 /// Bilinear samples a side of an output pixel.
 const MAX_SAMPLES: usize = 2;
 
-fn sample(luma: &GrayImage, frame: &CropFrame) -> Box<[u8]> {
+/// What `frame` holds as `side` × `side` pixels, row by row, cut as [`FaceCrop::cut`] does it.
+fn square(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
+    let finite = [frame.center_x, frame.center_y, frame.side, frame.roll].iter().all(|value| value.is_finite());
+    if luma.width() == 0 || luma.height() == 0 || !finite {
+        return vec![128; side * side];
+    }
+    let mut frame = *frame;
+    let mut small: Option<GrayImage> = None;
+    while frame.side > (side * MAX_SAMPLES) as f32 {
+        let source = small.as_ref().unwrap_or(luma);
+        if source.width().min(source.height()) < 2 {
+            break;
+        }
+        let (half, left, top) = halved_region(source, &frame);
+        frame.center_x = (frame.center_x - left) / 2.0;
+        frame.center_y = (frame.center_y - top) / 2.0;
+        frame.side /= 2.0;
+        small = Some(half);
+    }
+    sample(small.as_ref().unwrap_or(luma), &frame, side)
+}
+
+/// [`square`] with one grey value for what `frame` holds of the world outside of `luma`, instead of
+/// the continued edge.
+pub(super) fn window(luma: &GrayImage, frame: &CropFrame, side: usize, outside: u8) -> Vec<u8> {
+    let mut pixels = square(luma, frame, side);
+    fill_outside(&mut pixels, side, (luma, frame), outside);
+    pixels
+}
+
+fn fill_outside(pixels: &mut [u8], side: usize, (luma, frame): (&GrayImage, &CropFrame), value: u8) {
+    let (width, height) = (luma.width() as f32, luma.height() as f32);
+    let outside = |(x, y): (f32, f32)| x < 0.0 || y < 0.0 || x >= width || y >= height;
+    let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
+    let to_photo = frame.mapping();
+    if !corners.iter().any(|&(u, v)| outside(to_photo(u, v))) {
+        return;
+    }
+    let units = |at: usize| (at as f32 + 0.5) / side as f32 - 0.5;
+    for (at, pixel) in pixels.iter_mut().enumerate() {
+        if outside(to_photo(units(at % side), units(at / side))) {
+            *pixel = value;
+        }
+    }
+}
+
+fn sample(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
     let source = Source::new(luma);
     // Most frames lie inside the photo, where no sample needs to be held back at its edge.
     let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
     if corners.iter().all(|&(u, v)| source.holds(frame.to_photo(u, v))) {
-        sample_with(frame, |x, y| source.inside(x, y))
+        sample_with(frame, side, |x, y| source.inside(x, y))
     } else {
-        sample_with(frame, |x, y| source.anywhere(x, y))
+        sample_with(frame, side, |x, y| source.anywhere(x, y))
     }
 }
 
 /// Fraction bits of a place in a picture.
 const FRACTION: u32 = 16;
 
-fn sample_with(frame: &CropFrame, value: impl Fn(i64, i64) -> u32) -> Box<[u8]> {
-    let scale = frame.side.max(1.0) / SIDE as f32;
+fn sample_with(frame: &CropFrame, side: usize, value: impl Fn(i64, i64) -> u32) -> Vec<u8> {
+    let scale = frame.side.max(1.0) / side as f32;
     let n = (scale.ceil() as usize).clamp(1, MAX_SAMPLES);
     let (sin, cos) = frame.roll.sin_cos();
-    let step = 1.0 / (SIDE * n) as f32;
+    let step = 1.0 / (side * n) as f32;
     // From pixel centres at half-integers to whole numbers.
     let fixed = |value: f32| (f64::from(value) * f64::from(1 << FRACTION)) as i64;
     let (step_x, step_y) = (fixed(frame.side * step * cos), fixed(frame.side * step * sin));
-    let mut sums = [0u32; SIDE];
-    let mut pixels = Vec::with_capacity(SIDE * SIDE);
-    for row in 0..SIDE {
+    let mut sums = vec![0u32; side];
+    let mut pixels = Vec::with_capacity(side * side);
+    for row in 0..side {
         sums.fill(0);
         for sub in 0..n {
             let v = ((row * n + sub) as f32 + 0.5) * step - 0.5;
@@ -160,7 +177,7 @@ fn sample_with(frame: &CropFrame, value: impl Fn(i64, i64) -> u32) -> Box<[u8]> 
         let samples = (n * n) as u32 * GREY;
         pixels.extend(sums.iter().map(|sum| ((sum + samples / 2) / samples) as u8));
     }
-    pixels.into()
+    pixels
 }
 
 /// What one grey level counts in a sample.

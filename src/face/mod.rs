@@ -48,11 +48,9 @@ impl Bounds {
     }
 }
 
-/// What it took to find the faces of a photo that shows none as it is.
+/// How a photo has to be turned for its faces to stand upright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Help {
-    /// A border around the photo: the face fills it.
-    Padding,
     /// A turn by a quarter against the clock.
     TurnLeft,
     /// A turn by a quarter with the clock.

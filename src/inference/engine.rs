@@ -27,7 +27,7 @@ pub struct Analysis {
     pub height: u32,
     /// The faces, from left to right.
     pub faces: Vec<FaceAnalysis>,
-    /// What it took to find them, where a plain look showed none.
+    /// How the photo has to be turned, where the largest of them does not stand upright.
     pub help: Option<Help>,
     /// The frame of an animated picture that they are in; 0 is the first, and all that others have.
     pub frame: usize,
@@ -62,7 +62,7 @@ pub struct FaceAnalysis {
 pub struct StageTimes {
     /// From bytes to upright luma.
     pub decode: Duration,
-    /// All looks of the detector.
+    /// The detector's pass over the photo and its closer looks.
     pub find: Duration,
     /// Cutting and judging the crops.
     pub cut: Duration,
@@ -210,7 +210,7 @@ struct Cut {
 }
 
 /// Longer side, in pixels, of a photo in which every face can be found that is looked for.
-const ENOUGH_TO_SEARCH: u32 = 1000;
+const ENOUGH_TO_SEARCH: u32 = 640;
 /// Side of a frame, in pixels, from which more of them add next to nothing to its crop of 128.
 const ENOUGH_TO_CUT: f32 = 144.0;
 /// Faces in one forward pass: enough to fill the matrix products, few enough that the

@@ -65,7 +65,7 @@ impl Body {
 
     /// Pictures of one size, at most [`TOGETHER`] → (pictures, logits).
     fn logits(&self, pictures: &[f32], [height, width]: [usize; 2], logits: &mut [f32]) {
-        with_maps(|[x, inner, skip, out, _]| {
+        with_maps(|[x, inner, skip, out, ..]| {
             out.reshape([logits.len() / self.logits, height, width, 1]);
             out.values_mut().copy_from_slice(pictures);
             self.stem.apply(out, None, x);

@@ -67,11 +67,11 @@ impl Maps {
 }
 
 thread_local! {
-    static MAPS: RefCell<[Maps; 5]> = RefCell::default();
+    static MAPS: RefCell<[Maps; 7]> = RefCell::default();
 }
 
 /// Lends `work` this thread's maps; what they hold is left over from before.
-pub(super) fn with_maps<T>(work: impl FnOnce(&mut [Maps; 5]) -> T) -> T {
+pub(super) fn with_maps<T>(work: impl FnOnce(&mut [Maps; 7]) -> T) -> T {
     MAPS.with_borrow_mut(work)
 }
 

@@ -3,7 +3,7 @@
 //! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
 //! architecture, shared with training, and [`calibration`] makes its answers mean what they say;
 //! [`weights`] is how files hold them. Below them lie the kernels: [`convolution`] (through
-//! [`winograd`] or [`columns`] and the matrix [`product`]), [`inverted`] and [`normalisation`].
+//! [`winograd`] or [`columns`] and the matrix [`product`]) and [`normalisation`].
 
 mod body;
 pub mod calibration;
@@ -11,13 +11,11 @@ pub(crate) mod columns;
 pub mod convolution;
 pub mod detector;
 pub mod estimator;
-pub mod inverted;
 mod lanes;
 mod maps;
 pub mod network;
 pub mod normalisation;
 mod product;
-pub mod scout;
 pub mod weights;
 mod winograd;
 
@@ -54,9 +52,9 @@ pub enum ModelError {
     /// A crop of another size than 128×128.
     #[error("a crop has {0} pixels, the network wants 128×128")]
     CropSize(usize),
-    /// A picture whose sides do not fit the detector.
-    #[error("the detector wants sides that are multiples of 32 pixels, not {width}×{height}")]
-    DetectorInput { width: usize, height: usize },
+    /// Pixels that are none, or do not make up the picture.
+    #[error("{pixels} pixels are no picture of {width}×{height}")]
+    DetectorInput { pixels: usize, width: usize, height: usize },
     /// A device that this build cannot use.
     #[error(
         "this program was built without {0} support: build it with --features {0}, or set inference.device = \"cpu\""

@@ -70,7 +70,8 @@ pub fn decode(bytes: &[u8], limits: &DecodeLimits) -> Result<Photo, PhotoError> 
 }
 
 /// The same at a half, a quarter or an eighth of its size, where its longer side then still has
-/// `enough` pixels: less work for a JPEG, and less memory for every format.
+/// `enough` pixels, and the whole half of their square: less work for a JPEG, and less memory for
+/// every format.
 ///
 /// # Errors
 /// As [`decode`].

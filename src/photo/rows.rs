@@ -14,14 +14,16 @@ pub(super) const DRAWING: u64 = 8 << 20;
 pub(super) struct Wanted {
     /// RGB in place of luma.
     pub colour: bool,
-    /// The longer side must have so many pixels, if the file has; it may be reduced as far.
+    /// The longer side must have so many pixels, if the file has, and the picture half of their
+    /// square, so that a strip keeps its width; it may be reduced as far.
     pub enough: u32,
 }
 
 impl Wanted {
     /// The reduction of a photo of this size: 1, 2, 4 or 8.
     pub(super) fn reduction(&self, (width, height): (u32, u32)) -> u32 {
-        match width.max(height) / self.enough.max(1) {
+        let square = (2.0 * f64::from(width) * f64::from(height)).sqrt() as u32;
+        match width.max(height).min(square) / self.enough.max(1) {
             0..2 => 1,
             2..4 => 2,
             4..8 => 4,

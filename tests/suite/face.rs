@@ -11,7 +11,6 @@ use faceguesser::inference::pool::Analyser;
 use faceguesser::inference::{Analysis, Engine, Framing};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
-use faceguesser::model::scout::{self, Scout};
 use faceguesser::photo::{DecodeLimits, WorkClock};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma};
@@ -140,8 +139,7 @@ fn a_face_anywhere_in_a_larger_picture_gives_the_guess_of_its_tight_crop() {
 #[test]
 fn every_condition_is_met_as_well_as_by_the_yardstick() {
     let Some(faces) = val_crops(60) else { return };
-    let scout = Scout::from_safetensors(scout::embedded()).unwrap();
-    let finder = FaceFinder::new(scout, Detector::from_safetensors(detector::embedded()).unwrap(), Default::default());
+    let finder = FaceFinder::new(Detector::from_safetensors(detector::embedded()).unwrap(), Default::default());
     type Change = fn(GrayImage) -> GrayImage;
     let same: Change = |picture| picture;
     let columns: [(&str, f32, u32, Change); 9] = [

@@ -66,8 +66,8 @@ impl Record {
 /// A small face in little light, in the corner of a large room.
 fn photo_with_a_hidden_face() -> Vec<u8> {
     let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().to_luma8();
-    let mut face = imageops::resize(&face, 130, 130, imageops::FilterType::Triangle);
-    face.pixels_mut().for_each(|pixel| pixel.0[0] /= 5);
+    let mut face = imageops::resize(&face, 110, 110, imageops::FilterType::Triangle);
+    face.pixels_mut().for_each(|pixel| pixel.0[0] /= 6);
     let mut photo = GrayImage::from_pixel(960, 720, Luma([34]));
     imageops::overlay(&mut photo, &face, 640, 120);
     jpeg(&photo)
