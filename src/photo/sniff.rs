@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(named(b"<html>404</html>"), "not a picture but a web page");
         assert_eq!(named("žluťoučký kůň".as_bytes()), "not a picture but a text file");
         assert_eq!(named(b"%PDF-1.7"), "not a picture but a PDF document");
-        assert_eq!(named(b"\0\0\0\x18ftypheic\0\0\0\0"), PhotoError::Unsupported { format: "HEIC" }.to_string());
+        assert_eq!(named(b"\0\0\0\x18ftypavif\0\0\0\0"), PhotoError::Unsupported { format: "AVIF" }.to_string());
         assert_eq!(named(b"\0\0\0\x18ftypisom\0\0\0\0"), "not a picture but a video");
         assert_eq!(named(b"\x01\x02\xfe\x80\x90"), "not a picture but an unknown kind of file");
         assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Ok(Format::Jpeg));
@@ -205,11 +205,15 @@ mod tests {
             compatible.iter().for_each(|brand| bytes.extend(*brand));
             sniff(&bytes)
         };
-        let picture = |format| Err(PhotoError::Unsupported { format });
+        let picture = |format| match format {
+            #[cfg(feature = "heic")]
+            "HEIC" => Ok(Format::Heic),
+            format => Err(PhotoError::Unsupported { format }),
+        };
         for (format, brands) in BRANDS {
             for brand in *brands {
-                assert_eq!(file(&[brand]), picture(format));
-                assert_eq!(file(&[b"zzzz", b"isom", brand]), picture(format), "{brand:?} is compatible");
+                assert_eq!(file(&[brand]), picture(*format));
+                assert_eq!(file(&[b"zzzz", b"isom", brand]), picture(*format), "{brand:?} is compatible");
             }
         }
         assert_eq!(file(&[b"avis", b"msf1"]), picture("AVIF"));
