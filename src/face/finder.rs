@@ -240,15 +240,15 @@ mod tests {
         let face = image::imageops::resize(&face, 240, 240, image::imageops::FilterType::Triangle);
         let mut upright = GrayImage::from_pixel(480, 640, image::Luma([128]));
         image::imageops::replace(&mut upright, &face, 90, 150);
-        let turn: [(fn(&GrayImage) -> GrayImage, _); 4] = [
-            (GrayImage::clone, None),
-            (image::imageops::rotate90, Some(Help::TurnLeft)),
-            (image::imageops::rotate180, Some(Help::TurnOver)),
-            (image::imageops::rotate270, Some(Help::TurnRight)),
+        let turned = [
+            (upright.clone(), None),
+            (image::imageops::rotate90(&upright), Some(Help::TurnLeft)),
+            (image::imageops::rotate180(&upright), Some(Help::TurnOver)),
+            (image::imageops::rotate270(&upright), Some(Help::TurnRight)),
         ];
-        for (turned, help) in turn {
-            let found =
-                finder().find(&turned(&upright), &WorkClock::start(std::time::Duration::from_secs(60))).unwrap();
+        let clock = WorkClock::start(std::time::Duration::from_secs(60));
+        for (photo, help) in turned {
+            let found = finder().find(&photo, &clock).unwrap();
             assert_eq!((found.faces.len(), found.help), (1, help));
         }
     }
