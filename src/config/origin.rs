@@ -73,17 +73,23 @@ fn line_of(text: &str, at: usize) -> usize {
 
 /// Where in the text the longest part of `key` that is there is written.
 fn start(text: &str, key: &str) -> Option<usize> {
-    let root = DeTable::parse(text).ok()?;
-    let (mut table, mut found) = (root.get_ref(), None);
-    for part in key.split('.') {
-        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().eq_ignore_ascii_case(part)) else {
-            break;
-        };
-        found = Some(name.span().start);
-        match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
-            _ => break,
+    longest(DeTable::parse(text).ok()?.get_ref(), key).map(|(_, start)| start)
+}
+
+/// How many bytes of `key` the table has, and where the last part of them is written. A quoted name may
+/// hold dots itself.
+fn longest(table: &DeTable<'_>, key: &str) -> Option<(usize, usize)> {
+    let found = table.iter().filter_map(|(name, value)| {
+        let length = name.get_ref().len();
+        let (part, rest) = key.split_at_checked(length)?;
+        if !part.eq_ignore_ascii_case(name.get_ref()) || !(rest.is_empty() || rest.starts_with('.')) {
+            return None;
         }
-    }
-    found
+        let inner = match value.get_ref() {
+            DeValue::Table(inner) => rest.get(1..).and_then(|rest| longest(inner, rest)),
+            _ => None,
+        };
+        Some(inner.map_or((length, name.span().start), |(more, start)| (length + 1 + more, start)))
+    });
+    found.max()
 }

@@ -62,11 +62,12 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
         let error = Config::load(Some(&path), variables).unwrap_err().to_string();
         error.replace(&format!("{}", path.display()), "mine.toml")
     };
-    let wrong: [(&[u8], Variables, &str); 11] = [
+    let wrong: [(&[u8], Variables, &str); 12] = [
         (b"[web]\n\nlisten = \"somewhere\"\n", &[], "mine.toml, line 3, web.listen: "),
         (b"[web]\nlistne = \"127.0.0.1:1\"\n", &[], "mine.toml, line 2, web.listne: unknown field `listne`"),
         (b"# mine\n[wbe]\nenabled = true\n", &[], "mine.toml, line 2, wbe: unknown field `wbe`"),
         (b"[web]\nenabled = \"maybe\"\n", &[], "mine.toml, line 2, web.enabled: "),
+        (b"\n[\"web.page\".\"b.c\"]\nx = 1\n", &[], "mine.toml, line 2, web.page: unknown field `page`"),
         (b"[limits]\nfaces = 0\n", &[], "mine.toml, line 2, limits.faces: must be at least 1"),
         (b"limits.cpu_time = \"1ms\"\n", &[], "mine.toml, line 1, limits.cpu_time: must be at least 100ms"),
         (b"[web]\nenabled = yes\n", &[], "mine.toml, line 2: is no TOML: "),

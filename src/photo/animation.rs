@@ -3,10 +3,10 @@
 use std::io::Cursor;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
-use image::{AnimationDecoder, Frames, ImageDecoder, Limits, RgbImage};
+use image::{AnimationDecoder, Frame, Frames, ImageDecoder, Limits, RgbImage, RgbaImage};
 
 use super::clock::WorkClock;
-use super::decode::{ColourPhoto, DecodeLimits, check_pixels};
+use super::decode::{ColourPhoto, DecodeLimits, check_pixels, guarded};
 use super::memory::Reservation;
 use super::png::{self as still_png, METADATA, check_palette};
 use super::rows::{DRAWING, luma, on_white};
@@ -27,17 +27,16 @@ pub fn later_frames(bytes: &[u8], limits: &DecodeLimits) -> impl Iterator<Item =
     let spread =
         |count: usize| move |index: &usize| (1..LOOKED_AT).any(|part| part * (count - 1) / (LOOKED_AT - 1) == *index);
     let clock = WorkClock::start(limits.cpu_time);
-    let found = frames(bytes, limits).ok();
-    found.into_iter().flat_map(move |Moving { frames, count, memory }| {
+    let found = Moving::open(bytes, limits).ok();
+    found.into_iter().flat_map(move |mut moving| {
+        let count = moving.count;
         let wanted = spread(count.max(1));
-        let looked_at =
-            frames.take_while(move |_| clock.check().is_ok()).map_while(Result::ok).enumerate().take(count).skip(1);
+        let frames = std::iter::from_fn(move || clock.check().ok().and_then(|()| moving.next_frame()));
+        let looked_at = frames.enumerate().take(count).skip(1);
         looked_at.filter(move |(index, _)| wanted(index)).map(move |(index, frame)| {
-            let frame = frame.into_buffer();
             let (width, height) = frame.dimensions();
             let luma = frame.pixels().map(|pixel| luma(on_white(pixel.0))).collect();
             let luma = image::GrayImage::from_raw(width, height, luma).unwrap_or_default();
-            let _held = &memory;
             (index, Photo { luma, reduction: 1, size: (width, height), whole: true, memory: None })
         })
     })
@@ -48,23 +47,36 @@ pub fn later_frames(bytes: &[u8], limits: &DecodeLimits) -> impl Iterator<Item =
 /// # Errors
 /// [`PhotoError`] when there is no such frame.
 pub fn frame_colour(bytes: &[u8], limits: &DecodeLimits, index: usize) -> Result<ColourPhoto, PhotoError> {
-    let Moving { mut frames, memory, .. } = frames(bytes, limits)?;
-    let frame = frames.nth(index).and_then(Result::ok).ok_or(PhotoError::Truncated)?.into_buffer();
+    let mut moving = Moving::open(bytes, limits)?;
+    let frame = std::iter::from_fn(|| moving.next_frame()).nth(index).ok_or(PhotoError::Truncated)?;
     let (width, height) = frame.dimensions();
     let pixels = frame.pixels().flat_map(|pixel| on_white(pixel.0)).collect();
-    Ok(ColourPhoto { picture: RgbImage::from_raw(width, height, pixels).unwrap_or_default(), memory })
+    Ok(ColourPhoto { picture: RgbImage::from_raw(width, height, pixels).unwrap_or_default(), memory: moving.memory })
 }
 
 /// All frames as they are shown.
 struct Moving<'a> {
+    format: Format,
     frames: Frames<'a>,
     /// How many of them may be looked at.
     count: usize,
     memory: Reservation,
 }
 
-fn frames<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Moving<'a>, PhotoError> {
-    let format = sniff(bytes)?;
+impl<'a> Moving<'a> {
+    fn open(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Self, PhotoError> {
+        let format = sniff(bytes)?;
+        guarded(format, || open(bytes, format, limits))
+    }
+
+    /// The next frame, as long as nothing is amiss with it.
+    fn next_frame(&mut self) -> Option<RgbaImage> {
+        let frame = guarded(self.format, || Ok(self.frames.next())).ok()??;
+        frame.ok().map(Frame::into_buffer)
+    }
+}
+
+fn open<'a>(bytes: &'a [u8], format: Format, limits: &DecodeLimits) -> Result<Moving<'a>, PhotoError> {
     let still = PhotoError::Unsupported { format: "still" };
     let fault = |_| PhotoError::Damaged { format: format.name() };
     let cursor = Cursor::new(bytes);
@@ -83,7 +95,7 @@ fn frames<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Moving<'a>, Phot
             // A frame may be larger than the screen.
             let pixels = u64::from(decoder.dimensions().0) * u64::from(decoder.dimensions().1);
             decoder.set_limits(at_most(pixels * BYTES_A_PIXEL)).map_err(fault)?;
-            Ok(Moving { frames: decoder.into_frames(), count: gif_frames(bytes, most), memory })
+            Ok(Moving { format, frames: decoder.into_frames(), count: gif_frames(bytes, most), memory })
         }
         Format::Png => {
             let count = png_frames(bytes)?;
@@ -95,7 +107,7 @@ fn frames<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Moving<'a>, Phot
             // Frames lie within the picture; the limit above is for what stands beside them.
             decoder.set_limits(Limits::no_limits()).map_err(fault)?;
             let frames = decoder.apng().map_err(fault)?.into_frames();
-            Ok(Moving { frames, count: most.min(count), memory })
+            Ok(Moving { format, frames, count: most.min(count), memory })
         }
         Format::WebP => {
             let picture = webp::moving(bytes)?;
@@ -105,7 +117,7 @@ fn frames<'a>(bytes: &'a [u8], limits: &DecodeLimits) -> Result<Moving<'a>, Phot
                 return Err(still);
             }
             let (most, memory) = bound(decoder.dimensions())?;
-            Ok(Moving { frames: decoder.into_frames(), count: most.min(count as usize), memory })
+            Ok(Moving { format, frames: decoder.into_frames(), count: most.min(count as usize), memory })
         }
         _ => Err(still),
     }
@@ -143,7 +155,7 @@ fn png_frames(bytes: &[u8]) -> Result<usize, PhotoError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{Delay, Frame, RgbaImage};
+    use image::Delay;
 
     /// Twenty frames, each a little lighter than the one before.
     fn gif() -> Vec<u8> {

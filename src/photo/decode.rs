@@ -140,14 +140,17 @@ fn decoded(bytes: &[u8], limits: &DecodeLimits, wanted: Wanted) -> Result<Decode
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, limits, wanted, &clock),
     };
-    // Nothing is left half done that anybody sees: what a decoder was making is dropped.
-    let decoded = catch_unwind(AssertUnwindSafe(decode));
-    let decoded = decoded.unwrap_or(Err(PhotoError::Damaged { format: format.name() }))?;
+    let decoded = guarded(format, decode)?;
     // Three quarters of a picture mostly show whom it is about.
     if decoded.rows * 4 < decoded.picture.height() * 3 {
         return Err(PhotoError::Truncated);
     }
     Ok(decoded)
+}
+
+/// Runs a decoder; a file at which it panics counts as damaged. What the decoder was making is dropped.
+pub(super) fn guarded<T>(format: Format, decode: impl FnOnce() -> Result<T, PhotoError>) -> Result<T, PhotoError> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or(Err(PhotoError::Damaged { format: format.name() }))
 }
 
 /// Holds a size against the limit; a picture without pixels is as good as damaged.
