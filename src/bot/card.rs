@@ -11,7 +11,7 @@ use super::actions::{Square, WHOLE};
 use crate::face::Bounds;
 use crate::face::crop::SIDE;
 use crate::inference::{Analysis, FaceAnalysis};
-use crate::photo::{ColourPhoto, DecodeLimits, Memory, PhotoError, decode_colour, frame_colour};
+use crate::photo::{ColourPhoto, DecodeLimits, MemoryBudget, PhotoError, decode_colour, frame_colour};
 
 /// Longer side of the picture that is sent back: sharp on a phone, about 150 KB.
 const MAX_SIDE: u32 = 1280;
@@ -142,7 +142,7 @@ pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> R
     const SHEET: u64 = 16 << 20;
     const ONE: u64 = 32 << 20;
     let _memory = limits.memory.reserve((SHEET + ONE).min(limits.memory.total()));
-    let limits = &DecodeLimits { memory: Memory::new(ONE), ..limits.clone() };
+    let limits = &DecodeLimits { memory: MemoryBudget::new(ONE), ..limits.clone() };
     let font = FontRef::try_from_slice(FONT)?;
     let columns = (pictures.len() as u32).clamp(1, 2);
     let rows = (pictures.len() as u32).div_ceil(columns).max(1);

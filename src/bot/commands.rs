@@ -6,7 +6,7 @@ use super::actions::{Action, Button, Setting};
 use super::languages::Language;
 use super::people::{Asker, Platform};
 use super::problems::Problem;
-use super::settings::{ChatSettings, GenderTelling, PersonSettings, Player};
+use super::settings::{ChatSettings, GenderPolicy, PersonSettings, Player};
 use super::{Answer, Bot};
 
 /// What somebody wants, other than a guess.
@@ -53,7 +53,7 @@ impl Pressed {
 
 /// What the platform knows of the one who asks, beyond [`Asker`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct AskerRole {
     /// The name that the scoreboard shows.
     pub name: String,
     /// Whether they may change the chat's settings; everybody may in a chat with the bot alone.
@@ -64,19 +64,19 @@ pub struct Standing {
 
 impl Bot {
     /// Answers a command.
-    pub async fn command(&self, command: Command, asker: &Asker, standing: &Standing) -> Answer {
-        let language = self.manners(asker).await.language;
-        if command.needs_admin() && !standing.admin {
+    pub async fn command(&self, command: Command, asker: &Asker, role: &AskerRole) -> Answer {
+        let language = self.reply_style(asker).await.language;
+        if command.needs_admin() && !role.admin {
             return language.say("admins-only").into();
         }
-        self.obey(command, asker, standing, language).await.unwrap_or_else(|problem| problem.told(language).into())
+        self.obey(command, asker, role, language).await.unwrap_or_else(|problem| problem.message(language).into())
     }
 
     async fn obey(
         &self,
         command: Command,
         asker: &Asker,
-        standing: &Standing,
+        role: &AskerRole,
         language: Language,
     ) -> Result<Answer, Problem> {
         let (person, chat) = (asker.person, asker.chat);
@@ -90,7 +90,7 @@ impl Bot {
             }
             Command::Privacy => language.say("privacy").into(),
             Command::Settings => settings(&self.kept(move |store| store.chat(chat)).await?, language),
-            Command::Auto(_) if standing.direct => language.say("auto-direct").into(),
+            Command::Auto(_) if role.direct => language.say("auto-direct").into(),
             Command::Auto(None) => {
                 let on = self.kept(move |store| store.chat(chat)).await?.auto;
                 language.say_with("auto-state", &[("on", yes_or_no(on).into())]).into()
@@ -112,7 +112,7 @@ impl Bot {
             Command::Gender(wanted) => {
                 let gender = self
                     .change_person(asker, move |settings| {
-                        settings.gender = GenderTelling::of(&wanted).unwrap_or(settings.gender.next());
+                        settings.gender = GenderPolicy::of(&wanted).unwrap_or(settings.gender.next());
                     })
                     .await?
                     .gender;
@@ -127,7 +127,7 @@ impl Bot {
                 language.say("opted-in").into()
             }
             Command::Forget => {
-                let chat_too = standing.admin;
+                let chat_too = role.admin;
                 self.kept(move |store| {
                     store.forget_person(person)?;
                     if chat_too { store.forget_chat(chat) } else { Ok(()) }
@@ -153,26 +153,26 @@ impl Bot {
     }
 
     /// Acts on a button that needs no photo; [`Bot::look_again`] is for those that do.
-    pub async fn press(&self, action: Action, asker: &Asker, standing: &Standing) -> Pressed {
-        let language = self.manners(asker).await.language;
+    pub async fn press(&self, action: Action, asker: &Asker, role: &AskerRole) -> Pressed {
+        let language = self.reply_style(asker).await.language;
         let pressed = match action {
             Action::Delete { asker: owner } if owner == asker.person => Pressed { delete: true, ..Pressed::default() },
             Action::Delete { .. } => Pressed::note(language.say("not-yours")),
-            Action::Set(_) if !standing.admin => Pressed::note(language.say("admins-only")),
+            Action::Set(_) if !role.admin => Pressed::note(language.say("admins-only")),
             Action::Set(setting) => match self.change_chat(asker, move |settings| step(settings, setting)).await {
                 Ok(now) => {
                     // What was just chosen for the chat is what the buttons speak.
                     let language = now.language.unwrap_or(language);
                     Pressed { edit: Some(settings(&now, language)), ..Pressed::default() }
                 }
-                Err(problem) => Pressed::note(problem.told(language)),
+                Err(problem) => Pressed::note(problem.message(language)),
             },
             Action::Guess { game, age } => {
-                let player = Player { person: asker.person, name: standing.name.clone() };
+                let player = Player { person: asker.person, name: role.name.clone() };
                 self.game_guess(game, player, age, language).await
             }
-            Action::Reveal { game } => self.game_reveal(game, asker, standing, language).await,
-            Action::See | Action::Crop(_) | Action::Anyway => Pressed::note(Problem::Gone.told(language)),
+            Action::Reveal { game } => self.game_reveal(game, asker, role, language).await,
+            Action::See | Action::Crop(_) | Action::Anyway => Pressed::note(Problem::Gone.message(language)),
         };
         info!(?action, person = ?asker.person, chat = ?asker.chat, "a button was pressed");
         pressed

@@ -22,11 +22,11 @@ pub struct Rate {
 
 /// Why a photo is not looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RateLimited {
     /// To be told: the first since the last photo that was answered.
-    Told { wait: Duration },
+    FirstTime { wait: Duration },
     /// Not to be told again, unless they asked so that silence is no answer.
-    Silent { wait: Duration },
+    Repeated { wait: Duration },
 }
 
 /// The buckets of everybody who came lately.
@@ -62,8 +62,8 @@ impl FairUse {
     /// bucket ever holds empty it.
     ///
     /// # Errors
-    /// [`Refusal`] when there are not as many left.
-    pub fn take(&self, asker: &Asker, photos: u32) -> Result<(), Refusal> {
+    /// [`RateLimited`] when there are not as many left.
+    pub fn take(&self, asker: &Asker, photos: u32) -> Result<(), RateLimited> {
         let now = Instant::now();
         let owners = [(Owner::Person(asker.person), self.person), (Owner::Chat(asker.chat), self.chat)];
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,7 +77,7 @@ impl FairUse {
             let wait = (bucket.full_at + wanted).saturating_duration_since(now + room);
             if wait > Duration::ZERO {
                 let told = std::mem::replace(&mut bucket.told, true);
-                return Err(if told { Refusal::Silent { wait } } else { Refusal::Told { wait } });
+                return Err(if told { RateLimited::Repeated { wait } } else { RateLimited::FirstTime { wait } });
             }
         }
         for (owner, rate) in owners.into_iter().filter(|(_, rate)| rate.burst > 0) {
@@ -106,19 +106,19 @@ mod tests {
     async fn the_first_refusal_says_when_to_come_back_and_later_ones_are_silent() {
         let fair = FairUse::new(rate(2, 10), rate(100, 1));
         assert_eq!((fair.take(&asker(1, 1), 1), fair.take(&asker(1, 1), 1)), (Ok(()), Ok(())));
-        assert_eq!(fair.take(&asker(1, 1), 1), Err(Refusal::Told { wait: Duration::from_secs(10) }));
-        assert_eq!(fair.take(&asker(1, 2), 1), Err(Refusal::Silent { wait: Duration::from_secs(10) }));
+        assert_eq!(fair.take(&asker(1, 1), 1), Err(RateLimited::FirstTime { wait: Duration::from_secs(10) }));
+        assert_eq!(fair.take(&asker(1, 2), 1), Err(RateLimited::Repeated { wait: Duration::from_secs(10) }));
         assert_eq!(fair.take(&asker(2, 1), 1), Ok(()));
         tokio::time::advance(Duration::from_secs(10)).await;
         assert_eq!(fair.take(&asker(1, 1), 1), Ok(()));
-        assert_eq!(fair.take(&asker(1, 1), 1), Err(Refusal::Told { wait: Duration::from_secs(10) }));
+        assert_eq!(fair.take(&asker(1, 1), 1), Err(RateLimited::FirstTime { wait: Duration::from_secs(10) }));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_chat_costs_its_members_nothing_and_a_large_album_passes_once() {
         let fair = FairUse::new(rate(3, 10), rate(4, 60));
         assert_eq!(fair.take(&asker(1, 7), 10), Ok(()));
-        assert!(matches!(fair.take(&asker(2, 7), 2), Err(Refusal::Told { .. })));
+        assert!(matches!(fair.take(&asker(2, 7), 2), Err(RateLimited::FirstTime { .. })));
         assert_eq!(fair.take(&asker(2, 8), 3), Ok(()));
         let free = FairUse::new(rate(0, 10), rate(0, 10));
         assert!((0..1000).all(|_| free.take(&asker(1, 1), 10).is_ok()));

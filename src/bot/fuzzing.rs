@@ -7,8 +7,8 @@ use super::actions::Action;
 use super::card;
 use super::languages::Language;
 use super::people::Platform;
-use super::settings::GenderTelling;
-use crate::photo::{DecodeLimits, Memory};
+use super::settings::GenderPolicy;
+use crate::photo::{DecodeLimits, MemoryBudget};
 
 /// A photo of 24×16 pixels, to cut squares from.
 static PHOTO: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -29,7 +29,7 @@ pub fn button_codes(data: &[u8]) {
         assert!(again.len() <= 64 && again.is_ascii(), "{again}");
         assert_eq!(Action::of(&again, platform), Some(action));
         if let (Action::Crop(square), Platform::Discord) = (action, platform) {
-            let limits = DecodeLimits { memory: Memory::new(16 << 20), ..DecodeLimits::default() };
+            let limits = DecodeLimits { memory: MemoryBudget::new(16 << 20), ..DecodeLimits::default() };
             let cut = card::cut(&PHOTO, &limits, square);
             assert!(cut.is_ok_and(|jpeg| jpeg.starts_with(b"\xff\xd8")), "{square:?} is not cut");
         }
@@ -42,7 +42,7 @@ pub fn choices(text: &str) {
         assert_eq!(Language::of(language.code()), Some(language));
     }
     Language::accepted(text);
-    if let Some(gender) = GenderTelling::of(text) {
-        assert_eq!(GenderTelling::of(gender.name()), Some(gender));
+    if let Some(gender) = GenderPolicy::of(text) {
+        assert_eq!(GenderPolicy::of(gender.name()), Some(gender));
     }
 }

@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::actions::{Action, Button};
-use super::commands::{Pressed, Standing};
+use super::commands::{AskerRole, Pressed};
 use super::languages::Language;
 use super::people::Asker;
 use super::settings::{Game, Guessed, Player};
@@ -18,17 +18,17 @@ const NAME: usize = 40;
 impl Bot {
     /// Begins a game about the one face in a photo; `truth` is the true age, if the host gave it.
     pub async fn game(&self, photo: PhotoSource, truth: Option<u8>, asker: &Asker) -> Answer {
-        let manners = self.manners(asker).await;
-        let language = manners.language;
+        let style = self.reply_style(asker).await;
+        let language = style.language;
         let analysis = match self.look(FlowId::of(&asker.person), photo, Framing::Find).await {
             Ok((_, analysis)) => analysis,
-            Err(problem) => return problem.told(language).into(),
+            Err(problem) => return problem.message(language).into(),
         };
         let [face] = analysis.faces.as_slice() else { return language.say("game-unsure").into() };
         let game = Game {
             chat: asker.chat,
             host: asker.person,
-            guess: manners.person(face),
+            guess: style.person(face),
             age: face.estimate.age(),
             truth,
             guesses: Vec::new(),
@@ -38,7 +38,7 @@ impl Bot {
                 info!(chat = ?asker.chat, "a game was opened");
                 board(number, 0, language)
             }
-            Err(problem) => problem.told(language).into(),
+            Err(problem) => problem.message(language).into(),
         }
     }
 
@@ -56,7 +56,7 @@ impl Bot {
             }
             Ok(Some(Guessed::Before(age))) => Pressed { note: note("game-changed", age), ..Pressed::default() },
             Ok(Some(Guessed::Over)) => Pressed { note: Some(language.say("game-over")), ..Pressed::default() },
-            Err(problem) => Pressed { note: Some(problem.told(language)), ..Pressed::default() },
+            Err(problem) => Pressed { note: Some(problem.message(language)), ..Pressed::default() },
         }
     }
 
@@ -64,16 +64,16 @@ impl Bot {
         &self,
         number: i64,
         asker: &Asker,
-        standing: &Standing,
+        role: &AskerRole,
         language: Language,
     ) -> Pressed {
         let note = |text: String| Pressed { note: Some(text), ..Pressed::default() };
         let game = match self.kept(move |store| store.game(number)).await {
             Ok(Some(game)) if game.chat == asker.chat => game,
             Ok(_) => return note(language.say("game-over")),
-            Err(problem) => return note(problem.told(language)),
+            Err(problem) => return note(problem.message(language)),
         };
-        if game.host != asker.person && !standing.admin {
+        if game.host != asker.person && !role.admin {
             return note(language.say("not-yours"));
         }
         let players = |game: &Game| winners(game).into_iter().map(|(player, _)| player).collect();
@@ -82,7 +82,7 @@ impl Bot {
                 Pressed { edit: Some(outcome(&game, &winners(&game), language).into()), ..Pressed::default() }
             }
             Ok(None) => note(language.say("game-over")),
-            Err(problem) => note(problem.told(language)),
+            Err(problem) => note(problem.message(language)),
         }
     }
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::actions::{Action, Square, WHOLE};
 use super::people::PersonId;
-use super::{Answer, Bot, Card, CardWhen, Manners, PhotoSource, Problem, ReplyOptions, Tone, card, tone, words};
+use super::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions, ReplyStyle, Tone, card, tone, words};
 use crate::face::CropFrame;
 use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, InferenceError};
 
@@ -21,28 +21,28 @@ impl Bot {
         asker: PersonId,
         action: Action,
         source: PhotoSource,
-        manners: &Manners,
+        style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Answer {
         let flow = FlowId::of(&asker);
         let _turn = self.turns.take(flow).await;
         let answer = match action {
-            Action::See => self.see(flow, source, manners).await,
-            Action::Crop(square) => self.cut(flow, source, square, manners, options).await,
-            Action::Anyway => self.anyway(flow, source, manners, options).await,
+            Action::See => self.see(flow, source, style).await,
+            Action::Crop(square) => self.cut(flow, source, square, style, options).await,
+            Action::Anyway => self.anyway(flow, source, style, options).await,
             _ => Err(Problem::Gone),
         };
-        answer.unwrap_or_else(|problem| problem.told(manners.language).into())
+        answer.unwrap_or_else(|problem| problem.message(style.language).into())
     }
 
-    async fn see(&self, flow: FlowId, source: PhotoSource, manners: &Manners) -> Result<Answer, Problem> {
+    async fn see(&self, flow: FlowId, source: PhotoSource, style: &ReplyStyle) -> Result<Answer, Problem> {
         let (_, analysis) = self.look(flow, source, Framing::Find).await?;
-        let [face] = analysis.faces.as_slice() else { return Ok(manners.language.say("no-face").into()) };
+        let [face] = analysis.faces.as_slice() else { return Ok(style.language.say("no-face").into()) };
         let age = face.estimate.age();
-        let alternative_text = manners.language.say_with("alternative-text-seen", &[("age", age.into())]);
+        let alternative_text = style.language.say_with("alternative-text-seen", &[("age", age.into())]);
         let seen = face.clone();
         let card = self.drawn(alternative_text, move |_| card::draw_seen(&seen)).await;
-        Ok(Answer { text: manners.seen(face), cards: card.into_iter().collect(), ..Answer::default() })
+        Ok(Answer { text: style.seen(face), cards: card.into_iter().collect(), ..Answer::default() })
     }
 
     async fn cut(
@@ -50,7 +50,7 @@ impl Bot {
         flow: FlowId,
         source: PhotoSource,
         square: Square,
-        manners: &Manners,
+        style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
         let photo = self.fetch(source).await?;
@@ -62,10 +62,10 @@ impl Bot {
             Ok(Err(error)) => return Err(InferenceError::Failed(error.to_string()).into()),
             Err(panic) => return Err(InferenceError::Failed(panic.to_string()).into()),
         };
-        let reply = self.guess(flow, PhotoSource::Bytes(cut.clone()), manners, options).await;
-        let text = manners.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
-        let tone = tone([&reply.outcome], manners);
-        let alternative_text = manners.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
+        let reply = self.guess(flow, PhotoSource::Bytes(cut.clone()), style, options).await;
+        let text = style.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
+        let tone = tone([&reply.outcome], style);
+        let alternative_text = style.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
         // The numbered boxes if there are any, else the square itself.
         let card = reply.card.unwrap_or(Card { jpeg: cut, alternative_text });
         Ok(Answer { text: words::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
@@ -75,16 +75,16 @@ impl Bot {
         &self,
         flow: FlowId,
         source: PhotoSource,
-        manners: &Manners,
+        style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
         let (photo, analysis) = self.look(flow, source, Framing::Aligned).await?;
-        let Some(face) = analysis.faces.first() else { return Ok(manners.language.say("no-face").into()) };
-        let text = manners.guess_anyway(face);
+        let Some(face) = analysis.faces.first() else { return Ok(style.language.say("no-face").into()) };
+        let text = style.guess_anyway(face);
         let card = if options.card == CardWhen::Never {
             None
         } else {
-            let alternative_text = manners.alternative_text(&analysis);
+            let alternative_text = style.alternative_text(&analysis);
             self.drawn(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
         };
         Ok(Answer { text, cards: card.into_iter().collect(), buttons: vec![], tone: Tone::Unsure })

@@ -38,15 +38,15 @@ use url::Url;
 use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, Pool};
 use crate::photo::{DecodeLimits, DownloadError, Downloader, Hosts, cause};
 use actions::Button;
-use fair_use::{FairUse, Rate, Refusal};
+use fair_use::{FairUse, Rate, RateLimited};
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
-use settings::{ChatSettings, GenderTelling, Store, StoreError};
+use settings::{ChatSettings, GenderPolicy, Store, StoreError};
 use turns::Turns;
 
 pub use problems::Problem;
 pub use report::PhotoReport;
-pub use words::Manners;
+pub use words::ReplyStyle;
 
 /// Where a photo is to be had.
 #[derive(Debug, Clone)]
@@ -152,8 +152,8 @@ pub struct BotOptions {
     /// The confidence score in 0..=1 from which a guess is told as sure.
     pub confident: f32,
     /// The most that chats and people may hear of genders.
-    pub gender: GenderTelling,
-    /// The probability from which [`GenderTelling::Sure`] says a gender.
+    pub gender: GenderPolicy,
+    /// The probability from which [`GenderPolicy::Sure`] says a gender.
     pub gender_sure: f32,
     pub person_rate: Rate,
     pub chat_rate: Rate,
@@ -188,7 +188,7 @@ impl Bot {
 
     /// How to tell somebody a guess: the chat's language before the person's before the client's,
     /// and of the chat's, the person's and the host's reserve about genders the greatest.
-    pub async fn manners(&self, asker: &Asker) -> Manners {
+    pub async fn reply_style(&self, asker: &Asker) -> ReplyStyle {
         let Asker { person, chat, language } = *asker;
         let kept = self.kept(move |store| Ok((store.chat(chat)?, store.person(person)?))).await;
         let BotOptions { confident, gender_sure, .. } = self.options;
@@ -198,15 +198,15 @@ impl Bot {
                 chat.language.or(person.language).or(language),
             ),
             // Nobody knows what they wished: the most reserved will do.
-            Err(_) => (GenderTelling::Never, language),
+            Err(_) => (GenderPolicy::Never, language),
         };
-        Manners { language: language.unwrap_or_default(), gender, confident, gender_sure }
+        ReplyStyle { language: language.unwrap_or_default(), gender, confident, gender_sure }
     }
 
     /// How to tell a guess to somebody of whom nothing is kept.
-    pub fn manners_for(&self, language: Option<Language>) -> Manners {
+    pub fn style_for(&self, language: Option<Language>) -> ReplyStyle {
         let BotOptions { confident, gender, gender_sure, .. } = self.options;
-        Manners { language: language.unwrap_or_default(), gender, confident, gender_sure }
+        ReplyStyle { language: language.unwrap_or_default(), gender, confident, gender_sure }
     }
 
     /// What a chat's admins have chosen; the defaults when that cannot be read.
@@ -232,11 +232,11 @@ impl Bot {
     pub fn admit(&self, asker: &Asker, photos: usize) -> Result<(), Option<Problem>> {
         let photos = u32::try_from(photos).unwrap_or(u32::MAX);
         self.fair_use.take(asker, photos).map_err(|refusal| match refusal {
-            Refusal::Told { wait } => {
+            RateLimited::FirstTime { wait } => {
                 info!(person = ?asker.person, chat = ?asker.chat, wait_s = wait.as_secs(), "too many photos");
                 Some(Problem::TooOften { wait })
             }
-            Refusal::Silent { .. } => None,
+            RateLimited::Repeated { .. } => None,
         })
     }
 
@@ -247,7 +247,7 @@ impl Bot {
     pub fn admit_aloud(&self, asker: &Asker, photos: usize) -> Result<(), Problem> {
         let photos = u32::try_from(photos).unwrap_or(u32::MAX);
         self.fair_use.take(asker, photos).map_err(|refusal| match refusal {
-            Refusal::Told { wait } | Refusal::Silent { wait } => Problem::TooOften { wait },
+            RateLimited::FirstTime { wait } | RateLimited::Repeated { wait } => Problem::TooOften { wait },
         })
     }
 
@@ -256,43 +256,43 @@ impl Bot {
         &self,
         flow: FlowId,
         source: PhotoSource,
-        manners: &Manners,
+        style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Reply {
         let _turn = self.turns.take(flow).await;
-        self.guess(flow, source, manners, options).await
+        self.guess(flow, source, style, options).await
     }
 
     /// Answers one photo of whoever `flow` stands for. Never fails: what goes wrong is told in the
     /// reply.
-    pub async fn guess(&self, flow: FlowId, source: PhotoSource, manners: &Manners, options: ReplyOptions) -> Reply {
+    pub async fn guess(&self, flow: FlowId, source: PhotoSource, style: &ReplyStyle, options: ReplyOptions) -> Reply {
         let (photo, outcome) = match self.look(flow, source, Framing::Find).await {
             Ok((photo, analysis)) => (photo, Ok(analysis)),
             Err(problem) => (Bytes::new(), Err(problem)),
         };
         let card = match &outcome {
             Ok(analysis) if wants_card(analysis, options.card) => {
-                let alternative_text = manners.alternative_text(analysis);
+                let alternative_text = style.alternative_text(analysis);
                 let analysis = analysis.clone();
                 self.drawn(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
             }
             _ => None,
         };
         let text = match &outcome {
-            Ok(analysis) => manners.guess(analysis, options.max_characters),
-            Err(problem) => problem.told(manners.language),
+            Ok(analysis) => style.guess(analysis, options.max_characters),
+            Err(problem) => problem.message(style.language),
         };
         Reply { text, card, outcome }
     }
 
     /// The reply for a problem that the platform itself found, without asking the workers.
-    pub fn refuse(&self, problem: Problem, manners: &Manners) -> Reply {
-        Reply { text: problem.told(manners.language), card: None, outcome: Err(problem) }
+    pub fn refuse(&self, problem: Problem, style: &ReplyStyle) -> Reply {
+        Reply { text: problem.message(style.language), card: None, outcome: Err(problem) }
     }
 
     /// The JSON form of a reply, as scripts read it.
-    pub fn report(&self, reply: &Reply, manners: &Manners, photo: &str, elapsed: std::time::Duration) -> PhotoReport {
-        PhotoReport::new(photo, &reply.outcome, manners, elapsed)
+    pub fn report(&self, reply: &Reply, style: &ReplyStyle, photo: &str, elapsed: std::time::Duration) -> PhotoReport {
+        PhotoReport::new(photo, &reply.outcome, style, elapsed)
     }
 
     /// Fetches a photo and has it analysed; logs how that went.
@@ -373,11 +373,11 @@ fn wants_card(analysis: &Analysis, when: CardWhen) -> bool {
     }
 }
 
-fn tone<'a>(outcomes: impl IntoIterator<Item = &'a Result<Analysis, Problem>>, manners: &Manners) -> Tone {
+fn tone<'a>(outcomes: impl IntoIterator<Item = &'a Result<Analysis, Problem>>, style: &ReplyStyle) -> Tone {
     let faces: Vec<&FaceAnalysis> = outcomes.into_iter().flatten().flat_map(|analysis| &analysis.faces).collect();
     match faces.as_slice() {
         [] => Tone::Plain,
-        faces if faces.iter().all(|face| manners.is_sure(face)) => Tone::Sure,
+        faces if faces.iter().all(|face| style.is_sure(face)) => Tone::Sure,
         _ => Tone::Unsure,
     }
 }

@@ -55,7 +55,7 @@ impl Problem {
     }
 
     /// The sentence for it.
-    pub fn told(&self, language: Language) -> String {
+    pub fn message(&self, language: Language) -> String {
         match self {
             Self::NoPhoto => language.say("problem-no-photo"),
             Self::PlatformLimit { limit } => {
@@ -146,7 +146,7 @@ mod tests {
             Problem::Inference(InferenceError::Overloaded),
             Problem::Inference(InferenceError::Stopped),
         ];
-        let mut sentences: Vec<String> = problems.iter().map(|problem| problem.told(Language::English)).collect();
+        let mut sentences: Vec<String> = problems.iter().map(|problem| problem.message(Language::English)).collect();
         for sentence in &sentences {
             let next_step = ["end", "ttach", "try", "come back in 2 seconds"];
             assert!(next_step.iter().any(|words| sentence.contains(words)), "{sentence}");

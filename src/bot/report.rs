@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::problems::Problem;
-use super::words::Manners;
+use super::words::ReplyStyle;
 use crate::inference::{Analysis, FaceAnalysis};
 
 /// One photo's answer.
@@ -59,8 +59,8 @@ pub enum Gender {
 }
 
 impl PhotoReport {
-    /// Sums up an outcome; `manners` have the threshold of the confidence score and the language.
-    pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, manners: &Manners, elapsed: Duration) -> Self {
+    /// Sums up an outcome; `style` have the threshold of the confidence score and the language.
+    pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, style: &ReplyStyle, elapsed: Duration) -> Self {
         let analysis = outcome.as_ref().ok();
         Self {
             photo: photo.to_owned(),
@@ -68,9 +68,9 @@ impl PhotoReport {
             height: analysis.map(|analysis| analysis.height),
             cut_short: analysis.is_some_and(|analysis| analysis.cut_short),
             faces: analysis
-                .map(|analysis| analysis.faces.iter().map(|face| FaceReport::new(face, manners)).collect())
+                .map(|analysis| analysis.faces.iter().map(|face| FaceReport::new(face, style)).collect())
                 .unwrap_or_default(),
-            error: outcome.as_ref().err().map(|problem| problem.told(manners.language)),
+            error: outcome.as_ref().err().map(|problem| problem.message(style.language)),
             elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,
         }
     }
@@ -78,7 +78,7 @@ impl PhotoReport {
 
 impl FaceReport {
     /// One face in numbers.
-    pub fn new(face: &FaceAnalysis, manners: &Manners) -> Self {
+    pub fn new(face: &FaceAnalysis, style: &ReplyStyle) -> Self {
         let (age_low, age_high) = face.estimate.age_interval;
         let female = face.estimate.female_probability;
         let tenths = |value: f32| (value * 10.0).round() / 10.0;
@@ -90,9 +90,9 @@ impl FaceReport {
             age_high: cut_to_tenths(age_high),
             gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
             gender_probability: (face.estimate.gender_probability() * 1000.0).round() / 1000.0,
-            gender_told: manners.tells_gender(face),
-            confident: manners.is_sure(face),
-            tips: manners.tips(face),
+            gender_told: style.tells_gender(face),
+            confident: style.is_sure(face),
+            tips: style.tips(face),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::people::{ChatId, PersonId};
 /// Whether a gender is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum GenderTelling {
+pub enum GenderPolicy {
     #[default]
     Always,
     /// Only from a probability on that the host chose; below it the answer says that it cannot tell.
@@ -15,7 +15,7 @@ pub enum GenderTelling {
     Never,
 }
 
-impl GenderTelling {
+impl GenderPolicy {
     /// From the most open to the most reserved.
     pub const ALL: [Self; 3] = [Self::Always, Self::Sure, Self::Never];
 
@@ -50,7 +50,7 @@ pub struct ChatSettings {
     pub auto: bool,
     /// `None`: everybody's own.
     pub language: Option<Language>,
-    pub gender: GenderTelling,
+    pub gender: GenderPolicy,
     /// Whether replies are shown to the asker alone, where the platform can.
     pub private: bool,
 }
@@ -62,7 +62,7 @@ pub struct PersonSettings {
     pub opted_out: bool,
     /// `None`: the client's.
     pub language: Option<Language>,
-    pub gender: GenderTelling,
+    pub gender: GenderPolicy,
 }
 
 /// Somebody who plays, as the scoreboard shows them.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::actions::{Action, Button};
 use super::look_again::suggested;
 use super::people::PersonId;
-use super::words::{Manners, clipped};
+use super::words::{ReplyStyle, clipped};
 use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, card, tone};
 use crate::inference::{Analysis, FlowId};
 
@@ -35,13 +35,13 @@ impl Bot {
         &self,
         photos: Vec<PhotoSource>,
         asker: PersonId,
-        manners: &Manners,
+        style: &ReplyStyle,
         options: ReplyOptions,
         delivery: &D,
     ) -> Option<D::Sent> {
         let count = photos.len();
         let flow = FlowId::of(&asker);
-        let guess = |(index, photo)| async move { (index, self.guess_in_turn(flow, photo, manners, options).await) };
+        let guess = |(index, photo)| async move { (index, self.guess_in_turn(flow, photo, style, options).await) };
         let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
         let mut replies: Vec<Option<Reply>> = vec![None; count];
         let mut sent: Option<D::Sent> = None;
@@ -61,7 +61,7 @@ impl Bot {
                         continue;
                     }
                     shown = ready;
-                    let so_far = Answer::from(told(&replies, manners, options.max_characters));
+                    let so_far = Answer::from(told(&replies, style, options.max_characters));
                     match &sent {
                         Some(sent) => meanwhile(delivery.edit(sent, &so_far), &mut running, &mut replies).await,
                         None => sent = meanwhile(delivery.post(&so_far), &mut running, &mut replies).await,
@@ -69,7 +69,7 @@ impl Bot {
                 }
             }
         }
-        let answer = self.complete(replies, asker, manners, options).await;
+        let answer = self.complete(replies, asker, style, options).await;
         match &sent {
             Some(sent) => delivery.edit(sent, &answer).await,
             None => sent = delivery.post(&answer).await,
@@ -81,28 +81,28 @@ impl Bot {
         &self,
         replies: Vec<Option<Reply>>,
         asker: PersonId,
-        manners: &Manners,
+        style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Answer {
         if replies.is_empty() {
-            return Problem::NoPhoto.told(manners.language).into();
+            return Problem::NoPhoto.message(style.language).into();
         }
-        let mut text = told(&replies, manners, options.max_characters);
+        let mut text = told(&replies, style, options.max_characters);
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
-        let tone = tone(replies.iter().map(|reply| &reply.outcome), manners);
+        let tone = tone(replies.iter().map(|reply| &reply.outcome), style);
         let buttons = match replies.as_slice() {
-            [Reply { outcome: Ok(analysis), .. }] => single(analysis, asker, manners),
-            replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete(asker, manners)]],
+            [Reply { outcome: Ok(analysis), .. }] => single(analysis, asker, style),
+            replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete(asker, style)]],
             _ => Vec::new(),
         };
         if buttons.iter().flatten().any(|button| matches!(button.action, Action::Crop(_))) {
-            text = format!("{text} {}", manners.language.say("crop-offered"));
+            text = format!("{text} {}", style.language.say("crop-offered"));
         }
         let numbers = 1..;
         let cards: Vec<(usize, Card)> =
             numbers.zip(replies).filter_map(|(number, reply)| Some((number, reply.card?))).collect();
         let cards = if cards.len() > options.max_cards {
-            self.sheet(cards, manners).await
+            self.sheet(cards, style).await
         } else {
             cards.into_iter().map(|(_, card)| card).collect()
         };
@@ -110,10 +110,10 @@ impl Bot {
     }
 
     /// Several cards as one.
-    async fn sheet(&self, cards: Vec<(usize, Card)>, manners: &Manners) -> Vec<Card> {
+    async fn sheet(&self, cards: Vec<(usize, Card)>, style: &ReplyStyle) -> Vec<Card> {
         let told = |(number, card): &(usize, Card)| {
             let variables = [("number", (*number).into()), ("text", (&card.alternative_text).into())];
-            manners.language.say_with("photo-number", &variables)
+            style.language.say_with("photo-number", &variables)
         };
         let alternative_text = cards.iter().map(told).collect::<Vec<_>>().join(" ");
         let pictures = cards.into_iter().map(|(number, card)| (number, card.jpeg)).collect::<Vec<_>>();
@@ -142,21 +142,21 @@ async fn meanwhile<T>(
 
 /// The texts of all photos as one of at most so many characters. What short ones leave is given to
 /// the long ones.
-fn told(replies: &[Option<Reply>], manners: &Manners, max_characters: usize) -> String {
+fn told(replies: &[Option<Reply>], style: &ReplyStyle, max_characters: usize) -> String {
     // Room for "Photo 10: " and an empty line each.
     const BETWEEN: usize = 16;
-    let waiting = manners.language.say("photo-waiting").chars().count();
+    let waiting = style.language.say("photo-waiting").chars().count();
     let length = |reply: &Option<Reply>| reply.as_ref().map_or(waiting, |reply| reply.text.chars().count());
     let lengths: Vec<usize> = replies.iter().map(length).collect();
     let between = if replies.len() > 1 { BETWEEN * replies.len() } else { 0 };
     let limits = shares(&lengths, max_characters.saturating_sub(between));
     let cut = |reply: &Reply, limit: usize| match &reply.outcome {
-        Ok(analysis) if reply.text.chars().count() > limit => manners.guess(analysis, limit),
+        Ok(analysis) if reply.text.chars().count() > limit => style.guess(analysis, limit),
         _ => clipped(&reply.text, limit),
     };
     let texts: Vec<Option<String>> =
         replies.iter().zip(limits).map(|(reply, limit)| Some(cut(reply.as_ref()?, limit))).collect();
-    manners.numbered_photos(&texts.iter().map(Option::as_deref).collect::<Vec<_>>())
+    style.numbered_photos(&texts.iter().map(Option::as_deref).collect::<Vec<_>>())
 }
 
 /// How much of `room` each of several lengths is given: the short ones all they need, the others equal
@@ -172,23 +172,23 @@ fn shares(lengths: &[usize], room: usize) -> Vec<usize> {
     granted
 }
 
-fn delete(asker: PersonId, manners: &Manners) -> Button {
-    Button { action: Action::Delete { asker }, label: manners.language.say("button-delete") }
+fn delete(asker: PersonId, style: &ReplyStyle) -> Button {
+    Button { action: Action::Delete { asker }, label: style.language.say("button-delete") }
 }
 
 /// What can be done about one photo.
-fn single(analysis: &Analysis, asker: PersonId, manners: &Manners) -> Vec<Vec<Button>> {
-    let button = |action, id| Button { action, label: manners.language.say(id) };
+fn single(analysis: &Analysis, asker: PersonId, style: &ReplyStyle) -> Vec<Vec<Button>> {
+    let button = |action, id| Button { action, label: style.language.say(id) };
     let mut buttons = match analysis.faces.as_slice() {
         [] => vec![button(Action::Anyway, "button-anyway")],
         [face] => {
-            let square = suggested(analysis, face).filter(|_| !manners.is_sure(face));
+            let square = suggested(analysis, face).filter(|_| !style.is_sure(face));
             let crop = square.map(|square| button(Action::Crop(square), "button-crop"));
             std::iter::once(button(Action::See, "button-see")).chain(crop).collect()
         }
         _ => Vec::new(),
     };
-    buttons.push(delete(asker, manners));
+    buttons.push(delete(asker, style));
     vec![buttons]
 }
 
@@ -252,7 +252,7 @@ mod tests {
         let photos = photos.iter().map(|first| PhotoSource::Bytes(vec![*first].into())).collect();
         let bot = bot.clone();
         tokio::spawn(async move {
-            bot.deliver(photos, ASKER, &Manners::plain(0.5), OPTIONS, &Desk(sender)).await;
+            bot.deliver(photos, ASKER, &ReplyStyle::plain(0.5), OPTIONS, &Desk(sender)).await;
         });
         told
     }

@@ -1,8 +1,8 @@
 //! Numbers to sentences: what is seen, how sure that is, and what would help.
 
 use super::languages::{Language, Value};
-use super::settings::GenderTelling;
-use crate::face::{Flaw, Help};
+use super::settings::GenderPolicy;
+use crate::face::{Flaw, Rotation};
 use crate::inference::{Analysis, FaceAnalysis};
 
 /// From this age on a child whose gender is left out is a young person.
@@ -12,19 +12,19 @@ const ALTERNATIVE_TEXT: usize = 1000;
 
 /// How a guess is told to somebody: in their language, as reserved as they and their chat wish.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Manners {
+pub struct ReplyStyle {
     pub language: Language,
-    pub gender: GenderTelling,
+    pub gender: GenderPolicy,
     /// The confidence score in 0..=1 from which a guess is told as sure.
     pub confident: f32,
-    /// The probability from which [`GenderTelling::Sure`] says a gender.
+    /// The probability from which [`GenderPolicy::Sure`] says a gender.
     pub gender_sure: f32,
 }
 
-impl Manners {
+impl ReplyStyle {
     /// English, and everything said.
     pub fn plain(confident: f32) -> Self {
-        Self { language: Language::English, gender: GenderTelling::Always, confident, gender_sure: 0.5 }
+        Self { language: Language::English, gender: GenderPolicy::Always, confident, gender_sure: 0.5 }
     }
 
     /// The text for an analysed photo, at most `max_characters` long.
@@ -37,7 +37,7 @@ impl Manners {
             faces => self.several(faces, room),
         };
         let one = analysis.faces.len() == 1;
-        let helped = analysis.help.filter(|_| one).map(|help| self.language.say(helped(help)));
+        let helped = analysis.rotation.filter(|_| one).map(|rotation| self.language.say(rotated(rotation)));
         [Some(text), helped, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
@@ -115,9 +115,9 @@ impl Manners {
     pub fn tells_gender(&self, face: &FaceAnalysis) -> bool {
         let estimate = &face.estimate;
         match self.gender {
-            GenderTelling::Always => estimate.tells_gender(),
-            GenderTelling::Sure => !estimate.is_small_child() && estimate.gender_probability() >= self.gender_sure,
-            GenderTelling::Never => false,
+            GenderPolicy::Always => estimate.tells_gender(),
+            GenderPolicy::Sure => !estimate.is_small_child() && estimate.gender_probability() >= self.gender_sure,
+            GenderPolicy::Never => false,
         }
     }
 
@@ -130,7 +130,7 @@ impl Manners {
             (false, _) if !told => "young-person",
             (false, true) => "girl",
             (false, false) => "boy",
-            _ if self.gender == GenderTelling::Never => "person",
+            _ if self.gender == GenderPolicy::Never => "person",
             _ if !told => "unclear",
             (true, true) => "woman",
             (true, false) => "man",
@@ -188,11 +188,11 @@ pub fn clipped(text: &str, max_characters: usize) -> String {
 }
 
 /// The sentence that says what it took to find the face.
-fn helped(help: Help) -> &'static str {
-    match help {
-        Help::TurnLeft => "helped-turn-left",
-        Help::TurnRight => "helped-turn-right",
-        Help::TurnOver => "helped-turn-over",
+fn rotated(rotation: Rotation) -> &'static str {
+    match rotation {
+        Rotation::Left => "helped-turn-left",
+        Rotation::Right => "helped-turn-right",
+        Rotation::UpsideDown => "helped-turn-over",
     }
 }
 
@@ -249,60 +249,60 @@ mod tests {
 
     #[test]
     fn a_sure_guess_is_one_plain_sentence() {
-        let text = Manners::plain(0.5).guess(&analysis(vec![face(31, 0.99, 5, &[])]), 2000);
+        let text = ReplyStyle::plain(0.5).guess(&analysis(vec![face(31, 0.99, 5, &[])]), 2000);
         assert_eq!(text, "Looks like a woman of about 31 (likely 27 to 35).");
-        assert!(Manners::plain(0.5).tips(&face(31, 0.99, 5, &[Flaw::Dark])).is_empty());
+        assert!(ReplyStyle::plain(0.5).tips(&face(31, 0.99, 5, &[Flaw::Dark])).is_empty());
     }
 
     #[test]
     fn an_unsure_guess_says_so_and_names_what_was_measured() {
-        let text = Manners::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[Flaw::Dark, Flaw::Blurred])]), 2000);
+        let text = ReplyStyle::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[Flaw::Dark, Flaw::Blurred])]), 2000);
         assert!(text.starts_with("I'm not sure, but my guess is a man of about 44 (likely "), "{text}");
         assert!(text.contains("Tip: The face gets little light: ") && text.contains("The face is blurred: "), "{text}");
-        let without_flaw = Manners::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[])]), 2000);
+        let without_flaw = ReplyStyle::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[])]), 2000);
         assert!(without_flaw.contains("Tip: Try another photo"), "{without_flaw}");
     }
 
     #[test]
     fn children_whose_gender_is_a_coin_toss_are_not_told_as_girls_or_boys() {
-        let text = |age, female| Manners::plain(0.0).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
+        let text = |age, female| ReplyStyle::plain(0.0).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
         assert!(text(2, 0.99).contains("a small child of about 2"));
         assert!(text(9, 0.99).contains("a girl of about 9"));
         assert!(text(9, 0.01).contains("a boy of about 9"));
         assert!(text(9, 0.6).contains("a child of about 9") && text(15, 0.4).contains("a young person of about 15"));
         assert!(text(30, 0.6).contains("a woman of about 30"));
         // What is not told makes nobody unsure.
-        let told = |age, female| Manners::plain(0.5).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
+        let told = |age, female| ReplyStyle::plain(0.5).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
         assert!(
             told(2, 0.55).starts_with("Looks like a small child") && told(9, 0.6).starts_with("Looks like a child")
         );
         assert!(told(30, 0.6).starts_with("I'm not sure"));
-        let never = Manners { gender: GenderTelling::Never, ..Manners::plain(0.5) };
+        let never = ReplyStyle { gender: GenderPolicy::Never, ..ReplyStyle::plain(0.5) };
         assert!(never.is_sure(&face(30, 0.6, 1, &[])));
     }
 
     #[test]
     fn a_crowd_is_numbered_and_fits_the_platform() {
         let crowd = analysis((0..40).map(|age| face(age + 20, 0.9, 5, &[Flaw::TooSmall])).collect());
-        let text = Manners::plain(0.0).guess(&crowd, 1024);
+        let text = ReplyStyle::plain(0.0).guess(&crowd, 1024);
         assert!(text.starts_with("I see 40 faces, numbered from left to right:\n1. a woman of about 20"), "{text}");
         assert!(text.chars().count() <= 1024 && text.contains(" more."), "{text}");
-        assert!(Manners::plain(1.0).guess(&crowd, 5000).contains("(unsure, small in the picture)"));
-        assert!(Manners::plain(0.0).alternative_text(&crowd).chars().count() <= 1000);
+        assert!(ReplyStyle::plain(1.0).guess(&crowd, 5000).contains("(unsure, small in the picture)"));
+        assert!(ReplyStyle::plain(0.0).alternative_text(&crowd).chars().count() <= 1000);
     }
 
     #[test]
     fn a_gender_is_left_out_where_it_is_not_wanted_or_not_sure() {
         let text = |gender, age, female| {
-            let manners = Manners { gender, gender_sure: 0.9, ..Manners::plain(0.0) };
-            (manners.person(&face(age, female, 1, &[])), manners.seen(&face(age, female, 1, &[])))
+            let style = ReplyStyle { gender, gender_sure: 0.9, ..ReplyStyle::plain(0.0) };
+            (style.person(&face(age, female, 1, &[])), style.seen(&face(age, female, 1, &[])))
         };
-        assert!(text(GenderTelling::Never, 30, 0.99).0.starts_with("a person of about 30"));
-        assert!(!text(GenderTelling::Never, 30, 0.99).1.contains("women"));
-        assert!(text(GenderTelling::Never, 9, 0.99).0.starts_with("a child of about 9"));
-        assert!(text(GenderTelling::Sure, 30, 0.8).0.starts_with("a man or a woman, I can't tell"));
-        assert!(text(GenderTelling::Sure, 30, 0.95).0.starts_with("a woman of about 30"));
-        assert!(text(GenderTelling::Always, 30, 0.95).1.contains("95 in 100"));
+        assert!(text(GenderPolicy::Never, 30, 0.99).0.starts_with("a person of about 30"));
+        assert!(!text(GenderPolicy::Never, 30, 0.99).1.contains("women"));
+        assert!(text(GenderPolicy::Never, 9, 0.99).0.starts_with("a child of about 9"));
+        assert!(text(GenderPolicy::Sure, 30, 0.8).0.starts_with("a man or a woman, I can't tell"));
+        assert!(text(GenderPolicy::Sure, 30, 0.95).0.starts_with("a woman of about 30"));
+        assert!(text(GenderPolicy::Always, 30, 0.95).1.contains("95 in 100"));
     }
 
     #[test]
@@ -310,22 +310,22 @@ mod tests {
         let faces = (0..20).map(|_| face(31, 0.99, 5, &[])).collect();
         for faces in [Vec::new(), vec![face(31, 0.99, 5, &[])], faces] {
             let cut = Analysis { cut_short: true, ..analysis(faces) };
-            let text = Manners::plain(0.0).guess(&cut, 500);
+            let text = ReplyStyle::plain(0.0).guess(&cut, 500);
             assert!(text.ends_with("this is what the rest shows.") && text.chars().count() <= 500, "{text}");
         }
     }
 
     #[test]
     fn what_helped_to_find_the_face_is_named() {
-        let helped = Analysis { help: Some(Help::TurnLeft), ..analysis(vec![face(31, 0.99, 5, &[])]) };
-        let text = Manners::plain(0.0).guess(&helped, 2000);
+        let helped = Analysis { rotation: Some(Rotation::Left), ..analysis(vec![face(31, 0.99, 5, &[])]) };
+        let text = ReplyStyle::plain(0.0).guess(&helped, 2000);
         assert!(text.contains("(likely 27 to 35). The photo lies on its side"), "{text}");
     }
 
     #[test]
     fn photos_still_looked_at_keep_their_place() {
-        let text = Manners::plain(0.0).numbered_photos(&[Some("a"), None, Some("c")]);
+        let text = ReplyStyle::plain(0.0).numbered_photos(&[Some("a"), None, Some("c")]);
         assert_eq!(text, "Photo 1: a\n\nPhoto 2: still looking …\n\nPhoto 3: c");
-        assert_eq!(Manners::plain(0.0).numbered_photos(&[Some("a")]), "a");
+        assert_eq!(ReplyStyle::plain(0.0).numbered_photos(&[Some("a")]), "a");
     }
 }

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 
 use super::output::{note, tell};
 use super::wire;
-use crate::bot::Manners;
+use crate::bot::ReplyStyle;
 use crate::config::Config;
 use crate::inference::{FlowId, Framing};
 
@@ -33,7 +33,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let milliseconds = started.elapsed().as_millis();
     tell(format_args!(
         "bundled picture ({milliseconds} ms): {}",
-        Manners::plain(config.guess.confident).guess(&analysis, 400)
+        ReplyStyle::plain(config.guess.confident).guess(&analysis, 400)
     ))?;
     let switch = |token: &Option<SecretString>, variable: &str| match token {
         Some(_) => "on (the token is only tried by `run`)".to_owned(),

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 
 use super::output::{note, tell};
 use super::wire;
-use crate::bot::{Manners, PhotoReport, Problem, card};
+use crate::bot::{PhotoReport, Problem, ReplyStyle, card};
 use crate::config::Config;
 use crate::inference::{Analysis, FlowId, Framing, InferenceError, Pool};
 
@@ -66,17 +66,17 @@ async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config
             (path, bytes, outcome, started.elapsed())
         })
         .buffered(workers);
-    let manners = Manners::plain(config.guess.confident);
+    let style = ReplyStyle::plain(config.guess.confident);
     let mut all_answered = true;
     while let Some((path, bytes, outcome, elapsed)) = answers.next().await {
         all_answered &= outcome.is_ok();
         let name = path.display().to_string();
         let line = if arguments.json {
-            serde_json::to_string(&PhotoReport::new(&name, &outcome, &manners, elapsed))?
+            serde_json::to_string(&PhotoReport::new(&name, &outcome, &style, elapsed))?
         } else {
             let text = match &outcome {
-                Ok(analysis) => manners.guess(analysis, usize::MAX),
-                Err(problem) => problem.told(manners.language),
+                Ok(analysis) => style.guess(analysis, usize::MAX),
+                Err(problem) => problem.message(style.language),
             };
             format!("{name}: {text}")
         };

@@ -18,10 +18,10 @@ use url::Url;
 
 use crate::bot::BotOptions;
 use crate::bot::fair_use::Rate;
-use crate::bot::settings::GenderTelling;
+use crate::bot::settings::GenderPolicy;
 use crate::inference::PoolOptions;
 use crate::model::DeviceKind;
-use crate::photo::{DecodeLimits, DownloadLimits, Memory};
+use crate::photo::{DecodeLimits, DownloadLimits, MemoryBudget};
 
 /// Where Discord's own API lives.
 pub const DISCORD_API_BASE: &str = "https://discord.com";
@@ -164,7 +164,7 @@ pub struct Models {
 pub struct Guess {
     /// Confidence score in 0..=1 from which a guess counts as sure.
     pub confident: f32,
-    gender: GenderTelling,
+    gender: GenderPolicy,
     gender_sure: f32,
 }
 
@@ -302,7 +302,7 @@ impl Config {
         DecodeLimits {
             max_bytes: self.limits.photo_bytes.as_u64(),
             max_pixels: self.limits.photo_pixels,
-            memory: Memory::new(self.limits.decode_memory.as_u64()),
+            memory: MemoryBudget::new(self.limits.decode_memory.as_u64()),
             cpu_time: self.limits.cpu_time,
         }
     }

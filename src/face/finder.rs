@@ -5,7 +5,7 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::GrayImage;
 
 use super::crop::window;
-use super::{Bounds, CropFrame, Face, FaceError, Help, align};
+use super::{Bounds, CropFrame, Face, FaceError, Rotation, align};
 use crate::model::detector::{Detection, Detector};
 use crate::photo::WorkClock;
 
@@ -61,7 +61,7 @@ pub struct Found {
     /// Largest first.
     pub faces: Vec<Face>,
     /// How the photo would stand upright, where its largest face does not.
-    pub help: Option<Help>,
+    pub rotation: Option<Rotation>,
 }
 
 /// Finds faces, from any thread.
@@ -104,7 +104,7 @@ impl FaceFinder {
         let mut faces = distinct(faces);
         faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
         faces.truncate(self.options.max_faces);
-        Ok(Found { help: faces.first().and_then(|face| Help::for_roll(face.frame.roll)), faces })
+        Ok(Found { rotation: faces.first().and_then(|face| Rotation::for_roll(face.frame.roll)), faces })
     }
 
     /// What one pass at `side` pixels notices, best first, and how many of the photo's pixels one of its is.
@@ -155,14 +155,14 @@ impl FaceFinder {
     }
 }
 
-impl Help {
+impl Rotation {
     /// For a face that is turned clockwise by `roll` radians, −π to π, in the photo.
     fn for_roll(roll: f32) -> Option<Self> {
         match (roll / std::f32::consts::FRAC_PI_2).round() as i32 {
             0 => None,
-            1 => Some(Self::TurnLeft),
-            -1 => Some(Self::TurnRight),
-            _ => Some(Self::TurnOver),
+            1 => Some(Self::Left),
+            -1 => Some(Self::Right),
+            _ => Some(Self::UpsideDown),
         }
     }
 }
@@ -242,14 +242,14 @@ mod tests {
         image::imageops::replace(&mut upright, &face, 90, 150);
         let turned = [
             (upright.clone(), None),
-            (image::imageops::rotate90(&upright), Some(Help::TurnLeft)),
-            (image::imageops::rotate180(&upright), Some(Help::TurnOver)),
-            (image::imageops::rotate270(&upright), Some(Help::TurnRight)),
+            (image::imageops::rotate90(&upright), Some(Rotation::Left)),
+            (image::imageops::rotate180(&upright), Some(Rotation::UpsideDown)),
+            (image::imageops::rotate270(&upright), Some(Rotation::Right)),
         ];
         let clock = WorkClock::start(std::time::Duration::from_secs(60));
-        for (photo, help) in turned {
+        for (photo, rotation) in turned {
             let found = finder().find(&photo, &clock).unwrap();
-            assert_eq!((found.faces.len(), found.help), (1, help));
+            assert_eq!((found.faces.len(), found.rotation), (1, rotation));
         }
     }
 

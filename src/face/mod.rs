@@ -50,13 +50,13 @@ impl Bounds {
 
 /// How a photo has to be turned for its faces to stand upright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Help {
+pub enum Rotation {
     /// A turn by a quarter against the clock.
-    TurnLeft,
+    Left,
     /// A turn by a quarter with the clock.
-    TurnRight,
+    Right,
     /// A turn by a half.
-    TurnOver,
+    UpsideDown,
 }
 
 /// A face in a photo.

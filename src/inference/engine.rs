@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::InferenceError;
 use super::pool::Analyser;
-use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, Help, judge};
+use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, Rotation, judge};
 use crate::model::estimator::{Estimate, Estimator};
 use crate::photo::{DecodeLimits, Photo, WorkClock, decode, decode_reduced, later_frames};
 
@@ -28,7 +28,7 @@ pub struct Analysis {
     /// The faces, from left to right.
     pub faces: Vec<FaceAnalysis>,
     /// How the photo has to be turned, where the largest of them does not stand upright.
-    pub help: Option<Help>,
+    pub rotation: Option<Rotation>,
     /// The frame of an animated picture that they are in; 0 is the first, and all that others have.
     pub frame: usize,
     /// Whether the file was cut short, and this is what its rest shows.
@@ -38,7 +38,7 @@ pub struct Analysis {
 impl Analysis {
     /// A whole photo of this size without a face.
     pub fn empty(width: u32, height: u32) -> Self {
-        Self { width, height, faces: Vec::new(), help: None, frame: 0, cut_short: false }
+        Self { width, height, faces: Vec::new(), rotation: None, frame: 0, cut_short: false }
     }
 }
 
@@ -109,7 +109,7 @@ impl Engine {
         let (width, height) = photo.size;
         let cut_short = !photo.whole;
         let mut frame = 0;
-        let (faces, help) = match framing {
+        let (faces, rotation) = match framing {
             Framing::Aligned => {
                 let frame = CropFrame::whole(&photo.luma);
                 let CropFrame { center_x, center_y, side, .. } = frame;
@@ -117,7 +117,7 @@ impl Engine {
                 (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
             }
             Framing::Find => {
-                let Found { mut faces, mut help } = self.finder.find(&photo.luma, &work)?;
+                let Found { mut faces, mut rotation } = self.finder.find(&photo.luma, &work)?;
                 let mut photo = photo;
                 if faces.is_empty() {
                     // A thread holds one reservation of memory at a time.
@@ -128,7 +128,7 @@ impl Engine {
                         }
                         let found = self.finder.find(&later.luma, &work)?;
                         if !found.faces.is_empty() {
-                            (faces, help, frame, photo) = (found.faces, found.help, index, later);
+                            (faces, rotation, frame, photo) = (found.faces, found.rotation, index, later);
                             break;
                         }
                     }
@@ -143,11 +143,15 @@ impl Engine {
                     let Face { bounds, frame, .. } = face.scaled(factor);
                     Cut { bounds, frame, flaws, crop }
                 });
-                (cut.collect(), help)
+                (cut.collect(), rotation)
             }
         };
         times.cut = lap();
-        Ok(Prepared { analysis: Analysis { frame, cut_short, help, ..Analysis::empty(width, height) }, faces, times })
+        Ok(Prepared {
+            analysis: Analysis { frame, cut_short, rotation, ..Analysis::empty(width, height) },
+            faces,
+            times,
+        })
     }
 
     /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,

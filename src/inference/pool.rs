@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::error;
 
-use super::queue::{Queue, Refusal};
+use super::queue::{PushError, Queue};
 use super::{Analysis, Framing, InferenceError};
 
 /// What a worker does with a photo.
@@ -82,8 +82,8 @@ impl Pool {
     pub async fn analyse(&self, flow: FlowId, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
         let (reply, answer) = oneshot::channel();
         let given_up = self.queue.push(flow, Job { photo, framing, reply }).map_err(|refusal| match refusal {
-            Refusal::Full => InferenceError::Overloaded,
-            Refusal::Closed => InferenceError::Stopped,
+            PushError::Full => InferenceError::Overloaded,
+            PushError::Closed => InferenceError::Stopped,
         })?;
         if let Some(job) = given_up {
             // Its asker may have left in the meantime.

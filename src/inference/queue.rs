@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Why a job was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum PushError {
     /// No place is free.
     Full,
     /// [`Queue::close`] was called.
@@ -41,15 +41,15 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
     /// longest flow, if its own is shorter; that job is given back.
     ///
     /// # Errors
-    /// [`Refusal`]; the job is dropped.
-    pub fn push(&self, flow: F, job: J) -> Result<Option<J>, Refusal> {
+    /// [`PushError`]; the job is dropped.
+    pub fn push(&self, flow: F, job: J) -> Result<Option<J>, PushError> {
         let mut state = self.state();
         if state.closed {
-            return Err(Refusal::Closed);
+            return Err(PushError::Closed);
         }
         let mut given_up = None;
         if state.flows.waiting() >= self.capacity {
-            given_up = Some(state.flows.pop_longest(flow).ok_or(Refusal::Full)?);
+            given_up = Some(state.flows.pop_longest(flow).ok_or(PushError::Full)?);
         }
         state.flows.push(flow, job);
         drop(state);
@@ -212,14 +212,14 @@ mod tests {
     fn a_full_queue_has_room_for_who_asks_for_less() {
         let queue = Queue::new(4);
         (0..4).for_each(|job| assert_eq!(queue.push('a', job), Ok(None)));
-        assert_eq!(queue.push('a', 4), Err(Refusal::Full));
+        assert_eq!(queue.push('a', 4), Err(PushError::Full));
         assert_eq!(queue.push('b', 100), Ok(Some(3)));
         assert_eq!(queue.push('b', 101), Ok(Some(2)));
-        assert_eq!(queue.push('b', 102), Err(Refusal::Full));
+        assert_eq!(queue.push('b', 102), Err(PushError::Full));
         assert!(queue.push('c', 200).unwrap().is_some());
         assert_eq!(queue.depth(), 4);
         queue.close();
-        assert_eq!(queue.push('d', 1), Err(Refusal::Closed));
+        assert_eq!(queue.push('d', 1), Err(PushError::Closed));
         assert_eq!((0..9).filter_map(|_| queue.take()).count(), 4);
     }
 }

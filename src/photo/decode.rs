@@ -15,7 +15,7 @@ use super::clock::WorkClock;
 #[cfg(feature = "heic")]
 use super::heic;
 use super::jpeg::{Colour, JpegError, Outline, Plane, Scale};
-use super::memory::{Memory, Reservation};
+use super::memory::{MemoryBudget, Reservation};
 use super::orientation::orientation;
 use super::rows::{DRAWING, Rows, Wanted};
 use super::sniff::{Format, sniff};
@@ -29,7 +29,7 @@ pub struct DecodeLimits {
     /// Width times height. 50 megapixels hold every phone's usual photo (12 to 50).
     pub max_pixels: u64,
     /// What all that share these limits may hold at once.
-    pub memory: Arc<Memory>,
+    pub memory: Arc<MemoryBudget>,
     /// Processor time that one photo may take.
     pub cpu_time: Duration,
 }
@@ -39,7 +39,7 @@ impl Default for DecodeLimits {
         Self {
             max_bytes: 20 << 20,
             max_pixels: 50_000_000,
-            memory: Memory::new(96 << 20),
+            memory: MemoryBudget::new(96 << 20),
             cpu_time: Duration::from_secs(2),
         }
     }

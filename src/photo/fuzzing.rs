@@ -13,7 +13,7 @@ use super::clock::WorkClock;
 use super::decode::{Decoded, decode, decode_colour, decode_reduced};
 use super::jpeg::{Outline, Plane, Scale};
 use super::rows::Wanted;
-use super::{DecodeLimits, Memory, Photo, PhotoError, animation, gif, orientation, png, webp};
+use super::{DecodeLimits, MemoryBudget, Photo, PhotoError, animation, gif, orientation, png, webp};
 
 /// Pixels that most inputs may have.
 const PIXELS: u64 = 1 << 16;
@@ -42,7 +42,7 @@ fn choice(data: &[u8]) -> usize {
 fn limits(data: &[u8], fixed: u64, wanted: Wanted) -> DecodeLimits {
     let usual = DecodeLimits::default();
     let max_pixels = if choice(data).is_multiple_of(16) { usual.max_pixels } else { PIXELS };
-    DecodeLimits { max_pixels, memory: Memory::new(BUDGET + fixed + wanted.drawing()), ..usual }
+    DecodeLimits { max_pixels, memory: MemoryBudget::new(BUDGET + fixed + wanted.drawing()), ..usual }
 }
 
 fn clock(limits: &DecodeLimits) -> WorkClock {

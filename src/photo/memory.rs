@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// The budget.
 #[derive(Debug)]
-pub struct Memory {
+pub struct MemoryBudget {
     total: u64,
     state: Mutex<State>,
     freed: Condvar,
@@ -23,11 +23,11 @@ struct State {
 /// Bytes that are reserved until it is dropped.
 #[derive(Debug)]
 pub struct Reservation {
-    memory: Arc<Memory>,
+    memory: Arc<MemoryBudget>,
     bytes: u64,
 }
 
-impl Memory {
+impl MemoryBudget {
     /// A budget of so many bytes.
     pub fn new(total: u64) -> Arc<Self> {
         let state = State { free: total, serving: 0, next: 0 };
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn never_more_is_held_than_there_is_and_everybody_gets_a_turn() {
-        let memory = Memory::new(100);
+        let memory = MemoryBudget::new(100);
         let held = AtomicU64::new(0);
         std::thread::scope(|scope| {
             for thread in 0..8_u64 {

@@ -26,7 +26,7 @@ pub use animation::{frame_colour, later_frames};
 pub use clock::WorkClock;
 pub use decode::{ColourPhoto, DecodeLimits, decode, decode_colour, decode_reduced};
 pub use download::{DownloadError, DownloadLimits, Downloader, Hosts, cause};
-pub use memory::{Memory, Reservation};
+pub use memory::{MemoryBudget, Reservation};
 
 use image::GrayImage;
 

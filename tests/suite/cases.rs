@@ -14,7 +14,7 @@ fn case(name: &str) -> Option<Vec<u8>> {
 async fn answered(bytes: Vec<u8>) -> Reply {
     let (bot, pool) = support::bot();
     let options = ReplyOptions { max_characters: 2000, card: CardWhen::AnyFace, max_cards: 1 };
-    let reply = bot.guess(FlowId::of(&0), PhotoSource::Bytes(bytes.into()), &bot.manners_for(None), options).await;
+    let reply = bot.guess(FlowId::of(&0), PhotoSource::Bytes(bytes.into()), &bot.style_for(None), options).await;
     tokio::task::spawn_blocking(move || pool.stop()).await.unwrap();
     reply
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use cpu_time::ThreadTime;
 use faceguesser::config::Config;
 use faceguesser::inference::{Engine, Framing, InferenceError};
-use faceguesser::photo::{DecodeLimits, Memory, PhotoError, decode, decode_colour, decode_reduced, later_frames};
+use faceguesser::photo::{DecodeLimits, MemoryBudget, PhotoError, decode, decode_colour, decode_reduced, later_frames};
 use rand::{RngExt, SeedableRng};
 
 use super::support;
@@ -45,7 +45,7 @@ fn bombs_are_refused_by_their_header_at_once_and_reserve_nothing() {
         ("a JPEG of 3,000 scans", bombs::many_scans(64, 64, 1, 3000, Scan::Empty)),
     ];
     // With a budget of nothing, whatever reserves memory is refused as too large for it.
-    let limits = DecodeLimits { memory: Memory::new(0), ..DecodeLimits::default() };
+    let limits = DecodeLimits { memory: MemoryBudget::new(0), ..DecodeLimits::default() };
     for (name, bytes) in bombs {
         let begun = ThreadTime::now();
         let refused = decode(&bytes, &limits).unwrap_err();

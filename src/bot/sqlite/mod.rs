@@ -11,7 +11,7 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::bot::languages::Language;
 use crate::bot::people::{ChatId, PersonId, Platform};
-use crate::bot::settings::{ChatSettings, Game, GenderTelling, Guessed, PersonSettings, Player, Store, StoreError};
+use crate::bot::settings::{ChatSettings, Game, GenderPolicy, Guessed, PersonSettings, Player, Store, StoreError};
 
 /// Every change of the file's layout, in order; one that was ever released is never edited.
 const MIGRATIONS: &[M<'static>] = &[
@@ -218,8 +218,8 @@ fn language(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Language>> {
 }
 
 /// A name that a later version knows and this one does not counts as the most reserved.
-fn gender(row: &Row<'_>) -> rusqlite::Result<GenderTelling> {
-    Ok(GenderTelling::of(&row.get::<_, String>("gender")?).unwrap_or(GenderTelling::Never))
+fn gender(row: &Row<'_>) -> rusqlite::Result<GenderPolicy> {
+    Ok(GenderPolicy::of(&row.get::<_, String>("gender")?).unwrap_or(GenderPolicy::Never))
 }
 
 impl Store for Sqlite {

@@ -14,8 +14,8 @@ fn player(id: i64) -> Player {
 fn a_restart_forgets_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("kept.sqlite3");
-    let chat = ChatSettings { auto: true, language: Some(Language::Czech), gender: GenderTelling::Sure, private: true };
-    let person = PersonSettings { opted_out: true, language: None, gender: GenderTelling::Never };
+    let chat = ChatSettings { auto: true, language: Some(Language::Czech), gender: GenderPolicy::Sure, private: true };
+    let person = PersonSettings { opted_out: true, language: None, gender: GenderPolicy::Never };
     {
         let store = Sqlite::open(&path).unwrap();
         assert_eq!(store.chat(CHAT).unwrap(), ChatSettings::default());

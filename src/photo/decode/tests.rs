@@ -236,7 +236,7 @@ fn an_iphones_own_png_is_called_that() {
 
 #[test]
 fn what_would_not_fit_into_memory_is_made_smaller_or_refused_by_its_size() {
-    let limits = DecodeLimits { memory: Memory::new(3 << 20), ..DecodeLimits::default() };
+    let limits = DecodeLimits { memory: MemoryBudget::new(3 << 20), ..DecodeLimits::default() };
     let picture = gradient(2000, 1000);
     let jpeg = decode(&encoded(&picture, ImageFormat::Jpeg), &limits).unwrap();
     assert_eq!((jpeg.reduction, jpeg.size, jpeg.whole), (2, (2000, 1000), true));

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::super::{DecodeLimits, Memory, PhotoError, decode, decode_colour, decode_reduced, later_frames};
+use super::super::{DecodeLimits, MemoryBudget, PhotoError, decode, decode_colour, decode_reduced, later_frames};
 
 const ONE: &[u8] = include_bytes!("one.heic");
 const GRID: &[u8] = include_bytes!("grid.heic");
@@ -78,7 +78,7 @@ fn changed_bytes_are_answered_or_refused_by_name() {
 
 #[test]
 fn limits_of_memory_and_time_hold() {
-    let no_memory = DecodeLimits { memory: Memory::new(1000), ..DecodeLimits::default() };
+    let no_memory = DecodeLimits { memory: MemoryBudget::new(1000), ..DecodeLimits::default() };
     let no_time = DecodeLimits { cpu_time: Duration::from_micros(500), ..DecodeLimits::default() };
     let few_pixels = DecodeLimits { max_pixels: 1000, ..DecodeLimits::default() };
     for file in [ONE, GRID] {

@@ -148,7 +148,7 @@ impl Body {
         Self { json, files }
     }
 
-    /// As an answer to that message, or standing alone if that is gone by now.
+    /// As an answer to that message, or role alone if that is gone by now.
     pub(super) fn reply_to(mut self, message: MessageId) -> Self {
         self.json["message_reference"] = json!({ "message_id": message, "fail_if_not_exists": false });
         self

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::bot::languages::{Language, Value as Variable};
-use crate::bot::settings::GenderTelling;
+use crate::bot::settings::GenderPolicy;
 
 pub(super) const GUESS: &str = "guess";
 pub(super) const GAME: &str = "game";
@@ -53,7 +53,7 @@ pub(super) fn all() -> Value {
     };
     let telling = {
         let choices =
-            GenderTelling::ALL.map(|one| choice(one.name(), "settings-gender", &[("gender", one.name().into())]));
+            GenderPolicy::ALL.map(|one| choice(one.name(), "settings-gender", &[("gender", one.name().into())]));
         merged(option(TELLING, STRING, "command-gender", true), json!({ "choices": choices }))
     };
     json!([

@@ -54,14 +54,14 @@ impl Handler {
             // A button of a version to come or gone: it does nothing.
             return self.rest.respond(ticket, Callback::Quiet, None).await;
         };
-        if action == Action::Set(Setting::Auto) && guest.standing.admin && self.is_blind(guest) {
+        if action == Action::Set(Setting::Auto) && guest.role.admin && self.is_blind(guest) {
             let already_on = self.bot.chat_settings(guest.asker.chat).await.auto;
             if !already_on {
-                let unseen = self.bot.manners(&guest.asker).await.language.say("auto-unseen");
+                let unseen = self.bot.reply_style(&guest.asker).await.language.say("auto-unseen");
                 return self.first(ticket, Callback::Message, &unseen.into(), true).await;
             }
         }
-        let Pressed { note, edit, delete } = self.bot.press(action, &guest.asker, &guest.standing).await;
+        let Pressed { note, edit, delete } = self.bot.press(action, &guest.asker, &guest.role).await;
         if delete {
             self.rest.respond(ticket, Callback::Quiet, None).await?;
             return match self.rest.delete_original(ticket).await {

@@ -84,8 +84,8 @@ impl Handler {
         let (asker, nonce) = (asker_of(&work.message), id.get());
         info!(chat = ?asker.chat, "the bot may not write in a channel");
         if work.addressed {
-            let language = self.bot.manners(&asker).await.language;
-            let content = Content::from(Problem::CannotWrite.told(language));
+            let language = self.bot.reply_style(&asker).await.language;
+            let content = Content::from(Problem::CannotWrite.message(language));
             if let Err(error) = self.tell_directly(author, &content, nonce).await {
                 note_unsent(&error, "a direct message");
             }
@@ -102,7 +102,7 @@ impl Handler {
         let name = self.rest.channel(channel).await.map_or_else(|_| String::new(), |channel| channel.name);
         let place = if name.is_empty() { format!("<#{channel}>") } else { format!("#{name}") };
         let asker = Asker { person: person(owner), chat: chat(channel), language: None };
-        let language = self.bot.manners(&asker).await.language;
+        let language = self.bot.reply_style(&asker).await.language;
         let text = language.say_with("admin-cannot-write", &[("chat", (&place).into())]);
         // The owner may be the one who asked, and is told both.
         self.tell_directly(owner, &Content::from(text), nonce.wrapping_add(1)).await

@@ -123,9 +123,9 @@ impl Handler {
     async fn guess(&self, errand: &Errand, answer: &AnswerTo<'_>) {
         let Errand { visitor, photos, .. } = errand;
         let (settled, _) = self.settings(chat(visitor.channel), visitor.parent.map(chat)).await;
-        let manners = self.manners(&visitor.asker(), settled).await;
+        let style = self.reply_style(&visitor.asker(), settled).await;
         let sources = photos.sources(&self.hosts, &self.rest);
-        let sent = self.bot.deliver(sources, visitor.asker().person, &manners, REPLY, answer).await;
+        let sent = self.bot.deliver(sources, visitor.asker().person, &style, REPLY, answer).await;
         // The buttons that look again stand under a single photo.
         if let Some(Sent { message, .. }) = sent.filter(|_| photos.links.len() == 1) {
             self.photos.keep(message, photos.clone());
@@ -144,7 +144,7 @@ impl Handler {
     async fn again(&self, errand: &Errand, (button, reply): (&str, MessageId), answer: &AnswerTo<'_>) {
         let Errand { visitor, alone, .. } = errand;
         let (settled, _) = self.settings(chat(visitor.channel), visitor.parent.map(chat)).await;
-        let manners = self.manners(&visitor.asker(), settled).await;
+        let style = self.reply_style(&visitor.asker(), settled).await;
         let found = async {
             let action = Action::of(button, Platform::Discord).ok_or(Problem::Gone)?;
             let photos = self.photos_of(errand, reply).await?;
@@ -154,10 +154,10 @@ impl Handler {
         };
         let (content, alone) = match found.await {
             Ok((action, source, covered)) => {
-                let seen = self.bot.look_again(visitor.asker().person, action, source, &manners, REPLY).await;
+                let seen = self.bot.look_again(visitor.asker().person, action, source, &style, REPLY).await;
                 (Content { answer: seen, picture: None, covered }, *alone)
             }
-            Err(problem) => (problem.told(manners.language).into(), true),
+            Err(problem) => (problem.message(style.language).into(), true),
         };
         answer.alone.store(alone, Ordering::Relaxed);
         answer.send(&content).await;
@@ -190,8 +190,8 @@ impl Handler {
             }
             Ok(Reference::Interaction(errand)) if job.is_expired() => {
                 let answer = AnswerTo::new(self, &errand);
-                let language = self.bot.manners(&errand.visitor.asker()).await.language;
-                answer.send(&Problem::Interrupted.told(language).into()).await;
+                let language = self.bot.reply_style(&errand.visitor.asker()).await.language;
+                answer.send(&Problem::Interrupted.message(language).into()).await;
                 answer.is_over()
             }
             Ok(Reference::Interaction(errand)) => return self.run(&errand, true).await,

@@ -29,7 +29,7 @@ pub fn discord_event(data: &[u8]) {
     }
     if let Some(Interaction { visitor, guest, .. }) = Interaction::of(told) {
         assert_eq!(visitor.asker(), guest.asker);
-        assert!(visitor.direct <= guest.standing.admin, "nobody rules a chat with the bot alone");
+        assert!(visitor.direct <= guest.role.admin, "nobody rules a chat with the bot alone");
     }
     let reply = &told["message"];
     referred(reply);

@@ -6,11 +6,11 @@ use serenity::all::{ChannelId, Permissions, UserId};
 
 use super::handler::Handler;
 use super::incoming::{IncomingMessage, id};
-use crate::bot::commands::Standing;
+use crate::bot::commands::AskerRole;
 use crate::bot::languages::Language;
 use crate::bot::people::{Asker, ChatId, PersonId, Platform};
 use crate::bot::settings::ChatSettings;
-use crate::bot::{Manners, Problem};
+use crate::bot::{Problem, ReplyStyle};
 
 /// Discord's numbers of threads: of announcements, public, private.
 const THREADS: [u64; 3] = [10, 11, 12];
@@ -19,7 +19,7 @@ const THREADS: [u64; 3] = [10, 11, 12];
 #[derive(Debug, Clone)]
 pub(super) struct Guest {
     pub asker: Asker,
-    pub standing: Standing,
+    pub role: AskerRole,
     /// The channel of the thread that they ask in.
     pub parent: Option<ChatId>,
 }
@@ -60,8 +60,8 @@ pub(super) fn guest(told: &Value) -> Option<(Guest, Visitor)> {
     let permissions = Permissions::from_bits_truncate(permissions);
     let admin = visitor.direct || permissions.intersects(Permissions::MANAGE_GUILD | Permissions::ADMINISTRATOR);
     let name = [&member["nick"], &user["global_name"], &user["username"]].into_iter().find_map(Value::as_str);
-    let standing = Standing { name: unmarked(name.unwrap_or_default()), admin, direct: visitor.direct };
-    Some((Guest { asker: visitor.asker(), standing, parent: visitor.parent.map(chat) }, visitor))
+    let role = AskerRole { name: unmarked(name.unwrap_or_default()), admin, direct: visitor.direct };
+    Some((Guest { asker: visitor.asker(), role, parent: visitor.parent.map(chat) }, visitor))
 }
 
 /// The one who wrote a message; a message does not tell their client's language.
@@ -120,8 +120,8 @@ impl Handler {
     }
 
     /// How to tell somebody a guess there.
-    pub(super) async fn manners(&self, asker: &Asker, settled: ChatId) -> Manners {
-        self.bot.manners(&Asker { chat: settled, ..*asker }).await
+    pub(super) async fn reply_style(&self, asker: &Asker, settled: ChatId) -> ReplyStyle {
+        self.bot.reply_style(&Asker { chat: settled, ..*asker }).await
     }
 
     /// The channel of the thread that `channel` is; asks Discord once.

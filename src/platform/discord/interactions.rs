@@ -145,17 +145,17 @@ impl Handler {
         };
         // Scores are for everybody; the rest concerns the asker.
         let alone = wanted != Command::Scores;
-        let answer = if wanted == Command::Auto(Some(true)) && guest.standing.admin && self.is_blind(guest) {
-            self.bot.manners(&guest.asker).await.language.say("auto-unseen").into()
+        let answer = if wanted == Command::Auto(Some(true)) && guest.role.admin && self.is_blind(guest) {
+            self.bot.reply_style(&guest.asker).await.language.say("auto-unseen").into()
         } else {
-            self.bot.command(wanted, &guest.asker, &guest.standing).await
+            self.bot.command(wanted, &guest.asker, &guest.role).await
         };
         self.first(ticket, Callback::Message, &answer.into(), alone).await
     }
 
     /// Whether photos there do not reach the bot unless it is spoken to.
     pub(super) fn is_blind(&self, guest: &Guest) -> bool {
-        !self.sees_messages && !guest.standing.direct
+        !self.sees_messages && !guest.role.direct
     }
 
     /// A first answer in words.
@@ -173,8 +173,8 @@ impl Handler {
     async fn tell_alone(&self, interaction: &Interaction, problem: Problem) {
         let Interaction { ticket, guest, .. } = interaction;
         let (settled, _) = self.settings(guest.asker.chat, guest.parent).await;
-        let language = self.manners(&guest.asker, settled).await.language;
-        let told = self.first(ticket, Callback::Message, &problem.told(language).into(), true).await;
+        let language = self.reply_style(&guest.asker, settled).await.language;
+        let told = self.first(ticket, Callback::Message, &problem.message(language).into(), true).await;
         if let Err(error) = told {
             debug!(%error, "Discord does not take an interaction's first answer");
         }

@@ -18,7 +18,7 @@ use super::guest::{asker_of, chat, person};
 use super::handler::Handler;
 use super::incoming::IncomingMessage;
 use super::photos::Photos;
-use crate::bot::commands::{Command, Standing};
+use crate::bot::commands::{AskerRole, Command};
 use crate::bot::jobs::Job;
 use crate::bot::people::ChatId;
 use crate::bot::settings::ChatSettings;
@@ -123,10 +123,10 @@ impl Handler {
             }
             return reply.is_over();
         }
-        let manners = self.manners(&asker, settled).await;
+        let style = self.reply_style(&asker, settled).await;
         let sources = photos.sources(&self.hosts, &self.rest);
         tokio::select! {
-            _ = self.bot.deliver(sources, asker.person, &manners, REPLY, &reply) => {}
+            _ = self.bot.deliver(sources, asker.person, &style, REPLY, &reply) => {}
             never = self.type_on(message.channel) => match never {},
         }
         reply.is_over()
@@ -148,11 +148,11 @@ impl Handler {
     async fn chat(&self, message: &IncomingMessage) {
         let asker = asker_of(message);
         let answer = if message.guild.is_none() {
-            let standing = Standing { name: String::new(), admin: true, direct: true };
-            self.bot.command(Command::Help, &asker, &standing).await
+            let role = AskerRole { name: String::new(), admin: true, direct: true };
+            self.bot.command(Command::Help, &asker, &role).await
         } else {
-            let language = self.bot.manners(&asker).await.language;
-            format!("{} {}", Problem::NoPhoto.told(language), language.say("how-discord")).into()
+            let language = self.bot.reply_style(&asker).await.language;
+            format!("{} {}", Problem::NoPhoto.message(language), language.say("how-discord")).into()
         };
         let place = Place::Reply { channel: message.channel, to: message.id };
         if let Err(error) = self.send(&answer.into(), place).await {
@@ -168,8 +168,8 @@ impl Handler {
     }
 
     async fn tell(&self, reply: &ReplyTo<'_>, settled: ChatId, problem: Problem) {
-        let language = self.manners(&asker_of(&reply.work.message), settled).await.language;
-        reply.post(&problem.told(language).into()).await;
+        let language = self.reply_style(&asker_of(&reply.work.message), settled).await.language;
+        reply.post(&problem.message(language).into()).await;
     }
 
     /// Shows that the bot is at it, until dropped.

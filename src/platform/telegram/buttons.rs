@@ -10,7 +10,7 @@ use super::incoming::{ChatKind, Message, Press};
 use super::photos::OF_ONE;
 use super::request;
 use crate::bot::actions::Action;
-use crate::bot::commands::Standing;
+use crate::bot::commands::AskerRole;
 use crate::bot::languages::Language;
 use crate::bot::people::{Asker, Platform};
 use crate::bot::words::clipped;
@@ -25,7 +25,7 @@ impl Chat {
         let action = press.data.as_deref().and_then(|code| Action::of(code, Platform::Telegram));
         let language = press.from.language.as_deref().and_then(Language::of);
         let (Some(action), Some(message)) = (action, &press.message) else {
-            return self.note(&press, Some(Problem::Gone.told(language.unwrap_or_default()))).await;
+            return self.note(&press, Some(Problem::Gone.message(language.unwrap_or_default()))).await;
         };
         let asker = Asker { person: request::person(press.from.id), chat: request::chat(message.chat), language };
         if action.needs_photo() {
@@ -36,7 +36,7 @@ impl Chat {
     }
 
     async fn look_again(&self, press: &Press, action: Action, message: &Message, asker: &Asker) {
-        let manners = self.bot.manners(asker).await;
+        let style = self.bot.reply_style(asker).await;
         let photos = message.replied.as_ref().and_then(|photo| photo.photos.clone().or(photo.quoted.clone()));
         let problem = match &photos {
             None => Some(Problem::Gone),
@@ -48,7 +48,7 @@ impl Chat {
             },
         };
         let (Some(photos), None) = (photos, &problem) else {
-            return self.note(press, problem.map(|problem| problem.told(manners.language))).await;
+            return self.note(press, problem.map(|problem| problem.message(style.language))).await;
         };
         self.note(press, None).await;
         let cover = message.cover.and(photos.cover);
@@ -56,7 +56,7 @@ impl Chat {
         let work = async {
             let source = self.files.sources(photos.files).await.into_iter().next();
             let source = source.unwrap_or(PhotoSource::Refused(Problem::Gone));
-            let answer = self.bot.look_again(asker.person, action, source, &manners, OF_ONE).await;
+            let answer = self.bot.look_again(asker.person, action, source, &style, OF_ONE).await;
             self.outbox.post(place, &answer).await;
         };
         self.typing_while(place, work).await;
@@ -75,18 +75,18 @@ impl Chat {
         if admin && action == (Action::Delete { asker: as_chat }) {
             asker.person = as_chat;
         }
-        let standing = Standing { name: press.from.name.clone(), admin, direct };
+        let role = AskerRole { name: press.from.name.clone(), admin, direct };
         let sent = Sent { chat: message.chat, message: message.id, is_picture: message.is_picture };
         let (pressed, edit);
         {
             // Edits of a game begin in the order of the guesses that they count.
             let _in_order = self.presses.lock().await;
-            pressed = self.bot.press(action, &asker, &standing).await;
+            pressed = self.bot.press(action, &asker, &role).await;
             edit = pressed.edit.as_ref().map(|answer| self.outbox.edit(sent, message.cover, answer));
         }
         self.note(press, pressed.note.clone()).await;
         if pressed.delete {
-            let language = self.bot.manners(&asker).await.language;
+            let language = self.bot.reply_style(&asker).await.language;
             self.outbox.delete(sent, message.cover, language).await;
         }
         if let Some(edit) = edit {

@@ -23,7 +23,7 @@ use super::incoming::{ChatKind, Content, Cover, Message, Topic, Update};
 use super::photos::Outcome;
 use super::request::{self, Request, Wish, wish};
 use super::{Me, TelegramOptions};
-use crate::bot::commands::{Command, Standing};
+use crate::bot::commands::{AskerRole, Command};
 use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{Asker, Platform};
 use crate::bot::{Bot, Problem};
@@ -96,8 +96,8 @@ impl Chat {
             let about = i32::try_from(job.message).ok().map(MessageId);
             let place =
                 Place { chat: ChatId(job.chat.id), topic: None, about, cover: Cover::default(), asker, asked: true };
-            let language = self.bot.manners(&asker).await.language;
-            self.outbox.post(place, &Problem::Interrupted.told(language).into()).await;
+            let language = self.bot.reply_style(&asker).await.language;
+            self.outbox.post(place, &Problem::Interrupted.message(language).into()).await;
         }
         self.bot.finish(job.chat, job.message).await;
     }
@@ -241,11 +241,11 @@ impl Chat {
                 _ => false,
             };
         let name = message.from.as_ref().map(|sender| sender.name.clone()).unwrap_or_default();
-        let standing = Standing { name, admin, direct: message.kind == ChatKind::Private };
+        let role = AskerRole { name, admin, direct: message.kind == ChatKind::Private };
         let switched_on = command == Command::Auto(Some(true)) && admin && group;
-        let mut answer = self.bot.command(command, asker, &standing).await;
+        let mut answer = self.bot.command(command, asker, &role).await;
         if switched_on && !self.sees_all(message.chat).await {
-            let language = self.bot.manners(asker).await.language;
+            let language = self.bot.reply_style(asker).await.language;
             answer.text = format!("{}\n\n{}", answer.text, language.say("privacy-mode"));
         }
         self.outbox.post(Place::of(message), &answer).await;

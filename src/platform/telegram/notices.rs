@@ -24,8 +24,8 @@ impl Outbox {
             return;
         }
         if place.asked && person > 0 {
-            let language = self.bot.manners(&place.asker).await.language;
-            self.tell(place, person, &Problem::CannotWrite.told(language)).await;
+            let language = self.bot.reply_style(&place.asker).await.language;
+            self.tell(place, person, &Problem::CannotWrite.message(language)).await;
         }
         if self.bot.claim_admin_notice(request::chat(place.chat)).await {
             self.tell_an_admin(place).await;
@@ -47,7 +47,7 @@ impl Outbox {
                 chat: request::chat(teloxide::types::ChatId(admin.id)),
                 language: admin.language.as_deref().and_then(Language::of),
             };
-            let language = self.bot.manners(&asker).await.language;
+            let language = self.bot.reply_style(&asker).await.language;
             let text = language.say_with("admin-cannot-write", &[("chat", (&title).into())]);
             if self.tell(place, admin.id, &text).await {
                 return info!("an admin of a chat was told that the bot may not write there");

@@ -72,8 +72,8 @@ impl Chat {
     }
 
     async fn no_photo(&self, request: &Request) -> Outcome {
-        let language = self.bot.manners(&request.asker).await.language;
-        let text = format!("{} {}", Problem::NoPhoto.told(language), language.say("how-telegram"));
+        let language = self.bot.reply_style(&request.asker).await.language;
+        let text = format!("{} {}", Problem::NoPhoto.message(language), language.say("how-telegram"));
         let place = request.place();
         // Photos of its album that come later are told in this reply.
         Outcome::of(self.outbox.post(place, &text.into()).await, place, 0)
@@ -81,14 +81,14 @@ impl Chat {
 
     async fn guess(&self, photos: Photos, request: &Request, place: Place) -> Outcome {
         let asker = &request.asker;
-        let manners = self.bot.manners(asker).await;
+        let style = self.bot.reply_style(asker).await;
         let private = self.bot.chat_settings(asker.chat).await.private;
         let place = match private && request.kind == ChatKind::Group && asker.person.id > 0 {
             true => match self.private_place(&photos, place).await {
                 Some(place) => place,
                 None if request.asks.is_none() => return Outcome::NOTHING_OWED,
                 None => {
-                    let answer = manners.language.say("private-start").into();
+                    let answer = style.language.say("private-start").into();
                     let place = request.place();
                     return Outcome::of(self.outbox.post(place, &answer).await, place, ALL);
                 }
@@ -100,7 +100,7 @@ impl Chat {
         let work = async {
             let sources = self.files.sources(photos.files).await;
             let reply = ReplyAt::new(&self.outbox, place);
-            self.bot.deliver(sources, asker.person, &manners, options, &reply).await;
+            self.bot.deliver(sources, asker.person, &style, options, &reply).await;
             reply.finish().await
         };
         Outcome::of(self.typing_while(place, work).await, place, count)
@@ -132,10 +132,10 @@ impl Chat {
             return same;
         }
         place.cover = place.cover.and(photos.cover);
-        let manners = self.bot.manners(asker).await;
+        let style = self.bot.reply_style(asker).await;
         let sources = self.files.sources(photos.files).await;
         let draft = Draft::default();
-        self.bot.deliver(sources, asker.person, &manners, OF_ALBUM, &draft).await;
+        self.bot.deliver(sources, asker.person, &style, OF_ALBUM, &draft).await;
         let Some(answer) = draft.0.into_inner().unwrap_or_else(PoisonError::into_inner) else { return same };
         let posted = match self.outbox.edit(sent, place.cover, &answer).await {
             Edited::Done(sent) => Posted::Sent(sent),
@@ -162,8 +162,8 @@ impl Chat {
             }
         };
         let Some(problem) = problem else { return Err(Outcome::NOTHING_OWED) };
-        let language = self.bot.manners(&request.asker).await.language;
-        Err(Outcome::of(self.outbox.post(place, &problem.told(language).into()).await, place, 0))
+        let language = self.bot.reply_style(&request.asker).await.language;
+        Err(Outcome::of(self.outbox.post(place, &problem.message(language).into()).await, place, 0))
     }
 
     /// A place in the asker's private chat, beside a copy of the photo; `None` if the bot may not
@@ -188,8 +188,8 @@ impl Chat {
 
     /// Says that a photo is too old to be answered now.
     pub(super) async fn apologise(&self, request: &Request) -> Posted {
-        let language = self.bot.manners(&request.asker).await.language;
-        self.outbox.post(request.place(), &Problem::Interrupted.told(language).into()).await
+        let language = self.bot.reply_style(&request.asker).await.language;
+        self.outbox.post(request.place(), &Problem::Interrupted.message(language).into()).await
     }
 }
 

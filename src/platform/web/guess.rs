@@ -37,16 +37,18 @@ const GROWTH: usize = 256 << 10;
 /// When to come back after "busy".
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-const NOT_A_FORM: Refusal =
-    Refusal::Form(StatusCode::BAD_REQUEST, "Please send the photo as a form with one file field named \"photo\".");
-const SEVERAL: Refusal = Refusal::Form(StatusCode::BAD_REQUEST, "Please send one photo at a time.");
-const BROKEN_OFF: Refusal =
-    Refusal::Form(StatusCode::BAD_REQUEST, "The upload broke off before its end. Please send the photo again.");
-const STALLED: Refusal =
-    Refusal::Form(StatusCode::REQUEST_TIMEOUT, "The upload took too long, so I stopped waiting. Please try again.");
+const NOT_A_FORM: RequestError =
+    RequestError::Form(StatusCode::BAD_REQUEST, "Please send the photo as a form with one file field named \"photo\".");
+const SEVERAL: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "Please send one photo at a time.");
+const BROKEN_OFF: RequestError =
+    RequestError::Form(StatusCode::BAD_REQUEST, "The upload broke off before its end. Please send the photo again.");
+const STALLED: RequestError = RequestError::Form(
+    StatusCode::REQUEST_TIMEOUT,
+    "The upload took too long, so I stopped waiting. Please try again.",
+);
 
 /// Why a request holds no photo to answer.
-enum Refusal {
+enum RequestError {
     /// One of the bot's own problems.
     Problem(Problem),
     /// The request itself is amiss: the status and a kind sentence.
@@ -120,18 +122,18 @@ async fn answer(State(desk): State<Arc<Desk>>, Extension(visitor): Extension<Vis
         .query()
         .is_some_and(|query| url::form_urlencoded::parse(query.as_bytes()).any(|(key, is)| key == "card" && is == "1"));
     let accepted = request.headers().get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-    let manners = desk.bot.manners_for(accepted.and_then(Language::accepted));
+    let style = desk.bot.style_for(accepted.and_then(Language::accepted));
     let received = timeout(desk.options.upload_timeout, desk.receive(request)).await.unwrap_or(Err(STALLED));
     let (name, reply) = match received {
         Ok(Upload { name, photo, _memory }) => {
             let card = if wants_card { CardWhen::AnyFace } else { CardWhen::Never };
             let options = ReplyOptions { max_characters: TEXT_CHARACTERS, card, max_cards: 1 };
-            (name, desk.bot.guess(flow, PhotoSource::Bytes(photo), &manners, options).await)
+            (name, desk.bot.guess(flow, PhotoSource::Bytes(photo), &style, options).await)
         }
-        Err(Refusal::Problem(problem)) => (String::new(), desk.bot.refuse(problem, &manners)),
-        Err(Refusal::Form(status, sentence)) => return misread(status, sentence, started.elapsed()),
+        Err(RequestError::Problem(problem)) => (String::new(), desk.bot.refuse(problem, &style)),
+        Err(RequestError::Form(status, sentence)) => return misread(status, sentence, started.elapsed()),
     };
-    let report = desk.bot.report(&reply, &manners, &name, started.elapsed());
+    let report = desk.bot.report(&reply, &style, &name, started.elapsed());
     let status = reply.outcome.as_ref().map_or_else(status, |_| StatusCode::OK);
     let card = reply.card.as_ref().map(CardJson::from);
     let Reply { text, .. } = reply;
@@ -139,7 +141,7 @@ async fn answer(State(desk): State<Arc<Desk>>, Extension(visitor): Extension<Vis
 }
 
 impl Desk {
-    async fn receive(&self, request: Request) -> Result<Upload, Refusal> {
+    async fn receive(&self, request: Request) -> Result<Upload, RequestError> {
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
         if announced.is_some_and(|length: u64| length > self.options.photo_bytes.saturating_add(FORM_BYTES)) {
             return Err(self.too_large());
@@ -155,10 +157,10 @@ impl Desk {
             }
             upload = Some(self.read(field).await?);
         }
-        upload.ok_or(Refusal::Problem(Problem::NoPhoto))
+        upload.ok_or(RequestError::Problem(Problem::NoPhoto))
     }
 
-    async fn read(&self, mut field: Field<'_>) -> Result<Upload, Refusal> {
+    async fn read(&self, mut field: Field<'_>) -> Result<Upload, RequestError> {
         let name = base_name(field.file_name().unwrap_or_default());
         let mut memory: Option<OwnedSemaphorePermit> = None;
         let mut photo = Vec::new();
@@ -170,7 +172,7 @@ impl Desk {
                 .ok()
                 .and_then(|bytes| self.memory.clone().try_acquire_many_owned(bytes).ok());
             let Some(granted) = granted else {
-                return Err(Refusal::Problem(Problem::Inference(InferenceError::Overloaded)));
+                return Err(RequestError::Problem(Problem::Inference(InferenceError::Overloaded)));
             };
             match &mut memory {
                 Some(memory) => memory.merge(granted),
@@ -186,7 +188,7 @@ impl Desk {
     }
 
     /// Waits for the next piece of a form, but not for a client that stopped sending.
-    async fn soon<T>(&self, piece: impl Future<Output = Result<T, MultipartError>>) -> Result<T, Refusal> {
+    async fn soon<T>(&self, piece: impl Future<Output = Result<T, MultipartError>>) -> Result<T, RequestError> {
         match timeout(self.options.pause_timeout, piece).await {
             Ok(Ok(piece)) => Ok(piece),
             Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(self.too_large()),
@@ -195,11 +197,11 @@ impl Desk {
         }
     }
 
-    fn too_large(&self) -> Refusal {
+    fn too_large(&self) -> RequestError {
         let limit = self.options.photo_bytes;
         // How large it is stays unknown: nobody counts what is not read.
         let error = PhotoError::TooManyBytes { bytes: limit.saturating_add(1), limit };
-        Refusal::Problem(Problem::Inference(InferenceError::Photo(error)))
+        RequestError::Problem(Problem::Inference(InferenceError::Photo(error)))
     }
 }
 
