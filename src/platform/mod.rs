@@ -7,6 +7,7 @@
 
 pub mod connections;
 pub mod discord;
+mod fifo_cache;
 mod refusal;
 pub mod telegram;
 pub mod web;

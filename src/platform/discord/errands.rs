@@ -128,7 +128,7 @@ impl Handler {
         let sent = self.bot.deliver(sources, visitor.asker().person, &style, REPLY, answer).await;
         // The buttons that look again stand under a single photo.
         if let Some(Sent { message, .. }) = sent.filter(|_| photos.links.len() == 1) {
-            self.photos.keep(message, photos.clone());
+            self.photos.insert(message, photos.clone());
         }
     }
 

@@ -138,7 +138,7 @@ impl Handler {
                 return None;
             }
         };
-        self.parents.keep(channel, parent);
+        self.parents.insert(channel, parent);
         parent
     }
 

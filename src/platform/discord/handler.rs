@@ -12,13 +12,13 @@ use tracing::{info, warn};
 use super::DiscordOptions;
 use super::commands;
 use super::incoming::{IncomingMessage, id};
-use super::memory::Memory;
 use super::photos::Photos;
 use super::rest::{Rest, RestError};
 use crate::bot::Bot;
 use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{ChatId, Platform};
 use crate::photo::Hosts;
+use crate::platform::fifo_cache::FifoCache;
 
 /// Replies that are remembered, a few dozen bytes each; the photos of answered commands, with their
 /// links of some 300 bytes; and channels.
@@ -50,13 +50,13 @@ pub(super) struct Handler {
     /// The jobs that this run works on.
     working: Mutex<HashSet<(ChatId, i64)>>,
     /// The reply to a message.
-    pub replied: Memory<MessageId, (ChannelId, MessageId)>,
+    pub replied: FifoCache<MessageId, (ChannelId, MessageId)>,
     /// Messages that were deleted lately, perhaps while their photos were looked at.
-    pub deleted: Memory<MessageId, ()>,
+    pub deleted: FifoCache<MessageId, ()>,
     /// The photo that an answer to a command is about: no message holds it.
-    pub photos: Memory<MessageId, Photos>,
+    pub photos: FifoCache<MessageId, Photos>,
     /// The channels of threads, and that other channels are none.
-    pub parents: Memory<ChannelId, Option<ChannelId>>,
+    pub parents: FifoCache<ChannelId, Option<ChannelId>>,
 }
 
 impl Handler {
@@ -71,10 +71,10 @@ impl Handler {
             identity: RwLock::default(),
             resumed: AtomicBool::new(false),
             working: Mutex::default(),
-            replied: Memory::of(REPLIES),
-            deleted: Memory::of(REPLIES),
-            photos: Memory::of(PHOTOS),
-            parents: Memory::of(CHANNELS),
+            replied: FifoCache::new(REPLIES),
+            deleted: FifoCache::new(REPLIES),
+            photos: FifoCache::new(PHOTOS),
+            parents: FifoCache::new(CHANNELS),
         }
     }
 
@@ -171,7 +171,7 @@ impl Handler {
     /// Deletes the reply to a message that is gone.
     fn follow(self: &Arc<Self>, message: Option<u64>) {
         let Some(message) = message.map(MessageId::new) else { return };
-        self.deleted.keep(message, ());
+        self.deleted.insert(message, ());
         if let Some((channel, reply)) = self.replied.get(message) {
             self.beside(|handler| async move { handler.take_back(channel, reply).await });
         }

@@ -229,21 +229,21 @@ impl Delivery for ReplyTo<'_> {
     async fn post(&self, answer: &Answer) -> Option<MessageId> {
         let Self { handler, work, .. } = *self;
         let IncomingMessage { id, channel, .. } = work.message;
-        if self.given_up.load(Ordering::Relaxed) || handler.deleted.get(id).is_some() {
+        if self.given_up.load(Ordering::Relaxed) || handler.deleted.contains(id) {
             return None;
         }
         let content = self.content(answer);
         match handler.send(&content, Place::Reply { channel, to: id }).await {
             Ok(posted) => {
                 self.owed.store(false, Ordering::Relaxed);
-                handler.replied.keep(id, (channel, posted.id));
+                handler.replied.insert(id, (channel, posted.id));
                 // Within minutes of the last run Discord hands out what that had posted, perhaps of a part
                 // of the photos.
                 if work.resumed && posted.text != words(&Body::of(&content, Form::WHOLE).json) {
                     self.edit(&posted.id, answer).await;
                 }
                 // It may have gone while the reply was on its way.
-                if handler.deleted.get(id).is_some() {
+                if handler.deleted.contains(id) {
                     handler.take_back(channel, posted.id).await;
                 }
                 Some(posted.id)

@@ -23,7 +23,6 @@ mod handler;
 mod incoming;
 mod interactions;
 mod limiter;
-mod memory;
 mod messages;
 mod photos;
 mod refusals;

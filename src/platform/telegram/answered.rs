@@ -1,96 +1,77 @@
 //! Remembers which messages were answered, so that an edit gets no second answer.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use teloxide::types::{ChatId, MessageId};
+
+use crate::platform::fifo_cache::FifoCache;
 
 /// Messages remembered: hours of a busy bot.
 const REMEMBERED: usize = 16_384;
 
 type Key = (ChatId, MessageId);
 
-/// The messages answered lately.
+/// The messages answered lately, with their Unix times.
 pub(super) struct Answered {
     started: Instant,
-    messages: Mutex<Remembered>,
+    horizon: Mutex<Horizon>,
+    answered: FifoCache<Key, i64>,
+    /// Messages that came as new ones since the start, answered or not.
+    seen: FifoCache<Key, i64>,
 }
 
-#[derive(Default)]
-struct Remembered {
+/// Which messages are too old for anything to be known about them.
+struct Horizon {
     /// When the program started, in Unix time of Telegram's clock.
     since: i64,
     /// The date of the newest answered message that is no longer remembered.
-    forgotten: Option<i64>,
-    answered: Memory,
-    /// Messages that came as new ones since the start, answered or not.
-    seen: Memory,
-}
-
-/// Messages with their Unix times, the oldest forgotten first.
-#[derive(Default)]
-struct Memory {
-    known: HashSet<Key>,
-    order: VecDeque<(Key, i64)>,
-}
-
-impl Memory {
-    /// Remembers a message; the date of the one that was forgotten for it.
-    fn insert(&mut self, key: Key, date: i64) -> Option<i64> {
-        if self.known.insert(key) {
-            self.order.push_back((key, date));
-        }
-        if self.order.len() <= REMEMBERED {
-            return None;
-        }
-        let (oldest, date) = self.order.pop_front()?;
-        self.known.remove(&oldest);
-        Some(date)
-    }
+    evicted: Option<i64>,
 }
 
 impl Answered {
-    /// Nothing answered yet, at this time of Telegram's clock; without one this machine's has to do.
+    /// Nothing answered yet, at this time of Telegram's clock; without one, this machine's is used.
     pub(super) fn new(clock: Option<i64>) -> Self {
         let own = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
-        let remembered = Remembered { since: clock.unwrap_or_else(own), ..Remembered::default() };
-        Self { started: Instant::now(), messages: Mutex::new(remembered) }
+        Self {
+            started: Instant::now(),
+            horizon: Mutex::new(Horizon { since: clock.unwrap_or_else(own), evicted: None }),
+            answered: FifoCache::new(REMEMBERED),
+            seen: FifoCache::new(REMEMBERED),
+        }
     }
 
-    fn messages(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn horizon(&self) -> MutexGuard<'_, Horizon> {
+        self.horizon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Learns what Telegram's clock shows now: this machine's may be wrong.
     pub(super) fn clock(&self, now: i64) {
-        let mut messages = self.messages();
-        messages.since = messages.since.min(now - self.started.elapsed().as_secs().cast_signed());
+        let mut horizon = self.horizon();
+        horizon.since = horizon.since.min(now - self.started.elapsed().as_secs().cast_signed());
     }
 
     /// Notes that a message came as a new one.
     pub(super) fn see(&self, key: Key, date: i64) {
-        self.messages().seen.insert(key, date);
+        self.seen.insert(key, date);
     }
 
     /// Remembers a message as answered.
     pub(super) fn insert(&self, key: Key, date: i64) {
-        let mut messages = self.messages();
-        if let Some(forgotten) = messages.answered.insert(key, date) {
-            messages.forgotten = messages.forgotten.max(Some(forgotten));
-        }
+        let mut horizon = self.horizon();
+        horizon.evicted = horizon.evicted.max(self.answered.insert(key, date));
     }
 
     /// Whether a message was answered, as far as is known.
     pub(super) fn contains(&self, key: Key) -> bool {
-        self.messages().answered.known.contains(&key)
+        self.answered.contains(key)
     }
 
     /// Whether an answer to a message would still be known: one from before the program started may
     /// have been answered then.
     pub(super) fn would_know(&self, key: Key, date: i64) -> bool {
-        let messages = self.messages();
-        messages.seen.known.contains(&key) || date >= messages.since && Some(date) > messages.forgotten
+        let horizon = self.horizon();
+        self.seen.contains(key) || date >= horizon.since && Some(date) > horizon.evicted
     }
 }
 
