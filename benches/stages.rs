@@ -11,10 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use faceguesser::face::{CropFrame, FaceCrop, FaceFinder, FinderOptions, judge};
-use faceguesser::inference::{Engine, FlowId, Framing, Pool, PoolOptions};
+use faceguesser::inference::{FlowId, Pool, PoolOptions};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
 use faceguesser::photo::{DecodeLimits, WorkClock, decode};
+use faceguesser::{Framing, Guesser};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageEncoder, imageops};
 
@@ -51,11 +52,6 @@ fn clock() -> WorkClock {
 fn finder() -> FaceFinder {
     let detector = Detector::from_safetensors(detector::embedded()).unwrap();
     FaceFinder::new(detector, FinderOptions::default())
-}
-
-fn engine() -> Engine {
-    let estimator = Estimator::from_safetensors(estimator::embedded()).unwrap();
-    Engine::new(finder(), estimator, DecodeLimits::default())
 }
 
 fn photo(criterion: &mut Criterion) {
@@ -110,12 +106,12 @@ fn forward(criterion: &mut Criterion) {
 }
 
 fn path(criterion: &mut Criterion) {
-    let engine = engine();
+    let guesser = Guesser::builtin().unwrap();
     let mut group = criterion.benchmark_group("path");
     for size in SIZES {
         let bytes = jpeg(&picture(size, 1, size.1 / 3), 1);
         group.bench_with_input(BenchmarkId::from_parameter(format!("{}×{}", size.0, size.1)), &bytes, |b, bytes| {
-            b.iter(|| engine.timed(black_box(bytes), Framing::Find).unwrap());
+            b.iter(|| guesser.timed(black_box(bytes), Framing::Find).unwrap());
         });
     }
 }
@@ -123,7 +119,7 @@ fn path(criterion: &mut Criterion) {
 fn pool(criterion: &mut Criterion) {
     const PHOTOS: usize = 16;
     let options = PoolOptions { workers: 2, queue: 64, deadline: Duration::from_secs(60) };
-    let pool = Pool::start(Arc::new(engine()), options).unwrap();
+    let pool = Pool::start(Arc::new(Guesser::builtin().unwrap()), options).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let bytes = jpeg(&picture((1280, 960), 1, 320), 1);
     let mut group = criterion.benchmark_group("pool");

@@ -1,31 +1,71 @@
-//! FaceGuesser: a photo in, an honest guess out, on Discord, Telegram, a chat page of its own or
-//! the command line.
+//! Guesses the age and gender of the faces in a photo.
 //!
-//! # Layout
+//! [`Guesser`] is the library: bytes of a photo in, for every face its age with a range, its gender,
+//! how far both can be trusted and what makes the face hard to judge. Networks and weights are compiled
+//! in; nothing is downloaded.
 //!
-//! One photo goes through these rooms, from the top to the bottom and back:
+//! ```
+//! use faceguesser::Guesser;
 //!
-//! - [`platform`]: Discord, Telegram and the chat page; each turns messages into a photo's source
-//!   and a reply back.
-//! - [`bot`]: a photo in, words, numbers and an annotated picture out; knows no platform.
-//! - [`inference`]: the bounded queue and the pool of workers.
-//! - [`face`]: finds faces, cuts each level to 128×128 grey pixels, judges how well it can be seen.
-//! - [`photo`]: download and decoding under limits.
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let guesser = Guesser::builtin()?;
+//! let photo = std::fs::read("models/mean-face.jpg")?;
+//! let analysis = guesser.guess(&photo)?;
+//! let face = &analysis.faces[0];
+//! let (from, to) = face.age_range();
+//! println!("about {:.0}, most likely {from:.0} to {to:.0}", face.age());
+//! println!("{:?} ({:.0} %)", face.gender(), 100.0 * face.gender_probability());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Modules
+//!
+//! One photo passes through these, from the top to the bottom and back:
+//!
+//! - `platform`: adapters for Discord, Telegram and the chat page.
+//! - `bot`: turns requests into replies in words, with annotated pictures; knows no platform.
+//! - `inference`: the bounded queue and the worker pool.
+//! - the root: [`Guesser`], the whole computation for one photo.
+//! - [`face`]: finds faces, cuts each to 128×128 grey pixels, judges how well it can be seen.
+//! - [`photo`]: decoding and downloading under limits.
 //! - [`model`]: both networks, the face detector and the estimator of age and gender.
 //!
-//! Beside them stand [`training`] and [`evaluation`], which cut their crops with the same code,
-//! [`config`], [`telemetry`], and [`cli`], which wires everything. `ARCHITECTURE.md` has the map.
+//! `training` and `evaluation` cut their crops with the same code; `config`, `telemetry` and `cli` make
+//! the program of it. `ARCHITECTURE.md` has the map.
+//!
+//! # Features
+//!
+//! All are on by default; without any of them the crate is the library alone.
+//!
+//! - `discord`, `telegram`, `web`: the platforms, each with the command line.
+//! - `training`: the commands `train`, `evaluate` and `calibrate`.
+//! - `heic`: pictures of iPhones.
+//! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
 
+#[cfg(feature = "cli")]
 pub mod bot;
+#[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cli")]
 pub mod config;
+#[cfg(feature = "training")]
 pub mod evaluation;
 pub mod face;
-#[cfg(any(test, fuzzing))]
+#[cfg(all(any(test, fuzzing), feature = "discord", feature = "telegram", feature = "web"))]
 pub mod fuzzing;
+mod guesser;
+#[cfg(feature = "cli")]
 pub mod inference;
 pub mod model;
 pub mod photo;
+#[cfg(feature = "cli")]
 pub mod platform;
+#[cfg(feature = "cli")]
+pub mod setup;
+#[cfg(feature = "cli")]
 pub mod telemetry;
+#[cfg(feature = "training")]
 pub mod training;
+
+pub use guesser::{Analysis, FaceAnalysis, Framing, Gender, GuessError, Guesser, GuesserBuilder, StageTimes};

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::problems::Problem;
 use super::words::ReplyStyle;
-use crate::inference::{Analysis, FaceAnalysis};
+use crate::inference::{Analysis, FaceAnalysis, Gender};
 
 /// One photo's answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -50,14 +50,6 @@ pub struct FaceReport {
     pub tips: Vec<String>,
 }
 
-/// What the data sets label a face as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Gender {
-    Female,
-    Male,
-}
-
 impl PhotoReport {
     /// Sums up an outcome; `style` have the threshold of the confidence score and the language.
     pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, style: &ReplyStyle, elapsed: Duration) -> Self {
@@ -79,17 +71,16 @@ impl PhotoReport {
 impl FaceReport {
     /// One face in numbers.
     pub fn new(face: &FaceAnalysis, style: &ReplyStyle) -> Self {
-        let (age_low, age_high) = face.estimate.age_interval;
-        let female = face.estimate.female_probability;
+        let (age_low, age_high) = face.age_range();
         let tenths = |value: f32| (value * 10.0).round() / 10.0;
         let bounds = face.bounds;
         Self {
             bounds: [bounds.x, bounds.y, bounds.w, bounds.h].map(tenths),
-            age: cut_to_tenths(face.estimate.age()),
+            age: cut_to_tenths(face.age()),
             age_low: cut_to_tenths(age_low),
             age_high: cut_to_tenths(age_high),
-            gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
-            gender_probability: (face.estimate.gender_probability() * 1000.0).round() / 1000.0,
+            gender: face.gender(),
+            gender_probability: (face.gender_probability() * 1000.0).round() / 1000.0,
             gender_told: style.tells_gender(face),
             confident: style.is_sure(face),
             tips: style.tips(face),

@@ -10,13 +10,14 @@ use serde::Serialize;
 use std::io::Cursor;
 use std::process::ExitCode;
 
+use super::check;
 use super::output::tell;
-use super::{check, wire};
 use crate::config::Config;
 use crate::face::crop::SIDE;
-use crate::inference::{Engine, Framing, StageTimes};
 use crate::model;
 use crate::model::estimator::Estimator;
+use crate::setup;
+use crate::{Framing, Guesser, StageTimes};
 
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
@@ -120,12 +121,12 @@ struct Photo {
 /// Measures and prints.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let photos = if arguments.photos.is_empty() { usual_photos()? } else { named(&arguments.photos)? };
-    let engine = wire::engine(config, config.decode_limits())?;
+    let guesser = setup::guesser(config, config.decode_limits())?;
     let time = Duration::from_secs_f64(arguments.seconds);
     let workers = config.pool_options().workers;
     let most = arguments.threads.map_or(workers, usize::from);
-    let photo_times = photos.iter().map(|photo| photo_times(&engine, photo, time)).collect::<anyhow::Result<_>>()?;
-    let estimator = wire::face_estimator(config)?;
+    let photo_times = photos.iter().map(|photo| photo_times(&guesser, photo, time)).collect::<anyhow::Result<_>>()?;
+    let estimator = setup::face_estimator(config)?;
     let forward = BATCHES.into_iter().map(|batch| forward_times(&estimator, batch, time));
     let mut counts = vec![1, most];
     counts.dedup();
@@ -135,7 +136,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         cores: std::thread::available_parallelism()?.get(),
         photos: photo_times,
         forward: forward.collect::<anyhow::Result<_>>()?,
-        throughput: counts.into_iter().map(|threads| throughput(&engine, &photos, threads, time)).collect(),
+        throughput: counts.into_iter().map(|threads| throughput(&guesser, &photos, threads, time)).collect(),
     };
     let text = if arguments.json { serde_json::to_string(&report)? } else { tables(&report) };
     tell(text.trim_end())?;
@@ -179,11 +180,11 @@ fn repeated<T>(time: Duration, mut work: impl FnMut() -> anyhow::Result<T>) -> a
     Ok(results)
 }
 
-fn photo_times(engine: &Engine, photo: &Photo, time: Duration) -> anyhow::Result<PhotoTimes> {
-    let (first, _) = engine.timed(&photo.bytes, Framing::Find).with_context(|| photo.name.clone())?;
+fn photo_times(guesser: &Guesser, photo: &Photo, time: Duration) -> anyhow::Result<PhotoTimes> {
+    let (first, _) = guesser.timed(&photo.bytes, Framing::Find).with_context(|| photo.name.clone())?;
     let runs = repeated(time, || {
         let started = Instant::now();
-        let (_, stages) = engine.timed(&photo.bytes, Framing::Find)?;
+        let (_, stages) = guesser.timed(&photo.bytes, Framing::Find)?;
         Ok((stages, started.elapsed()))
     })?;
     let spread =
@@ -215,14 +216,14 @@ fn forward_times(estimator: &Estimator, batch: usize, time: Duration) -> anyhow:
     Ok(ForwardTimes { batch, milliseconds: Spread::of(times) })
 }
 
-fn throughput(engine: &Engine, photos: &[Photo], threads: usize, time: Duration) -> Throughput {
+fn throughput(guesser: &Guesser, photos: &[Photo], threads: usize, time: Duration) -> Throughput {
     let started = Instant::now();
     let end = started + time;
     let work = |offset: usize| {
         let mut done = 0;
         for photo in photos.iter().cycle().skip(offset) {
             // A photo that has no answer was refused above already.
-            black_box(engine.timed(&photo.bytes, Framing::Find).is_ok());
+            black_box(guesser.timed(&photo.bytes, Framing::Find).is_ok());
             done += 1;
             // Whole rounds alone, so that every photo counts alike.
             if Instant::now() >= end && done % photos.len() == 0 {

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 use super::output::tell;
-use super::wire;
 use crate::config::Config;
 use crate::evaluation::page::figure_rows;
 use crate::evaluation::utkface::labelled_folder;
@@ -15,6 +14,7 @@ use crate::face::{CropFrame, FaceCrop};
 use crate::model::calibration::{Calibration, RawAnswer};
 use crate::model::estimator::Estimator;
 use crate::model::weights::Precision;
+use crate::setup;
 
 /// Options of `calibrate`.
 #[derive(Debug, clap::Args)]
@@ -41,9 +41,9 @@ pub struct Arguments {
 /// Fits or takes over, writes, and prints what fitting on one half brings on the other.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let estimator = match &arguments.weights[..] {
-        [] => wire::face_estimator(config)?,
+        [] => setup::face_estimator(config)?,
         several => {
-            let networks = several.iter().map(|path| wire::face_estimator_in(path, "--weights"));
+            let networks = several.iter().map(|path| setup::face_estimator_in(path, "--weights"));
             Estimator::mean(&networks.collect::<anyhow::Result<Vec<_>>>()?)?
         }
     };
@@ -51,7 +51,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     // What is calibrated is what will be run.
     let estimator = estimator.rounded(precision)?;
     let calibration = match (&arguments.like, &arguments.data) {
-        (Some(like), _) => wire::face_estimator_in(like, "--like")?.calibration().clone(),
+        (Some(like), _) => setup::face_estimator_in(like, "--like")?.calibration().clone(),
         (None, Some(data)) => fitted(&estimator, data)?,
         (None, None) => anyhow::bail!("give --data or --like"),
     };

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::output::{note, tell};
-use super::wire;
 use crate::bot::ReplyStyle;
 use crate::config::Config;
 use crate::inference::{FlowId, Framing};
+use crate::setup;
 
 /// The mean of several hundred training crops, large in a grey picture: nobody's face, and one
 /// that both networks must know.
@@ -18,8 +18,8 @@ pub(super) const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg")
 /// Loads everything, guesses the bundled picture and says what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     tell("configuration: fits")?;
-    let pool = wire::pool(config, config.decode_limits())?;
-    wire::store(config)?;
+    let pool = setup::pool(config, config.decode_limits())?;
+    setup::store(config)?;
     let from = |path: &Option<std::path::PathBuf>| match path {
         Some(path) => path.display().to_string(),
         None => "compiled in".to_owned(),

@@ -6,7 +6,6 @@ use std::process::ExitCode;
 use image::GrayImage;
 
 use super::output::{note, tell};
-use super::wire;
 use crate::config::Config;
 use crate::evaluation::page::{self, DetectorCost, MET_VALIDATION, Summary, figure_rows, percent, steadiness_rows};
 use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
@@ -15,6 +14,7 @@ use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
 use crate::model::ModelError;
 use crate::model::estimator::Estimator;
 use crate::photo::{DecodeLimits, WorkClock};
+use crate::setup;
 
 /// Tight crops of a report that also go through the detector, spread over the folder.
 const FOUND_IN_REPORT: usize = 1000;
@@ -44,9 +44,9 @@ pub struct Arguments {
 
 /// Measures and prints; the exit code is 1 when a picture could not be read.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let estimator = wire::face_estimator_or(arguments.weights.as_deref(), config)?;
+    let estimator = setup::face_estimator_or(arguments.weights.as_deref(), config)?;
     let folder = labelled_folder(&arguments.data)?;
-    let finder = wire::face_finder(config)?;
+    let finder = setup::face_finder(config)?;
     let measurement = if arguments.aligned {
         measure(&folder, &estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?
     } else {

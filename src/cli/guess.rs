@@ -10,10 +10,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::output::{note, tell};
-use super::wire;
 use crate::bot::{PhotoReport, Problem, ReplyStyle, card};
 use crate::config::Config;
 use crate::inference::{Analysis, FlowId, Framing, InferenceError, Pool};
+use crate::setup;
 
 /// Options of `guess`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         note(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    let pool = wire::pool(config, config.decode_limits())?;
+    let pool = setup::pool(config, config.decode_limits())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all_answered = runtime.block_on(answer_all(photos, &arguments, config, &pool))?;
     Ok(if all_answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,14 +1,17 @@
 //! The command line: one file a command, each wiring the rooms it needs.
 
 mod bench;
+#[cfg(feature = "training")]
 mod calibrate;
 mod check;
+#[cfg(feature = "training")]
 mod evaluate;
 mod guess;
 mod output;
+mod platforms;
 mod run;
+#[cfg(feature = "training")]
 mod train;
-pub mod wire;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,10 +49,13 @@ enum Command {
     Check,
     /// Measure how fast this machine is: milliseconds a stage, photos a second.
     Bench(bench::Arguments),
+    #[cfg(feature = "training")]
     /// Measure the network on labelled face crops.
     Evaluate(evaluate::Arguments),
+    #[cfg(feature = "training")]
     /// Make the weights' probabilities and age intervals hold for labelled face crops.
     Calibrate(calibrate::Arguments),
+    #[cfg(feature = "training")]
     /// Train the network on folders of labelled face crops.
     Train(train::Arguments),
 }
@@ -101,8 +107,11 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Guess(arguments) => guess::run(arguments, &config),
         Command::Check => check::run(&config),
         Command::Bench(arguments) => bench::run(arguments, &config),
+        #[cfg(feature = "training")]
         Command::Evaluate(arguments) => evaluate::run(arguments, &config),
+        #[cfg(feature = "training")]
         Command::Calibrate(arguments) => calibrate::run(arguments, &config),
+        #[cfg(feature = "training")]
         Command::Train(arguments) => train::run(arguments),
     }
 }

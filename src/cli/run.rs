@@ -1,21 +1,15 @@
 //! `faceguesser run`: serves every platform that is switched on, until it is told to stop.
 
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::output::note;
-use super::wire;
-use crate::bot::Bot;
+use super::platforms;
 use crate::config::Config;
-use crate::platform::{discord, telegram, web};
+use crate::setup;
 
 /// What platforms may take beyond the grace to close their connections, and the workers to end when
 /// every platform has stopped; together with the grace less than service managers wait (30 s).
@@ -32,9 +26,9 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
 
 async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     let mut signals = StopSignals::new();
-    let (bot, pool) = wire::bot(config, wire::store(config)?)?;
+    let (bot, pool) = setup::bot(config, setup::store(config)?)?;
     let shutdown = CancellationToken::new();
-    let mut platforms = start(config, bot, &shutdown).await?;
+    let mut platforms = platforms::start(config, bot, &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
     let mut overdue = std::pin::pin!(async {
@@ -80,47 +74,6 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     }
     info!("stopped");
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-type Outcome = (&'static str, anyhow::Result<()>);
-
-async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> anyhow::Result<JoinSet<Outcome>> {
-    let mut platforms = JoinSet::new();
-    if config.web.enabled {
-        let address = config.web.listen;
-        let listener = TcpListener::bind(address).await.with_context(|| {
-            format!("the chat page cannot listen on {address}: choose another address with web.listen")
-        })?;
-        let address = listener.local_addr()?;
-        let options = web::WebOptions::new(config);
-        let (bot, shutdown) = (bot.clone(), shutdown.clone());
-        platforms.spawn(async move {
-            ("web", web::run(listener, options, bot, shutdown).await.context("the chat page failed"))
-        });
-        note(format_args!("FaceGuesser's chat page: http://{address}/"));
-    }
-    match discord::DiscordOptions::new(config) {
-        Some(options) => {
-            let (bot, shutdown) = (bot.clone(), shutdown.clone());
-            platforms.spawn(async move { ("discord", discord::run(options, bot, shutdown).await.map_err(Into::into)) });
-        }
-        None => note(
-            "Discord is off. To add it, create an application at https://discord.com/developers/applications \
-             and set FACEGUESSER__DISCORD__TOKEN to its bot's token (README, \"Adding the bot to Discord\").",
-        ),
-    }
-    match telegram::TelegramOptions::new(config) {
-        Some(options) => {
-            let (bot, shutdown) = (bot.clone(), shutdown.clone());
-            platforms
-                .spawn(async move { ("telegram", telegram::run(options, bot, shutdown).await.map_err(Into::into)) });
-        }
-        None => note(
-            "Telegram is off. To add it, talk to @BotFather there and set FACEGUESSER__TELEGRAM__TOKEN to the \
-             token it gives (README, \"Adding the bot to Telegram\").",
-        ),
-    }
-    Ok(platforms)
 }
 
 /// Ctrl-C and SIGTERM. It listens from the beginning, so that no signal is lost between two.

@@ -1,17 +1,16 @@
 //! From photo bytes to numbers, on a bounded pool of worker threads.
 //!
-//! [`engine`] is the whole computation for a batch of photos; [`pool`] lets many askers share it;
-//! [`queue`] is where their photos wait. No platform sees a tensor, no worker sees a platform.
+//! [`pool`] lets many askers share one [`Guesser`](crate::Guesser); [`queue`] is where their photos wait.
+//! No platform sees a tensor, no worker sees a platform.
 
-pub mod engine;
 pub mod pool;
 pub mod queue;
 
-pub use engine::{Analysis, Engine, FaceAnalysis, Framing, StageTimes};
 pub use pool::{FlowId, Pool, PoolOptions};
 
-use crate::face::FaceError;
-use crate::model::ModelError;
+pub use crate::guesser::{Analysis, FaceAnalysis, Framing, Gender};
+
+use crate::guesser::GuessError;
 use crate::photo::PhotoError;
 
 /// Why a photo got no answer.
@@ -37,14 +36,11 @@ pub enum InferenceError {
     Failed(String),
 }
 
-impl From<FaceError> for InferenceError {
-    fn from(error: FaceError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<ModelError> for InferenceError {
-    fn from(error: ModelError) -> Self {
-        Self::Failed(error.to_string())
+impl From<GuessError> for InferenceError {
+    fn from(error: GuessError) -> Self {
+        match error {
+            GuessError::Photo(error) => Self::Photo(error),
+            GuessError::Computation(reason) => Self::Failed(reason),
+        }
     }
 }

@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::queue::{PushError, Queue};
 use super::{Analysis, Framing, InferenceError};
+use crate::guesser::Guesser;
 
 /// What a worker does with a photo.
 pub trait Analyser: Send + Sync + 'static {
@@ -23,6 +24,12 @@ pub trait Analyser: Send + Sync + 'static {
     /// # Errors
     /// [`InferenceError`], by cause.
     fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError>;
+}
+
+impl Analyser for Guesser {
+    fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
+        Ok(Guesser::analyse(self, photo, framing)?)
+    }
 }
 
 /// Whoever shares the workers with others: photos of one flow wait for each other, flows take turns.

@@ -5,6 +5,9 @@
 //! [`weights`] is how files hold them. Below them lie the kernels: [`convolution`] (through
 //! [`winograd`] or [`columns`] and the matrix [`product`]) and [`normalisation`].
 
+// Only training uses the backward passes.
+#![cfg_attr(not(feature = "training"), allow(dead_code))]
+
 mod body;
 pub mod calibration;
 pub(crate) mod columns;

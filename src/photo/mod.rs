@@ -8,6 +8,7 @@
 mod animation;
 mod clock;
 pub mod decode;
+#[cfg(feature = "cli")]
 pub mod download;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -25,6 +26,7 @@ mod webp;
 pub use animation::{frame_colour, later_frames};
 pub use clock::WorkClock;
 pub use decode::{ColourPhoto, DecodeLimits, decode, decode_colour, decode_reduced};
+#[cfg(feature = "cli")]
 pub use download::{DownloadError, DownloadLimits, Downloader, Hosts, cause};
 pub use memory::{MemoryBudget, Reservation};
 

@@ -5,9 +5,15 @@
 //! [`PhotoSource`]: crate::bot::PhotoSource
 //! [`Reply`]: crate::bot::Reply
 
+#[cfg(feature = "http-server")]
 pub mod connections;
+#[cfg(feature = "discord")]
 pub mod discord;
+#[cfg(any(feature = "discord", feature = "telegram"))]
 mod fifo_cache;
+#[cfg(any(feature = "discord", feature = "telegram"))]
 mod refusal;
+#[cfg(feature = "telegram")]
 pub mod telegram;
+#[cfg(feature = "web")]
 pub mod web;

@@ -4,16 +4,15 @@
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
-use faceguesser::config::Config;
-use faceguesser::inference::{Engine, Framing, InferenceError};
 use faceguesser::photo::{DecodeLimits, MemoryBudget, PhotoError, decode, decode_colour, decode_reduced, later_frames};
+use faceguesser::{Framing, GuessError, Guesser};
 use rand::{RngExt, SeedableRng};
 
 use super::support;
 use super::support::bombs::{self, Scan};
 
-fn engine(limits: DecodeLimits) -> Engine {
-    faceguesser::cli::wire::engine(&Config::load(None, []).unwrap(), limits).unwrap()
+fn guesser(limits: DecodeLimits) -> Guesser {
+    Guesser::builder().limits(limits).build().unwrap()
 }
 
 /// A small file of every kind, with what a decoder may fall over in it.
@@ -64,7 +63,7 @@ fn bombs_are_refused_by_their_header_at_once_and_reserve_nothing() {
 fn the_costliest_permitted_files_take_no_longer_than_one_photo_may() {
     let limits = DecodeLimits::default();
     let most = limits.cpu_time;
-    let engine = engine(limits.clone());
+    let guesser = guesser(limits.clone());
     let files = [
         ("JPEG, 48 megapixels", bombs::jpeg(8000, 6000, false)),
         ("progressive JPEG, 48 megapixels", bombs::jpeg(8000, 6000, true)),
@@ -82,7 +81,7 @@ fn the_costliest_permitted_files_take_no_longer_than_one_photo_may() {
     for (name, bytes) in files {
         assert!(bytes.len() as u64 <= limits.max_bytes, "{name} has {} bytes", bytes.len());
         let begun = ThreadTime::now();
-        let answer = engine.timed(&bytes, Framing::Find);
+        let answer = guesser.timed(&bytes, Framing::Find);
         let took = begun.elapsed();
         println!(
             "{name}, {} kB: {took:.2?}, {}",
@@ -95,7 +94,7 @@ fn the_costliest_permitted_files_take_no_longer_than_one_photo_may() {
         // Scans that come in no order are damage to the general decoder, which cannot be stopped.
         let damaged = PhotoError::Damaged { format: "JPEG" };
         let refused = |error: &PhotoError| *error == PhotoError::TooMuchWork || *error == damaged;
-        assert!(answer.is_ok() || matches!(&answer, Err(InferenceError::Photo(error)) if refused(error)), "{name}");
+        assert!(answer.is_ok() || matches!(&answer, Err(GuessError::Photo(error)) if refused(error)), "{name}");
         // What cannot be stopped is one frame, or one look of the finder.
         assert!(took < most + Duration::from_millis(500), "{name} took {took:?}");
         let begun = ThreadTime::now();

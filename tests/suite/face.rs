@@ -5,27 +5,23 @@ use std::io::Cursor;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use faceguesser::config::Config;
 use faceguesser::face::FaceFinder;
-use faceguesser::inference::pool::Analyser;
-use faceguesser::inference::{Analysis, Engine, Framing};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
-use faceguesser::photo::{DecodeLimits, WorkClock};
+use faceguesser::photo::WorkClock;
+use faceguesser::{Analysis, Framing, Guesser};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma};
 
 use crate::support::{crops, photo_with_a_face};
 
-fn engine() -> &'static Engine {
-    static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| {
-        faceguesser::cli::wire::engine(&Config::load(None, []).unwrap(), DecodeLimits::default()).unwrap()
-    })
+fn guesser() -> &'static Guesser {
+    static GUESSER: OnceLock<Guesser> = OnceLock::new();
+    GUESSER.get_or_init(|| Guesser::builtin().unwrap())
 }
 
 fn analyse(bytes: Vec<u8>, framing: Framing) -> Analysis {
-    engine().analyse(&bytes, framing).unwrap()
+    guesser().analyse(&bytes, framing).unwrap()
 }
 
 fn png(picture: &GrayImage) -> Vec<u8> {

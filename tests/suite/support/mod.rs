@@ -31,7 +31,7 @@ use faceguesser::inference::Pool;
 pub fn bot() -> (Arc<Bot>, Arc<Pool>) {
     let config = Config::load(None, []).expect("the defaults are complete");
     let store = faceguesser::bot::sqlite::Sqlite::in_memory().unwrap();
-    faceguesser::cli::wire::bot(&config, Arc::new(store)).expect("the compiled-in weights load")
+    faceguesser::setup::bot(&config, Arc::new(store)).expect("the compiled-in weights load")
 }
 
 /// The folder that `variable` names, if it does; prints why a test is left out otherwise.

@@ -1,4 +1,4 @@
-//! Puts the rooms together: from settings to a bot with its workers.
+//! Builds the parts of the program from its settings: networks, store, worker pool, bot.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,14 +10,15 @@ use crate::bot::settings::Store;
 use crate::bot::sqlite::Sqlite;
 use crate::config::Config;
 use crate::face::{FaceFinder, FinderOptions};
-use crate::inference::{Engine, Pool};
+use crate::guesser::Guesser;
+use crate::inference::Pool;
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimator};
 use crate::photo::{DecodeLimits, Downloader};
 
 /// Both networks, from the configured files or the compiled-in weights, decoding within `limits`.
-pub fn engine(config: &Config, limits: DecodeLimits) -> anyhow::Result<Engine> {
-    Ok(Engine::new(face_finder(config)?, face_estimator(config)?, limits))
+pub fn guesser(config: &Config, limits: DecodeLimits) -> anyhow::Result<Guesser> {
+    Ok(Guesser::new(face_finder(config)?, face_estimator(config)?, limits))
 }
 
 /// The finder with the configured or compiled-in detector.
@@ -54,7 +55,7 @@ fn weights<T, E: std::error::Error + Send + Sync + 'static>(
     load(&bytes).with_context(|| format!("{key}: {}", path.display()))
 }
 
-/// What keeps the choices of chats and people.
+/// The store of settings, games and jobs.
 pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let path = &config.store.path;
     let store = Sqlite::open(path).with_context(|| {
@@ -67,12 +68,12 @@ pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(store))
 }
 
-/// The running workers.
+/// The worker pool, started.
 pub fn pool(config: &Config, limits: DecodeLimits) -> anyhow::Result<Arc<Pool>> {
-    Ok(Arc::new(Pool::start(Arc::new(engine(config, limits)?), config.pool_options()).context("no worker threads")?))
+    Ok(Arc::new(Pool::start(Arc::new(guesser(config, limits)?), config.pool_options()).context("no worker threads")?))
 }
 
-/// The bot and its running workers.
+/// The bot and its worker pool.
 pub fn bot(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
     // Workers and drawing share one budget of memory.
     let limits = config.decode_limits();

@@ -1,0 +1,454 @@
+//! The library's front, from photo bytes to guesses: decode, find faces, cut crops, estimate all of a
+//! photo's faces together.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::face::{
+    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Flaw, Found, Rotation, judge,
+};
+use crate::model::detector::{self, Detector};
+use crate::model::estimator::{self, Estimate, Estimator};
+use crate::model::{DeviceKind, ModelError};
+use crate::photo::{DecodeLimits, Photo, PhotoError, WorkClock, decode, decode_reduced, later_frames};
+
+/// Whether faces are looked for, or the picture is a tight crop already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    /// Find every face.
+    Find,
+    /// The picture is one face, framed as the training crops are; of a picture that is no square,
+    /// the square in its middle.
+    Aligned,
+}
+
+/// What one photo holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// Width of the upright photo in pixels.
+    pub width: u32,
+    /// Height of the upright photo in pixels.
+    pub height: u32,
+    /// The faces, from left to right.
+    pub faces: Vec<FaceAnalysis>,
+    /// How the photo has to be turned, where the largest of them does not stand upright.
+    pub rotation: Option<Rotation>,
+    /// The frame of an animated picture that they are in; 0 is the first, and all that others have.
+    pub frame: usize,
+    /// Whether the file was cut short, and this is what its rest shows.
+    pub cut_short: bool,
+}
+
+impl Analysis {
+    /// A whole photo of this size without a face.
+    pub fn empty(width: u32, height: u32) -> Self {
+        Self { width, height, faces: Vec::new(), rotation: None, frame: 0, cut_short: false }
+    }
+}
+
+/// One face and what the network thinks of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaceAnalysis {
+    /// The face's box in pixels of the upright photo.
+    pub bounds: Bounds,
+    /// The square that the network saw.
+    pub frame: CropFrame,
+    /// Age distribution and gender probability.
+    pub estimate: Estimate,
+    /// What makes this face hard to judge, worst first.
+    pub flaws: Vec<Flaw>,
+    /// The pixels that the network saw.
+    pub crop: FaceCrop,
+}
+
+impl FaceAnalysis {
+    /// The guessed age in years: the median of the age distribution.
+    pub fn age(&self) -> f32 {
+        self.estimate.age()
+    }
+
+    /// The ages, in years, between which the true one lies for 80 % of the faces of any age.
+    pub fn age_range(&self) -> (f32, f32) {
+        self.estimate.age_interval
+    }
+
+    /// The likelier gender.
+    pub fn gender(&self) -> Gender {
+        if self.estimate.female_probability >= 0.5 { Gender::Female } else { Gender::Male }
+    }
+
+    /// The probability of [`FaceAnalysis::gender`], 0.5 to 1.
+    pub fn gender_probability(&self) -> f32 {
+        self.estimate.gender_probability()
+    }
+
+    /// How far the guess can be trusted, 0 to 1; see [`Estimate::confidence`].
+    pub fn confidence(&self) -> f32 {
+        self.estimate.confidence()
+    }
+}
+
+/// The two genders that the data sets label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gender {
+    /// A woman or a girl.
+    Female,
+    /// A man or a boy.
+    Male,
+}
+
+/// Why a photo could not be guessed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GuessError {
+    /// The bytes are no photo that can be read.
+    #[error(transparent)]
+    Photo(#[from] PhotoError),
+    /// A network could not be run.
+    #[error("the computation failed: {0}")]
+    Computation(String),
+}
+
+impl From<FaceError> for GuessError {
+    fn from(error: FaceError) -> Self {
+        Self::Computation(error.to_string())
+    }
+}
+
+impl From<ModelError> for GuessError {
+    fn from(error: ModelError) -> Self {
+        Self::Computation(error.to_string())
+    }
+}
+
+/// Where the time of one photo went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StageTimes {
+    /// From bytes to upright luma.
+    pub decode: Duration,
+    /// The detector's pass over the photo and its closer looks.
+    pub find: Duration,
+    /// Cutting and judging the crops.
+    pub cut: Duration,
+    /// The forward passes of the estimator.
+    pub estimate: Duration,
+}
+
+/// Both networks and the limits of decoding, loaded once and shared by any number of threads.
+///
+/// ```
+/// use faceguesser::Guesser;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let guesser = Guesser::builtin()?;
+/// let photo = std::fs::read("models/mean-face.jpg")?;
+/// for face in guesser.guess(&photo)?.faces {
+///     let (from, to) = face.age_range();
+///     println!("{:.0} years ({from:.0} to {to:.0}), {:?}, {:?}", face.age(), face.gender(), face.flaws);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct Guesser {
+    finder: FaceFinder,
+    estimator: Estimator,
+    limits: DecodeLimits,
+}
+
+impl Guesser {
+    /// Takes both networks; photos beyond `limits` are refused.
+    pub fn new(finder: FaceFinder, estimator: Estimator, limits: DecodeLimits) -> Self {
+        Self { finder, estimator, limits }
+    }
+
+    /// The compiled-in networks with the default limits.
+    ///
+    /// # Errors
+    /// [`ModelError`] when the compiled-in weights cannot be loaded, which is a bug.
+    pub fn builtin() -> Result<Self, ModelError> {
+        Self::builder().build()
+    }
+
+    /// Starts from the compiled-in networks and the default limits.
+    pub fn builder<'a>() -> GuesserBuilder<'a> {
+        GuesserBuilder::default()
+    }
+
+    /// Finds every face in a photo and guesses its age and gender. A photo without a face is an answer
+    /// without faces.
+    ///
+    /// `photo` holds the bytes of a JPEG, PNG, WebP, GIF or, with the feature `heic`, HEIC.
+    ///
+    /// # Errors
+    /// [`GuessError::Photo`] says what is wrong with the bytes.
+    pub fn guess(&self, photo: &[u8]) -> Result<Analysis, GuessError> {
+        self.analyse(photo, Framing::Find)
+    }
+
+    /// Guesses a picture that is a tight, upright crop of one face already; of one that is not square,
+    /// the square in its middle.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let guesser = faceguesser::Guesser::builtin()?;
+    /// let crop = std::fs::read("models/mean-face.jpg")?;
+    /// let face = guesser.guess_crop(&crop)?;
+    /// assert!((20.0..45.0).contains(&face.age()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Guesser::guess`].
+    pub fn guess_crop(&self, crop: &[u8]) -> Result<FaceAnalysis, GuessError> {
+        let mut faces = self.analyse(crop, Framing::Aligned)?.faces;
+        faces.pop().ok_or_else(|| GuessError::Computation("the crop was not estimated".into()))
+    }
+
+    /// Guesses several photos; the faces of all of them go through the network together. An unreadable
+    /// photo does not affect the others. Answers are in the order of the photos.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let guesser = faceguesser::Guesser::builtin()?;
+    /// let photo = std::fs::read("models/mean-face.jpg")?;
+    /// let answers = guesser.guess_batch(&[&photo[..], b"not a photo"]);
+    /// assert_eq!(answers[0].as_ref().unwrap().faces.len(), 1);
+    /// assert!(answers[1].is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn guess_batch(&self, photos: &[impl AsRef<[u8]>]) -> Vec<Result<Analysis, GuessError>> {
+        let prepared = photos.iter().map(|photo| self.prepare(photo.as_ref(), Framing::Find));
+        self.estimated_together(prepared.collect())
+    }
+
+    /// Analyses one photo whose faces are to be found, or that is a crop.
+    ///
+    /// # Errors
+    /// As [`Guesser::guess`].
+    pub fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, GuessError> {
+        self.estimated(self.prepare(photo, framing)?)
+    }
+
+    /// As [`Guesser::analyse`], with the time that each stage took.
+    ///
+    /// # Errors
+    /// As [`Guesser::guess`].
+    pub fn timed(&self, bytes: &[u8], framing: Framing) -> Result<(Analysis, StageTimes), GuessError> {
+        let prepared = self.prepare(bytes, framing)?;
+        let mut times = prepared.times;
+        let started = Instant::now();
+        let analysis = self.estimated(prepared)?;
+        times.estimate = started.elapsed();
+        Ok((analysis, times))
+    }
+
+    fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, GuessError> {
+        let mut times = StageTimes::default();
+        let work = WorkClock::start(self.limits.cpu_time);
+        let mut clock = Instant::now();
+        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let photo = match framing {
+            Framing::Aligned => decode(bytes, &self.limits)?,
+            Framing::Find => decode_reduced(bytes, &self.limits, ENOUGH_TO_SEARCH)?,
+        };
+        times.decode = lap();
+        let (width, height) = photo.size;
+        let cut_short = !photo.whole;
+        let mut frame = 0;
+        let (faces, rotation) = match framing {
+            Framing::Aligned => {
+                let frame = CropFrame::whole(&photo.luma);
+                let CropFrame { center_x, center_y, side, .. } = frame;
+                let bounds = Bounds { x: center_x - side / 2.0, y: center_y - side / 2.0, w: side, h: side };
+                (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
+            }
+            Framing::Find => {
+                let Found { mut faces, mut rotation } = self.finder.find(&photo.luma, &work)?;
+                let mut photo = photo;
+                if faces.is_empty() {
+                    // A thread holds one reservation of memory at a time.
+                    photo.memory = None;
+                    for (index, later) in later_frames(bytes, &self.limits) {
+                        if work.check().is_err() {
+                            break;
+                        }
+                        let found = self.finder.find(&later.luma, &work)?;
+                        if !found.faces.is_empty() {
+                            (faces, rotation, frame, photo) = (found.faces, found.rotation, index, later);
+                            break;
+                        }
+                    }
+                }
+                times.find = lap();
+                let (photo, mut faces) = self.large_enough(bytes, photo, faces, &work)?;
+                faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
+                let factor = photo.reduction as f32;
+                let cut = faces.iter().map(|face| {
+                    let crop = FaceCrop::cut(&photo.luma, &face.frame);
+                    let flaws = judge(&photo.luma, face, &crop).flaws();
+                    let Face { bounds, frame, .. } = face.scaled(factor);
+                    Cut { bounds, frame, flaws, crop }
+                });
+                (cut.collect(), rotation)
+            }
+        };
+        times.cut = lap();
+        Ok(Prepared {
+            analysis: Analysis { frame, cut_short, rotation, ..Analysis::empty(width, height) },
+            faces,
+            times,
+        })
+    }
+
+    /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,
+    /// where the crop of one would otherwise show less of it than the photo does.
+    fn large_enough(
+        &self,
+        bytes: &[u8],
+        photo: Photo,
+        faces: Vec<Face>,
+        work: &WorkClock,
+    ) -> Result<(Photo, Vec<Face>), GuessError> {
+        let least = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
+        // Where half of the time is gone, there may not be enough for a larger one.
+        if photo.reduction == 1 || least >= ENOUGH_TO_CUT || work.left() < self.limits.cpu_time / 2 {
+            return Ok((photo, faces));
+        }
+        let longer_side = photo.luma.width().max(photo.luma.height()) as f32;
+        let reduction = photo.reduction;
+        // Its memory is needed for the larger one.
+        drop(photo);
+        let limits = DecodeLimits { cpu_time: work.left(), ..self.limits.clone() };
+        let larger = decode_reduced(bytes, &limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
+        let factor = reduction as f32 / larger.reduction as f32;
+        let again = faces.into_iter().map(|face| self.finder.settle(&larger.luma, face.scaled(factor)));
+        let faces = again.collect::<Result<_, _>>()?;
+        Ok((larger, faces))
+    }
+
+    /// Estimates all faces of a photo, in as few passes as they fit into.
+    fn estimated(&self, photo: Prepared) -> Result<Analysis, GuessError> {
+        let mut estimates = self.estimates(&photo.faces)?.into_iter();
+        Ok(photo.with_estimates(&mut estimates))
+    }
+
+    /// As [`Guesser::estimated`] for the faces of several photos together.
+    fn estimated_together(&self, photos: Vec<Result<Prepared, GuessError>>) -> Vec<Result<Analysis, GuessError>> {
+        let faces = photos.iter().flatten().flat_map(|photo| &photo.faces);
+        match self.estimates(faces) {
+            Ok(estimates) => {
+                let mut estimates = estimates.into_iter();
+                photos.into_iter().map(|photo| Ok(photo?.with_estimates(&mut estimates))).collect()
+            }
+            Err(error) => photos.into_iter().map(|photo| photo.and(Err(error.clone()))).collect(),
+        }
+    }
+
+    fn estimates<'a>(&self, faces: impl IntoIterator<Item = &'a Cut>) -> Result<Vec<Estimate>, GuessError> {
+        let crops: Vec<&[u8]> = faces.into_iter().map(|face| face.crop.pixels()).collect();
+        let mut estimates = Vec::with_capacity(crops.len());
+        for batch in crops.chunks(FORWARD_BATCH) {
+            estimates.extend(self.estimator.estimate(batch)?);
+        }
+        Ok(estimates)
+    }
+}
+
+/// Chooses the networks and limits of a [`Guesser`].
+///
+/// ```
+/// use faceguesser::Guesser;
+/// use faceguesser::photo::DecodeLimits;
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let weights = std::fs::read("models/estimator.safetensors")?;
+/// let limits = DecodeLimits { max_pixels: 20_000_000, ..DecodeLimits::default() };
+/// let guesser = Guesser::builder().estimator_weights(&weights).limits(limits).max_faces(4).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Default)]
+pub struct GuesserBuilder<'a> {
+    detector: Option<&'a [u8]>,
+    estimator: Option<&'a [u8]>,
+    limits: DecodeLimits,
+    finder: FinderOptions,
+    device: DeviceKind,
+}
+
+impl<'a> GuesserBuilder<'a> {
+    /// The bytes of a safetensors file of the face detector, in place of the compiled-in one.
+    pub fn detector_weights(self, weights: &'a [u8]) -> Self {
+        Self { detector: Some(weights), ..self }
+    }
+
+    /// The bytes of a safetensors file of the age and gender network, in place of the compiled-in one.
+    pub fn estimator_weights(self, weights: &'a [u8]) -> Self {
+        Self { estimator: Some(weights), ..self }
+    }
+
+    /// Bounds on bytes, pixels, memory and processor time of one photo.
+    pub fn limits(self, limits: DecodeLimits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The most faces that are guessed in one photo, the largest first.
+    pub fn max_faces(self, max_faces: usize) -> Self {
+        Self { finder: FinderOptions { max_faces, ..self.finder }, ..self }
+    }
+
+    /// What the age and gender network runs on.
+    pub fn device(self, device: DeviceKind) -> Self {
+        Self { device, ..self }
+    }
+
+    /// Loads the networks.
+    ///
+    /// # Errors
+    /// [`ModelError`] when weights are not those of this network, or the device cannot be used.
+    pub fn build(self) -> Result<Guesser, ModelError> {
+        let detector = Detector::from_safetensors(self.detector.unwrap_or_else(|| detector::embedded()))?;
+        let estimator = Estimator::from_safetensors(self.estimator.unwrap_or_else(|| estimator::embedded()))?;
+        Ok(Guesser::new(FaceFinder::new(detector, self.finder), estimator.on(self.device)?, self.limits))
+    }
+}
+
+struct Prepared {
+    /// Without its faces, which are yet to be estimated.
+    analysis: Analysis,
+    faces: Vec<Cut>,
+    times: StageTimes,
+}
+
+impl Prepared {
+    /// The answer; takes one of the `estimates` for each face.
+    fn with_estimates(self, estimates: &mut impl Iterator<Item = Estimate>) -> Analysis {
+        let faces = self.faces.into_iter().zip(estimates);
+        let faces = faces.map(|(Cut { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
+            bounds,
+            frame,
+            estimate,
+            flaws,
+            crop,
+        });
+        Analysis { faces: faces.collect(), ..self.analysis }
+    }
+}
+
+struct Cut {
+    bounds: Bounds,
+    frame: CropFrame,
+    flaws: Vec<Flaw>,
+    crop: FaceCrop,
+}
+
+/// Longer side, in pixels, of a photo in which every face can be found that is looked for.
+const ENOUGH_TO_SEARCH: u32 = 640;
+/// Side of a frame, in pixels, from which more of them add next to nothing to its crop of 128.
+const ENOUGH_TO_CUT: f32 = 144.0;
+/// Faces in one forward pass: enough to fill the matrix products, few enough that the
+/// activations of a crowd stay within some tens of megabytes.
+const FORWARD_BATCH: usize = 16;
