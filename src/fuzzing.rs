@@ -72,7 +72,7 @@ fn config_text(data: &[u8]) {
         return;
     }
     let path = Path::new("settings.toml");
-    match Config::of_bytes(path, data.to_vec()) {
+    match Config::from_bytes(path, data.to_vec()) {
         Ok(config) => {
             config.decode_limits();
             config.pool_options();

@@ -1,5 +1,4 @@
-//! Where a setting was written, so that whoever has to mend it finds it: a line of the file, or a
-//! variable.
+//! Where a setting was set: a line of the file, or a variable. Errors name it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
 
-/// The file and the variables that settings were read from.
+/// The settings file and the environment variables.
 pub(super) struct Sources {
     file: Option<(PathBuf, String)>,
     variables: HashMap<String, String>,
@@ -18,28 +17,28 @@ impl Sources {
     /// Reads the file, which must be TOML.
     ///
     /// # Errors
-    /// [`ConfigError::File`] when it cannot be read, [`ConfigError::Invalid`] with its line when it is
-    /// no TOML.
+    /// [`ConfigError::File`] when it cannot be read, [`ConfigError::Invalid`] with the line when it is
+    /// not valid TOML.
     pub fn read(file: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, ConfigError> {
         let Some(path) = file else { return Ok(Self { file: None, variables }) };
         let unreadable = |source| ConfigError::File { path: path.to_owned(), source };
-        Self::of_bytes(path, std::fs::read(path).map_err(unreadable)?, variables)
+        Self::from_bytes(path, std::fs::read(path).map_err(unreadable)?, variables)
     }
 
-    /// The same with what the file holds.
+    /// As [`Sources::read`], from the file's contents.
     ///
     /// # Errors
     /// As [`Sources::read`].
-    pub fn of_bytes(path: &Path, bytes: Vec<u8>, variables: HashMap<String, String>) -> Result<Self, ConfigError> {
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>, variables: HashMap<String, String>) -> Result<Self, ConfigError> {
         let text = String::from_utf8(bytes).map_err(|error| {
             let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
             ConfigError::Invalid { place: at_line(path, line), reason: "is not UTF-8 text".into() }
         })?;
-        // `DeTable` alone would take any word for a number.
+        // `DeTable` alone accepts any bare word as a number.
         text.parse::<toml::Table>().map_err(|error| ConfigError::Invalid {
             place: at_line(path, line_of(&text, error.span().map_or(0, |span| span.start))),
-            reason: format!("is no TOML: {}", error.message().replace('\n', ", ")),
+            reason: format!("is not valid TOML: {}", error.message().replace('\n', ", ")),
         })?;
         Ok(Self { file: Some((path.to_owned(), text)), variables })
     }
@@ -52,7 +51,7 @@ impl Sources {
         &self.variables
     }
 
-    /// Names the variable or the line that sets `key`, such as `web.listen`, and the key.
+    /// The variable, or the file's line, that sets `key` (such as `web.listen`), with the key.
     pub fn place(&self, key: &str) -> String {
         let variable = format!("FACEGUESSER__{}", key.replace('.', "__").to_uppercase());
         if self.variables.iter().any(|(name, value)| name.eq_ignore_ascii_case(&variable) && !value.is_empty()) {
@@ -71,13 +70,13 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count()
 }
 
-/// Where in the text the longest part of `key` that is there is written.
+/// The offset in the text of the longest prefix of `key` that is set.
 fn start(text: &str, key: &str) -> Option<usize> {
     longest(DeTable::parse(text).ok()?.get_ref(), key).map(|(_, start)| start)
 }
 
-/// How many bytes of `key` the table has, and where the last part of them is written. A quoted name may
-/// hold dots itself.
+/// The length of the longest prefix of `key` that the table contains, and the offset of its last part.
+/// A quoted name may contain dots itself.
 fn longest(table: &DeTable<'_>, key: &str) -> Option<(usize, usize)> {
     let found = table.iter().filter_map(|(name, value)| {
         let length = name.get_ref().len();

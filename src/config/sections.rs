@@ -1,0 +1,228 @@
+//! The sections of the settings file. `config/default.toml` documents every key for operators.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use secrecy::SecretString;
+use serde::Deserialize;
+use url::Url;
+
+use crate::bot::settings::GenderPolicy;
+use crate::model::DeviceKind;
+
+/// All settings, checked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Section `[discord]`.
+    pub discord: Discord,
+    /// Section `[telegram]`.
+    pub telegram: Telegram,
+    /// Section `[web]`.
+    pub web: Web,
+    /// Section `[limits]`.
+    pub limits: Limits,
+    /// Section `[inference]`.
+    pub inference: Inference,
+    /// Section `[models]`.
+    pub models: Models,
+    /// Section `[guess]`.
+    pub guess: Guess,
+    /// Section `[store]`.
+    pub store: Store,
+    /// Section `[fair_use]`.
+    pub(super) fair_use: FairUse,
+    /// Section `[log]`.
+    pub log: Log,
+}
+
+/// The Discord bot.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discord {
+    /// The bot's token; without one, Discord is off.
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    #[serde(default)]
+    pub(super) token_file: Option<PathBuf>,
+    /// Ids of channels in which every picture is answered.
+    #[serde(deserialize_with = "ids")]
+    pub channels: Vec<u64>,
+    /// Whether to request the privileged message content intent; a list of channels implies it.
+    pub message_content: bool,
+    /// Base URL of the REST API.
+    pub api_base: Url,
+    /// The gateway's WebSocket URL; `None` asks the API for it.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub gateway: Option<Url>,
+    /// The only hosts that attachments are downloaded from.
+    pub file_hosts: Vec<Url>,
+}
+
+/// The Telegram bot.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Telegram {
+    /// The bot's token; without one, Telegram is off.
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    #[serde(default)]
+    pub(super) token_file: Option<PathBuf>,
+    /// Base URL of the Bot API.
+    pub api_base: Url,
+    /// Base URL of file downloads; `None` means `api_base`.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub file_base: Option<Url>,
+    /// The folder in which a self-hosted Bot API server stores files; `None` downloads them over HTTP.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub local_files: Option<PathBuf>,
+    /// The public URL that Telegram posts updates to; `None` means long polling.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub webhook_url: Option<Url>,
+    /// The address that the webhook listens on.
+    pub webhook_listen: SocketAddr,
+    /// The secret that Telegram sends with every update; `None` means a random one for each start.
+    #[serde(default)]
+    pub webhook_secret: Option<SecretString>,
+    #[serde(default)]
+    pub(super) webhook_secret_file: Option<PathBuf>,
+}
+
+/// The chat page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Web {
+    /// Whether it is served.
+    pub enabled: bool,
+    /// The address that it listens on.
+    pub listen: SocketAddr,
+}
+
+/// Bounds on what one photo may cost.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub(super) photo_bytes: ByteSize,
+    pub(super) photo_pixels: u64,
+    #[serde(with = "humantime_serde")]
+    pub(super) download_timeout: Duration,
+    pub(super) photo_memory: ByteSize,
+    pub(super) decode_memory: ByteSize,
+    #[serde(with = "humantime_serde")]
+    pub(super) cpu_time: Duration,
+    /// The most faces that are guessed in one photo.
+    pub faces: usize,
+}
+
+/// The worker pool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inference {
+    pub(super) workers: usize,
+    /// What the age and gender network runs on.
+    pub device: DeviceKind,
+    pub(super) queue: usize,
+    #[serde(with = "humantime_serde")]
+    pub(super) deadline: Duration,
+    /// How long a shutdown waits for replies in progress.
+    #[serde(with = "humantime_serde")]
+    pub grace: Duration,
+}
+
+/// Weights that replace the compiled-in ones.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// A safetensors file of the age and gender network.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub estimator: Option<PathBuf>,
+    /// A safetensors file of the face detector.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub detector: Option<PathBuf>,
+}
+
+/// How guesses are phrased.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guess {
+    /// Confidence, 0 to 1, from which a guess counts as sure.
+    pub confident: f32,
+    pub(super) gender: GenderPolicy,
+    pub(super) gender_sure: f32,
+}
+
+/// Where settings, scores and jobs are stored.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// The SQLite file, or `:memory:`.
+    pub path: PathBuf,
+}
+
+/// How many photos of one person, and of one chat, are answered.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FairUse {
+    pub person_burst: u32,
+    #[serde(with = "humantime_serde")]
+    pub person_every: Duration,
+    pub chat_burst: u32,
+    #[serde(with = "humantime_serde")]
+    pub chat_every: Duration,
+}
+
+/// What is logged, and in which form.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// A level such as `info`, or a filter such as `info,faceguesser=debug`.
+    pub level: String,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// A list of ids; the value of a variable with a single number arrives as that number.
+fn ids<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
+    struct Ids;
+    impl<'de> serde::de::Visitor<'de> for Ids {
+        type Value = Vec<u64>;
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            formatter.write_str("a list of ids, which are whole numbers")
+        }
+
+        fn visit_u64<E: serde::de::Error>(self, id: u64) -> Result<Vec<u64>, E> {
+            Ok(vec![id])
+        }
+
+        fn visit_i64<E: serde::de::Error>(self, id: i64) -> Result<Vec<u64>, E> {
+            u64::try_from(id).map(|id| vec![id]).map_err(E::custom)
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u64>, A::Error> {
+            std::iter::from_fn(|| list.next_element().transpose()).collect()
+        }
+    }
+    deserializer.deserialize_any(Ids)
+}
+
+fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err: std::fmt::Display>,
+{
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
+}
