@@ -48,7 +48,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         }
     };
     let precision = if arguments.eight_bits { Precision::EightBits } else { Precision::Half };
-    // What is calibrated is what will be run.
+    // Round first, so that the stored weights are the ones that are calibrated.
     let estimator = estimator.rounded(precision)?;
     let calibration = match (&arguments.calibration_from, &arguments.data) {
         (Some(source), _) => wire::face_estimator_in(source, "--calibration-from")?.calibration().clone(),

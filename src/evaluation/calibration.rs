@@ -203,8 +203,8 @@ mod tests {
         let face = |i: u32| {
             let age = (i * 37 % 70) as f32;
             let off = (i * 7919 % 101) as f32 / 10.0 - 5.0;
-            let guess = (age + off - if age > 50.0 { 10.0 } else { 0.0 }).clamp(0.0, 90.0);
-            (gaussian(guess, 5.0, 1.0), Label { age, female: true })
+            let predicted = (age + off - if age > 50.0 { 10.0 } else { 0.0 }).clamp(0.0, 90.0);
+            (gaussian(predicted, 5.0, 1.0), Label { age, female: true })
         };
         let (answers, labels): (Vec<_>, Vec<_>) = (0..4000).map(face).unzip();
         let calibration = fit(&answers, &labels);

@@ -23,7 +23,7 @@ const TWENTIETHS: std::ops::RangeInclusive<usize> = 2..=20;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// The weights learnt from the faces by which their training was judged: on those, all figures
-    /// but the steadiness flatter.
+    /// but the framing robustness flatter.
     pub met_validation: bool,
     #[serde(flatten)]
     pub scores: Scores,

@@ -37,6 +37,14 @@ pub(super) struct Parameter {
     pub(super) ema: Vec<f32>,
 }
 
+/// Loss of a batch and its gradients with respect to the pooled features and the heads' parameters.
+struct HeadGradients {
+    loss: f32,
+    /// (batch, features), flattened.
+    features: Vec<f32>,
+    parameters: BTreeMap<String, Vec<f32>>,
+}
+
 /// The state that changes from step to step.
 pub struct Learner {
     recipe: Recipe,
@@ -156,7 +164,6 @@ impl Learner {
     /// When a tensor operation fails.
     pub fn step(&mut self, batch: &[Sample<'_>], total_steps: usize) -> std::result::Result<f32, TrainingError> {
         let targets = self.targets(batch)?;
-        let mask = self.dropout_mask(batch.len())?;
         let crops: Vec<&[u8]> = batch.iter().map(|sample| sample.pixels.as_slice()).collect();
         let groups = norm_groups(&crops, self.recipe.norm_batch);
         let side = crops.first().map_or(SIDE, |crop| crop.len().isqrt());
@@ -166,29 +173,9 @@ impl Learner {
         let passes = self.passes.par_iter_mut().zip(&groups);
         let features =
             passes.map(|(pass, crops)| pass.forward(&body, standardised(crops))).collect::<Vec<_>>().concat();
-        // Heads and loss are small: candle's autograd differentiates them.
-        let features = Var::from_vec(features, (batch.len(), self.architecture.features()), &Device::Cpu)?;
-        let vars: BTreeMap<&str, Var> = HEAD_PARAMETERS
-            .into_iter()
-            .map(|name| {
-                let Parameter { values, shape, .. } = &self.parameters[name];
-                Ok((name, Var::from_slice(values, shape.as_slice(), &Device::Cpu)?))
-            })
-            .collect::<Result<_>>()?;
-        let dropped = (features.as_tensor() * mask)?;
-        let head = |weight: &str, bias: &str| dropped.matmul(&vars[weight])?.broadcast_add(&vars[bias]);
-        let logits = Logits { age: head("age.weight", "age.bias")?, gender: head("gender.weight", "gender.bias")? };
-        let losses = targets.iter().map(|targets| targets.loss(&logits, &self.recipe)).collect::<Result<Vec<_>>>()?;
-        let loss = Tensor::stack(&losses, 0)?.sum_all()?;
-        let mut store = loss.backward()?;
-        let loss = loss.to_scalar::<f32>()?;
-        let mut gradient_of = |var: &Var| match store.remove(var) {
-            Some(gradient) => gradient.flatten_all()?.to_vec1::<f32>(),
-            None => candle_core::bail!("the loss does not depend on this variable"),
-        };
-        let features = gradient_of(&features)?;
+        let heads = self.head_gradients(features, &targets)?;
         let mut parts = Vec::new();
-        let mut rest = &features[..];
+        let mut rest = &heads.features[..];
         for group in &groups {
             let (part, remaining) = rest.split_at(group.len() * self.architecture.features());
             parts.push(part);
@@ -196,11 +183,34 @@ impl Learner {
         }
         let passes = self.passes.par_iter_mut().zip(&parts);
         let mut gradients = sum_gradients(passes.map(|(pass, part)| pass.backward(&body, part)).collect::<Vec<_>>());
-        for (name, var) in &vars {
-            gradients.insert((*name).to_owned(), gradient_of(var)?);
-        }
+        gradients.extend(heads.parameters);
         self.update(&gradients, self.recipe.learning_rate_at(self.step, total_steps));
-        Ok(loss)
+        Ok(heads.loss)
+    }
+
+    /// Loss and gradients of dropout and heads. They are small: candle's autograd differentiates them.
+    fn head_gradients(&self, features: Vec<f32>, targets: &[Targets]) -> Result<HeadGradients> {
+        let channels = self.architecture.features();
+        let batch = features.len() / channels;
+        let features = Var::from_vec(features, (batch, channels), &Device::Cpu)?;
+        let var = |name: &'static str| {
+            let Parameter { values, shape, .. } = &self.parameters[name];
+            Ok((name, Var::from_slice(values, shape.as_slice(), &Device::Cpu)?))
+        };
+        let vars: BTreeMap<&str, Var> = HEAD_PARAMETERS.into_iter().map(var).collect::<Result<_>>()?;
+        let dropped = (features.as_tensor() * self.dropout_mask(batch)?)?;
+        let head = |weight: &str, bias: &str| dropped.matmul(&vars[weight])?.broadcast_add(&vars[bias]);
+        let logits = Logits { age: head("age.weight", "age.bias")?, gender: head("gender.weight", "gender.bias")? };
+        let losses = targets.iter().map(|targets| targets.loss(&logits, &self.recipe)).collect::<Result<Vec<_>>>()?;
+        let loss = Tensor::stack(&losses, 0)?.sum_all()?;
+        let mut store = loss.backward()?;
+        let mut gradient = |var: &Var| match store.remove(var) {
+            Some(gradient) => gradient.flatten_all()?.to_vec1::<f32>(),
+            None => candle_core::bail!("the loss does not depend on this variable"),
+        };
+        let features = gradient(&features)?;
+        let named = vars.iter().map(|(name, var)| Ok(((*name).to_owned(), gradient(var)?)));
+        Ok(HeadGradients { features, parameters: named.collect::<Result<_>>()?, loss: loss.to_scalar()? })
     }
 
     /// Targets of the crops themselves and, if any is mixed, of the crops blended into them.
