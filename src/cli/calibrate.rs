@@ -1,4 +1,4 @@
-//! `faceguesser calibrate`: makes the weights' probabilities and intervals hold for given faces.
+//! `faceguesser calibrate`: fits gender probabilities and age intervals on labelled faces.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::output::tell;
 use crate::config::Config;
-use crate::evaluation::page::figure_rows;
+use crate::evaluation::page::metric_rows;
 use crate::evaluation::utkface::labelled_folder;
 use crate::evaluation::{Label, calibration, measure};
 use crate::face::{CropFrame, FaceCrop};
@@ -19,41 +19,41 @@ use crate::setup;
 /// Options of `calibrate`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Folder of tight crops named as UTKFace names them, none of which the weights learnt from;
-    /// some thousand of every age.
-    #[arg(long, value_name = "DIR", required_unless_present = "like")]
+    /// Folder of tight crops with UTKFace file names that the weights were not trained on; a few thousand
+    /// of all ages.
+    #[arg(long, value_name = "DIR", required_unless_present = "calibration_from")]
     data: Option<PathBuf>,
-    /// Instead of fitting, take over the calibration of these weights: of the same training without
-    /// the faces that it was calibrated on, where the final training had them as well.
+    /// Copy the calibration of these weights instead of fitting one. For weights that were also trained
+    /// on the validation faces: that of the same training without them.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    like: Option<PathBuf>,
-    /// Where the calibrated weights go.
+    calibration_from: Option<PathBuf>,
+    /// Output file for the calibrated weights.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Calibrate these weights instead of the configured ones; given several times, their mean.
+    /// Calibrate these weights instead of the configured ones; several are averaged.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
-    /// Write a byte a weight instead of two: half the file, and ages that differ by a month.
+    /// Write 8-bit instead of 16-bit weights: half the file size, ages differ by about a month.
     #[arg(long)]
     eight_bits: bool,
 }
 
-/// Fits or takes over, writes, and prints what fitting on one half brings on the other.
+/// Fits or copies a calibration, writes the weights, and prints the cross-validated metrics.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let estimator = match &arguments.weights[..] {
         [] => setup::face_estimator(config)?,
-        several => {
-            let networks = several.iter().map(|path| setup::face_estimator_in(path, "--weights"));
+        paths => {
+            let networks = paths.iter().map(|path| setup::face_estimator_in(path, "--weights"));
             Estimator::mean(&networks.collect::<anyhow::Result<Vec<_>>>()?)?
         }
     };
     let precision = if arguments.eight_bits { Precision::EightBits } else { Precision::Half };
-    // What is calibrated is what will be run.
+    // Round first, so that the stored weights are the ones that are calibrated.
     let estimator = estimator.rounded(precision)?;
-    let calibration = match (&arguments.like, &arguments.data) {
-        (Some(like), _) => setup::face_estimator_in(like, "--like")?.calibration().clone(),
-        (None, Some(data)) => fitted(&estimator, data)?,
-        (None, None) => anyhow::bail!("give --data or --like"),
+    let calibration = match (&arguments.calibration_from, &arguments.data) {
+        (Some(source), _) => setup::face_estimator_in(source, "--calibration-from")?.calibration().clone(),
+        (None, Some(data)) => fit(&estimator, data)?,
+        (None, None) => anyhow::bail!("--data or --calibration-from is required"),
     };
     let calibrated = estimator.with_calibration(calibration);
     calibrated.save(&arguments.out, precision).with_context(|| format!("cannot write {}", arguments.out.display()))?;
@@ -61,13 +61,13 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn fitted(estimator: &Estimator, data: &Path) -> anyhow::Result<Calibration> {
+fn fit(estimator: &Estimator, data: &Path) -> anyhow::Result<Calibration> {
     let folder = labelled_folder(data)?;
     let measurement = measure(&folder, estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
     let (answers, labels): (Vec<RawAnswer>, Vec<Label>) =
-        measurement.some(&folder)?.predictions.into_iter().map(|one| (one.answer, one.file.label)).unzip();
-    tell("calibrated on one half of the faces, judged on the other:")?;
-    for (name, value) in figure_rows(&calibration::held_out(&answers, &labels)) {
+        measurement.non_empty(&folder)?.predictions.into_iter().map(|face| (face.answer, face.file.label)).unzip();
+    tell("calibration fitted on one half of the faces, measured on the other, both ways:")?;
+    for (name, value) in metric_rows(&calibration::held_out(&answers, &labels)) {
         tell(format_args!("{name:<36} {value:>12}"))?;
     }
     Ok(calibration::fit(&answers, &labels))

@@ -4,58 +4,58 @@ use super::{Label, Pair, Scores, mean, scores};
 use crate::model::calibration::{Calibration, GENDER_AGES, INTERVAL_AGES, RawAnswer};
 use crate::model::estimator::Estimate;
 
-/// Share of the fitted faces of every age whose interval holds their age: of others it is 80 %. What
-/// the fit owes to chance was measured, on validation faces of the other half, as seven in a thousand.
-const COVERED: f64 = 0.807;
-/// How strongly temperatures of neighbouring ages are held together: as many faces' worth of
-/// likelihood as a temperature costs that is off by a factor of e.
-const STIFFNESS: f64 = 10.0;
+/// Target coverage of the interval on the faces it is fitted on, at every age; on other faces it is
+/// 80 %. The difference, measured on the held-out half of the validation faces, is overfitting.
+const TARGET_COVERAGE: f64 = 0.807;
+/// Regularisation that draws each age's temperature towards the common one: the penalty, in nats of
+/// log likelihood, of a temperature that differs from it by a factor of e.
+const TEMPERATURE_PENALTY: f64 = 10.0;
 
-/// The calibration under which `answers` fit their `labels` best; the two go in step.
+/// The calibration under which `answers` fit their `labels` best; both in the same order.
 pub fn fit(answers: &[RawAnswer], labels: &[Label]) -> Calibration {
     let faces: Vec<(&RawAnswer, &Label)> = answers.iter().zip(labels).collect();
     let mut calibration = Calibration::default();
     if faces.is_empty() {
         return calibration;
     }
-    let common = lowest(|temperature| {
+    let common = minimise(|temperature| {
         gender_loss(
             &Calibration { gender_temperatures: [temperature; GENDER_AGES.len()], ..calibration.clone() },
             &faces,
         )
     });
     calibration.gender_temperatures = [common; GENDER_AGES.len()];
-    // Neighbours share faces: two rounds settle them.
-    for at in (0..GENDER_AGES.len()).cycle().take(2 * GENDER_AGES.len()) {
-        calibration.gender_temperatures[at] = lowest(|temperature| {
-            let mut tried = calibration.clone();
-            tried.gender_temperatures[at] = temperature;
-            let stiffness = STIFFNESS * f64::from((temperature / common).ln()).powi(2);
-            gender_loss(&tried, &faces) + stiffness
+    // Coordinate descent: neighbouring ages share faces, and two rounds converge.
+    for index in (0..GENDER_AGES.len()).cycle().take(2 * GENDER_AGES.len()) {
+        calibration.gender_temperatures[index] = minimise(|temperature| {
+            let mut candidate = calibration.clone();
+            candidate.gender_temperatures[index] = temperature;
+            let penalty = TEMPERATURE_PENALTY * f64::from((temperature / common).ln()).powi(2);
+            gender_loss(&candidate, &faces) + penalty
         });
     }
     fit_interval(&mut calibration, &faces);
     calibration
 }
 
-/// How well fitting does on faces that were not fitted on: every other face is judged under the
-/// calibration of the rest, and the other way round.
+/// Metrics of two-fold cross-validation: every other face is scored under the calibration fitted on
+/// the rest, and vice versa.
 pub fn held_out(answers: &[RawAnswer], labels: &[Label]) -> Scores {
-    let half = |rest: usize| -> (Vec<RawAnswer>, Vec<Label>) {
-        let members = answers.iter().zip(labels).enumerate().filter(|(at, _)| at % 2 == rest);
+    let half = |parity: usize| -> (Vec<RawAnswer>, Vec<Label>) {
+        let members = answers.iter().zip(labels).enumerate().filter(|(index, _)| index % 2 == parity);
         members.map(|(_, (answer, label))| (answer.clone(), *label)).unzip()
     };
     let halves = [half(0), half(1)];
-    let judged = |(fitted, judged): (usize, usize)| -> Vec<(Estimate, Label)> {
+    let predict = |(fitted, scored): (usize, usize)| -> Vec<(Estimate, Label)> {
         let calibration = fit(&halves[fitted].0, &halves[fitted].1);
-        let (answers, labels) = &halves[judged];
+        let (answers, labels) = &halves[scored];
         answers.iter().map(|answer| calibration.apply(answer)).zip(labels.iter().copied()).collect()
     };
-    let judged: Vec<(Estimate, Label)> = [(0, 1), (1, 0)].into_iter().flat_map(judged).collect();
-    scores(&judged.iter().map(|(estimate, label)| (estimate, label)).collect::<Vec<Pair<'_>>>())
+    let held_out: Vec<(Estimate, Label)> = [(0, 1), (1, 0)].into_iter().flat_map(predict).collect();
+    scores(&held_out.iter().map(|(estimate, label)| (estimate, label)).collect::<Vec<Pair<'_>>>())
 }
 
-/// Minus the log likelihood of the labelled genders.
+/// Negative log likelihood of the labelled genders.
 fn gender_loss(calibration: &Calibration, faces: &[(&RawAnswer, &Label)]) -> f64 {
     let loss = |(answer, label): &(&RawAnswer, &Label)| {
         let female = f64::from(calibration.apply(answer).female_probability);
@@ -64,48 +64,48 @@ fn gender_loss(calibration: &Calibration, faces: &[(&RawAnswer, &Label)]) -> f64
     faces.iter().map(loss).sum()
 }
 
-/// Limits for each age from the faces of about that age, a fifth of which the interval leaves out:
-/// how many of them at its lower and how many at its upper end is chosen so that all intervals
-/// together are shortest.
+/// Fits the interval's quantiles for each age on the faces of about that age, a fifth of which it
+/// excludes. The split of the excluded faces between the lower and the upper end minimises the mean
+/// interval width.
 fn fit_interval(calibration: &mut Calibration, faces: &[(&RawAnswer, &Label)]) {
     let of_face = |face: &(&RawAnswer, &Label)| {
         shares_below(calibration, face).into_iter().map(|share| (face.1.age, share)).collect::<Vec<_>>()
     };
     let shares: Vec<(f32, f64)> = faces.iter().flat_map(of_face).collect();
     let candidates: Vec<Vec<(f32, f32)>> = (0..INTERVAL_AGES.len())
-        .map(|at| {
-            let near = near(at, &shares);
-            let left_out = 1.0 - COVERED;
+        .map(|index| {
+            let weighted = weighted_shares(index, &shares);
+            let excluded = 1.0 - TARGET_COVERAGE;
             (1..=9)
-                .map(|tenth| f64::from(tenth) * left_out / 10.0)
-                .map(|low| limits(&near, low, low + COVERED))
+                .map(|tenth| f64::from(tenth) * excluded / 10.0)
+                .map(|low| interval_quantiles(&weighted, low, low + TARGET_COVERAGE))
                 .collect()
         })
         .collect();
     for (shares, candidates) in calibration.interval_shares.iter_mut().zip(&candidates) {
         *shares = candidates[candidates.len() / 2];
     }
-    for (at, candidates) in candidates.iter().enumerate() {
+    for (index, candidates) in candidates.iter().enumerate() {
         let width = |shares: &(f32, f32)| {
-            let mut tried = calibration.clone();
-            tried.interval_shares[at] = *shares;
+            let mut candidate = calibration.clone();
+            candidate.interval_shares[index] = *shares;
             mean(faces.iter().map(|(answer, _)| {
-                let (low, high) = tried.apply(answer).age_interval;
+                let (low, high) = candidate.apply(answer).age_interval;
                 f64::from(high - low)
             }))
         };
         let shortest = candidates.iter().map(|shares| (width(shares), *shares)).min_by(|a, b| a.0.total_cmp(&b.0));
         if let Some((_, shares)) = shortest {
-            calibration.interval_shares[at] = shares;
+            calibration.interval_shares[index] = shares;
         }
     }
 }
 
-/// Parts of a labelled year. A year counts as inside the interval as far as it is inside
-/// ([`super::covered`]), which matters where an interval is a few years wide.
+/// Subdivisions of a labelled year. An interval may cover a year partly ([`super::coverage`]), which
+/// matters where it is only a few years wide.
 const PARTS: u8 = 4;
 
-/// The shares of a face's age distribution below the middles of the parts of its labelled year.
+/// The cumulative age distribution of a face at the middle of each part of its labelled year.
 fn shares_below(calibration: &Calibration, (answer, label): &(&RawAnswer, &Label)) -> Vec<f64> {
     let probabilities = calibration.apply(answer).age_probabilities;
     let year = (label.age.max(0.0) as usize).min(probabilities.len() - 1);
@@ -115,37 +115,37 @@ fn shares_below(calibration: &Calibration, (answer, label): &(&RawAnswer, &Label
     middles.map(|age| before + f64::from(probabilities[year] * (age - (year as f32 - 0.5)))).collect()
 }
 
-/// The shares of faces around the `at`-th age, sorted, each with a weight that falls to nothing at
+/// Sorted shares of faces around the `index`-th age, each with a weight that falls linearly to zero at
 /// the neighbouring ages.
-fn near(at: usize, shares: &[(f32, f64)]) -> Vec<(f64, f64)> {
-    let age = INTERVAL_AGES[at];
-    let before = at.checked_sub(1).map_or(age - 5.0, |before| INTERVAL_AGES[before]);
-    let after = INTERVAL_AGES.get(at + 1).map_or(age + 20.0, |after| *after);
-    let weight = |of: f32| if of <= age { (of - before) / (age - before) } else { (after - of) / (after - age) };
-    let weighted = shares.iter().map(|(of, share)| (*share, f64::from(weight(*of))));
-    let mut near: Vec<(f64, f64)> = weighted.filter(|(_, weight)| *weight > 0.0).collect();
-    near.sort_by(|a, b| a.0.total_cmp(&b.0));
-    near
+fn weighted_shares(index: usize, shares: &[(f32, f64)]) -> Vec<(f64, f64)> {
+    let age = INTERVAL_AGES[index];
+    let before = index.checked_sub(1).map_or(age - 5.0, |before| INTERVAL_AGES[before]);
+    let after = INTERVAL_AGES.get(index + 1).map_or(age + 20.0, |after| *after);
+    let weight = |x: f32| if x <= age { (x - before) / (age - before) } else { (after - x) / (after - age) };
+    let weighted = shares.iter().map(|(age, share)| (*share, f64::from(weight(*age))));
+    let mut weighted: Vec<(f64, f64)> = weighted.filter(|(_, weight)| *weight > 0.0).collect();
+    weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    weighted
 }
 
-/// The weighted quantiles at `low` and `high`, as [`Calibration::interval_shares`] takes them: on
-/// both sides of the guess.
-fn limits(near: &[(f64, f64)], low: f64, high: f64) -> (f32, f32) {
-    let total: f64 = near.iter().map(|(_, weight)| weight).sum();
+/// The weighted quantiles at `low` and `high` for [`Calibration::interval_shares`], clamped to either
+/// side of the median.
+fn interval_quantiles(weighted: &[(f64, f64)], low: f64, high: f64) -> (f32, f32) {
+    let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
     let quantile = |share: f64| {
-        let mut below = 0.0;
-        let reached = near.iter().find(|(_, weight)| {
-            below += weight;
-            below >= share * total
+        let mut cumulative = 0.0;
+        let quantile = weighted.iter().find(|(_, weight)| {
+            cumulative += weight;
+            cumulative >= share * total
         });
-        // Without faces of this age the distribution is taken at its word.
-        reached.map_or(share, |(value, _)| *value)
+        // Without faces of this age the distribution is used uncalibrated.
+        quantile.map_or(share, |(value, _)| *value)
     };
     (quantile(low).clamp(0.001, 0.45) as f32, quantile(high).clamp(0.55, 0.999) as f32)
 }
 
-/// Where `cost` is lowest between a third and three: a geometric grid, then a finer one.
-fn lowest(cost: impl Fn(f32) -> f64) -> f32 {
+/// Minimises `cost` between 1/3 and 3 on a geometric grid, then on a finer one.
+fn minimise(cost: impl Fn(f32) -> f64) -> f32 {
     let around = |centre: f32, ratio: f32| {
         let grid = (-20..=20).map(|step| centre * ratio.powi(step));
         grid.map(|t| (t, cost(t))).min_by(|a, b| a.1.total_cmp(&b.1)).map_or(centre, |best| best.0)
@@ -158,66 +158,67 @@ mod tests {
     use super::*;
     use crate::model::network::AGES;
 
-    fn bell(age: f32, deviation: f32, gender_logit: f32) -> RawAnswer {
-        let weights: [f32; AGES] = std::array::from_fn(|year| (-0.5 * ((year as f32 - age) / deviation).powi(2)).exp());
+    /// A Gaussian age distribution.
+    fn gaussian(age: f32, sigma: f32, gender_logit: f32) -> RawAnswer {
+        let weights: [f32; AGES] = std::array::from_fn(|year| (-0.5 * ((year as f32 - age) / sigma).powi(2)).exp());
         let sum: f32 = weights.iter().sum();
         RawAnswer { age_probabilities: weights.map(|weight| weight / sum), gender_logit }
     }
 
     #[test]
-    fn overconfident_genders_are_cooled_to_their_hit_rate() {
-        // Nine of ten right at a claimed 99 %: the fitted temperature brings the claim to 90 %.
-        let claimed = bell(30.0, 3.0, 4.6);
+    fn overconfident_gender_probabilities_are_scaled_to_their_accuracy() {
+        // 90 % accuracy at a probability of 99 %: the fitted temperature lowers the probability to 90 %.
+        let overconfident = gaussian(30.0, 3.0, 4.6);
         let labels: Vec<Label> = (0..1000).map(|i| Label { age: 30.0, female: i % 10 != 0 }).collect();
-        let cooled = fit(&vec![claimed.clone(); 1000], &labels).apply(&claimed).female_probability;
-        assert!((cooled - 0.9).abs() < 0.01, "{cooled}");
+        let calibrated = fit(&vec![overconfident.clone(); 1000], &labels).apply(&overconfident).female_probability;
+        assert!((calibrated - 0.9).abs() < 0.01, "{calibrated}");
     }
 
-    /// The share of the labelled ages inside their intervals.
-    fn held<'a>(calibration: &Calibration, faces: impl Iterator<Item = (&'a RawAnswer, &'a Label)>) -> f64 {
+    /// The mean coverage of the labelled ages by their intervals.
+    fn mean_coverage<'a>(calibration: &Calibration, faces: impl Iterator<Item = (&'a RawAnswer, &'a Label)>) -> f64 {
         let inside: Vec<f64> = faces
             .map(|(answer, label)| {
                 let (low, high) = calibration.apply(answer).age_interval;
-                super::super::covered(low, high, label.age)
+                super::super::coverage(low, high, label.age)
             })
             .collect();
         mean(inside.iter().copied())
     }
 
     #[test]
-    fn intervals_of_a_few_years_hold_as_many_ages_as_wide_ones() {
-        // Ages are labelled in whole years, and the guesses are off by up to one.
+    fn intervals_a_few_years_wide_have_the_same_coverage_as_wide_ones() {
+        // Ages are labelled in whole years, and the predictions are off by up to one.
         let face = |i: u32| {
             let (age, off) = ((i * 37 % 10) as f32, (i * 7919 % 101) as f32 / 50.0 - 1.0);
-            (bell(age + off, 0.7, 1.0), Label { age, female: true })
+            (gaussian(age + off, 0.7, 1.0), Label { age, female: true })
         };
         let (answers, labels): (Vec<_>, Vec<_>) = (0..4000).map(face).unzip();
-        let share = held(&fit(&answers, &labels), answers.iter().zip(&labels));
+        let share = mean_coverage(&fit(&answers, &labels), answers.iter().zip(&labels));
         assert!((0.78..=0.84).contains(&share), "{share}");
     }
 
     #[test]
-    fn intervals_hold_at_every_age_also_where_guesses_are_drawn_to_the_middle() {
-        // Grown-ups are guessed ten years too young above fifty, and all with the same spread.
+    fn coverage_is_right_at_every_age_even_where_predictions_are_biased() {
+        // Predictions are ten years too young above fifty, and all have the same deviation.
         let face = |i: u32| {
             let age = (i * 37 % 70) as f32;
             let off = (i * 7919 % 101) as f32 / 10.0 - 5.0;
-            let guess = (age + off - if age > 50.0 { 10.0 } else { 0.0 }).clamp(0.0, 90.0);
-            (bell(guess, 5.0, 1.0), Label { age, female: true })
+            let predicted = (age + off - if age > 50.0 { 10.0 } else { 0.0 }).clamp(0.0, 90.0);
+            (gaussian(predicted, 5.0, 1.0), Label { age, female: true })
         };
         let (answers, labels): (Vec<_>, Vec<_>) = (0..4000).map(face).unzip();
         let calibration = fit(&answers, &labels);
         for decade in 0..7 {
             let members = answers.iter().zip(&labels).filter(|(_, label)| label.age as usize / 10 == decade);
-            let share = held(&calibration, members);
-            // At the lower end of all ages the interval holds more: no guess lies below it.
+            let share = mean_coverage(&calibration, members);
+            // Coverage is higher at the youngest ages: no prediction is below zero.
             let most = if decade == 0 { 0.9 } else { 0.87 };
             assert!((0.75..=most).contains(&share), "{share} of decade {decade}");
         }
     }
 
     #[test]
-    fn a_calibration_of_nothing_changes_nothing() {
+    fn fitting_without_faces_gives_the_default_calibration() {
         assert_eq!(fit(&[], &[]), Calibration::default());
     }
 }

@@ -1,14 +1,14 @@
-//! How good the guesses are: errors, calibration, intervals.
+//! Evaluation of the estimator: errors, calibration, intervals.
 //!
-//! [`utkface`] reads the labels, [`mod@measure`] runs the network over a folder, [`calibration`]
-//! fits what [`Scores`] then judges, [`mod@steadiness`] varies the framing, [`page`] tells it all with
-//! [`plot`]s.
+//! [`utkface`] parses labels, [`mod@measure`] runs the network over a folder, [`Scores`] are the
+//! metrics, [`calibration`] fits the calibration, [`mod@framing_robustness`] varies the framing, and
+//! [`page`] writes the HTML report with its [`plot`]s.
 
 pub mod calibration;
+pub mod framing_robustness;
 pub mod measure;
 pub mod page;
 pub mod plot;
-pub mod steadiness;
 pub mod utkface;
 
 use std::path::PathBuf;
@@ -18,16 +18,16 @@ use serde::Serialize;
 use crate::model::ModelError;
 use crate::model::estimator::Estimate;
 
+pub use framing_robustness::framing_robustness;
 pub use measure::{Measurement, measure};
-pub use steadiness::steadiness;
 
-/// Why a folder cannot be measured.
+/// Why a folder cannot be evaluated.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
-    /// The folder holds nothing to measure.
+    /// The folder contains nothing to measure.
     #[error("the folder {path} {reason}")]
     Folder { path: PathBuf, reason: String },
-    /// The predictions cannot be kept.
+    /// The predictions or the report cannot be written.
     #[error("{path} cannot be written: {reason}")]
     Write { path: PathBuf, reason: String },
     /// The network failed.
@@ -35,7 +35,7 @@ pub enum EvaluationError {
     Model(#[from] ModelError),
 }
 
-/// What is known of a face.
+/// The labels of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Label {
     /// Years.
@@ -43,43 +43,43 @@ pub struct Label {
     pub female: bool,
 }
 
-/// Figures over a set of faces. Shares are of 1; a share of an empty subset is not a number.
+/// Metrics over a set of faces. Shares are from 0 to 1; a share of an empty subset is NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scores {
     pub photos: usize,
-    /// Mean absolute error of the guessed age, years.
+    /// Mean absolute error of the predicted age, years.
     pub age_mae: f64,
     /// The same over true ages 21 to 60.
     pub age_mae_21_60: f64,
-    /// Mean of guessed minus true age, years.
+    /// Mean of predicted minus true age, years.
     pub age_bias: f64,
     pub gender_accuracy: f64,
-    /// Over true ages of 13 and more.
+    /// Over true ages of 13 and over.
     pub gender_accuracy_13_plus: f64,
-    /// Share of faces whose gender the words tell by default ([`Estimate::tells_gender`]).
+    /// Share of faces whose gender replies state by default ([`Estimate::tells_gender`]).
     pub gender_told: f64,
-    /// The accuracy over those.
+    /// Gender accuracy over those.
     pub gender_told_accuracy: f64,
-    /// Expected calibration error of the gender probability (Guo et al. 2017), 15 equal bins of
-    /// the probability of the likelier gender.
+    /// Expected calibration error of the gender probability (Guo et al. 2017) over 15 equal-width bins
+    /// of the likelier gender's probability.
     pub gender_ece: f64,
-    /// The error that probabilities which are exactly right would show on average, with as many
-    /// faces: what is below it is luck.
+    /// The ECE that perfectly calibrated probabilities would have on average with as many faces; a lower
+    /// one is chance.
     pub gender_ece_by_chance: f64,
-    /// Share of true ages inside the 80 % interval, each age being a whole year wide.
+    /// Share of true ages inside the 80 % interval; a labelled age is one year wide.
     pub interval_80_coverage: f64,
-    /// Mean width of that interval in years.
+    /// Mean width of that interval, years.
     pub interval_80_width_mean: f64,
 }
 
-/// One face's guess beside its label.
+/// One face's prediction and label.
 pub type Pair<'a> = (&'a Estimate, &'a Label);
 
-/// Judges guesses by their labels.
+/// Computes the metrics of predictions.
 pub fn scores(pairs: &[Pair<'_>]) -> Scores {
     let middle: Vec<_> = pairs.iter().copied().filter(|pair| (21.0..=60.0).contains(&pair.1.age)).collect();
-    let grown: Vec<_> = pairs.iter().copied().filter(|pair| pair.1.age >= 13.0).collect();
-    let told: Vec<_> = pairs.iter().copied().filter(|pair| pair.0.tells_gender()).collect();
+    let aged_13_plus: Vec<_> = pairs.iter().copied().filter(|pair| pair.1.age >= 13.0).collect();
+    let reported: Vec<_> = pairs.iter().copied().filter(|pair| pair.0.tells_gender()).collect();
     let intervals: Vec<_> = pairs.iter().map(|(estimate, label)| (estimate.age_interval, label.age)).collect();
     Scores {
         photos: pairs.len(),
@@ -87,39 +87,39 @@ pub fn scores(pairs: &[Pair<'_>]) -> Scores {
         age_mae_21_60: age_mae(&middle),
         age_bias: mean(pairs.iter().map(|(estimate, label)| f64::from(estimate.age() - label.age))),
         gender_accuracy: gender_accuracy(pairs),
-        gender_accuracy_13_plus: gender_accuracy(&grown),
-        gender_told: told.len() as f64 / pairs.len() as f64,
-        gender_told_accuracy: gender_accuracy(&told),
+        gender_accuracy_13_plus: gender_accuracy(&aged_13_plus),
+        gender_told: reported.len() as f64 / pairs.len() as f64,
+        gender_told_accuracy: gender_accuracy(&reported),
         gender_ece: gender_ece(pairs),
         gender_ece_by_chance: gender_ece_by_chance(pairs),
-        interval_80_coverage: mean(intervals.iter().map(|((low, high), age)| covered(*low, *high, *age))),
+        interval_80_coverage: mean(intervals.iter().map(|((low, high), age)| coverage(*low, *high, *age))),
         interval_80_width_mean: mean(intervals.iter().map(|((low, high), _)| f64::from(high - low))),
     }
 }
 
-/// Mean absolute error of the guessed age, years.
+/// Mean absolute error of the predicted age, years.
 pub fn age_mae(pairs: &[Pair<'_>]) -> f64 {
     mean(pairs.iter().map(|(estimate, label)| f64::from((estimate.age() - label.age).abs())))
 }
 
 /// Share of faces whose likelier gender is the labelled one.
 pub fn gender_accuracy(pairs: &[Pair<'_>]) -> f64 {
-    mean(pairs.iter().map(|pair| f64::from(u8::from(is_right(pair)))))
+    mean(pairs.iter().map(|pair| f64::from(u8::from(is_gender_correct(pair)))))
 }
 
-fn is_right((estimate, label): &Pair<'_>) -> bool {
+fn is_gender_correct((estimate, label): &Pair<'_>) -> bool {
     (estimate.female_probability >= 0.5) == label.female
 }
 
-/// The share of the labelled year (half a year to both sides of a whole age, 0 to 100) inside the
-/// interval: ages are known in whole years, so that an interval's end inside a year covers a part
+/// The share of the labelled year (half a year on both sides of a whole age, within 0 to 100) inside
+/// the interval. Ages are labelled in whole years, so an interval that ends inside a year covers a part
 /// of it.
-fn covered(low: f32, high: f32, age: f32) -> f64 {
+fn coverage(low: f32, high: f32, age: f32) -> f64 {
     let (first, last) = labelled_year(age);
     f64::from(((high.min(last) - low.max(first)) / (last - first)).clamp(0.0, 1.0))
 }
 
-/// Where the ages begin and end that are labelled `age`.
+/// The range of true ages that are labelled `age`.
 fn labelled_year(age: f32) -> (f32, f32) {
     ((age.min(100.0) - 0.5).max(0.0), (age + 0.5).min(100.0))
 }
@@ -129,36 +129,37 @@ fn labelled_year(age: f32) -> (f32, f32) {
 pub struct Bin {
     pub faces: usize,
     /// Sum of the probabilities of the likelier gender.
-    pub sure: f64,
-    /// How many are right.
-    pub right: f64,
-    /// Variance of `right` if the probabilities are.
+    pub probability_sum: f64,
+    /// The number of correct predictions.
+    pub correct: f64,
+    /// Variance of `correct` if the probabilities are perfectly calibrated.
     pub variance: f64,
 }
 
-/// Fifteen equal bins of the likelier gender's probability, 0.5 to 1.
+/// Fifteen equal-width bins of the likelier gender's probability, 0.5 to 1.
 pub fn gender_bins(pairs: &[Pair<'_>]) -> [Bin; 15] {
     let mut bins = [Bin::default(); 15];
     for pair in pairs {
         let female = f64::from(pair.0.female_probability);
-        let sure = female.max(1.0 - female);
-        let bin = &mut bins[(((sure - 0.5) * 30.0) as usize).min(14)];
+        let probability = female.max(1.0 - female);
+        let bin = &mut bins[(((probability - 0.5) * 30.0) as usize).min(14)];
         bin.faces += 1;
-        bin.sure += sure;
-        bin.right += f64::from(u8::from(is_right(pair)));
-        bin.variance += sure * (1.0 - sure);
+        bin.probability_sum += probability;
+        bin.correct += f64::from(u8::from(is_gender_correct(pair)));
+        bin.variance += probability * (1.0 - probability);
     }
     bins
 }
 
 fn gender_ece(pairs: &[Pair<'_>]) -> f64 {
-    gender_bins(pairs).iter().map(|bin| (bin.sure - bin.right).abs()).sum::<f64>() / pairs.len() as f64
+    let gaps = gender_bins(pairs).map(|bin| (bin.probability_sum - bin.correct).abs());
+    gaps.iter().sum::<f64>() / pairs.len() as f64
 }
 
-/// The mean distance of a normal distribution from its middle is √(2/π) of its deviation.
+/// The mean absolute deviation of a normal distribution is √(2/π) of its standard deviation.
 fn gender_ece_by_chance(pairs: &[Pair<'_>]) -> f64 {
-    let distance = (2.0 / std::f64::consts::PI).sqrt();
-    gender_bins(pairs).iter().map(|bin| distance * bin.variance.sqrt()).sum::<f64>() / pairs.len() as f64
+    let ratio = (2.0 / std::f64::consts::PI).sqrt();
+    gender_bins(pairs).iter().map(|bin| ratio * bin.variance.sqrt()).sum::<f64>() / pairs.len() as f64
 }
 
 fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
@@ -170,7 +171,7 @@ fn mean(values: impl ExactSizeIterator<Item = f64>) -> f64 {
 mod tests {
     use super::*;
 
-    /// An estimate sure of `age`, with this probability of female.
+    /// All mass at `age`, with this probability of female.
     fn estimate(age: usize, female_probability: f32) -> Estimate {
         let mut age_probabilities = [0.0; 101];
         age_probabilities[age] = 1.0;
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_and_shares_are_those_of_a_hand_made_table() {
+    fn metrics_match_a_hand_computed_example() {
         let estimates = [estimate(30, 0.9), estimate(10, 0.2), estimate(70, 0.6)];
         let labels = [label(32.0, true), label(10.0, false), label(60.0, false)];
         let pairs: Vec<Pair<'_>> = estimates.iter().zip(&labels).collect();
@@ -193,14 +194,14 @@ mod tests {
         assert!((scores.age_mae_21_60 - 6.0).abs() < 1e-4);
         assert!((scores.gender_accuracy - 2.0 / 3.0).abs() < 1e-9);
         assert!((scores.gender_accuracy_13_plus - 0.5).abs() < 1e-9);
-        // Each in a bin of its own: gaps of 0.1, 0.2 and 0.6.
+        // Each in a separate bin: gaps of 0.1, 0.2 and 0.6.
         assert!((scores.gender_ece - 0.9 / 3.0).abs() < 1e-6);
-        // Deviations of one face each: 0.3, 0.4 and 0.49.
+        // Standard deviations of one face each: 0.3, 0.4 and 0.49.
         assert!((scores.gender_ece_by_chance - 0.7979 * (0.3 + 0.4 + 0.4899) / 3.0).abs() < 1e-4);
     }
 
     #[test]
-    fn genders_left_open_count_neither_as_told_nor_as_wrong() {
+    fn unreported_genders_count_neither_as_reported_nor_as_wrong() {
         let estimates = [estimate(30, 0.6), estimate(2, 0.9), estimate(9, 0.6), estimate(9, 0.2)];
         let labels = [label(30.0, true), label(2.0, false), label(9.0, false), label(9.0, true)];
         let scores = scores(&estimates.iter().zip(&labels).collect::<Vec<_>>());
@@ -208,11 +209,11 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_holds_half_of_the_labelled_year_covers_half() {
-        assert_eq!(covered(20.0, 30.0, 25.0), 1.0);
-        assert_eq!(covered(20.0, 30.0, 30.0), 0.5);
-        assert_eq!(covered(20.0, 30.0, 31.0), 0.0);
-        assert_eq!(covered(0.0, 3.0, 0.0), 1.0);
-        assert_eq!(covered(80.0, 100.0, 116.0), 1.0);
+    fn an_interval_that_contains_half_of_the_labelled_year_covers_half() {
+        assert_eq!(coverage(20.0, 30.0, 25.0), 1.0);
+        assert_eq!(coverage(20.0, 30.0, 30.0), 0.5);
+        assert_eq!(coverage(20.0, 30.0, 31.0), 0.0);
+        assert_eq!(coverage(0.0, 3.0, 0.0), 1.0);
+        assert_eq!(coverage(80.0, 100.0, 116.0), 1.0);
     }
 }

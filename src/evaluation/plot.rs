@@ -1,4 +1,4 @@
-//! Charts as PNG pictures: lines and points over two axes, one or more panels side by side.
+//! Charts as PNG files: lines and dots in one or more panels side by side.
 
 use std::path::Path;
 
@@ -19,21 +19,21 @@ pub const GREY: RGBColor = RGBColor(150, 150, 150);
 #[derive(Debug, Clone)]
 pub struct Chart {
     pub title: String,
-    /// What the horizontal axis shows; the vertical one is named by the title.
-    pub across: String,
-    /// Decimals of the horizontal axis' numbers.
-    pub decimals: usize,
+    /// Label of the x axis; the title labels the y axis.
+    pub x_label: String,
+    /// Decimal places of the x axis's numbers.
+    pub x_decimals: usize,
     pub series: Vec<Series>,
 }
 
-/// Points that belong together.
+/// One series of points.
 #[derive(Debug, Clone)]
 pub struct Series {
-    /// For the legend; left out of it when empty.
+    /// Name in the legend; not listed if empty.
     pub name: String,
     pub colour: RGBColor,
     pub points: Vec<(f64, f64)>,
-    /// Joined by a line, or faint dots by themselves.
+    /// Whether the points are joined by a line, instead of drawn as translucent dots.
     pub joined: bool,
 }
 
@@ -43,18 +43,18 @@ impl Series {
         Self { name: name.to_owned(), colour, points, joined: true }
     }
 
-    /// Faint dots.
+    /// Translucent dots.
     pub fn dots(colour: RGBColor, points: Vec<(f64, f64)>) -> Self {
         Self { name: String::new(), colour, points, joined: false }
     }
 }
 
-/// Draws `charts` side by side into a PNG file; points that are no numbers are left out.
+/// Draws `charts` side by side into a PNG file; points that are not finite are skipped.
 ///
 /// # Errors
-/// Says why the picture could not be drawn or written.
+/// When the file cannot be drawn or written.
 pub fn draw(path: &Path, charts: &[Chart]) -> Result<(), Box<dyn std::error::Error>> {
-    // Registering the same font again replaces it by itself.
+    // Registering the font more than once is harmless.
     register_font("sans-serif", FontStyle::Normal, FONT).map_err(|_| "the compiled-in font is unusable")?;
     let (width, height) = (PANEL.0 * charts.len().max(1) as u32, PANEL.1);
     let mut pixels = vec![0; (width * height * 3) as usize];
@@ -62,7 +62,7 @@ pub fn draw(path: &Path, charts: &[Chart]) -> Result<(), Box<dyn std::error::Err
         let area = BitMapBackend::with_buffer(&mut pixels, (width, height)).into_drawing_area();
         area.fill(&WHITE)?;
         for (area, chart) in area.split_evenly((1, charts.len().max(1))).iter().zip(charts) {
-            panel(area, chart)?;
+            draw_panel(area, chart)?;
         }
         area.present()?;
     }
@@ -71,7 +71,7 @@ pub fn draw(path: &Path, charts: &[Chart]) -> Result<(), Box<dyn std::error::Err
 
 type Area<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
 
-fn panel(area: &Area<'_>, chart: &Chart) -> Result<(), Box<dyn std::error::Error>> {
+fn draw_panel(area: &Area<'_>, chart: &Chart) -> Result<(), Box<dyn std::error::Error>> {
     let finite = |point: &&(f64, f64)| point.0.is_finite() && point.1.is_finite();
     let points = || chart.series.iter().flat_map(|series| series.points.iter().filter(finite));
     let range = |values: &mut dyn Iterator<Item = f64>| {
@@ -94,8 +94,8 @@ fn panel(area: &Area<'_>, chart: &Chart) -> Result<(), Box<dyn std::error::Error
         .build_cartesian_2d(left..right, low - margin..high + margin)?;
     context
         .configure_mesh()
-        .x_desc(&chart.across)
-        .x_label_formatter(&|value| format!("{value:.*}", chart.decimals))
+        .x_desc(&chart.x_label)
+        .x_label_formatter(&|value| format!("{value:.*}", chart.x_decimals))
         .label_style(("sans-serif", 16))
         .light_line_style(WHITE)
         .draw()?;

@@ -1,18 +1,18 @@
-//! Labelled crops on disk, by UTKFace's file names: `AGE_GENDER_RACE_TIME.jpg`.
+//! Folders of labelled crops with UTKFace file names: `AGE_GENDER_RACE_TIME.jpg`.
 
 use std::path::{Path, PathBuf};
 
 use super::{EvaluationError, Label};
 
-/// UTKFace's race labels in the order of their numbers; the labels are the data set's own.
+/// The data set's own race labels, in the order of their numbers.
 pub const RACES: [&str; 5] = ["White", "Black", "Asian", "Indian", "Others"];
 
-/// One picture and what its name says.
+/// One picture and the labels in its file name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledFile {
     pub path: PathBuf,
     pub label: Label,
-    /// Index into [`RACES`]; some names of the data set lack it.
+    /// Index into [`RACES`]; absent from some of the data set's file names.
     pub race: Option<usize>,
 }
 
@@ -21,12 +21,12 @@ pub struct LabelledFile {
 pub struct LabelledFolder {
     pub path: PathBuf,
     pub files: Vec<LabelledFile>,
-    /// Other entries that lie there.
-    pub others: usize,
+    /// The number of entries with other names.
+    pub other_entries: usize,
 }
 
-/// Age, gender (0 is male) and race in a UTKFace file name.
-pub fn parse_name(name: &str) -> Option<(Label, Option<usize>)> {
+/// Parses age, gender (0 is male) and race from a UTKFace file name.
+pub fn parse_file_name(name: &str) -> Option<(Label, Option<usize>)> {
     let mut parts = name.split('_');
     let age: u32 = parts.next()?.parse().ok().filter(|age| *age <= 120)?;
     let female = match parts.next()? {
@@ -38,30 +38,30 @@ pub fn parse_name(name: &str) -> Option<(Label, Option<usize>)> {
     Some((Label { age: age as f32, female }, race))
 }
 
-/// Reads the names in `folder`.
+/// Lists the labelled pictures in `folder`.
 ///
 /// # Errors
-/// [`EvaluationError::Folder`] when it cannot be read or holds no such picture.
+/// [`EvaluationError::Folder`] when it cannot be read or contains no such picture.
 pub fn labelled_folder(folder: &Path) -> Result<LabelledFolder, EvaluationError> {
-    let unusable = |reason: String| EvaluationError::Folder { path: folder.to_owned(), reason };
-    let entries = std::fs::read_dir(folder).map_err(|error| unusable(format!("cannot be read: {error}")))?;
+    let folder_error = |reason: String| EvaluationError::Folder { path: folder.to_owned(), reason };
+    let entries = std::fs::read_dir(folder).map_err(|error| folder_error(format!("cannot be read: {error}")))?;
     let mut files = Vec::new();
-    let mut others = 0;
+    let mut other_entries = 0;
     for entry in entries {
-        let path = entry.map_err(|error| unusable(error.to_string()))?.path();
-        match path.file_name().and_then(|name| name.to_str()).and_then(parse_name) {
+        let path = entry.map_err(|error| folder_error(error.to_string()))?.path();
+        match path.file_name().and_then(|name| name.to_str()).and_then(parse_file_name) {
             Some((label, race)) => files.push(LabelledFile { path, label, race }),
-            None => others += 1,
+            None => other_entries += 1,
         }
     }
     if files.is_empty() {
-        return Err(unusable(format!(
-            "holds no picture named as UTKFace names them (AGE_GENDER_RACE_TIME.jpg, such as 31_1_2_2017.jpg), \
-             only {others} other entries; give the folder that holds the crops themselves"
+        return Err(folder_error(format!(
+            "contains no picture with a UTKFace file name (AGE_GENDER_RACE_TIME.jpg, such as 31_1_2_2017.jpg), \
+             only {other_entries} other entries; pass the folder that contains the crops themselves"
         )));
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(LabelledFolder { path: folder.to_owned(), files, others })
+    Ok(LabelledFolder { path: folder.to_owned(), files, other_entries })
 }
 
 #[cfg(test)]
@@ -69,14 +69,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_read_from_names() {
+    fn labels_are_parsed_from_file_names() {
         let label = |age, female| Label { age, female };
-        assert_eq!(parse_name("31_1_2_2017.jpg.chip.jpg"), Some((label(31.0, true), Some(2))));
-        assert_eq!(parse_name("0_0_0_1.jpg"), Some((label(0.0, false), Some(0))));
-        // Three pictures of the data set lack their race.
-        assert_eq!(parse_name("61_1_20170109142408075.jpg"), Some((label(61.0, true), None)));
+        assert_eq!(parse_file_name("31_1_2_2017.jpg.chip.jpg"), Some((label(31.0, true), Some(2))));
+        assert_eq!(parse_file_name("0_0_0_1.jpg"), Some((label(0.0, false), Some(0))));
+        // Three pictures of the data set have no race label.
+        assert_eq!(parse_file_name("61_1_20170109142408075.jpg"), Some((label(61.0, true), None)));
         for wrong in ["31_3_2_2017.jpg", "x_1_2_3.jpg", "31_1.jpg", "999_1_2_3.jpg", "readme.txt", ""] {
-            assert_eq!(parse_name(wrong), None, "{wrong}");
+            assert_eq!(parse_file_name(wrong), None, "{wrong}");
         }
     }
 }

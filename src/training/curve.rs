@@ -1,10 +1,10 @@
-//! What each epoch brought, as CSV and as the picture that shows overfitting.
+//! The history of a run as CSV and as a plot of training against validation scores.
 
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{TrainingError, unwritable};
+use super::{TrainingError, write_error};
 use crate::evaluation::plot::{self, BLUE, Chart, ORANGE, Series};
 
 /// One finished epoch.
@@ -13,12 +13,12 @@ pub struct Epoch {
     pub epoch: usize,
     pub loss: f64,
     pub seconds: f64,
-    /// Absent where the epoch was not scored.
+    /// Absent if the epoch was not validated.
     pub scores: Option<EpochScores>,
 }
 
-/// Accuracies are shares of 1; the training figures are of a fixed sample of training pictures,
-/// not varied, under the averaged weights, as the validation figures are.
+/// Scores of the EMA weights on the validation crops and on a fixed sample of training crops, both
+/// without augmentation. MAE in years, accuracies from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochScores {
     pub train_age_mae: f64,
@@ -30,41 +30,46 @@ pub struct EpochScores {
 const COLUMNS: [&str; 7] =
     ["epoch", "loss", "seconds", "train_age_mae", "train_gender_accuracy", "val_age_mae", "val_gender_accuracy"];
 
-/// Writes one line an epoch.
+/// Writes one row per epoch.
 ///
 /// # Errors
 /// [`TrainingError::Write`].
 pub fn write_csv(path: &Path, history: &[Epoch]) -> Result<(), TrainingError> {
-    // Headers of nested rows are not csv's to find.
+    // csv cannot derive a header from nested rows.
     let mut writer =
-        csv::WriterBuilder::new().has_headers(false).from_path(path).map_err(|error| unwritable(path, error))?;
-    writer.write_record(COLUMNS).map_err(|error| unwritable(path, error))?;
+        csv::WriterBuilder::new().has_headers(false).from_path(path).map_err(|error| write_error(path, error))?;
+    writer.write_record(COLUMNS).map_err(|error| write_error(path, error))?;
     for Epoch { epoch, loss, seconds, scores } in history {
-        let row = (epoch, loss, seconds, scores.as_ref());
-        let empty = [""; 4];
-        let written =
-            if scores.is_some() { writer.serialize(row) } else { writer.serialize((epoch, loss, seconds, empty)) };
-        written.map_err(|error| unwritable(path, error))?;
+        let written = match scores {
+            Some(scores) => writer.serialize((epoch, loss, seconds, scores)),
+            None => writer.serialize((epoch, loss, seconds, [""; 4])),
+        };
+        written.map_err(|error| write_error(path, error))?;
     }
-    writer.flush().map_err(|error| unwritable(path, error))
+    writer.flush().map_err(|error| write_error(path, error))
 }
 
-/// Draws gender accuracy and age error of training against validation pictures.
+/// Plots gender accuracy and age error of training and validation crops.
 ///
 /// # Errors
 /// [`TrainingError::Write`].
 pub fn draw(path: &Path, history: &[Epoch]) -> Result<(), TrainingError> {
     type Value = fn(&EpochScores) -> f64;
-    let scored = || history.iter().filter_map(|one| Some((one.epoch as f64, one.scores.as_ref()?)));
+    let scored = || history.iter().filter_map(|epoch| Some((epoch.epoch as f64, epoch.scores.as_ref()?)));
     let panel = |title: &str, training: Value, validation: Value| {
         let points = |value: Value| scored().map(|(epoch, scores)| (epoch, value(scores))).collect();
         let training = Series::line("training", ORANGE, points(training));
         let validation = Series::line("validation", BLUE, points(validation));
-        Chart { title: title.to_owned(), across: "epoch".to_owned(), decimals: 0, series: vec![training, validation] }
+        Chart {
+            title: title.to_owned(),
+            x_label: "epoch".to_owned(),
+            x_decimals: 0,
+            series: vec![training, validation],
+        }
     };
     let charts = [
         panel("gender accuracy, %", |e| e.train_gender_accuracy * 100.0, |e| e.val_gender_accuracy * 100.0),
         panel("age error (MAE), years", |e| e.train_age_mae, |e| e.val_age_mae),
     ];
-    plot::draw(path, &charts).map_err(|error| unwritable(path, error))
+    plot::draw(path, &charts).map_err(|error| write_error(path, error))
 }

@@ -14,40 +14,40 @@ use crate::evaluation::utkface::{LabelledFile, labelled_folder};
 use crate::face::CropFrame;
 use crate::photo::{DecodeLimits, PhotoError, decode, decode_colour};
 
-/// The age of a face, as well as it is known.
+/// The age label of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Age {
     /// Years.
     Exact(f32),
-    /// From the first year up to, not including, the last.
+    /// From the first year to the last, exclusive.
     Bin(usize, usize),
 }
 
-/// One labelled picture, decoded.
+/// One decoded, labelled picture.
 #[derive(Debug, Clone)]
 pub struct Example {
     pub luma: Arc<GrayImage>,
-    /// The same picture in colour, where it was asked for.
+    /// The same picture in colour, if requested.
     pub colour: Option<Arc<RgbImage>>,
-    /// Where in the picture the crop lies.
+    /// The crop's position in the picture.
     pub frame: CropFrame,
     pub age: Age,
     pub female: bool,
-    /// What teachers see in the crop.
-    pub advice: Option<Arc<Advice>>,
+    /// For distillation.
+    pub teacher: Option<Arc<TeacherPrediction>>,
 }
 
-/// The mean answer of one or more trained networks to a crop.
+/// The mean prediction of one or more trained networks for a crop.
 #[derive(Debug)]
-pub struct Advice {
-    /// Mass of each of 101 ages.
+pub struct TeacherPrediction {
+    /// Probability of each of the 101 ages.
     pub ages: Vec<f32>,
-    /// Probability.
+    /// Probability of female.
     pub female: f32,
 }
 
 impl Example {
-    /// The label of an example whose age is known exactly.
+    /// The label, if the age is exact.
     pub fn label(&self) -> Option<Label> {
         match self.age {
             Age::Exact(age) => Some(Label { age, female: self.female }),
@@ -56,21 +56,21 @@ impl Example {
     }
 }
 
-/// A folder's examples, in the order of their file names.
+/// Labelled examples: UTKFace's in the order of their file names, FairFace's in that of `labels.csv`.
 #[derive(Debug)]
 pub struct Dataset {
     pub examples: Vec<Example>,
 }
 
-/// A picture's luma, and where `in_colour` its colours.
-fn read(path: &Path, in_colour: bool) -> Result<(Arc<GrayImage>, Option<Arc<RgbImage>>), TrainingError> {
-    let unusable = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
-    let undecodable = |error: PhotoError| unusable(format!("{error}; replace or remove it"));
-    let bytes = std::fs::read(path).map_err(|error| unusable(error.to_string()))?;
+/// Decodes a picture to luma and, if `in_colour`, to RGB.
+fn load_picture(path: &Path, in_colour: bool) -> Result<(Arc<GrayImage>, Option<Arc<RgbImage>>), TrainingError> {
+    let data_error = |reason: String| TrainingError::Data { path: path.to_owned(), reason };
+    let decode_error = |error: PhotoError| data_error(format!("{error}; replace or remove it"));
+    let bytes = std::fs::read(path).map_err(|error| data_error(error.to_string()))?;
     let limits = DecodeLimits::default();
-    let luma = decode(&bytes, &limits).map_err(undecodable)?.luma;
+    let luma = decode(&bytes, &limits).map_err(decode_error)?.luma;
     let colour = in_colour
-        .then(|| decode_colour(&bytes, &limits, u32::MAX).map(|photo| photo.picture).map_err(undecodable))
+        .then(|| decode_colour(&bytes, &limits, u32::MAX).map(|photo| photo.picture).map_err(decode_error))
         .transpose()?;
     Ok((Arc::new(luma), colour.map(Arc::new)))
 }
@@ -82,83 +82,84 @@ struct FairFaceRow {
     gender: String,
 }
 
-/// FairFace's faces sit a little lower and smaller in their pictures than UTKFace's: the eyes at
-/// about 38 % of the height against 33 %. This frame, measured on a sample, brings both together.
+/// Faces are slightly lower and smaller in FairFace's pictures than in UTKFace's: the eyes are at
+/// about 38 % of the height rather than 33 %. This crop, measured on a sample, aligns the two.
 const FAIRFACE_SIDE: f32 = 0.92;
 const FAIRFACE_DOWN: f32 = 0.04;
 
 impl Dataset {
-    /// Several folders as one, each read by `one`.
+    /// Concatenates several folders, each loaded by `load`.
     ///
     /// # Errors
-    /// As `one`.
-    pub fn joined(
+    /// Those of `load`.
+    pub fn from_folders(
         folders: &[PathBuf],
-        one: impl Fn(&Path) -> Result<Self, TrainingError>,
+        load: impl Fn(&Path) -> Result<Self, TrainingError>,
     ) -> Result<Self, TrainingError> {
-        let sets = folders.iter().map(|folder| one(folder)).collect::<Result<Vec<_>, _>>()?;
+        let sets = folders.iter().map(|folder| load(folder)).collect::<Result<Vec<_>, _>>()?;
         Ok(Self { examples: sets.into_iter().flat_map(|set| set.examples).collect() })
     }
 
-    /// A folder of UTKFace crops; entries with other names are left out with a warning. Colours are
-    /// kept where `in_colour`: three bytes a pixel beside the one of the luma.
+    /// Loads a folder of UTKFace crops; entries with other names are skipped with a warning. With
+    /// `in_colour`, three bytes per pixel are stored in addition to the luma byte.
     ///
     /// # Errors
-    /// [`TrainingError::Folder`] or [`TrainingError::Data`] names what cannot be used.
+    /// [`TrainingError::Folder`] or [`TrainingError::Data`] names the folder or file that cannot be used.
     pub fn utkface(folder: &Path, in_colour: bool) -> Result<Self, TrainingError> {
         let labelled = labelled_folder(folder)?;
-        if labelled.others > 0 {
-            warn!(folder = %folder.display(), left_out = labelled.others, "entries not named as UTKFace names pictures");
+        if labelled.other_entries > 0 {
+            warn!(folder = %folder.display(), skipped = labelled.other_entries, "entries without a UTKFace file name");
         }
         let examples = labelled
             .files
             .par_iter()
             .map(|LabelledFile { path, label, .. }| {
-                let (luma, colour) = read(path, in_colour)?;
+                let (luma, colour) = load_picture(path, in_colour)?;
                 let frame = CropFrame::whole(&luma);
                 // The last age class means "100 and above".
                 let age = Age::Exact(label.age.min(100.0));
-                Ok(Example { luma, colour, frame, age, female: label.female, advice: None })
+                Ok(Example { luma, colour, frame, age, female: label.female, teacher: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })
     }
 
-    /// A folder with `labels.csv` (file, age bin such as `20-29` or `70+`, gender).
+    /// Loads a folder with `labels.csv` (file, age bin such as `20-29` or `70+`, gender).
     ///
     /// # Errors
-    /// As [`Dataset::utkface`].
+    /// Those of [`Dataset::utkface`].
     pub fn fairface(folder: &Path) -> Result<Self, TrainingError> {
         let labels = folder.join("labels.csv");
-        let unusable = |reason: String| TrainingError::Data { path: labels.clone(), reason };
-        let mut reader = csv::Reader::from_path(&labels).map_err(|error| unusable(error.to_string()))?;
+        let label_error = |reason: String| TrainingError::Data { path: labels.clone(), reason };
+        let mut reader = csv::Reader::from_path(&labels).map_err(|error| label_error(error.to_string()))?;
         let rows: Vec<FairFaceRow> =
-            reader.deserialize().collect::<Result<_, _>>().map_err(|error| unusable(error.to_string()))?;
+            reader.deserialize().collect::<Result<_, _>>().map_err(|error| label_error(error.to_string()))?;
         let examples = rows
             .par_iter()
             .map(|row| {
-                let age = age_bin(&row.age).ok_or_else(|| unusable(format!("{:?} is no age bin", row.age)))?;
+                let age =
+                    parse_age_bin(&row.age).ok_or_else(|| label_error(format!("{:?} is not an age bin", row.age)))?;
                 let female = match row.gender.to_ascii_lowercase().as_str() {
                     "female" => true,
                     "male" => false,
-                    other => return Err(unusable(format!("{other:?} is neither female nor male"))),
+                    other => return Err(label_error(format!("{other:?} is neither female nor male"))),
                 };
-                // FairFace as it is here is grey.
-                let (luma, colour) = read(&folder.join(&row.file), false)?;
+                // The FairFace crops are grey.
+                let (luma, colour) = load_picture(&folder.join(&row.file), false)?;
                 let whole = CropFrame::whole(&luma);
                 let frame = CropFrame {
                     center_y: whole.center_y + FAIRFACE_DOWN * whole.side,
                     side: FAIRFACE_SIDE * whole.side,
                     ..whole
                 };
-                Ok(Example { luma, colour, frame, age, female, advice: None })
+                Ok(Example { luma, colour, frame, age, female, teacher: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })
     }
 }
 
-fn age_bin(text: &str) -> Option<Age> {
+fn parse_age_bin(text: &str) -> Option<Age> {
     if let Some(first) = text.strip_suffix('+') {
         return Some(Age::Bin(first.parse().ok().filter(|first| *first <= 100)?, 101));
     }
@@ -172,9 +173,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn age_bins_are_read_with_their_last_year() {
-        assert_eq!(age_bin("0-2"), Some(Age::Bin(0, 3)));
-        assert_eq!(age_bin("70+"), Some(Age::Bin(70, 101)));
-        assert_eq!((age_bin("9-3"), age_bin("x"), age_bin("3-")), (None, None, None));
+    fn age_bins_include_their_last_year() {
+        assert_eq!(parse_age_bin("0-2"), Some(Age::Bin(0, 3)));
+        assert_eq!(parse_age_bin("70+"), Some(Age::Bin(70, 101)));
+        assert_eq!(["9-3", "x", "3-"].map(parse_age_bin), [None; 3]);
     }
 }

@@ -1,9 +1,9 @@
-//! One way of pictures through the network and back, on one thread.
+//! Forward and backward pass of the residual body for one part of a batch, on one thread.
 //!
-//! A pass keeps what the way back needs and reuses its memory from step to step. Batch
-//! normalisation takes its statistics over the pictures of the pass alone, so that the passes of
-//! one batch run beside each other without waiting (Goyal et al. 2017 normalise each worker's
-//! share alike).
+//! A pass stores the activations that backward needs and reuses its buffers from step to step.
+//! Batch normalisation takes its statistics over the images of the pass alone, so that the passes of
+//! one batch run in parallel without synchronisation (Goyal et al. 2017 likewise normalise per
+//! worker).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -17,34 +17,34 @@ use crate::model::normalisation::{self, Statistics};
 /// Where a layer's input or residual comes from.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Source {
-    Pictures,
-    /// The layer at this index.
+    Images,
+    /// The output of the layer at this index.
     Layer(usize),
 }
 
-/// The network's units in order, each with its sizes and sources.
+/// The network's units in execution order, each with its shape and sources.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
     steps: Vec<Step>,
     features: usize,
-    /// Pixels of one picture.
+    /// Pixels of one image.
     pixels: usize,
 }
 
 #[derive(Debug, Clone)]
 struct Step {
     unit: Unit,
-    /// For one picture.
+    /// For one image.
     geometry: Geometry,
     input: Source,
     residual: Option<usize>,
 }
 
 impl Plan {
-    /// For square pictures of `side` pixels.
+    /// For square images of `side` pixels.
     pub(super) fn new(architecture: &Architecture, side: usize) -> Self {
         let mut plan = Self { steps: Vec::new(), features: architecture.features(), pixels: side * side };
-        let mut x = plan.add(architecture.stem(), Source::Pictures, side, None);
+        let mut x = plan.add(architecture.stem(), Source::Images, side, None);
         for block in architecture.blocks() {
             let side = plan.side(x);
             let inner = plan.add(block.first, Source::Layer(x), side, None);
@@ -61,117 +61,117 @@ impl Plan {
         self.steps.len() - 1
     }
 
-    /// Side of a layer's output in pixels.
+    /// Side of a layer's output, pixels.
     fn side(&self, layer: usize) -> usize {
         self.steps[layer].geometry.out_height()
     }
 }
 
-/// Weights and affines of all units, ready for their kernels.
+/// All units' parameters, with weights laid out for the convolution kernels.
 pub(super) struct Body<'a> {
     plan: &'a Plan,
+    /// Forward weights, transposed weights and affine parameters of each unit.
     layers: Vec<(Weights, Weights, &'a [f32])>,
 }
 
 impl<'a> Body<'a> {
-    /// `value` gives a unit's `weight` and `affine` by name.
-    pub(super) fn new(plan: &'a Plan, value: impl Fn(&str) -> &'a [f32] + Sync) -> Self {
+    /// `parameter` returns a unit's `weight` or `affine` by name.
+    pub(super) fn new(plan: &'a Plan, parameter: impl Fn(&str) -> &'a [f32] + Sync) -> Self {
         let layer = |Step { unit, geometry, .. }: &Step| {
-            let weight = value(&format!("{}.weight", unit.name));
-            let (forward, back) = (Weights::new(geometry, weight), Weights::transposed(geometry, weight));
-            (forward, back, value(&format!("{}.affine", unit.name)))
+            let weight = parameter(&format!("{}.weight", unit.name));
+            let (forward, transposed) = (Weights::new(geometry, weight), Weights::transposed(geometry, weight));
+            (forward, transposed, parameter(&format!("{}.affine", unit.name)))
         };
         Self { plan, layers: plan.steps.par_iter().map(layer).collect() }
     }
 }
 
-/// What one layer keeps between the ways.
+/// One layer's activations and gradients.
 #[derive(Debug, Default)]
 struct Layer {
-    /// What the convolution gave; on the way back, its gradient.
+    /// The convolution's output; in backward, its gradient.
     raw: Vec<f32>,
     out: Vec<f32>,
-    /// With respect to `out`.
+    /// Of the loss with respect to `out`.
     gradient: Vec<f32>,
     statistics: Statistics,
 }
 
-/// Memory of a pass.
+/// Buffers of one pass.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    pictures: Vec<f32>,
+    images: Vec<f32>,
     layers: Vec<Layer>,
 }
 
 impl Pass {
-    /// Pictures (pictures, side, side), standardised → features (pictures, features).
-    pub(super) fn forward(&mut self, body: &Body<'_>, pictures: Vec<f32>) -> Vec<f32> {
-        let batch = pictures.len() / body.plan.pixels;
-        self.pictures = pictures;
+    /// Standardised images (images, side, side) → pooled features (images, features).
+    pub(super) fn forward(&mut self, body: &Body<'_>, images: Vec<f32>) -> Vec<f32> {
+        let batch = images.len() / body.plan.pixels;
+        self.images = images;
         self.layers.resize_with(body.plan.steps.len(), Layer::default);
         for (index, (step, (weights, _, affine))) in body.plan.steps.iter().zip(&body.layers).enumerate() {
             let g = Geometry { batch, ..step.geometry };
             let (before, rest) = self.layers.split_at_mut(index);
             let Some(layer) = rest.first_mut() else { continue };
             let input = match step.input {
-                Source::Pictures => &self.pictures,
-                Source::Layer(at) => &before[at].out,
+                Source::Images => &self.images,
+                Source::Layer(source) => &before[source].out,
             };
             for values in [&mut layer.raw, &mut layer.out, &mut layer.gradient] {
                 values.resize(g.output_size(), 0.0);
             }
             convolution::forward(&g, weights, input, (None, None), &mut layer.raw);
             layer.statistics = normalisation::statistics(&layer.raw, g.out_channels);
-            let residual = step.residual.map(|at| &before[at].out[..]);
+            let residual = step.residual.map(|source| &before[source].out[..]);
             let (raw, statistics) = (&layer.raw, &layer.statistics);
             normalisation::normalise(raw, statistics, affine, residual, step.unit.relu, &mut layer.out);
         }
         let Some(last) = self.layers.last() else { return Vec::new() };
         let pixels = last.out.len() / (batch * body.plan.features);
         let mut features = vec![0.0; batch * body.plan.features];
-        for (picture, features) in
+        for (image, features) in
             last.out.chunks_exact(pixels * body.plan.features).zip(features.chunks_exact_mut(body.plan.features))
         {
-            for pixel in picture.chunks_exact(features.len()) {
+            for pixel in image.chunks_exact(features.len()) {
                 features.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value / pixels as f32);
             }
         }
         features
     }
 
-    /// Gradients by name from that of the features; the pass must have been forward before.
+    /// Parameter gradients by name, from the gradient of the features; requires a preceding `forward`.
     pub(super) fn backward(&mut self, body: &Body<'_>, features: &[f32]) -> HashMap<String, Vec<f32>> {
         let mut gradients = HashMap::new();
-        let batch = self.pictures.len() / body.plan.pixels;
+        let batch = self.images.len() / body.plan.pixels;
         let count = body.plan.features;
         if let Some(last) = self.layers.last_mut() {
             let pixels = last.out.len() / (batch * count);
-            for (picture, features) in last.gradient.chunks_exact_mut(pixels * count).zip(features.chunks_exact(count))
-            {
-                for pixel in picture.chunks_exact_mut(count) {
+            for (image, features) in last.gradient.chunks_exact_mut(pixels * count).zip(features.chunks_exact(count)) {
+                for pixel in image.chunks_exact_mut(count) {
                     pixel.iter_mut().zip(features).for_each(|(value, gradient)| *value = gradient / pixels as f32);
                 }
             }
         }
-        // A layer that hands its gradient on as it is has not been added to before: it comes last
-        // in its block. All others gather theirs.
-        let mut begun = vec![false; self.layers.len()];
+        // A residual's gradient can be swapped in, since it is always its source's first one: the layer
+        // that adds it is the last of its block. Further gradients are accumulated.
+        let mut has_gradient = vec![false; self.layers.len()];
         for (index, (step, (_, transposed, affine))) in body.plan.steps.iter().zip(&body.layers).enumerate().rev() {
             let g = Geometry { batch, ..step.geometry };
             let (before, rest) = self.layers.split_at_mut(index);
             let Some(layer) = rest.first_mut() else { continue };
             let Layer { raw, out, gradient, statistics } = layer;
             let affine = normalisation::backward(raw, out, step.unit.relu, gradient, statistics, affine);
-            if let Some(at) = step.residual {
-                std::mem::swap(&mut before[at].gradient, gradient);
-                begun[at] = true;
+            if let Some(source) = step.residual {
+                std::mem::swap(&mut before[source].gradient, gradient);
+                has_gradient[source] = true;
             }
             let mut weight = vec![0.0; g.columns() * g.out_channels];
             match step.input {
-                Source::Pictures => convolution::backward(&g, transposed, &self.pictures, raw, None, &mut weight),
-                Source::Layer(at) => {
-                    let source = &mut before[at];
-                    if !std::mem::replace(&mut begun[at], true) {
+                Source::Images => convolution::backward(&g, transposed, &self.images, raw, None, &mut weight),
+                Source::Layer(index) => {
+                    let source = &mut before[index];
+                    if !std::mem::replace(&mut has_gradient[index], true) {
                         source.gradient.fill(0.0);
                     }
                     convolution::backward(&g, transposed, &source.out, raw, Some(&mut source.gradient), &mut weight);
@@ -183,15 +183,15 @@ impl Pass {
         gradients
     }
 
-    /// Unit name → statistics of the last way forward.
+    /// Unit names and their statistics in the last `forward`.
     pub(super) fn statistics<'a, 'b>(&'a self, body: &Body<'b>) -> impl Iterator<Item = (&'b str, &'a Statistics)> {
         let names = body.plan.steps.iter().map(|step| step.unit.name.as_str());
         names.zip(self.layers.iter().map(|layer| &layer.statistics))
     }
 }
 
-/// The sums of several passes' gradients, always in the same order.
-pub(super) fn summed(passes: impl IntoIterator<Item = HashMap<String, Vec<f32>>>) -> BTreeMap<String, Vec<f32>> {
+/// Sums the gradients of several passes, always in the same order.
+pub(super) fn sum_gradients(passes: impl IntoIterator<Item = HashMap<String, Vec<f32>>>) -> BTreeMap<String, Vec<f32>> {
     let mut total: BTreeMap<String, Vec<f32>> = BTreeMap::new();
     for pass in passes {
         for (name, values) in pass {
@@ -211,9 +211,9 @@ mod tests {
     use super::*;
     use crate::model::normalisation::EPSILON;
 
-    /// The same through candle's own operations.
-    fn plain(architecture: &Architecture, vars: &HashMap<String, Var>, pictures: &Tensor) -> Result<Tensor> {
-        architecture.walk(pictures, |unit, x, residual| {
+    /// The same network with candle's operations.
+    fn reference(architecture: &Architecture, vars: &HashMap<String, Var>, images: &Tensor) -> Result<Tensor> {
+        architecture.walk(images, |unit, x, residual| {
             let weight = vars[&format!("{}.weight", unit.name)].permute((3, 2, 0, 1))?.contiguous()?;
             let x = x.permute((0, 3, 1, 2))?.contiguous()?.conv2d(&weight, unit.kernel / 2, unit.stride, 1, 1)?;
             let x = x.permute((0, 2, 3, 1))?.contiguous()?;
@@ -230,29 +230,29 @@ mod tests {
     }
 
     #[test]
-    fn features_and_gradients_equal_those_of_candles_own_operations() {
-        // A smaller side after a larger one: the memory is full of other things.
-        equal_candles("5:8x2,12x1", [128, 72]);
-        // Of fewer pixels, none lies so close to a ReLU's edge that rounding moves it across.
-        equal_candles("5x1:8x2,12x1", [40, 24]);
+    fn features_and_gradients_equal_those_of_candle() {
+        // A smaller side after a larger one: the buffers contain values of the first.
+        assert_equals_candle("5:8x2,12x1", [128, 72]);
+        // Small enough that no activation is so close to zero that rounding changes a ReLU.
+        assert_equals_candle("5x1:8x2,12x1", [40, 24]);
     }
 
-    fn equal_candles(architecture: &str, sides: [usize; 2]) {
+    fn assert_equals_candle(architecture: &str, sides: [usize; 2]) {
         let architecture: Architecture = architecture.parse().unwrap();
         let wave = |count: usize, step: f32| (0..count).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
         let mut values = HashMap::new();
         let mut vars = HashMap::new();
-        for (at, Unit { name, kernel, channels, out_channels, .. }) in architecture.units().into_iter().enumerate() {
+        for (index, Unit { name, kernel, channels, out_channels, .. }) in architecture.units().into_iter().enumerate() {
             let shape = [kernel, kernel, channels, out_channels];
             for (part, shape) in [("weight", &shape[..]), ("affine", &[2, out_channels])] {
                 let name = format!("{name}.{part}");
-                let numbers = wave(shape.iter().product(), 0.37 + 0.11 * at as f32);
+                let numbers = wave(shape.iter().product(), 0.37 + 0.11 * index as f32);
                 vars.insert(name.clone(), Var::from_slice(&numbers, shape, &Device::Cpu).unwrap());
                 values.insert(name, numbers);
             }
         }
         let mut pass = Pass::default();
-        let close = |ours: &[f32], theirs: &Tensor, what: &str| {
+        let assert_close = |ours: &[f32], theirs: &Tensor, what: &str| {
             let ours = Tensor::from_slice(ours, theirs.shape(), &Device::Cpu).unwrap();
             let scale = theirs.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap().max(1e-3);
             let worst = (ours - theirs).unwrap().abs().unwrap().flatten_all().unwrap().max(D::Minus1).unwrap();
@@ -260,20 +260,20 @@ mod tests {
             assert!(worst / scale < 2e-4, "{what} differs by {worst} of {scale}");
         };
         for side in sides {
-            let pictures = wave(3 * side * side, 0.013);
+            let images = wave(3 * side * side, 0.013);
             let weighting = wave(3 * 12, 0.7);
-            let tensor = Tensor::from_slice(&pictures, (3, side, side, 1), &Device::Cpu).unwrap();
-            let theirs = plain(&architecture, &vars, &tensor).unwrap();
+            let tensor = Tensor::from_slice(&images, (3, side, side, 1), &Device::Cpu).unwrap();
+            let theirs = reference(&architecture, &vars, &tensor).unwrap();
             let plan = Plan::new(&architecture, side);
             let body = Body::new(&plan, |name| &values[name]);
             let gradients = (&theirs * Tensor::from_slice(&weighting, (3, 12), &Device::Cpu).unwrap()).unwrap();
             let gradients = gradients.sum_all().unwrap().backward().unwrap();
             for _ in 0..2 {
-                close(&pass.forward(&body, pictures.clone()), &theirs, "features");
+                assert_close(&pass.forward(&body, images.clone()), &theirs, "features");
                 let ours = pass.backward(&body, &weighting);
                 assert_eq!(ours.len(), vars.len());
                 for (name, var) in &vars {
-                    close(&ours[name], gradients.get(var).unwrap(), name);
+                    assert_close(&ours[name], gradients.get(var).unwrap(), name);
                 }
             }
         }

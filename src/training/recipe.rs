@@ -1,4 +1,4 @@
-//! How to train: the numbers of a `config/training/*.toml`.
+//! Hyperparameters of a run, as in `config/training/*.toml`.
 
 use std::path::Path;
 
@@ -7,53 +7,71 @@ use serde::{Deserialize, Serialize};
 use super::TrainingError;
 use crate::model::network::SIDE;
 
-const DEFAULT: &str = include_str!("../../config/training/estimator.toml");
+const DEFAULT: &str = include_str!("../../config/training/estimator-7.toml");
 
-/// All numbers of a training run. The file's comments say what each means.
+/// Former keys, as their path in the file, and their successors.
+const RENAMED_KEYS: [(&str, &str); 15] = [
+    ("batch", "batch_size"),
+    ("normalised_together", "norm_batch"),
+    ("warm_up", "warmup"),
+    ("average", "ema_decay"),
+    ("age_error_weight", "age_l1_weight"),
+    ("age_spread", "age_sigma"),
+    ("age_spread_per_year", "age_sigma_per_year"),
+    ("bin_weight", "age_bin_weight"),
+    ("extra_share", "extra_ratio"),
+    ("rare_weight", "rare_age_weight"),
+    ("advice_weight", "distillation_weight"),
+    ("smaller", "progressive_resizing"),
+    ("augmentation.border", "augmentation.constant_border"),
+    ("augmentation.channels", "augmentation.channel_mix"),
+    ("augmentation.shade", "augmentation.light_gradient"),
+];
+
+/// All hyperparameters. `config/training/estimator-7.toml` explains each.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
     pub architecture: String,
     pub epochs: usize,
-    pub batch: usize,
-    /// Not in checkpoints of earlier recipes.
-    #[serde(default = "earlier_normalised_together")]
-    pub normalised_together: usize,
+    pub batch_size: usize,
+    /// The most crops that are normalised together.
+    #[serde(default = "default_norm_batch")]
+    pub norm_batch: usize,
     pub learning_rate: f64,
-    pub warm_up: f64,
+    /// Share of all steps.
+    pub warmup: f64,
     pub weight_decay: f64,
-    pub average: f64,
+    pub ema_decay: f64,
     pub dropout: f64,
-    pub age_error_weight: f64,
-    pub age_spread: f32,
-    pub age_spread_per_year: f32,
-    pub bin_weight: f64,
-    /// Not in checkpoints of earlier recipes.
+    pub age_l1_weight: f64,
+    /// Years.
+    pub age_sigma: f32,
+    pub age_sigma_per_year: f32,
+    pub age_bin_weight: f64,
     #[serde(default = "one")]
     pub gender_weight: f64,
-    pub extra_share: f64,
-    /// Not in checkpoints of earlier recipes.
+    pub extra_ratio: f64,
     #[serde(default = "one")]
-    pub rare_weight: f64,
-    /// Not in checkpoints of earlier recipes, as the next.
+    pub rare_age_weight: f64,
     #[serde(default)]
-    pub advice_weight: f32,
+    pub distillation_weight: f32,
     #[serde(default)]
-    pub smaller: Vec<Smaller>,
+    pub progressive_resizing: Vec<ResizingStage>,
     pub augmentation: Augmentation,
 }
 
-/// Epochs at the beginning of a run that see smaller crops: they cost less, and what is learnt
-/// from them holds at the full size (Tan & Le 2021 call it progressive learning).
+/// Epochs at the start of a run with smaller crops: they cost less, and what is learnt from them
+/// carries over to the full size (progressive learning, Tan & Le 2021).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Smaller {
+pub struct ResizingStage {
     pub epochs: usize,
     /// Pixels.
     pub side: usize,
 }
 
-/// How far crops are varied.
+/// Ranges and probabilities of the random augmentation of crops.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
@@ -64,103 +82,154 @@ pub struct Augmentation {
     /// Share of the side.
     pub shift: f32,
     pub gamma: f32,
+    /// Probability.
     pub blur: f32,
+    /// Probability.
     pub cutout: f32,
-    /// Not in checkpoints of earlier recipes, as the next.
+    /// Probability.
     #[serde(default)]
-    pub border: f32,
+    pub constant_border: f32,
+    /// Probability.
     #[serde(default)]
     pub mixup: f32,
+    /// Probability.
     #[serde(default)]
-    pub channels: f32,
+    pub channel_mix: f32,
     /// Share of the width.
     #[serde(default)]
     pub stretch: f32,
+    /// Share of the brightness, at the edges.
     #[serde(default)]
-    pub shade: f32,
+    pub light_gradient: f32,
 }
 
-/// The batch of the recipes that did not say.
-fn earlier_normalised_together() -> usize {
+fn default_norm_batch() -> usize {
     64
 }
 
-/// The weight of the recipes that did not say.
 fn one() -> f64 {
     1.0
 }
 
 impl Recipe {
-    /// The recipe in `file`, or the compiled-in one of the shipped weights.
+    /// Loads the recipe in `file`, or the compiled-in one of the shipped weights' last stage.
     ///
     /// # Errors
-    /// [`TrainingError::Recipe`] names the key that does not fit.
+    /// [`TrainingError::Recipe`] names the invalid key.
     pub fn load(file: Option<&Path>) -> Result<Self, TrainingError> {
         let text = match file {
             Some(path) => std::fs::read_to_string(path)
                 .map_err(|error| TrainingError::Recipe(format!("{}: {error}", path.display())))?,
             None => DEFAULT.to_owned(),
         };
-        let recipe: Self = toml::from_str(&text).map_err(|error| TrainingError::Recipe(error.to_string()))?;
-        recipe.checked()
+        Self::parse(&text)
     }
 
-    fn checked(self) -> Result<Self, TrainingError> {
-        let unfit = |what: &str| Err(TrainingError::Recipe(what.to_owned()));
-        if self.batch < 2 {
-            return unfit("batch must be at least 2: batch norm needs company");
+    fn parse(text: &str) -> Result<Self, TrainingError> {
+        reject_renamed_keys(text)?;
+        let recipe: Self = toml::from_str(text).map_err(|error| TrainingError::Recipe(error.to_string()))?;
+        recipe.validated()
+    }
+
+    fn validated(self) -> Result<Self, TrainingError> {
+        let invalid = |reason: &str| Err(TrainingError::Recipe(reason.to_owned()));
+        if self.batch_size < 2 {
+            return invalid("batch_size must be at least 2, for batch normalisation");
         }
-        if self.normalised_together < 2 {
-            return unfit("normalised_together must be at least 2");
+        if self.norm_batch < 2 {
+            return invalid("norm_batch must be at least 2");
         }
         if self.epochs == 0 {
-            return unfit("epochs must be at least 1");
+            return invalid("epochs must be at least 1");
         }
-        if !(0.0..1.0).contains(&self.dropout)
-            || !(0.0..1.0).contains(&self.average)
-            || !(0.0..1.0).contains(&self.warm_up)
-        {
-            return unfit("dropout, average and warm_up must lie in 0..1");
+        if ![self.dropout, self.ema_decay, self.warmup].iter().all(|share| (0.0..1.0).contains(share)) {
+            return invalid("dropout, ema_decay and warmup must be at least 0 and below 1");
         }
-        if self.smaller.iter().any(|part| !(32..=SIDE).contains(&part.side)) {
-            return unfit("the sides in smaller must lie in 32..=128");
+        if self.progressive_resizing.iter().any(|stage| !(32..=SIDE).contains(&stage.side)) {
+            return invalid("the sides in progressive_resizing must be from 32 to 128");
         }
-        if !(0.0..=1.0).contains(&self.advice_weight) {
-            return unfit("advice_weight must lie in 0..=1");
+        if !(0.0..=1.0).contains(&self.distillation_weight) {
+            return invalid("distillation_weight must be from 0 to 1");
         }
-        let Augmentation { blur, cutout, border, mixup, channels, stretch, shade, .. } = self.augmentation;
-        if ![blur, cutout, border, mixup, channels].iter().all(|chance| (0.0..=1.0).contains(chance)) {
-            return unfit("blur, cutout, border, mixup and channels are chances: they must lie in 0..=1");
+        let Augmentation { blur, cutout, constant_border, mixup, channel_mix, stretch, light_gradient, .. } =
+            self.augmentation;
+        if ![blur, cutout, constant_border, mixup, channel_mix].iter().all(|chance| (0.0..=1.0).contains(chance)) {
+            return invalid(
+                "blur, cutout, constant_border, mixup and channel_mix are probabilities: they must be from 0 to 1",
+            );
         }
-        if ![stretch, shade].iter().all(|range| (0.0..=0.5).contains(range)) {
-            return unfit("stretch and shade must lie in 0..=0.5");
+        if ![stretch, light_gradient].iter().all(|range| (0.0..=0.5).contains(range)) {
+            return invalid("stretch and light_gradient must be from 0 to 0.5");
         }
-        if !(self.rare_weight > 0.0 && self.gender_weight >= 0.0 && self.bin_weight >= 0.0) {
-            return unfit("rare_weight must be positive, gender_weight and bin_weight not negative");
+        if !(self.rare_age_weight > 0.0 && self.gender_weight >= 0.0 && self.age_bin_weight >= 0.0) {
+            return invalid("rare_age_weight must be positive, gender_weight and age_bin_weight not negative");
         }
-        if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_share >= 0.0 && self.age_spread > 0.0) {
-            return unfit("learning_rate and age_spread must be positive, weight_decay and extra_share not negative");
+        if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_ratio >= 0.0 && self.age_sigma > 0.0) {
+            return invalid("learning_rate and age_sigma must be positive, weight_decay and extra_ratio not negative");
         }
         Ok(self)
     }
 
-    /// Side of the crops in an epoch, counted from zero.
-    pub fn side_at(&self, epoch: usize) -> usize {
+    /// Side of the crops in an epoch (counted from zero), pixels.
+    pub fn crop_side(&self, epoch: usize) -> usize {
         let mut end = 0;
-        let part = self.smaller.iter().find(|part| {
-            end += part.epochs;
+        let stage = self.progressive_resizing.iter().find(|stage| {
+            end += stage.epochs;
             epoch < end
         });
-        part.map_or(SIDE, |part| part.side)
+        stage.map_or(SIDE, |stage| stage.side)
     }
 
-    /// The learning rate of a step: a linear rise, then a cosine fall to zero (Smith 2018).
+    /// The learning rate of a step: one cycle of a linear rise and a cosine fall to zero (Smith 2018).
     pub fn learning_rate_at(&self, step: usize, total_steps: usize) -> f64 {
-        let done = (step as f64 + 0.5) / total_steps.max(1) as f64;
-        if done < self.warm_up {
-            return self.learning_rate * done / self.warm_up;
+        let progress = (step as f64 + 0.5) / total_steps.max(1) as f64;
+        if progress < self.warmup {
+            return self.learning_rate * progress / self.warmup;
         }
-        let fallen = ((done - self.warm_up) / (1.0 - self.warm_up)).min(1.0);
-        self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * fallen).cos())
+        let annealed = ((progress - self.warmup) / (1.0 - self.warmup)).min(1.0);
+        self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * annealed).cos())
+    }
+}
+
+/// Fails with the successor of a former key. Invalid TOML is left to the parser of the recipe.
+fn reject_renamed_keys(text: &str) -> Result<(), TrainingError> {
+    let Ok(table) = text.parse::<toml::Table>() else { return Ok(()) };
+    for (old, new) in RENAMED_KEYS {
+        let is_present = match old.split_once('.') {
+            Some((section, key)) => table.get(section).is_some_and(|section| section.get(key).is_some()),
+            None => table.contains_key(old),
+        };
+        if is_present {
+            return Err(TrainingError::Recipe(format!("the key {old} is now called {new}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_former_key_is_refused_with_the_name_of_its_successor() {
+        for (old, new) in RENAMED_KEYS {
+            let name = |path: &'static str| path.rsplit('.').next().unwrap();
+            let (old_name, new_name) = (name(old), name(new));
+            let line = format!("\n{new_name} = ");
+            assert!(DEFAULT.contains(&line), "{new} is not in the default recipe");
+            let text = DEFAULT.replacen(&line, &format!("\n{old_name} = "), 1);
+            let error = Recipe::parse(&text).unwrap_err().to_string();
+            assert!(error.contains(&format!("the key {old} is now called {new}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_recipe_in_the_repository_is_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/training");
+        let recipes: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(!recipes.is_empty());
+        for path in recipes {
+            Recipe::load(Some(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
     }
 }

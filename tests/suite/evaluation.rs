@@ -32,8 +32,9 @@ fn evaluation_prints_its_contract_and_says_what_it_left_out() {
         assert!(contract.iter().all(|key| figures.get(key).is_some()), "{figures}");
     }
     assert_eq!((&scores["photos"], &scores["surest_70"]["photos"]), (&json!(32), &json!(22)));
-    assert_eq!((&scores["steadiness"]["faces"], &scores["steadiness"]["views"]), (&json!(32), &json!(16)));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("1 entries whose names are not UTKFace's"));
+    let robustness = &scores["framing_robustness"];
+    assert_eq!((&robustness["faces"], &robustness["views"]), (&json!(32), &json!(16)));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("1 entries without a UTKFace file name"));
     let mut rows = csv::Reader::from_path(&csv).unwrap();
     assert_eq!(rows.headers().unwrap(), vec!["file", "age", "age_low", "age_high", "female_probability"]);
     let mut error_sum = 0.0;
@@ -82,18 +83,18 @@ fn weights_are_calibrated_on_the_faces_one_has() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(calibrate(&["--data"], &scene.path("mine"), &calibrated).contains("judged on the other"));
+    assert!(calibrate(&["--data"], &scene.path("mine"), &calibrated).contains("measured on the other"));
     assert!(training::weights(&weights) == training::weights(&calibrated), "the network itself stays as it is");
     let calibration = |path: &Path| estimator(path).calibration().clone();
     assert!(calibration(&weights) != calibration(&calibrated));
 
     let taken_over = scene.path("taken-over.safetensors");
-    calibrate(&["--like"], &calibrated, &taken_over);
+    calibrate(&["--calibration-from"], &calibrated, &taken_over);
     assert_eq!(calibration(&taken_over), calibration(&calibrated));
     assert!(training::weights(&taken_over) == training::weights(&weights));
 
     let small = scene.path("small.safetensors");
-    calibrate(&["--eight-bits", "--like"], &calibrated, &small);
+    calibrate(&["--eight-bits", "--calibration-from"], &calibrated, &small);
     let size = |path: &Path| std::fs::metadata(path).unwrap().len();
     assert!(size(&small) < size(&calibrated), "{} for {} bytes", size(&small), size(&calibrated));
     let crop: Vec<u8> = (0..128 * 128).map(|at| (at * 37 % 251) as u8).collect();

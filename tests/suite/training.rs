@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use faceguesser::model::estimator::Estimator;
 use faceguesser::training::curve::{Epoch, EpochScores};
 use faceguesser::training::learner::Learner;
-use faceguesser::training::recipe::{Recipe, Smaller};
+use faceguesser::training::recipe::{Recipe, ResizingStage};
 use faceguesser::training::{TrainingError, TrainingOptions, train};
 use image::GrayImage;
 use tempfile::TempDir;
@@ -24,17 +24,17 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 const RECIPE: &str = r#"
 architecture = "8:8x1,16x1,16x1"
 epochs = 3
-batch = 16
+batch_size = 16
 learning_rate = 1e-2
-warm_up = 0.2
+warmup = 0.2
 weight_decay = 0.02
-average = 0.8
+ema_decay = 0.8
 dropout = 0.1
-age_error_weight = 0.1
-age_spread = 0.8
-age_spread_per_year = 0.04
-bin_weight = 0.7
-extra_share = 0.5
+age_l1_weight = 0.1
+age_sigma = 0.8
+age_sigma_per_year = 0.04
+age_bin_weight = 0.7
+extra_ratio = 0.5
 [augmentation]
 roll = 15.0
 scale = 0.15
@@ -42,7 +42,7 @@ shift = 0.08
 gamma = 0.6
 blur = 0.1
 cutout = 0.2
-border = 0.5
+constant_border = 0.5
 "#;
 
 /// Folders of drawn faces, and places for results.
@@ -88,7 +88,7 @@ impl Scene {
             resume: false,
             start_from: Vec::new(),
             teachers: Vec::new(),
-            score_every: 1,
+            validate_every: 1,
             stop_after: None,
             seed: 5,
         }
@@ -179,7 +179,7 @@ fn a_run_stopped_and_resumed_ends_with_the_same_weights_to_the_bit() {
 fn scoring_less_often_changes_no_weights_and_leaves_gaps_in_the_curve() {
     let scene = Scene::new();
     train(&scene.options("each")).unwrap();
-    let history = train(&TrainingOptions { score_every: 2, ..scene.options("second") }).unwrap();
+    let history = train(&TrainingOptions { validate_every: 2, ..scene.options("second") }).unwrap();
     let scored: Vec<bool> = history.iter().map(|epoch| epoch.scores.is_some()).collect();
     assert_eq!(scored, [false, true, true], "the second and the last");
     assert!(scene.weights("each") == scene.weights("second"));
@@ -254,7 +254,7 @@ fn the_same_seed_gives_the_same_weights_and_another_seed_gives_others() {
 fn a_run_may_begin_with_smaller_crops_and_resume_among_them() {
     let scene = Scene::new();
     let mut options = scene.options("whole");
-    options.recipe.smaller = vec![Smaller { epochs: 2, side: 64 }];
+    options.recipe.progressive_resizing = vec![ResizingStage { epochs: 2, side: 64 }];
     let history = train(&options).unwrap();
     assert!(history[2].loss < history[0].loss, "{history:?}");
     for stop_after in [Some(1), None] {
@@ -274,13 +274,13 @@ fn what_a_teacher_sees_outweighs_wrong_labels_as_far_as_the_recipe_says() {
     scene.draw_labelled("mislabelled", 96, |gender| 1 - gender);
     options.train = vec![scene.path("mislabelled")];
     options.teachers = vec![scene.path("teacher/estimator.safetensors")];
-    let mut accuracy = |advice_weight: f32| {
-        options.recipe.advice_weight = advice_weight;
-        options.out = scene.path(&format!("student-{advice_weight}"));
+    let mut accuracy = |distillation_weight: f32| {
+        options.recipe.distillation_weight = distillation_weight;
+        options.out = scene.path(&format!("student-{distillation_weight}"));
         scores(&train(&options).unwrap()[15]).val_gender_accuracy
     };
-    let (believing, doubting) = (accuracy(1.0), accuracy(0.0));
-    assert!(believing >= 0.8 && doubting <= 0.2, "{believing} with advice, {doubting} without");
+    let (distilled, undistilled) = (accuracy(1.0), accuracy(0.0));
+    assert!(distilled >= 0.8 && undistilled <= 0.2, "{distilled} with distillation, {undistilled} without");
     options.teachers = vec![scene.path("val")];
     options.out = scene.path("other");
     assert!(refusal(&options).to_string().contains("val"));
@@ -350,7 +350,7 @@ fn a_checkpoint_that_does_not_belong_to_the_run_is_refused() {
 fn a_batch_is_answered_as_its_crops_one_by_one() {
     let recipe = Recipe::load(None).unwrap();
     let faces: Vec<Vec<u8>> = (0..7).map(|k| stretched(&drawn_face(k * 12, k % 2 == 0, k))).collect();
-    let estimator = Learner::new(&recipe, 7).unwrap().averaged(std::slice::from_ref(&faces)).unwrap();
+    let estimator = Learner::new(&recipe, 7).unwrap().ema_estimator(std::slice::from_ref(&faces)).unwrap();
     let faces: Vec<&[u8]> = faces.iter().map(Vec::as_slice).collect();
     let together = estimator.estimate(&faces).unwrap();
     assert_eq!(together.len(), faces.len());
