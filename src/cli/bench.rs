@@ -11,7 +11,7 @@ use std::io::Cursor;
 use std::process::ExitCode;
 
 use super::check;
-use super::output::tell;
+use super::output::print_line;
 use crate::config::Config;
 use crate::face::crop::SIDE;
 use crate::model;
@@ -139,7 +139,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         throughput: counts.into_iter().map(|threads| throughput(&guesser, &photos, threads, time)).collect(),
     };
     let text = if arguments.json { serde_json::to_string(&report)? } else { tables(&report) };
-    tell(text.trim_end())?;
+    print_line(text.trim_end())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::output::tell;
+use super::output::print_line;
 use crate::config::Config;
 use crate::evaluation::page::metric_rows;
 use crate::evaluation::utkface::labelled_folder;
@@ -57,7 +57,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     };
     let calibrated = estimator.with_calibration(calibration);
     calibrated.save(&arguments.out, precision).with_context(|| format!("cannot write {}", arguments.out.display()))?;
-    tell(format_args!("calibrated: {}", arguments.out.display()))?;
+    print_line(format_args!("calibrated: {}", arguments.out.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -66,9 +66,9 @@ fn fit(estimator: &Estimator, data: &Path) -> anyhow::Result<Calibration> {
     let measurement = measure(&folder, estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
     let (answers, labels): (Vec<RawAnswer>, Vec<Label>) =
         measurement.non_empty(&folder)?.predictions.into_iter().map(|face| (face.answer, face.file.label)).unzip();
-    tell("calibration fitted on one half of the faces, measured on the other, both ways:")?;
+    print_line("calibration fitted on one half of the faces, measured on the other, both ways:")?;
     for (name, value) in metric_rows(&calibration::held_out(&answers, &labels)) {
-        tell(format_args!("{name:<36} {value:>12}"))?;
+        print_line(format_args!("{name:<36} {value:>12}"))?;
     }
     Ok(calibration::fit(&answers, &labels))
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use secrecy::SecretString;
 
-use super::output::{note, tell};
+use super::output::{print_error, print_line};
 use crate::bot::ReplyStyle;
 use crate::config::Config;
 use crate::inference::{FlowId, Framing};
@@ -17,21 +17,21 @@ pub(super) const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg")
 
 /// Loads everything, guesses the bundled picture and says what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    tell("configuration: fits")?;
+    print_line("configuration: fits")?;
     let pool = setup::pool(config, config.decode_limits())?;
     setup::store(config)?;
     let from = |path: &Option<std::path::PathBuf>| match path {
         Some(path) => path.display().to_string(),
         None => "compiled in".to_owned(),
     };
-    tell(format_args!("store: {}", config.store.path.display()))?;
-    tell(format_args!("detector: loaded ({})", from(&config.models.detector)))?;
-    tell(format_args!("estimator: loaded ({})", from(&config.models.estimator)))?;
+    print_line(format_args!("store: {}", config.store.path.display()))?;
+    print_line(format_args!("detector: loaded ({})", from(&config.models.detector)))?;
+    print_line(format_args!("estimator: loaded ({})", from(&config.models.estimator)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();
     let analysis = runtime.block_on(pool.analyse(FlowId::of(&()), Bytes::from_static(MEAN_FACE), Framing::Find))?;
     let milliseconds = started.elapsed().as_millis();
-    tell(format_args!(
+    print_line(format_args!(
         "bundled picture ({milliseconds} ms): {}",
         ReplyStyle::plain(config.guess.confident).guess(&analysis, 400)
     ))?;
@@ -39,20 +39,22 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         Some(_) => "on (the token is only tried by `run`)".to_owned(),
         None => format!("off: set {variable} to switch it on"),
     };
-    tell(format_args!("Discord: {}", switch(&config.discord.token, "FACEGUESSER__DISCORD__TOKEN")))?;
+    print_line(format_args!("Discord: {}", switch(&config.discord.token, "FACEGUESSER__DISCORD__TOKEN")))?;
     let channels = config.discord.channels.len();
     if config.discord.token.is_some() && channels > 0 {
-        tell(format_args!("  answers every picture in {channels} channels; the message content intent must be on"))?;
+        print_line(format_args!(
+            "  answers every picture in {channels} channels; the message content intent must be on"
+        ))?;
     }
-    tell(format_args!("Telegram: {}", switch(&config.telegram.token, "FACEGUESSER__TELEGRAM__TOKEN")))?;
-    tell(match config.web.enabled {
+    print_line(format_args!("Telegram: {}", switch(&config.telegram.token, "FACEGUESSER__TELEGRAM__TOKEN")))?;
+    print_line(match config.web.enabled {
         true => format!("chat page: on, http://{}/", config.web.listen),
         false => "chat page: off (web.enabled)".to_owned(),
     })?;
     if analysis.faces.len() == 1 {
         return Ok(ExitCode::SUCCESS);
     }
-    note(format_args!(
+    print_error(format_args!(
         "faceguesser: the bundled picture holds one face, {} were found: these weights do not work",
         analysis.faces.len()
     ));

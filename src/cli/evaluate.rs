@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use image::GrayImage;
 
-use super::output::{note, tell};
+use super::output::{print_error, print_line};
 use crate::config::Config;
 use crate::evaluation::page::{self, DetectorCost, MET_VALIDATION, Summary, framing_rows, metric_rows, percent};
 use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
@@ -75,15 +75,15 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         page::write(report, &measurement, &summary, &command())?;
     }
     if arguments.json {
-        tell(serde_json::to_string(&summary)?)?;
+        print_line(serde_json::to_string(&summary)?)?;
     } else {
         print_table(&summary)?;
     }
     if summary.met_validation {
-        note(MET_VALIDATION);
+        print_error(MET_VALIDATION);
     }
     if let Some(report) = &arguments.report {
-        note(format_args!("report: {}", report.join("index.html").display()));
+        print_error(format_args!("report: {}", report.join("index.html").display()));
     }
     note_skipped(&measurement);
     Ok(if measurement.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -113,17 +113,20 @@ fn command() -> String {
 
 fn print_table(summary: &Summary) -> anyhow::Result<()> {
     for (name, value) in metric_rows(&summary.scores).into_iter().chain(framing_rows(summary)) {
-        tell(format_args!("{name:<36} {value:>12}"))?;
+        print_line(format_args!("{name:<36} {value:>12}"))?;
     }
-    tell(format_args!("\n{:<24} {:>8} {:>12} {:>12} {:>12}", "group", "photos", "age MAE", "gender", "coverage"))?;
+    print_line(format_args!(
+        "\n{:<24} {:>8} {:>12} {:>12} {:>12}",
+        "group", "photos", "age MAE", "gender", "coverage"
+    ))?;
     for group in summary.groups.iter().chain(&summary.decades) {
         let scores = &group.scores;
         let (mae, accuracy, coverage) =
             (scores.age_mae, percent(scores.gender_accuracy), percent(scores.interval_80_coverage));
-        tell(format_args!("{:<24} {:>8} {mae:>12.2} {accuracy:>12} {coverage:>12}", group.name, scores.photos))?;
+        print_line(format_args!("{:<24} {:>8} {mae:>12.2} {accuracy:>12} {coverage:>12}", group.name, scores.photos))?;
     }
     let surest = &summary.surest_70;
-    tell(format_args!(
+    print_line(format_args!(
         "\nmost confident 70 % (confidence ≥ {:.3}): age MAE {:.2} years, gender accuracy {}, where reported {}",
         surest.confidence,
         surest.scores.age_mae,
@@ -135,13 +138,13 @@ fn print_table(summary: &Summary) -> anyhow::Result<()> {
 
 fn note_skipped(measurement: &Measurement) {
     if measurement.other_entries > 0 {
-        note(format_args!("skipped: {} entries without a UTKFace file name", measurement.other_entries));
+        print_error(format_args!("skipped: {} entries without a UTKFace file name", measurement.other_entries));
     }
     if !measurement.faceless.is_empty() {
-        note(format_args!("skipped: {} pictures without a detected face", measurement.faceless.len()));
+        print_error(format_args!("skipped: {} pictures without a detected face", measurement.faceless.len()));
     }
     if let Some((path, reason)) = measurement.unreadable.first() {
         let count = measurement.unreadable.len();
-        note(format_args!("skipped: {count} unreadable pictures, the first {}: {reason}", path.display()));
+        print_error(format_args!("skipped: {count} unreadable pictures, the first {}: {reason}", path.display()));
     }
 }

@@ -9,7 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::output::{note, tell};
+use super::output::{print_error, print_line};
 use crate::bot::{PhotoReport, Problem, ReplyStyle, card};
 use crate::config::Config;
 use crate::inference::{Analysis, FlowId, Framing, InferenceError, Pool};
@@ -41,11 +41,11 @@ const BAD_USAGE: u8 = 2;
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let photos: Vec<PathBuf> = arguments.paths.iter().flat_map(|path| pictures(path)).collect();
     if photos.is_empty() {
-        note(format_args!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", ")));
+        print_error(format_args!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", ")));
         return Ok(ExitCode::from(BAD_USAGE));
     }
     if arguments.annotate.is_some() && photos.len() != 1 {
-        note(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
+        print_error(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
         return Ok(ExitCode::from(BAD_USAGE));
     }
     let pool = setup::pool(config, config.decode_limits())?;
@@ -80,7 +80,7 @@ async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config
             };
             format!("{name}: {text}")
         };
-        if !tell(line)? {
+        if !print_line(line)? {
             break;
         }
         if let (Some(target), Ok(analysis)) = (&arguments.annotate, &outcome) {

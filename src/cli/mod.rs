@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Config;
 use crate::telemetry;
 
-use output::note;
+use output::print_error;
 
 /// Guesses how old a person in a photo looks, and whether a man or a woman: on Discord, on
 /// Telegram, on a chat page of its own, or right here.
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     give_large_blocks_back();
     let arguments = Arguments::parse();
     dispatch(arguments).unwrap_or_else(|error| {
-        note(format_args!("faceguesser: {error:#}"));
+        print_error(format_args!("faceguesser: {error:#}"));
         ExitCode::FAILURE
     })
 }

@@ -1,20 +1,20 @@
-//! What commands print. A reader who has seen enough, as in `evaluate … | head`, stops no work.
+//! Printing. A closed pipe, as in `evaluate … | head`, is not an error: the command goes on.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Prints a line on standard output; false where nobody reads any more.
+/// Prints a line on standard output; `false` once the pipe is closed.
 ///
 /// # Errors
 /// When it cannot be written for another reason, such as a full disk.
-pub fn tell(line: impl Display) -> io::Result<bool> {
+pub fn print_line(line: impl Display) -> io::Result<bool> {
     match writeln!(io::stdout(), "{line}") {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        told => told.map(|()| true),
+        written => written.map(|()| true),
     }
 }
 
-/// Prints a line on standard error, if anybody reads it.
-pub fn note(line: impl Display) {
+/// Prints a line on standard error; a closed one is ignored.
+pub fn print_error(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -6,7 +6,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 #[cfg(any(feature = "discord", feature = "telegram", feature = "web"))]
-use super::output::note;
+use super::output::print_error;
 use crate::bot::Bot;
 use crate::config::Config;
 
@@ -63,7 +63,7 @@ async fn start_web(
         platforms.spawn(async move {
             ("web", web::run(listener, options, bot, shutdown).await.context("the chat page failed"))
         });
-        note(format_args!("FaceGuesser's chat page: http://{address}/"));
+        print_error(format_args!("FaceGuesser's chat page: http://{address}/"));
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ fn start_discord(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken, 
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
             platforms.spawn(async move { ("discord", discord::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
-        None => note(
+        None => print_error(
             "Discord is off. To add it, create an application at https://discord.com/developers/applications \
              and set FACEGUESSER__DISCORD__TOKEN to its bot's token (README, \"Adding the bot to Discord\").",
         ),
@@ -94,7 +94,7 @@ fn start_telegram(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken,
             platforms
                 .spawn(async move { ("telegram", telegram::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
-        None => note(
+        None => print_error(
             "Telegram is off. To add it, talk to @BotFather there and set FACEGUESSER__TELEGRAM__TOKEN to the \
              token it gives (README, \"Adding the bot to Telegram\").",
         ),

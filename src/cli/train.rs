@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::output::tell;
+use super::output::print_line;
 use crate::training::recipe::Recipe;
 use crate::training::{TrainingOptions, train};
 
@@ -72,7 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         seed: arguments.seed,
     })?;
     if let Some((last, scores)) = history.last().and_then(|last| Some((last, last.scores?))) {
-        tell(format_args!(
+        print_line(format_args!(
             "{} epochs done: validation age MAE {:.2} years, gender accuracy {:.2} %. Weights, checkpoint and curve are in {}",
             last.epoch,
             scores.val_age_mae,

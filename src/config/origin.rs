@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use config::{File, FileFormat};
+use toml::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::ConfigError;
+use super::{ConfigError, DEFAULTS};
 
 /// The settings file and the environment variables.
 pub(super) struct Sources {
@@ -43,8 +45,32 @@ impl Sources {
         Ok(Self { file: Some((path.to_owned(), text)), variables })
     }
 
-    pub fn text(&self) -> Option<&str> {
-        self.file.as_ref().map(|(_, text)| text.as_str())
+    /// The defaults, overridden by the file, overridden by the variables. A variable's text becomes a
+    /// value of the type that its key has in the defaults; a list is separated by commas.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`] names the variable whose text is not of that type.
+    pub fn merged(&self) -> Result<toml::Table, ConfigError> {
+        let mut builder = config::Config::builder().add_source(File::from_str(DEFAULTS, FileFormat::Toml));
+        if let Some((_, text)) = &self.file {
+            builder = builder.add_source(File::from_str(text, FileFormat::Toml));
+        }
+        let unreadable = |error: config::ConfigError| ConfigError::Invalid {
+            place: self.file.as_ref().map_or_else(String::new, |(path, _)| path.display().to_string()),
+            reason: error.to_string(),
+        };
+        let merged = builder.build().and_then(config::Config::try_deserialize).map_err(unreadable)?;
+        let mut merged: toml::Table = merged;
+        let defaults: toml::Table = DEFAULTS.parse().unwrap_or_default();
+        for (name, text) in self.variables.iter().filter(|(_, text)| !text.is_empty()) {
+            let Some(key) = key(name)? else { continue };
+            let value = typed(text, find(&defaults, &key)).map_err(|wanted| ConfigError::Invalid {
+                place: format!("the variable {name}"),
+                reason: format!("{text:?} is not {wanted}"),
+            })?;
+            insert(&mut merged, &key, value);
+        }
+        Ok(merged)
     }
 
     pub fn variables(&self) -> &HashMap<String, String> {
@@ -53,12 +79,70 @@ impl Sources {
 
     /// The variable, or the file's line, that sets `key` (such as `web.listen`), with the key.
     pub fn place(&self, key: &str) -> String {
-        let variable = format!("FACEGUESSER__{}", key.replace('.', "__").to_uppercase());
-        if self.variables.iter().any(|(name, value)| name.eq_ignore_ascii_case(&variable) && !value.is_empty()) {
-            return format!("the variable {variable}");
+        // A variable may set a part of a key that is no table.
+        let sets = |name: &str| self::key(name).ok().flatten().is_some_and(|set| is_within(&set, key));
+        if let Some((name, _)) = self.variables.iter().find(|(name, value)| !value.is_empty() && sets(name)) {
+            return format!("the variable {name}");
         }
         let in_file = self.file.as_ref().and_then(|(path, text)| Some(at_line(path, line_of(text, start(text, key)?))));
         in_file.map_or_else(|| key.to_owned(), |line| format!("{line}, {key}"))
+    }
+}
+
+/// The key, such as `web.listen`, that a variable sets; `None` for other programs' variables.
+fn key(name: &str) -> Result<Option<String>, ConfigError> {
+    let upper = name.to_uppercase();
+    if let Some(key) = upper.strip_prefix("FACEGUESSER__") {
+        return Ok(Some(key.replace("__", ".").to_lowercase()));
+    }
+    match upper.strip_prefix("FACEGUESSER_") {
+        Some(key) if key.contains("__") => Err(ConfigError::Invalid {
+            place: format!("the variable {name}"),
+            reason: format!("is not read; its name should be FACEGUESSER__{key}"),
+        }),
+        _ => Ok(None),
+    }
+}
+
+/// Whether `key` is `outer` or a part of it.
+fn is_within(key: &str, outer: &str) -> bool {
+    key.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// A variable's text as a value of the type of `default`, otherwise what was expected. Without a default it is text.
+fn typed(text: &str, default: Option<&Value>) -> Result<Value, &'static str> {
+    let trimmed = text.trim();
+    match default {
+        Some(Value::Boolean(_)) => trimmed.parse().map(Value::Boolean).map_err(|_| "true or false"),
+        Some(Value::Integer(_)) => trimmed.parse().map(Value::Integer).map_err(|_| "a whole number"),
+        Some(Value::Float(_)) => trimmed.parse().map(Value::Float).map_err(|_| "a number"),
+        Some(Value::Array(_)) => {
+            let items = trimmed.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(items.map(|item| item.parse().map_or_else(|_| item.into(), Value::Integer)).collect::<Vec<_>>().into())
+        }
+        _ => Ok(text.into()),
+    }
+}
+
+fn find<'a>(table: &'a toml::Table, key: &str) -> Option<&'a Value> {
+    match key.split_once('.') {
+        Some((name, rest)) => find(table.get(name)?.as_table()?, rest),
+        None => table.get(key),
+    }
+}
+
+/// Sets a key, with the tables above it where they are missing.
+fn insert(table: &mut toml::Table, key: &str, value: Value) {
+    let Some((name, rest)) = key.split_once('.') else {
+        table.insert(key.to_owned(), value);
+        return;
+    };
+    let inner = table.entry(name).or_insert_with(|| toml::Table::new().into());
+    if !inner.is_table() {
+        *inner = toml::Table::new().into();
+    }
+    if let Value::Table(inner) = inner {
+        insert(inner, rest, value);
     }
 }
 

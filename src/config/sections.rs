@@ -48,7 +48,6 @@ pub struct Discord {
     #[serde(default)]
     pub(super) token_file: Option<PathBuf>,
     /// Ids of channels in which every picture is answered.
-    #[serde(deserialize_with = "ids")]
     pub channels: Vec<u64>,
     /// Whether to request the privileged message content intent; a list of channels implies it.
     pub message_content: bool,
@@ -191,31 +190,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// A list of ids; the value of a variable with a single number arrives as that number.
-fn ids<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-    struct Ids;
-    impl<'de> serde::de::Visitor<'de> for Ids {
-        type Value = Vec<u64>;
-
-        fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            formatter.write_str("a list of ids, which are whole numbers")
-        }
-
-        fn visit_u64<E: serde::de::Error>(self, id: u64) -> Result<Vec<u64>, E> {
-            Ok(vec![id])
-        }
-
-        fn visit_i64<E: serde::de::Error>(self, id: i64) -> Result<Vec<u64>, E> {
-            u64::try_from(id).map(|id| vec![id]).map_err(E::custom)
-        }
-
-        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Vec<u64>, A::Error> {
-            std::iter::from_fn(|| list.next_element().transpose()).collect()
-        }
-    }
-    deserializer.deserialize_any(Ids)
 }
 
 fn empty_is_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>

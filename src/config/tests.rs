@@ -62,7 +62,7 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
         let error = Config::load(Some(&path), variables).unwrap_err().to_string();
         error.replace(&format!("{}", path.display()), "mine.toml")
     };
-    let wrong: [(&[u8], Variables, &str); 12] = [
+    let wrong: [(&[u8], Variables, &str); 27] = [
         (b"[web]\n\nlisten = \"somewhere\"\n", &[], "mine.toml, line 3, web.listen: "),
         (b"[web]\nlistne = \"127.0.0.1:1\"\n", &[], "mine.toml, line 2, web.listne: unknown field `listne`"),
         (b"# mine\n[wbe]\nenabled = true\n", &[], "mine.toml, line 2, wbe: unknown field `wbe`"),
@@ -73,6 +73,33 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
         (b"[web]\nenabled = yes\n", &[], "mine.toml, line 2: is not valid TOML: "),
         (b"[limits]\nfaces = 1_0s\n", &[], "mine.toml, line 2: is not valid TOML: "),
         (b"[web]\n\xff\n", &[], "mine.toml, line 2: is not UTF-8 text"),
+        (b"[inference]\nworkers = 2.5\n", &[], "mine.toml, line 2, inference.workers: invalid type"),
+        (b"[inference]\nworkers = 100000\n", &[], "mine.toml, line 2, inference.workers: must be at most 1024"),
+        (b"[web]\nenabled = 2\n", &[], "mine.toml, line 2, web.enabled: invalid type"),
+        (b"web = 5\n", &[], "mine.toml, line 1, web: invalid type"),
+        (b"[limits]\nphoto_bytes = -1\n", &[], "mine.toml, line 2, limits.photo_bytes: "),
+        (b"[log]\nlevel = \"inof\"\n", &[], "mine.toml, line 2, log.level: must be error, warn"),
+        (b"[discord]\napi_base = \"mailto:foo\"\n", &[], "mine.toml, line 2, discord.api_base: must be an http"),
+        (b"[discord]\ngateway = \"http://x\"\n", &[], "mine.toml, line 2, discord.gateway: must be a ws"),
+        (
+            b"[discord]\ntoken_file = \"nowhere\"\n",
+            &[],
+            "mine.toml, line 2, discord.token_file: the token file nowhere",
+        ),
+        (b"discord.channels = [1, \"x\"]\n", &[], "mine.toml, line 1, discord.channels[1]: "),
+        (b"[telegram]\nlocal_files = \"nowhere\"\n", &[], "mine.toml, line 2, telegram.local_files: must be a folder"),
+        (b"", &[("FACEGUESSER__DISCORD__CHANNELS", "1,b")], "the variable FACEGUESSER__DISCORD__CHANNELS: "),
+        (
+            b"",
+            &[("FACEGUESSER__INFERENCE__WORKERS", "two")],
+            "the variable FACEGUESSER__INFERENCE__WORKERS: \"two\" is not a whole",
+        ),
+        (b"", &[("FACEGUESSER__WEB__LISTEN__X", "y")], "the variable FACEGUESSER__WEB__LISTEN__X: "),
+        (
+            b"",
+            &[("FACEGUESSER_WEB__LISTEN", "y")],
+            "the variable FACEGUESSER_WEB__LISTEN: is not read; its name should be",
+        ),
         (b"", &[("FACEGUESSER__WEB__LISTEN", "x")], "the variable FACEGUESSER__WEB__LISTEN: "),
         (b"", &[("FACEGUESSER__GUESS__CONFIDENT", "2")], "the variable FACEGUESSER__GUESS__CONFIDENT: must lie"),
     ];
@@ -82,6 +109,25 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
     }
     let missing = Config::load(Some(&dir.path().join("nowhere.toml")), []).unwrap_err().to_string();
     assert!(missing.contains("nowhere.toml cannot be read"), "{missing}");
+}
+
+#[test]
+fn text_in_a_variable_stays_text_and_lists_may_have_spaces() {
+    let variables = [("FACEGUESSER__STORE__PATH", "007"), ("FACEGUESSER__DISCORD__CHANNELS", "1, 2,")];
+    let config = load(&variables).unwrap();
+    assert_eq!(config.store.path.to_str(), Some("007"));
+    assert_eq!(config.discord.channels, [1, 2]);
+    assert_eq!(load(&[("faceguesser__inference__queue", " 7 ")]).unwrap().pool_options().queue, 7);
+}
+
+#[test]
+fn a_blank_token_is_none_and_an_empty_token_file_an_error() {
+    assert!(load(&[("TELOXIDE_TOKEN", " "), ("FACEGUESSER__DISCORD__TOKEN", "\t")]).unwrap().telegram.token.is_none());
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "\n").unwrap();
+    let error = load(&[("FACEGUESSER__DISCORD__TOKEN_FILE", path.to_str().unwrap())]).unwrap_err().to_string();
+    assert!(error.starts_with("the variable FACEGUESSER__DISCORD__TOKEN_FILE: ") && error.contains("empty"), "{error}");
 }
 
 #[test]

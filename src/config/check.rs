@@ -1,0 +1,103 @@
+//! Ranges of values, and values that contradict each other.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+use url::Url;
+
+use super::Config;
+
+/// Photos from phones need this much.
+const LEAST_DECODE_MEMORY: u64 = 64 << 20;
+/// With less, a slow machine could not search ordinary photos to the end.
+const LEAST_CPU_TIME: Duration = Duration::from_millis(100);
+/// More threads than any machine has cores only take memory.
+const MOST_WORKERS: usize = 1024;
+/// The ports that Telegram posts to (Bot API, `setWebhook`).
+const WEBHOOK_PORTS: [u16; 4] = [443, 80, 88, 8443];
+
+/// The key of a value that cannot be used, and what is wrong with it.
+type Unusable = (&'static str, &'static str);
+
+/// Checks all settings.
+///
+/// # Errors
+/// The first key whose value cannot be used.
+pub(super) fn check(config: &Config) -> Result<(), Unusable> {
+    let Config { guess, limits, inference, telegram, .. } = config;
+    let rules = [
+        ((0.0..=1.0).contains(&guess.confident), ("guess.confident", "must be between 0 and 1")),
+        ((0.5..=1.0).contains(&guess.gender_sure), ("guess.gender_sure", "must be between 0.5 and 1")),
+        (limits.faces >= 1, ("limits.faces", "must be at least 1")),
+        (limits.photo_bytes.as_u64() >= 1, ("limits.photo_bytes", "must be at least 1")),
+        (limits.photo_pixels >= 1, ("limits.photo_pixels", "must be at least 1")),
+        (
+            limits.photo_memory >= limits.photo_bytes,
+            ("limits.photo_memory", "must hold at least one photo of limits.photo_bytes"),
+        ),
+        (
+            limits.decode_memory.as_u64() >= LEAST_DECODE_MEMORY,
+            ("limits.decode_memory", "must be at least 64 MiB, which a photo of 12 megapixels takes"),
+        ),
+        (
+            limits.cpu_time >= LEAST_CPU_TIME,
+            ("limits.cpu_time", "must be at least 100ms, or ordinary photos are refused"),
+        ),
+        (inference.queue >= 1, ("inference.queue", "must be at least 1")),
+        (inference.workers <= MOST_WORKERS, ("inference.workers", "must be at most 1024; 0 means one for each core")),
+        (
+            is_log_filter(&config.log.level),
+            (
+                "log.level",
+                "must be error, warn, info, debug, trace or off, or a filter such as \"info,faceguesser=debug\"",
+            ),
+        ),
+        (is_http(&config.discord.api_base), ("discord.api_base", HTTP)),
+        (config.discord.file_hosts.iter().all(is_http), ("discord.file_hosts", HTTP)),
+        (
+            config.discord.gateway.as_ref().is_none_or(|url| matches!(url.scheme(), "ws" | "wss")),
+            ("discord.gateway", "must be a ws:// or wss:// address"),
+        ),
+        (is_http(&telegram.api_base), ("telegram.api_base", HTTP)),
+        (telegram.file_base.as_ref().is_none_or(is_http), ("telegram.file_base", HTTP)),
+        (
+            telegram.local_files.as_ref().is_none_or(|folder| folder.is_dir()),
+            ("telegram.local_files", "must be a folder that exists"),
+        ),
+        (
+            telegram.webhook_url.as_ref().is_none_or(|url| url.scheme() == "https"),
+            ("telegram.webhook_url", "must be an https:// address: Telegram posts to no other"),
+        ),
+        (
+            telegram
+                .webhook_url
+                .as_ref()
+                .is_none_or(|url| url.port_or_known_default().is_some_and(|port| WEBHOOK_PORTS.contains(&port))),
+            ("telegram.webhook_url", "must have port 443, 80, 88 or 8443: Telegram posts to no other"),
+        ),
+        (
+            telegram.webhook_secret.as_ref().is_none_or(|secret| is_webhook_secret(secret.expose_secret())),
+            ("telegram.webhook_secret", "must be 1 to 256 of A-Z, a-z, 0-9, _ and -"),
+        ),
+    ];
+    rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, unusable)| Err(unusable))
+}
+
+const HTTP: &str = "must be an http:// or https:// address";
+
+fn is_http(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https")
+}
+
+fn is_webhook_secret(secret: &str) -> bool {
+    (1..=256).contains(&secret.len()) && secret.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+/// Whether it is a level or a filter. `EnvFilter` takes a misspelt level for the name of a module, which
+/// would silence everything else.
+fn is_log_filter(text: &str) -> bool {
+    let is_sound = |directive: &str| directive.contains(['=', '[']) || directive.trim().parse::<LevelFilter>().is_ok();
+    text.split(',').all(is_sound) && EnvFilter::try_new(text).is_ok()
+}
