@@ -14,7 +14,7 @@ FACEGUESSER_FUZZER="${FACEGUESSER_FUZZER:-$("$here/build.sh")}"
 export FACEGUESSER_FUZZER here out RUST_BACKTRACE=0
 
 # Each target and its number of time slices: more for the slower ones. FACEGUESSER_FUZZ_TARGETS overrides
-# them.
+# them, as NAME:SLICES separated by spaces.
 targets="${FACEGUESSER_FUZZ_TARGETS:-photo_bytes:3 jpeg:4 jpeg_general:4 jpeg_differential:3 jpeg_outline:1 png:4 gif:3 webp:5 heic:5
     animation:5 exif:1 config:1 command_text:1 button_codes:1 discord_event:1 telegram_update:1 web_request:1
     weights_file:1}"

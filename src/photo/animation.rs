@@ -6,8 +6,9 @@ use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, Frame, Frames, ImageDecoder, Limits, RgbImage, RgbaImage};
 
 use super::clock::WorkClock;
+use super::colour::{luma, on_white};
 use super::decode::{ColourPhoto, DecodeLimits, catch_panic, check_pixels};
-use super::downscale::{DRAWING, luma, on_white};
+use super::downscale::DRAWING;
 use super::memory::Reservation;
 use super::png::{self as still_png, METADATA, check_palette};
 use super::sniff::{Format, sniff};

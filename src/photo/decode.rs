@@ -11,6 +11,7 @@ use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
 use super::clock::WorkClock;
+use super::colour::ycbcr_to_rgb;
 use super::downscale::{DRAWING, Downscaler, OutputSpec};
 #[cfg(feature = "heic")]
 use super::heic;
@@ -227,7 +228,7 @@ fn to_grey(luma: Plane) -> Option<DynamicImage> {
     GrayImage::from_raw(luma.width as u32, luma.height as u32, luma.pixels).map(DynamicImage::ImageLuma8)
 }
 
-/// Converts luma and chroma to RGB (JFIF 1.02). Chroma that is coarser than the luma is upsampled
+/// Converts luma and chroma to RGB. Chroma that is coarser than the luma is upsampled
 /// by nearest neighbour.
 fn to_rgb(luma: &Plane, chroma: &[Plane]) -> Option<DynamicImage> {
     let mut pixels = Vec::with_capacity(3 * luma.pixels.len());
@@ -237,16 +238,11 @@ fn to_rgb(luma: &Plane, chroma: &[Plane]) -> Option<DynamicImage> {
     };
     let nearest = |plane: &Plane, x: usize, y: usize| {
         let (x, y) = (x * plane.width / luma.width, y * plane.height / luma.height);
-        f32::from(plane.pixels[y * plane.width + x]) - 128.0
+        plane.pixels[y * plane.width + x]
     };
     for (y, row) in luma.pixels.chunks_exact(luma.width).enumerate() {
         for (x, level) in row.iter().enumerate() {
-            let (level, cb, cr) = (f32::from(*level), nearest(blue, x, y), nearest(red, x, y));
-            // A cast from float to `u8` saturates.
-            pixels.extend(
-                [level + 1.402 * cr, level - 0.344_136 * cb - 0.714_136 * cr, level + 1.772 * cb]
-                    .map(|channel| (channel + 0.5) as u8),
-            );
+            pixels.extend(ycbcr_to_rgb([*level, nearest(blue, x, y), nearest(red, x, y)]));
         }
     }
     RgbImage::from_raw(luma.width as u32, luma.height as u32, pixels).map(DynamicImage::ImageRgb8)

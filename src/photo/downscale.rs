@@ -2,6 +2,8 @@
 
 use image::{DynamicImage, GrayImage, RgbImage};
 
+use super::colour::luma;
+
 /// The grey level of missing pixels.
 pub(super) const GREY: u8 = 128;
 
@@ -40,19 +42,6 @@ impl OutputSpec {
     pub(super) fn channels(&self) -> usize {
         if self.colour { 3 } else { 1 }
     }
-}
-
-/// BT.601 luma, with the weights of a JPEG's Y, so that a photo has the same luma as PNG and as JPEG.
-pub(super) fn luma([r, g, b]: [u8; 3]) -> u8 {
-    let [r, g, b] = [r, g, b].map(u32::from);
-    // JFIF's 0.299, 0.587 and 0.114 in 1/65536; they add up to 65536.
-    ((19595 * r + 38470 * g + 7471 * b + 32768) >> 16) as u8
-}
-
-/// An RGBA pixel composited on white, as chat clients show it.
-pub(super) fn on_white([r, g, b, a]: [u8; 4]) -> [u8; 3] {
-    let a = u32::from(a);
-    [r, g, b].map(|c| ((u32::from(c) * a + 255 * (255 - a) + 127) / 255) as u8)
 }
 
 /// Takes the rows of a picture from the top and averages areas of k×k pixels.

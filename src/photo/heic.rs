@@ -10,12 +10,13 @@ use image::metadata::Orientation;
 
 use super::PhotoError;
 use super::clock::WorkClock;
+use super::colour::ycbcr_to_rgb;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
 use super::sniff::Format;
 
-/// Bytes per pixel of one coded picture that the decoder holds: 16 bits per sample of three planes, and its state of
-/// each block.
+/// Bytes per pixel of one coded picture, for the decoder and the conversion here: 16 bits per sample of three planes,
+/// and the decoder's state of each block.
 const BYTES_PER_PIXEL: u64 = 7;
 /// Nanoseconds per pixel that the decoder takes at most; it cannot be stopped within a coded picture.
 const TIME_PER_PIXEL: u64 = 90;
@@ -155,21 +156,14 @@ fn decode_tile(
             let luma = level(0, x, y);
             *pixel = if chroma {
                 let (x, y) = (x * side(1).0 / side(0).0, y * side(1).1 / side(0).1);
-                to_rgb(luma, level(1, x, y), level(2, x, y))
+                // Phones write full-range YCbCr, as in a JPEG.
+                ycbcr_to_rgb([luma, level(1, x, y), level(2, x, y)])
             } else {
                 [luma; 3]
             };
         }
     }
     Ok(())
-}
-
-/// Converts to RGB as in a JPEG (JFIF 1.02): phones write the same chroma over the full range.
-fn to_rgb(luma: u8, blue: u8, red: u8) -> [u8; 3] {
-    let (luma, blue, red) = (f32::from(luma), f32::from(blue) - 128.0, f32::from(red) - 128.0);
-    // A cast from float to `u8` saturates.
-    [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue]
-        .map(|channel| (channel + 0.5) as u8)
 }
 
 /// The orientation from the picture's properties, applied in the order in which they are stored. Exif repeats it and

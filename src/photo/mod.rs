@@ -7,6 +7,7 @@
 
 mod animation;
 mod clock;
+mod colour;
 pub mod decode;
 pub mod download;
 mod downscale;

@@ -7,8 +7,9 @@ use png::{Decoder, Reader, Transformations};
 
 use super::PhotoError;
 use super::clock::WorkClock;
+use super::colour::{luma, on_white};
 use super::decode::{DecodeLimits, Decoded, check_pixels};
-use super::downscale::{Downscaler, OutputSpec, on_white};
+use super::downscale::{Downscaler, GREY, OutputSpec};
 use super::orientation::orientation;
 use super::sniff::Format;
 
@@ -86,7 +87,7 @@ fn decode_interlaced(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock
     let channels = reader.output_color_type().0.samples();
     let (width, height) = reader.info().size();
     let stride = width as usize * spec.channels();
-    let mut full = vec![super::downscale::GREY; stride * height as usize];
+    let mut full = vec![GREY; stride * height as usize];
     let (mut decoded_pixels, mut values) = (0_u64, Vec::with_capacity(stride));
     while let Ok(Some(row)) = reader.next_interlaced_row() {
         let png::InterlaceInfo::Adam7(pass) = row.interlace() else { break };
@@ -95,7 +96,7 @@ fn decode_interlaced(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock
         for value in row.data().chunks_exact(channels).map(to_rgb) {
             match spec.colour {
                 true => values.extend(value),
-                false => values.push(super::downscale::luma(value)),
+                false => values.push(luma(value)),
             }
         }
         decoded_pixels += (values.len() / spec.channels()) as u64;

@@ -6,8 +6,9 @@ use std::io::Cursor;
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::PhotoError;
+use super::colour::on_white;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
-use super::downscale::{Downscaler, OutputSpec, on_white};
+use super::downscale::{Downscaler, OutputSpec};
 use super::orientation::orientation;
 use super::sniff::Format;
 
