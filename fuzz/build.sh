@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the fuzzer with the stable toolchain and prints where it is. With `address` as its argument it
-# is built with AddressSanitizer, which takes RUSTC_BOOTSTRAP=1 and is twice as slow.
+# Builds the fuzzer with the stable toolchain and prints its path. The argument `address` enables
+# AddressSanitizer, which needs RUSTC_BOOTSTRAP=1 and halves the speed.
 #
-# `cargo fuzz` sets the same flags: RUSTC_BOOTSTRAP=1 FACEGUESSER_DOOR=png cargo fuzz run doors
+# `cargo fuzz` sets the same flags: RUSTC_BOOTSTRAP=1 FACEGUESSER_FUZZ_TARGET=png cargo fuzz run fuzz_targets
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -15,7 +15,7 @@ if [ "${1:-}" = address ]; then
     flags="$flags -Zsanitizer=address"
     target="target/address"
 fi
-# With a target named, build scripts and macros are built without the flags.
+# With an explicit --target, build scripts and procedural macros are built without the flags.
 host="$(rustc -vV | sed -n 's/^host: //p')"
 RUSTFLAGS="$flags" cargo build --quiet --release --target "$host" --target-dir "$target" >&2
-echo "$PWD/$target/$host/release/doors"
+echo "$PWD/$target/$host/release/fuzz_targets"

@@ -1,7 +1,7 @@
-"""Makes the small valid files from which fuzzing begins: python3 fuzz/make_seeds.py (Pillow, any version with WebP).
+"""Writes the seed corpus, small valid files: python3 fuzz/make_seeds.py (Pillow, any version with WebP).
 
-They are kept beside it, in seeds/DOOR/, so that fuzzing and tests need no Python. Those named
-`regression-…` once broke a property; they are not made here.
+The files are committed in seeds/TARGET/, so that fuzzing and tests need no Python. Those named
+`regression-…` once broke a property and are not written by this script.
 """
 
 import io
@@ -16,7 +16,7 @@ SEEDS = Path(__file__).parent / "seeds"
 
 
 def picture(width, height, mode="RGB"):
-    """A soft slope with hard edges and a little noise."""
+    """A smooth gradient with hard edges and a little noise."""
     image = Image.new("RGB", (width, height))
     state = 1
     for y in range(height):
@@ -50,7 +50,7 @@ def png_chunk(name, data):
 
 
 def png(width, height, depth, colour, interlaced=False, extra=(), zeros=False):
-    """A PNG of any kind, which Pillow does not write."""
+    """A PNG of any colour type and depth, some of which Pillow cannot write."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
     rows = b""
@@ -69,7 +69,7 @@ def png(width, height, depth, colour, interlaced=False, extra=(), zeros=False):
     return data + png_chunk(b"IDAT", zlib.compress(rows, 9)) + png_chunk(b"IEND", b"")
 
 
-def moving(count, width=16, height=12, mode="RGB"):
+def frames_of(count, width=16, height=12, mode="RGB"):
     frames = [picture(width, height, mode)]
     for index in range(1, count):
         frame = frames[0].copy()
@@ -108,7 +108,7 @@ def jpegs():
 
 
 def other_jpegs():
-    """Kinds that the own decoder leaves to a general one, or that nothing reads."""
+    """Kinds that are left to the fallback decoder, or that neither decoder supports."""
     yield "cmyk", saved(picture(16, 8, "CMYK"), "JPEG", quality=40, optimize=True)
     rgb = saved(picture(16, 8), "JPEG", quality=40, subsampling="4:4:4", optimize=True)
     adobe = b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"
@@ -151,10 +151,10 @@ def gifs():
     yield "no-screen", small[:6] + b"\0\0\0\0" + small[10:]
 
 
-def moving_gifs():
-    yield "three-frames", saved(moving(3, mode="P")[0], "GIF", save_all=True, append_images=moving(3, mode="P")[1:], duration=50)
+def animated_gifs():
+    yield "three-frames", saved(frames_of(3, mode="P")[0], "GIF", save_all=True, append_images=frames_of(3, mode="P")[1:], duration=50)
     for disposal in (1, 2, 3):
-        frames = [frame.quantize(8) for frame in moving(3, mode="L")]
+        frames = [frame.quantize(8) for frame in frames_of(3, mode="L")]
         yield f"disposal-{disposal}", saved(frames[0], "GIF", save_all=True, append_images=frames[1:], disposal=disposal, loop=0)
 
 
@@ -170,30 +170,28 @@ def webps():
     yield "turned", saved(picture(16, 8), "WEBP", quality=20, exif=b"Exif\0\0" + exif(6), xmp=XMP)
     grey = saved(picture(16, 16, "L"), "WEBP", quality=1)
     yield "coarse", grey
-    # A canvas larger, and one smaller, than its picture.
+    # Canvases larger and smaller than the picture.
     for name, side in (("larger-canvas", 99), ("smaller-canvas", 3)):
         canvas = b"\0\0\0\0" + struct.pack("<I", side)[:3] * 2
         yield name, riff((b"VP8X", canvas), (b"VP8 ", webp_chunk(grey, b"VP8 ")))
 
 
-def moving_webps():
+def animated_webps():
     for name, options in {"moving": {"quality": 20}, "moving-lossless": {"lossless": True}}.items():
-        frames = moving(3)
+        frames = frames_of(3)
         yield name, saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=40, **options)
-
-
-    frames = moving(2)
+    frames = frames_of(2)
     for frame in frames:
         frame.putalpha(frame.convert("L"))
     yield "moving-clear", saved(frames[0], "WEBP", save_all=True, append_images=frames[1:], duration=40, quality=20)
 
 
-def moving_pngs():
+def animated_pngs():
     for disposal in (0, 1, 2):
-        frames = moving(3)
+        frames = frames_of(3)
         options = {"save_all": True, "append_images": frames[1:], "disposal": disposal, "blend": disposal % 2}
         yield f"moving-{disposal}", saved(frames[0], "PNG", **options)
-    grey = moving(3, mode="L")
+    grey = frames_of(3, mode="L")
     yield "moving-grey", saved(grey[0], "PNG", save_all=True, append_images=grey[1:], default_image=True)
 
 
@@ -312,8 +310,8 @@ def weights():
     yield "kinds", file({kind: (kind, [1], bytes(size)) for kind, size in {"F64": 8, "I64": 8, "U32": 4, "BF16": 2, "I32": 4, "BOOL": 1}.items()})
 
 
-def write(door, files):
-    folder = SEEDS / door
+def write(target, files):
+    folder = SEEDS / target
     folder.mkdir(parents=True, exist_ok=True)
     for name, data in files:
         if isinstance(data, dict):
@@ -323,21 +321,21 @@ def write(door, files):
 
 def main():
     few = lambda files, step: list(files)[::step]
-    moving_files = [*moving_gifs(), *moving_webps(), *moving_pngs()]
+    animations = [*animated_gifs(), *animated_webps(), *animated_pngs()]
     write("jpeg", jpegs())
     write("jpeg_differential", jpegs())
     write("jpeg_general", [*few(jpegs(), 4), *other_jpegs()])
     write("jpeg_outline", [*few(jpegs(), 5), *other_jpegs()])
     write("png", pngs())
-    write("gif", [*gifs(), *few(moving_gifs(), 3)])
-    write("webp", [*webps(), *moving_webps()])
+    write("gif", [*gifs(), *few(animated_gifs(), 3)])
+    write("webp", [*webps(), *animated_webps()])
     write("heic", heics())
-    write("animation", moving_files)
+    write("animation", animations)
     write("photo_bytes", [("jpeg", dict(jpegs())["turned"]), ("png", dict(pngs())["exif"]), ("webp", dict(webps())["alpha"]),
-                          ("gif", dict(gifs())["offset"]), *few(moving_files, 4), *others()])
-    for door, files in {"exif": metadata, "config": settings, "command_text": commands, "button_codes": buttons, "discord_event": events,
-                        "telegram_update": updates, "web_request": heads, "weights_file": weights}.items():
-        write(door, files())
+                          ("gif", dict(gifs())["offset"]), *few(animations, 4), *others()])
+    for target, files in {"exif": metadata, "config": settings, "command_text": commands, "button_codes": buttons, "discord_event": events,
+                          "telegram_update": updates, "web_request": heads, "weights_file": weights}.items():
+        write(target, files())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
-//! The doors through which strangers' bytes come in, each with a property that holds for all bytes.
+//! Fuzz targets: every place where untrusted bytes enter the program, each with a property that holds for all
+//! inputs.
 //!
-//! `fuzz/` hands them to libFuzzer, and the tests here try each door's seeds and some mutations of
-//! them. A property panics where it does not hold; whoever calls it watches memory and time.
+//! `fuzz/` runs them with libFuzzer; the tests here run each target's seeds and mutations of
+//! them. A property panics when it does not hold; the caller measures memory and time.
 
 mod memory;
 #[cfg(test)]
@@ -14,60 +15,60 @@ use crate::model::estimator::Estimator;
 use crate::model::weights;
 use crate::{bot, photo, platform};
 
-pub use memory::{Counting, most_held};
+pub use memory::{CountingAllocator, peak_memory};
 
-/// A door.
-pub struct Door {
+/// A fuzz target.
+pub struct Target {
     /// Also the name of the folder of its seeds.
     pub name: &'static str,
-    /// What must hold for the bytes that come in.
+    /// Panics when it does not hold for the input.
     pub property: fn(&[u8]),
-    /// Bytes that it may hold, beside those that came in.
+    /// Bytes that it may allocate, in addition to the size of the input.
     pub memory: usize,
 }
 
-/// What a text's reading may hold.
+/// Memory limit for parsing text, in bytes.
 const TEXT: usize = 8 << 20;
 
-impl Door {
-    /// Tries the property with these bytes.
+impl Target {
+    /// Runs the property on an input.
     ///
     /// # Panics
-    /// When it does not hold, or held more than it may.
-    pub fn try_with(&self, data: &[u8]) {
-        let may = self.memory + data.len();
-        // Far too much is refused at once, so that the machine survives it.
-        let held = most_held(8 * may, || (self.property)(data));
-        assert!(held <= may, "{} held {held} bytes, and may {may}", self.name);
+    /// When the property does not hold, or allocated more than its limit.
+    pub fn run(&self, data: &[u8]) {
+        let limit = self.memory + data.len();
+        // Allocations far beyond the limit fail immediately, so that the machine does not run out of memory.
+        let peak = peak_memory(8 * limit, || (self.property)(data));
+        assert!(peak <= limit, "{} allocated {peak} bytes, the limit is {limit}", self.name);
     }
 }
 
-/// All of them.
-pub const DOORS: &[Door] = &[
-    Door { name: "photo_bytes", property: photo::fuzzing::photo_bytes, memory: photo::fuzzing::WEBP_MEMORY },
-    Door { name: "jpeg", property: photo::fuzzing::jpeg, memory: photo::fuzzing::MEMORY },
-    Door { name: "jpeg_general", property: photo::fuzzing::jpeg_general, memory: photo::fuzzing::MEMORY },
-    Door { name: "jpeg_differential", property: photo::fuzzing::jpeg_differential, memory: photo::fuzzing::MEMORY },
-    Door { name: "jpeg_outline", property: photo::fuzzing::jpeg_outline, memory: TEXT },
-    Door { name: "png", property: photo::fuzzing::png, memory: photo::fuzzing::PNG_MEMORY },
-    Door { name: "gif", property: photo::fuzzing::gif, memory: photo::fuzzing::GIF_MEMORY },
-    Door { name: "webp", property: photo::fuzzing::webp, memory: photo::fuzzing::WEBP_MEMORY },
+/// All fuzz targets.
+pub const TARGETS: &[Target] = &[
+    Target { name: "photo_bytes", property: photo::fuzzing::photo_bytes, memory: photo::fuzzing::WEBP_MEMORY },
+    Target { name: "jpeg", property: photo::fuzzing::jpeg, memory: photo::fuzzing::MEMORY },
+    Target { name: "jpeg_general", property: photo::fuzzing::jpeg_general, memory: photo::fuzzing::MEMORY },
+    Target { name: "jpeg_differential", property: photo::fuzzing::jpeg_differential, memory: photo::fuzzing::MEMORY },
+    Target { name: "jpeg_outline", property: photo::fuzzing::jpeg_outline, memory: TEXT },
+    Target { name: "png", property: photo::fuzzing::png, memory: photo::fuzzing::PNG_MEMORY },
+    Target { name: "gif", property: photo::fuzzing::gif, memory: photo::fuzzing::GIF_MEMORY },
+    Target { name: "webp", property: photo::fuzzing::webp, memory: photo::fuzzing::WEBP_MEMORY },
     #[cfg(feature = "heic")]
-    Door { name: "heic", property: photo::fuzzing::heic, memory: photo::fuzzing::MEMORY },
-    Door { name: "animation", property: photo::fuzzing::animation, memory: photo::fuzzing::WEBP_MEMORY },
-    Door { name: "exif", property: photo::fuzzing::exif, memory: TEXT },
-    Door { name: "config", property: config_text, memory: TEXT },
-    Door { name: "command_text", property: platform::telegram::fuzzing::command_text, memory: TEXT },
-    Door { name: "button_codes", property: bot::fuzzing::button_codes, memory: TEXT },
-    Door { name: "discord_event", property: platform::discord::fuzzing::discord_event, memory: TEXT },
-    Door { name: "telegram_update", property: platform::telegram::fuzzing::telegram_update, memory: TEXT },
-    Door { name: "web_request", property: platform::web::fuzzing::web_request, memory: TEXT },
-    Door { name: "weights_file", property: weights_file, memory: TEXT },
+    Target { name: "heic", property: photo::fuzzing::heic, memory: photo::fuzzing::MEMORY },
+    Target { name: "animation", property: photo::fuzzing::animation, memory: photo::fuzzing::WEBP_MEMORY },
+    Target { name: "exif", property: photo::fuzzing::exif, memory: TEXT },
+    Target { name: "config", property: config_text, memory: TEXT },
+    Target { name: "command_text", property: platform::telegram::fuzzing::command_text, memory: TEXT },
+    Target { name: "button_codes", property: bot::fuzzing::button_codes, memory: TEXT },
+    Target { name: "discord_event", property: platform::discord::fuzzing::discord_event, memory: TEXT },
+    Target { name: "telegram_update", property: platform::telegram::fuzzing::telegram_update, memory: TEXT },
+    Target { name: "web_request", property: platform::web::fuzzing::web_request, memory: TEXT },
+    Target { name: "weights_file", property: weights_file, memory: TEXT },
 ];
 
-/// A file of settings: refused in a sentence that names its line or key, or usable.
+/// A configuration file: usable, or refused with a message that names the line or key.
 fn config_text(data: &[u8]) {
-    // Files that it names would be read; only the host can do that.
+    // It would read the files that it names, which only the operator can make it do.
     if memchr::memmem::find(data, b"_file").is_some() {
         return;
     }
@@ -82,16 +83,16 @@ fn config_text(data: &[u8]) {
             let _ = format!("{config:?}");
         }
         Err(error) => {
-            let sentence = error.to_string();
-            assert!(sentence.contains("settings.toml, line "), "{sentence}");
+            let message = error.to_string();
+            assert!(message.contains("settings.toml, line "), "{message}");
         }
     }
 }
 
-/// A file of weights: tensors that hold no more than the file can, or the reason why not.
+/// A weights file: tensors no larger than the file, or an error; such small files never hold a whole network.
 fn weights_file(data: &[u8]) {
     if let Err(error) = weights::load(data) {
         assert!(!error.to_string().is_empty());
     }
-    assert!(Estimator::from_safetensors(data).is_err(), "a network in {} bytes", data.len());
+    assert!(Estimator::from_safetensors(data).is_err(), "{} bytes were loaded as a network", data.len());
 }

@@ -1,32 +1,32 @@
-//! Hands a door's property to libFuzzer: that of the door which `FACEGUESSER_DOOR` names.
+//! Runs a fuzz target with libFuzzer: the one that `FACEGUESSER_FUZZ_TARGET` names.
 
 #![no_main]
 
 use std::sync::OnceLock;
 
-use faceguesser::fuzzing::{Counting, DOORS, Door};
+use faceguesser::fuzzing::{CountingAllocator, TARGETS, Target};
 use libfuzzer_sys::fuzz_target;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-static DOOR: OnceLock<&Door> = OnceLock::new();
+static TARGET: OnceLock<&Target> = OnceLock::new();
 
-/// The door that the environment names.
+/// The target that the environment names.
 ///
 /// # Panics
 /// When it names none: the message lists them.
-fn chosen() -> &'static Door {
-    let named = std::env::var("FACEGUESSER_DOOR").unwrap_or_default();
-    DOORS.iter().find(|door| door.name == named).unwrap_or_else(|| {
-        let names: Vec<&str> = DOORS.iter().map(|door| door.name).collect();
-        panic!("set FACEGUESSER_DOOR to one of {}", names.join(", "))
+fn selected_target() -> &'static Target {
+    let name = std::env::var("FACEGUESSER_FUZZ_TARGET").unwrap_or_default();
+    TARGETS.iter().find(|target| target.name == name).unwrap_or_else(|| {
+        let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
+        panic!("set FACEGUESSER_FUZZ_TARGET to one of {}", names.join(", "))
     })
 }
 
 fuzz_target!(
     init: {
-        DOOR.get_or_init(chosen);
+        TARGET.get_or_init(selected_target);
     },
-    |data: &[u8]| DOOR.get_or_init(chosen).try_with(data)
+    |data: &[u8]| TARGET.get_or_init(selected_target).run(data)
 );

@@ -1,46 +1,46 @@
-//! Counts what a thread holds, to hold a door's property to its memory.
+//! Counts the memory that each thread allocates, to enforce the limit of a fuzz target.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// An allocator that counts what each thread holds, and grants no thread more than its limit.
-pub struct Counting;
+/// An allocator that counts the bytes of each thread, and refuses allocations beyond the thread's limit.
+pub struct CountingAllocator;
 
 #[derive(Clone, Copy)]
-struct Held {
-    /// Below 0 where a thread frees what others allocated.
-    now: isize,
-    most: isize,
+struct Usage {
+    /// Negative when a thread has freed memory that others allocated.
+    current: isize,
+    peak: isize,
     limit: isize,
 }
 
 thread_local! {
-    static HELD: Cell<Held> = const { Cell::new(Held { now: 0, most: 0, limit: isize::MAX }) };
+    static USAGE: Cell<Usage> = const { Cell::new(Usage { current: 0, peak: 0, limit: isize::MAX }) };
 }
 
-/// Runs `work` and gives the most bytes that it held at once. Allocations beyond `limit` fail, which
-/// ends the program.
-pub fn most_held(limit: usize, work: impl FnOnce()) -> usize {
-    let before = HELD.get();
-    let limit = before.now.saturating_add_unsigned(limit);
-    HELD.set(Held { now: before.now, most: before.now, limit });
+/// Runs `work` and returns the peak of its allocated bytes. Allocations beyond `limit` bytes fail, which
+/// aborts the program.
+pub fn peak_memory(limit: usize, work: impl FnOnce()) -> usize {
+    let before = USAGE.get();
+    let limit = before.current.saturating_add_unsigned(limit);
+    USAGE.set(Usage { current: before.current, peak: before.current, limit });
     work();
-    let after = HELD.get();
-    HELD.set(Held { now: after.now, ..before });
-    usize::try_from(after.most - before.now).unwrap_or(0)
+    let after = USAGE.get();
+    USAGE.set(Usage { current: after.current, ..before });
+    usize::try_from(after.peak - before.current).unwrap_or(0)
 }
 
-/// Counts `bytes` more, or fewer; whether they are granted.
+/// Adds `bytes`, which can be negative; returns whether they are within the limit.
 fn count(bytes: isize) -> bool {
-    // A thread that ends has no counter any more, and no property runs on it.
-    let counted = HELD.try_with(|held| {
-        let Held { now, most, limit } = held.get();
-        let now = now.saturating_add(bytes);
-        // What tells of a panic is no part of the property.
-        if bytes > 0 && now > limit && !std::thread::panicking() {
+    // A thread that is ending no longer has a counter, and no property runs on it.
+    let counted = USAGE.try_with(|usage| {
+        let Usage { current, peak, limit } = usage.get();
+        let current = current.saturating_add(bytes);
+        // Reporting a panic is not part of the property.
+        if bytes > 0 && current > limit && !std::thread::panicking() {
             return false;
         }
-        held.set(Held { now, most: most.max(now), limit });
+        usage.set(Usage { current, peak: peak.max(current), limit });
         true
     });
     counted.unwrap_or(true)
@@ -51,9 +51,9 @@ fn size(layout: Layout) -> isize {
     layout.size().cast_signed()
 }
 
-// SAFETY: every call is handed on to the system's allocator, with the same layout; what is refused
-// is answered with a null pointer, as the trait has it.
-unsafe impl GlobalAlloc for Counting {
+// SAFETY: every call is forwarded to the system's allocator with the same layout; a refused one
+// returns a null pointer, as the trait specifies.
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if !count(size(layout)) {
             return std::ptr::null_mut();

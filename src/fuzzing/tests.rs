@@ -1,8 +1,8 @@
-//! Every property, tried with its door's seeds and with mutations of them, the same ones at each run:
+//! Runs every fuzz target on its seeds and on mutations of them, the same ones in each run:
 //!
 //!     FACEGUESSER_MUTATIONS=20000 cargo test --lib fuzzing
 //!
-//! `FACEGUESSER_DOORS="gif heic"` tries these doors alone.
+//! `FACEGUESSER_FUZZ_TARGETS="gif heic"` selects targets.
 
 use std::path::{Path, PathBuf};
 
@@ -13,23 +13,24 @@ use rayon::prelude::*;
 use super::*;
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
-/// Mutations of each seed, unless the environment says otherwise.
+/// Mutations of each seed, unless `FACEGUESSER_MUTATIONS` is set.
 const MUTATIONS: usize = 1_000;
-/// What lengths, counts and sides are set to.
+/// Values to which bytes are set, as boundary cases of lengths, counts and sizes.
 const VALUES: [u8; 8] = [0, 1, 2, 0x10, 0x7f, 0x80, 0xfe, 0xff];
 
-/// A door's seeds with their names, in the order of these.
-fn seeds(door: &Door) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(door.name);
+/// A target's seeds with their paths, in the order of these.
+fn seeds(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target.name);
     let mut files: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files.into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
 }
 
-/// One to four changes: bytes set, flipped, left out, repeated, moved or taken from another seed.
-fn mutated(seed: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
+/// Applies one to four changes: bytes are set, flipped, removed, repeated, inserted or copied from another seed, or
+/// the rest is cut off.
+fn mutate(seed: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..rng.random_range(1..=4) {
         let at = rng.random_range(0..=bytes.len());
@@ -55,58 +56,60 @@ fn mutated(seed: &[u8], other: &[u8], rng: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 #[test]
-fn properties_hold_for_seeds_and_mutations_of_them() {
-    let mutations = std::env::var("FACEGUESSER_MUTATIONS").map_or(MUTATIONS, |wanted| wanted.parse().unwrap());
-    let doors = std::env::var("FACEGUESSER_DOORS").ok();
-    let chosen = |door: &&Door| doors.as_ref().is_none_or(|doors| doors.split(' ').any(|name| name == door.name));
-    let broken: Vec<String> = DOORS
+fn properties_hold_for_seeds_and_their_mutations() {
+    let mutations = std::env::var("FACEGUESSER_MUTATIONS").map_or(MUTATIONS, |count| count.parse().unwrap());
+    let selection = std::env::var("FACEGUESSER_FUZZ_TARGETS").ok();
+    let is_selected =
+        |target: &&Target| selection.as_ref().is_none_or(|names| names.split(' ').any(|name| name == target.name));
+    let failures: Vec<String> = TARGETS
         .par_iter()
-        .filter(chosen)
-        .flat_map(|door| {
-            let seeds = seeds(door);
-            assert!(!seeds.is_empty(), "{} has no seeds", door.name);
-            let broken: Vec<String> = (0..seeds.len())
+        .filter(is_selected)
+        .flat_map(|target| {
+            let seeds = seeds(target);
+            assert!(!seeds.is_empty(), "{} has no seeds", target.name);
+            let failures: Vec<String> = (0..seeds.len())
                 .into_par_iter()
-                .filter_map(|index| break_with(door, &seeds, index, mutations))
+                .filter_map(|index| first_failure(target, &seeds, index, mutations))
                 .collect();
-            println!("{}: {} executions, {} seeds broke it", door.name, (mutations + 1) * seeds.len(), broken.len());
-            broken
+            let executions = (mutations + 1) * seeds.len();
+            println!("{}: {executions} executions, failures for {} seeds", target.name, failures.len());
+            failures
         })
         .collect();
-    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// The first of one seed's mutations for which the property does not hold.
-fn break_with(door: &Door, seeds: &[(PathBuf, Vec<u8>)], index: usize, mutations: usize) -> Option<String> {
+/// The first of a seed and its mutations for which the property does not hold.
+fn first_failure(target: &Target, seeds: &[(PathBuf, Vec<u8>)], index: usize, mutations: usize) -> Option<String> {
     let (path, seed) = &seeds[index];
     let mut rng = ChaCha8Rng::seed_from_u64(index as u64);
     let mutations = (0..mutations).map(|_| {
         let other = &seeds[rng.random_range(0..seeds.len())].1;
-        mutated(seed, other, &mut rng)
+        mutate(seed, other, &mut rng)
     });
-    let mut tried = std::iter::once(seed.clone()).chain(mutations).enumerate();
-    // The panic's own message is printed above.
-    let broke = tried.find(|(_, bytes)| std::panic::catch_unwind(|| door.try_with(bytes)).is_err());
-    broke.map(|(number, bytes)| format!("{}, {}, mutation {number}: {}", door.name, path.display(), hex(&bytes)))
+    let mut inputs = std::iter::once(seed.clone()).chain(mutations).enumerate();
+    // The panic prints its own message.
+    let failure = inputs.find(|(_, bytes)| std::panic::catch_unwind(|| target.run(bytes)).is_err());
+    failure.map(|(number, bytes)| format!("{}, {}, mutation {number}: {}", target.name, path.display(), hex(&bytes)))
 }
 
-/// An input as it can be pasted into a regression test.
+/// An input in hexadecimal, to be pasted into a regression test.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
-fn no_seed_is_large() {
-    let bytes: usize = DOORS.iter().flat_map(seeds).map(|(_, bytes)| bytes.len()).sum();
-    assert!(bytes < 150 << 10, "{bytes} bytes of seeds");
+fn the_seeds_are_small_together() {
+    let bytes: usize = TARGETS.iter().flat_map(seeds).map(|(_, bytes)| bytes.len()).sum();
+    assert!(bytes < 150 << 10, "the seeds have {bytes} bytes");
 }
 
 #[test]
-fn what_is_held_is_counted() {
-    let held = most_held(1 << 20, || {
+fn the_peak_of_allocated_memory_is_counted() {
+    let peak = peak_memory(1 << 20, || {
         drop(vec![1_u8; 1000]);
         let mut growing = vec![1_u8; 10_000];
         growing.reserve_exact(10_000);
     });
-    assert!((20_000..40_000).contains(&held), "{held}");
+    assert!((20_000..40_000).contains(&peak), "{peak}");
 }

@@ -1,5 +1,5 @@
-//! Processor time of one photo's work, held against a limit inside the loops that do it: a file can
-//! be small and within every other limit and still ask for minutes.
+//! Limits the processor time of one photo's work, checked inside the loops that do it: a small file
+//! within every other limit can still take minutes.
 
 use std::time::Duration;
 
@@ -7,30 +7,30 @@ use cpu_time::ThreadTime;
 
 use super::PhotoError;
 
-/// Counts the processor time of the thread that started it, so that other work on the same core is
-/// not held against the photo.
+/// Measures the processor time of the thread that started it, so that other work on the same core does
+/// not count.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkClock {
     started: ThreadTime,
     limit: Duration,
 }
 
-/// The limit is reached.
+/// The limit of processor time was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfTime;
 
 impl WorkClock {
-    /// Starts counting; from `limit` on [`WorkClock::check`] fails.
+    /// Starts the clock; [`WorkClock::check`] fails once `limit` is reached.
     pub fn start(limit: Duration) -> Self {
         Self { started: ThreadTime::now(), limit }
     }
 
-    /// What is left until then.
+    /// The time left until the limit.
     pub fn left(&self) -> Duration {
         self.limit.saturating_sub(self.started.elapsed())
     }
 
-    /// To be asked about once a millisecond: asking takes a fraction of a microsecond.
+    /// To be called about once a millisecond: a call takes a fraction of a microsecond.
     ///
     /// # Errors
     /// [`OutOfTime`] when the limit is reached.
@@ -38,12 +38,12 @@ impl WorkClock {
         if self.left().is_zero() { Err(OutOfTime) } else { Ok(()) }
     }
 
-    /// Refuses work that cannot be stopped once it has begun where not as much is left as it may take.
+    /// Checks before work that cannot be interrupted that the `time` it may take is left.
     ///
     /// # Errors
-    /// [`OutOfTime`] likewise.
-    pub(super) fn afford(&self, work: Duration) -> Result<(), OutOfTime> {
-        if self.left() < work { Err(OutOfTime) } else { Ok(()) }
+    /// [`OutOfTime`] when less is left.
+    pub(super) fn check_left(&self, time: Duration) -> Result<(), OutOfTime> {
+        if self.left() < time { Err(OutOfTime) } else { Ok(()) }
     }
 }
 
@@ -58,10 +58,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_work_counts_and_the_limit_holds() {
+    fn only_processor_time_counts_and_the_limit_holds() {
         let clock = WorkClock::start(Duration::from_millis(20));
         assert_eq!(clock.check(), Ok(()));
-        assert_eq!(clock.afford(Duration::from_secs(1)), Err(OutOfTime));
+        assert_eq!(clock.check_left(Duration::from_secs(1)), Err(OutOfTime));
         while clock.check().is_ok() {
             std::hint::spin_loop();
         }

@@ -1,9 +1,9 @@
-//! What must hold for every file that somebody may send, one property a decoder. Only fuzzing and
-//! the tests have this module.
+//! Properties of the decoders, which hold for every file that somebody may send. Compiled for fuzzing and
+//! tests only.
 //!
-//! Each property answers or names an error, holds what it was allowed to (whoever calls it measures
-//! that) and checks what it was given. The limits are small, so that one execution is quick; one
-//! input in sixteen meets those of the running program, but for the memory.
+//! Each property decodes its input or gets an error, allocates no more than it may (its caller measures
+//! that), and checks what was decoded. The limits are small, so that one execution is quick; one
+//! input in sixteen runs with those of the program, except for memory.
 
 mod differential;
 
@@ -11,70 +11,71 @@ pub use differential::jpeg_differential;
 
 use super::clock::WorkClock;
 use super::decode::{Decoded, decode, decode_colour, decode_reduced};
-use super::jpeg::{Outline, Plane, Scale};
-use super::rows::Wanted;
+use super::downscale::OutputSpec;
+use super::jpeg::{self, Plane, Scale};
 use super::{DecodeLimits, MemoryBudget, Photo, PhotoError, animation, gif, orientation, png, webp};
 
-/// Pixels that most inputs may have.
+/// Limit of pixels for most inputs.
 const PIXELS: u64 = 1 << 16;
-/// Memory that decoders may reserve beside fixed amounts: the metadata of a PNG, the tables of a GIF.
+/// Memory that decoders may reserve in addition to fixed amounts, in bytes.
 const BUDGET: u64 = 1 << 20;
+/// For the metadata of a PNG.
 const PNG: u64 = 5 << 20;
+/// For the tables of a GIF.
 const GIF: u64 = 1 << 20;
-/// Room to draw on, and for a PNG's metadata before.
-const DRAWING: u64 = super::rows::DRAWING;
+/// For drawing and, before that, a PNG's metadata.
+const DRAWING: u64 = super::downscale::DRAWING;
 
-/// What these properties may hold: what they reserved, and tables that no reservation counts.
+/// Memory limits of the targets: what the decoders reserve, and tables that no reservation counts.
 pub const MEMORY: usize = BUDGET as usize + (1 << 19);
 pub const PNG_MEMORY: usize = PNG as usize + MEMORY;
 pub const GIF_MEMORY: usize = GIF as usize + MEMORY;
-/// A lossy WebP's data is made room for as its header has it, up to 16 MiB of zeros that nothing has
-/// touched yet.
+/// For a lossy WebP, the length in its header is allocated, up to 16 MiB of untouched zeros.
 pub const WEBP_MEMORY: usize = MEMORY + (17 << 20);
 
-const LUMA: Wanted = Wanted { colour: false, enough: u32::MAX };
+const LUMA: OutputSpec = OutputSpec { colour: false, min_side: u32::MAX };
 
-/// A number that an input always has, to choose a variant by.
-fn choice(data: &[u8]) -> usize {
+/// A hash of the input, to select a variant.
+fn hash(data: &[u8]) -> usize {
     data.iter().rev().step_by(7).fold(data.len(), |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)))
 }
 
-fn limits(data: &[u8], fixed: u64, wanted: Wanted) -> DecodeLimits {
-    let usual = DecodeLimits::default();
-    let max_pixels = if choice(data).is_multiple_of(16) { usual.max_pixels } else { PIXELS };
-    DecodeLimits { max_pixels, memory: MemoryBudget::new(BUDGET + fixed + wanted.drawing()), ..usual }
+fn limits(data: &[u8], fixed: u64, spec: OutputSpec) -> DecodeLimits {
+    let default = DecodeLimits::default();
+    let max_pixels = if hash(data).is_multiple_of(16) { default.max_pixels } else { PIXELS };
+    DecodeLimits { max_pixels, memory: MemoryBudget::new(BUDGET + fixed + spec.drawing_memory()), ..default }
 }
 
 fn clock(limits: &DecodeLimits) -> WorkClock {
     WorkClock::start(limits.cpu_time)
 }
 
-fn wanted(data: &[u8]) -> Wanted {
-    let choice = choice(data) / 16;
-    Wanted { colour: choice.is_multiple_of(2), enough: [u32::MAX, 16, 8, 5][choice / 2 % 4] }
+fn output_spec(data: &[u8]) -> OutputSpec {
+    let hash = hash(data) / 16;
+    OutputSpec { colour: hash.is_multiple_of(2), min_side: [u32::MAX, 16, 8, 5][hash / 2 % 4] }
 }
 
-/// Any file at all, through the doors that the rest of the program uses.
+/// Any file, through the functions that the rest of the program calls.
 pub fn photo_bytes(data: &[u8]) {
-    let wanted = wanted(data);
-    let limits = limits(data, PNG, wanted);
-    if wanted.colour {
-        if let Ok(colour) = decode_colour(data, &limits, wanted.enough) {
+    let spec = output_spec(data);
+    let limits = limits(data, PNG, spec);
+    if spec.colour {
+        if let Ok(colour) = decode_colour(data, &limits, spec.min_side) {
             assert!(colour.picture.width() > 0 && colour.picture.height() > 0);
         }
         return;
     }
-    let luma = decode_reduced(data, &limits, wanted.enough);
+    let luma = decode_reduced(data, &limits, spec.min_side);
     check_photo(&luma, &limits);
     let size = luma.as_ref().map(|photo| photo.size).ok();
     drop(luma);
-    match (choice(data) % 4, size) {
+    match (hash(data) % 4, size) {
         (0, Some(size)) => {
             let full = decode(data, &limits);
             check_photo(&full, &limits);
-            // At full size it may be too large for the memory.
+            // At full size it may exceed the memory budget.
             if let Ok(full) = full {
-                assert_eq!(full.size, size, "a reduced photo has another size");
+                assert_eq!(full.size, size, "the sizes at full and at reduced scale differ");
             }
         }
         (1, Some(_)) => animation(data),
@@ -86,7 +87,7 @@ fn check_photo(photo: &Result<Photo, PhotoError>, limits: &DecodeLimits) {
     match photo {
         Ok(Photo { luma, reduction, size, .. }) => {
             assert!(u64::from(size.0) * u64::from(size.1) <= limits.max_pixels);
-            assert!(size.0 > 0 && size.1 > 0, "a photo without pixels");
+            assert!(size.0 > 0 && size.1 > 0, "the photo has no pixels");
             assert!(matches!(reduction, 1 | 2 | 4 | 8));
             assert_eq!(luma.dimensions(), (size.0.div_ceil(*reduction), size.1.div_ceil(*reduction)));
         }
@@ -95,43 +96,43 @@ fn check_photo(photo: &Result<Photo, PhotoError>, limits: &DecodeLimits) {
 }
 
 fn check_decoded(decoded: Result<Decoded, PhotoError>, limits: &DecodeLimits) {
-    let Ok(Decoded { picture, reduction, size, rows, whole, .. }) = decoded else { return };
+    let Ok(Decoded { picture, reduction, size, decoded_rows, complete, .. }) = decoded else { return };
     assert!(u64::from(size.0) * u64::from(size.1) <= limits.max_pixels);
     assert_eq!((picture.width(), picture.height()), (size.0.div_ceil(reduction), size.1.div_ceil(reduction)));
-    assert!(rows <= picture.height());
-    assert!(!whole || rows == picture.height(), "whole, with {rows} rows of {}", picture.height());
+    assert!(decoded_rows <= picture.height());
+    assert!(!complete || decoded_rows == picture.height(), "complete with {decoded_rows} of {} rows", picture.height());
 }
 
 /// A PNG.
 pub fn png(data: &[u8]) {
-    let wanted = wanted(data);
-    let limits = limits(data, PNG, wanted);
-    check_decoded(png::decode(data, &limits, wanted, &clock(&limits)), &limits);
+    let spec = output_spec(data);
+    let limits = limits(data, PNG, spec);
+    check_decoded(png::decode(data, &limits, spec, &clock(&limits)), &limits);
 }
 
 /// A GIF.
 pub fn gif(data: &[u8]) {
-    let wanted = wanted(data);
-    let limits = limits(data, GIF, wanted);
-    check_decoded(gif::decode(data, &limits, wanted, &clock(&limits)), &limits);
+    let spec = output_spec(data);
+    let limits = limits(data, GIF, spec);
+    check_decoded(gif::decode(data, &limits, spec, &clock(&limits)), &limits);
 }
 
 /// A WebP.
 pub fn webp(data: &[u8]) {
-    let wanted = wanted(data);
-    let limits = limits(data, data.len() as u64, wanted);
-    check_decoded(webp::decode(data, &limits, wanted), &limits);
+    let spec = output_spec(data);
+    let limits = limits(data, data.len() as u64, spec);
+    check_decoded(webp::decode(data, &limits, spec), &limits);
 }
 
 /// A HEIC.
 #[cfg(feature = "heic")]
 pub fn heic(data: &[u8]) {
-    let wanted = wanted(data);
-    let limits = limits(data, data.len() as u64, wanted);
-    check_decoded(super::heic::decode(data, &limits, wanted, &clock(&limits)), &limits);
+    let spec = output_spec(data);
+    let limits = limits(data, data.len() as u64, spec);
+    check_decoded(super::heic::decode(data, &limits, spec, &clock(&limits)), &limits);
 }
 
-/// Frames beyond the first.
+/// Frames of an animation after the first.
 pub fn animation(data: &[u8]) {
     let limits = limits(data, DRAWING + data.len() as u64, LUMA);
     let mut before = 0;
@@ -142,78 +143,78 @@ pub fn animation(data: &[u8]) {
     }
     if before > 0 {
         let colour = animation::frame_colour(data, &limits, before);
-        assert!(colour.is_ok(), "frame {before} is there in luma alone");
+        assert!(colour.is_ok(), "frame {before} was decoded in luma only");
     }
 }
 
-/// A JPEG through its own decoder, at one scale or in colour.
+/// A JPEG through this project's decoder, in luma or in colour, at one scale.
 pub fn jpeg(data: &[u8]) {
     let limits = limits(data, 0, LUMA);
-    let Some(outline) = small_outline(data, &limits) else { return };
-    let (width, height) = outline.size();
+    let Some(decoder) = small_jpeg(data, &limits) else { return };
+    let (width, height) = decoder.size();
     let (scale, pixels) = [(Scale::Full, 8), (Scale::Half, 4), (Scale::Quarter, 2), (Scale::Eighth, 1)]
-        [[0, 0, 1, 2, 3, 0, 1, 0][choice(data) / 16 % 8]];
-    let colour = (choice(data) / 128).is_multiple_of(4);
-    if outline.memory(scale, colour) > limits.memory.total() {
+        [[0, 0, 1, 2, 3, 0, 1, 0][hash(data) / 16 % 8]];
+    let colour = (hash(data) / 128).is_multiple_of(4);
+    if decoder.memory(scale, colour) > limits.memory.total() {
         return;
     }
     let check = |plane: &Plane| {
         assert_eq!(plane.pixels.len(), plane.width * plane.height);
-        assert!(plane.rows <= plane.height);
-        assert!(!plane.whole || plane.rows == plane.height);
-        assert!(plane.pixels[plane.rows * plane.width..].iter().all(|level| *level == super::rows::GREY));
+        assert!(plane.decoded_rows <= plane.height);
+        assert!(!plane.complete || plane.decoded_rows == plane.height);
+        assert!(plane.pixels[plane.decoded_rows * plane.width..].iter().all(|level| *level == super::downscale::GREY));
     };
     let clock = clock(&limits);
     let luma = if colour {
-        outline.colour(scale, &clock).map(|colour| {
+        decoder.decode_colour(scale, &clock).map(|colour| {
             colour.chroma.iter().for_each(check);
             let fits = |plane: &Plane| plane.width <= colour.luma.width && plane.height <= colour.luma.height;
             assert!(colour.chroma.iter().all(fits));
             colour.luma
         })
     } else {
-        outline.luma(scale, &clock)
+        decoder.decode_luma(scale, &clock)
     };
     let Ok(luma) = luma else { return };
     check(&luma);
-    let made = |side: u32| (side as usize * pixels).div_ceil(8);
-    assert_eq!((luma.width, luma.height), (made(width), made(height)));
+    let scaled = |side: u32| (side as usize * pixels).div_ceil(8);
+    assert_eq!((luma.width, luma.height), (scaled(width), scaled(height)));
 }
 
-/// Its outline, where the picture is of a kind and size that the own decoder reads.
-pub(super) fn small_outline<'a>(data: &'a [u8], limits: &DecodeLimits) -> Option<Outline<'a>> {
-    let outline = Outline::read(data).ok()?;
-    let (width, height) = outline.size();
+/// A decoder of the JPEG, if it is supported and within the limit of pixels.
+fn small_jpeg<'a>(data: &'a [u8], limits: &DecodeLimits) -> Option<jpeg::Decoder<'a>> {
+    let decoder = jpeg::Decoder::new(data).ok()?;
+    let (width, height) = decoder.size();
     let small = u64::from(width) * u64::from(height) <= limits.max_pixels;
-    (small && outline.has_plain_luma()).then_some(outline)
+    (small && decoder.is_supported()).then_some(decoder)
 }
 
-/// A JPEG as the rest of the program reads it: whatever its own decoder leaves goes to a general one.
+/// A JPEG as the program decodes it: what this project's decoder does not support goes to the fallback decoder.
 pub fn jpeg_general(data: &[u8]) {
     if !data.starts_with(b"\xff\xd8\xff") {
         return;
     }
-    let wanted = wanted(data);
-    let limits = limits(data, 0, wanted);
-    if wanted.colour {
-        let _ = decode_colour(data, &limits, wanted.enough);
+    let spec = output_spec(data);
+    let limits = limits(data, 0, spec);
+    if spec.colour {
+        let _ = decode_colour(data, &limits, spec.min_side);
     } else {
-        check_photo(&decode_reduced(data, &limits, wanted.enough), &limits);
+        check_photo(&decode_reduced(data, &limits, spec.min_side), &limits);
     }
 }
 
-/// The markers of a JPEG: a size of at least a pixel, and metadata that lies within the file.
+/// The headers of a JPEG: a size of at least a pixel, and metadata within the file.
 pub fn jpeg_outline(data: &[u8]) {
-    let Ok(outline) = Outline::read(data) else { return };
-    let (width, height) = outline.size();
+    let Ok(decoder) = jpeg::Decoder::new(data) else { return };
+    let (width, height) = decoder.size();
     assert!((1..=0xffff).contains(&width) && (1..=0xffff).contains(&height));
-    assert!(outline.memory(Scale::Eighth, false) <= outline.memory(Scale::Full, true));
-    let metadata: usize = outline.exif.iter().chain(&outline.xmp).map(|block| block.len()).sum();
+    assert!(decoder.memory(Scale::Eighth, false) <= decoder.memory(Scale::Full, true));
+    let metadata: usize = decoder.exif.iter().chain(&decoder.xmp).map(|block| block.len()).sum();
     assert!(metadata <= data.len());
-    orientation::orientation(outline.exif.iter().copied(), outline.xmp.iter().copied());
+    orientation::orientation(decoder.exif.iter().copied(), decoder.xmp.iter().copied());
 }
 
-/// Blocks of metadata, one Exif and one XMP, cut at a byte that the input names.
+/// Metadata, an Exif block and an XMP packet; the first byte of the input is the length of the former.
 pub fn exif(data: &[u8]) {
     let Some((at, data)) = data.split_first() else { return };
     let (exif, xmp) = data.split_at(usize::from(*at).min(data.len()));

@@ -1,5 +1,7 @@
-//! HEIC, what iPhones take (ISO/IEC 23008-12): one HEVC picture, or a grid of them, tile row by tile
-//! row, so that the large picture is never held.
+//! Decodes HEIC, the format of iPhone photos (ISO/IEC 23008-12): one HEVC picture, or a grid of them, tile row by tile
+//! row, so that the picture is never held at full size.
+
+use std::time::Duration;
 
 use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
 use heifer_isobmff::boxes::Property;
@@ -8,21 +10,22 @@ use image::metadata::Orientation;
 
 use super::PhotoError;
 use super::clock::WorkClock;
+use super::colour::ycbcr_to_rgb;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
-use super::rows::{Rows, Wanted};
+use super::downscale::{Downscaler, OutputSpec};
 use super::sniff::Format;
 
-/// What the decoder holds for a pixel of one coded picture, and what is made of it here: 16 bits a
-/// sample of three planes, and what it knows of each block.
-const BYTES_A_PIXEL: u64 = 7;
-/// Nanoseconds that it takes for a pixel at most; it cannot be stopped within a coded picture.
-const TIME_A_PIXEL: u64 = 90;
+/// Bytes per pixel of one coded picture, for the decoder and the conversion here: 16 bits per sample of three planes,
+/// and the decoder's state of each block.
+const BYTES_PER_PIXEL: u64 = 7;
+/// Nanoseconds per pixel that the decoder takes at most; it cannot be stopped within a coded picture.
+const TIME_PER_PIXEL: u64 = 90;
 
 const DAMAGED: PhotoError = PhotoError::Damaged { format: "HEIC" };
-/// A file of this family that holds something else than HEVC pictures.
+/// A file of this family without HEVC pictures.
 const UNSUPPORTED: PhotoError = PhotoError::Unsupported { format: "HEIC" };
 
-/// The coded pictures that make up the whole: all of one size, row by row.
+/// The coded pictures that the picture consists of: all of one size, row by row.
 struct Tiles {
     size: (usize, usize),
     across: usize,
@@ -32,10 +35,10 @@ struct Tiles {
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
-    wanted: Wanted,
+    spec: OutputSpec,
     clock: &WorkClock,
 ) -> Result<Decoded, PhotoError> {
-    if is_cut(bytes) {
+    if is_truncated(bytes) {
         return Err(PhotoError::Truncated);
     }
     let file = HeifFile::parse(bytes).map_err(|_| UNSUPPORTED)?;
@@ -44,27 +47,27 @@ pub(super) fn decode(
     let (width, height) = (size.0 as usize, size.1 as usize);
     let tile_pixels = coded_pixels(tiles.size);
     let strip = tiles.size.1 as u64 * u64::from(size.0) * 3;
-    let made = 2 * Rows::memory(size, wanted) + wanted.drawing();
-    let needs = tile_pixels * BYTES_A_PIXEL + strip + bytes.len() as u64 + made;
-    let memory = limits.reserve(needs, size)?;
-    let mut rows = Rows::new(size, wanted);
+    let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
+    let memory = limits.reserve(tile_pixels * BYTES_PER_PIXEL + strip + bytes.len() as u64 + output, size)?;
+    let mut downscaler = Downscaler::new(size, spec);
     let mut pixels = vec![[0; 3]; width * tiles.size.1];
     for (row, items) in tiles.items.chunks(tiles.across).enumerate() {
         for (column, item) in items.iter().enumerate() {
-            clock.afford(std::time::Duration::from_nanos(tile_pixels * TIME_A_PIXEL))?;
+            clock.check_left(Duration::from_nanos(tile_pixels * TIME_PER_PIXEL))?;
             let left = column * tiles.size.0;
-            place(&file, *item, tiles.size, &mut pixels, (left, width), wanted.colour)?;
+            decode_tile(&file, *item, tiles.size, &mut pixels, (left, width), spec.colour)?;
         }
-        let there = tiles.size.1.min(height - row * tiles.size.1);
-        pixels.chunks_exact(width).take(there).for_each(|line| rows.push(line.iter().copied()));
+        let strip_rows = tiles.size.1.min(height - row * tiles.size.1);
+        pixels.chunks_exact(width).take(strip_rows).for_each(|line| downscaler.push(line.iter().copied()));
     }
     let orientation = orientation(&file)?;
-    let (picture, rows) = rows.finish().ok_or(DAMAGED)?;
-    Ok(Decoded { picture, orientation, reduction: wanted.reduction(size), size, rows, whole: true, memory })
+    let (picture, decoded_rows) = downscaler.finish().ok_or(DAMAGED)?;
+    let reduction = spec.reduction(size);
+    Ok(Decoded { picture, orientation, reduction, size, decoded_rows, complete: true, memory })
 }
 
-/// Whether a box goes on behind the end of the file (ISO/IEC 14496-12, 4.2).
-fn is_cut(bytes: &[u8]) -> bool {
+/// Whether a box extends beyond the end of the file (ISO/IEC 14496-12, 4.2).
+fn is_truncated(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some((header, _)) = rest.split_first_chunk::<8>() {
         let [a, b, c, d, ..] = *header;
@@ -84,7 +87,7 @@ fn is_cut(bytes: &[u8]) -> bool {
     false
 }
 
-/// The size of the primary picture, and what it is made of.
+/// The size of the primary picture, and its tiles.
 fn layout(file: &HeifFile) -> Result<((u32, u32), Tiles), PhotoError> {
     let id = file.primary_id;
     let size = |id| file.image_size(id).ok().flatten().ok_or(DAMAGED);
@@ -100,8 +103,8 @@ fn layout(file: &HeifFile) -> Result<((u32, u32), Tiles), PhotoError> {
             let (across, down) = (u64::from(grid.columns), u64::from(grid.rows));
             let first = *items.first().filter(|_| items.len() as u64 == across * down).ok_or(DAMAGED)?;
             let (width, height) = size(first)?;
-            // The tiles cover the whole, and none lies outside of it: together they are no larger than that
-            // and a row and a column of them.
+            // The tiles cover the whole picture and none is outside of it: together they exceed it by less than
+            // a row and a column of tiles.
             let covers = |tile: u32, count: u64, whole: u32| {
                 let (tile, whole) = (u64::from(tile), u64::from(whole));
                 tile * count >= whole && tile * (count - 1) < whole
@@ -116,14 +119,14 @@ fn layout(file: &HeifFile) -> Result<((u32, u32), Tiles), PhotoError> {
     }
 }
 
-/// The most pixels that the stream of a picture of this size may have: it may only be larger by what fills
-/// up its last blocks.
+/// Maximum number of pixels of the stream of a picture of this size: it may only be larger by the padding of its
+/// last blocks.
 fn coded_pixels((width, height): (usize, usize)) -> u64 {
     (width as u64 + 64) * (height as u64 + 64)
 }
 
-/// Decodes one picture into its place in a strip of rows, each `width` pixels long, from `left` on.
-fn place(
+/// Decodes a tile into a strip of rows, each `width` pixels long, from column `left` on.
+fn decode_tile(
     file: &HeifFile,
     item: ItemId,
     (tile_width, tile_height): (usize, usize),
@@ -135,7 +138,7 @@ fn place(
         return Err(DAMAGED);
     }
     let stream = file.hevc_bitstream(item).map_err(|_| UNSUPPORTED)?;
-    // One reading of the size holds for all.
+    // The limits were checked against this size.
     let options = DecodeOptions { max_pixels: coded_pixels((tile_width, tile_height)), ..Default::default() };
     let frame = decode_picture(&stream, options).map_err(|_| DAMAGED)?;
     let side = |plane: usize| (frame.widths[plane] as usize, frame.heights[plane] as usize);
@@ -153,7 +156,8 @@ fn place(
             let luma = level(0, x, y);
             *pixel = if chroma {
                 let (x, y) = (x * side(1).0 / side(0).0, y * side(1).1 / side(0).1);
-                rgb(luma, level(1, x, y), level(2, x, y))
+                // Phones write full-range YCbCr, as in a JPEG.
+                ycbcr_to_rgb([luma, level(1, x, y), level(2, x, y)])
             } else {
                 [luma; 3]
             };
@@ -162,18 +166,10 @@ fn place(
     Ok(())
 }
 
-/// As in a JPEG (JFIF 1.02): what phones write has the same colour differences over the full range.
-fn rgb(luma: u8, blue: u8, red: u8) -> [u8; 3] {
-    let (luma, blue, red) = (f32::from(luma), f32::from(blue) - 128.0, f32::from(red) - 128.0);
-    // A float that is cast to a byte is clamped.
-    [luma + 1.402 * red, luma - 0.344_136 * blue - 0.714_136 * red, luma + 1.772 * blue]
-        .map(|channel| (channel + 0.5) as u8)
-}
-
-/// What turns the picture upright: its properties in the order in which they are given. Exif says the same
-/// once more, and does not count here; a clean aperture trims edges that do no harm.
+/// The orientation from the picture's properties, applied in the order in which they are stored. Exif repeats it and
+/// is ignored here, as is a clean aperture: the edges that it would crop do no harm.
 fn orientation(file: &HeifFile) -> Result<Orientation, PhotoError> {
-    // Mirrored from left to right first, and then turned by so many quarters clockwise.
+    // Mirrored from left to right first, then rotated by so many quarter turns clockwise.
     let (mut mirrored, mut quarters) = (false, 0_u8);
     for property in file.item_properties(file.primary_id).map_err(|_| DAMAGED)? {
         match *property {

@@ -1,25 +1,25 @@
-//! Which way up a photo is, as cameras and editors really write it.
+//! Reads the orientation of a photo, in all the forms that cameras and editors write.
 //!
-//! The TIFF structure of an Exif block says so in tag 0x0112 (CIPA DC-008, 4.6.4), which should be
-//! one SHORT; some programs write a BYTE or a LONG, either byte order occurs, and a file can hold
-//! several blocks, of which some are broken. Editors may say it in XMP alone (`tiff:Orientation`).
+//! The TIFF structure of an Exif block stores it in tag 0x0112 (CIPA DC-008, 4.6.4), which should be
+//! one SHORT; some programs write a BYTE or a LONG, either byte order occurs, and a file can contain
+//! several blocks, some of them broken. Editors may store it in XMP only (`tiff:Orientation`).
 
 use image::metadata::Orientation;
 
 const TAG: u16 = 0x0112;
-/// An IFD of more entries is no camera's.
-const MOST_ENTRIES: u16 = 1000;
+/// Maximum number of entries read from an IFD; no camera writes more.
+const MAX_ENTRIES: u16 = 1000;
 
-/// The orientation that the first readable Exif block tells, else the first XMP packet that does.
+/// The orientation from the first Exif block with a valid one, else from the first XMP packet.
 pub(super) fn orientation<'a>(
     exif: impl IntoIterator<Item = &'a [u8]>,
     xmp: impl IntoIterator<Item = &'a [u8]>,
 ) -> Orientation {
-    let told = exif.into_iter().find_map(from_tiff);
-    told.or_else(|| xmp.into_iter().find_map(from_xmp)).unwrap_or(Orientation::NoTransforms)
+    let from_exif = exif.into_iter().find_map(from_tiff);
+    from_exif.or_else(|| xmp.into_iter().find_map(from_xmp)).unwrap_or(Orientation::NoTransforms)
 }
 
-/// Reads a TIFF structure, with or without the name of an Exif block before it.
+/// Reads a TIFF structure, with or without the prefix of an Exif block.
 fn from_tiff(block: &[u8]) -> Option<Orientation> {
     let tiff = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let big_endian = match tiff.get(..4)? {
@@ -36,7 +36,7 @@ fn from_tiff(block: &[u8]) -> Option<Orientation> {
         Some(if big_endian { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
     };
     let directory = usize::try_from(long(4)?).ok()?;
-    let entries = short(directory)?.min(MOST_ENTRIES);
+    let entries = short(directory)?.min(MAX_ENTRIES);
     for entry in 0..usize::from(entries) {
         let at = directory.checked_add(2 + 12 * entry)?;
         if short(at)? != TAG {
@@ -71,7 +71,7 @@ fn from_xmp(packet: &[u8]) -> Option<Orientation> {
 mod tests {
     use super::*;
 
-    /// A TIFF structure with a few other tags and the orientation of this type and byte order.
+    /// A TIFF structure with another tag and the orientation, in this type and byte order.
     fn tiff(big_endian: bool, kind: u16, value: u32) -> Vec<u8> {
         let short = |value: u16| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
         let long = |value: u32| if big_endian { value.to_be_bytes() } else { value.to_le_bytes() };
@@ -94,15 +94,15 @@ mod tests {
         for (big_endian, kind) in [(false, 1), (true, 1), (false, 3), (true, 3), (false, 4), (true, 4)] {
             let block = tiff(big_endian, kind, 6);
             assert_eq!(orientation([&block[..]], []), Orientation::Rotate90, "type {kind}, big endian {big_endian}");
-            let named = [b"Exif\0\0", &block[..]].concat();
-            assert_eq!(orientation([&named[..]], []), Orientation::Rotate90);
+            let prefixed = [b"Exif\0\0", &block[..]].concat();
+            assert_eq!(orientation([&prefixed[..]], []), Orientation::Rotate90);
         }
     }
 
     #[test]
-    fn a_broken_block_does_not_hide_a_sound_one_or_xmp() {
-        let (broken, sound) = (tiff(false, 3, 17), tiff(true, 3, 8));
-        assert_eq!(orientation([&b"II*\0\xff"[..], &broken, &sound], []), Orientation::Rotate270);
+    fn a_broken_block_does_not_hide_a_valid_one_or_xmp() {
+        let (broken, valid) = (tiff(false, 3, 17), tiff(true, 3, 8));
+        assert_eq!(orientation([&b"II*\0\xff"[..], &broken, &valid], []), Orientation::Rotate270);
         for xmp in [&b"<x tiff:Orientation=\"3\"/>"[..], b"<tiff:Orientation> 3</tiff:Orientation>"] {
             assert_eq!(orientation([&broken[..]], [xmp]), Orientation::Rotate180);
         }
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_cut_anywhere_is_no_panic() {
+    fn a_block_cut_short_anywhere_never_panics() {
         let block = tiff(true, 3, 6);
         for length in 0..block.len() {
             for at in 0..block.len() {

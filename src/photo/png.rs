@@ -1,5 +1,5 @@
-//! PNG, row by row (W3C PNG, third edition): the large picture is never held, checksums do not
-//! matter where the pixels are there, and of a file that was cut short the rows that came are kept.
+//! Decodes PNG row by row (W3C PNG, third edition), so that the picture is never held at full size. Checksums are
+//! ignored, and of a file that was cut short the available rows are decoded.
 
 use std::io::Cursor;
 
@@ -7,12 +7,13 @@ use png::{Decoder, Reader, Transformations};
 
 use super::PhotoError;
 use super::clock::WorkClock;
+use super::colour::{luma, on_white};
 use super::decode::{DecodeLimits, Decoded, check_pixels};
+use super::downscale::{Downscaler, GREY, OutputSpec};
 use super::orientation::orientation;
-use super::rows::{Rows, Wanted, on_white};
 use super::sniff::Format;
 
-/// Chunks of text, profiles and the like may take this much.
+/// Memory limit for text, profiles and other metadata chunks, in bytes.
 pub(super) const METADATA: usize = 4 << 20;
 
 type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
@@ -20,10 +21,10 @@ type PngReader<'a> = Reader<Cursor<&'a [u8]>>;
 pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
-    wanted: Wanted,
+    spec: OutputSpec,
     clock: &WorkClock,
 ) -> Result<Decoded, PhotoError> {
-    // The chunk that Xcode's tools put before the header; the rest is compressed in Apple's own way.
+    // Xcode's tools put this chunk before the header; the rest is in Apple's own compression.
     if bytes.get(12..16) == Some(b"CgBI") {
         return Err(PhotoError::Unsupported { format: "iPhone app PNG" });
     }
@@ -31,32 +32,34 @@ pub(super) fn decode(
     decoder.ignore_checksums(true);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.set_ignore_iccp_chunk(true);
-    let header = decoder.read_header_info().map_err(fault)?;
+    let header = decoder.read_header_info().map_err(to_photo_error)?;
     let size = (header.width, header.height);
     check_pixels(size, Format::Png, limits)?;
-    // Rows of 8 bytes a pixel, twice: the one before is needed to undo the filter.
+    // Two rows of 8 bytes a pixel: the previous one is needed to undo the filter.
     let row = 16 * size.0 as usize;
     let interlaced = header.interlaced;
     decoder.set_limits(png::Limits { bytes: METADATA + row });
     let pixels = u64::from(size.0) * u64::from(size.1);
-    let passes = if interlaced { pixels * wanted.channels() as u64 } else { 0 };
-    let made = 2 * Rows::memory(size, wanted) + wanted.drawing();
-    let memory = limits.reserve(made + passes + (METADATA + row) as u64, size)?;
-    let mut reader = decoder.read_info().map_err(fault)?;
+    let interlaced_memory = if interlaced { pixels * spec.channels() as u64 } else { 0 };
+    let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
+    let memory = limits.reserve(output + interlaced_memory + (METADATA + row) as u64, size)?;
+    let mut reader = decoder.read_info().map_err(to_photo_error)?;
     check_palette(reader.info())?;
-    let (picture, rows) =
-        if interlaced { interlaced_rows(&mut reader, wanted, clock) } else { rows(&mut reader, wanted, clock) }?
-            .ok_or(PhotoError::Damaged { format: Format::Png.name() })?;
+    let decoded = match interlaced {
+        true => decode_interlaced(&mut reader, spec, clock),
+        false => decode_rows(&mut reader, spec, clock),
+    };
+    let (picture, decoded_rows) = decoded?.ok_or(PhotoError::Damaged { format: Format::Png.name() })?;
     let info = reader.info();
     let exif = info.exif_metadata.as_deref();
     let xmp = info.utf8_text.iter().filter(|text| text.keyword == "XML:com.adobe.xmp");
     let xmp: Vec<String> = xmp.filter_map(|text| text.get_text().ok()).collect();
     let orientation = orientation(exif, xmp.iter().map(String::as_bytes));
-    let whole = rows == picture.height();
-    Ok(Decoded { picture, orientation, reduction: wanted.reduction(size), size, rows, whole, memory })
+    let complete = decoded_rows == picture.height();
+    Ok(Decoded { picture, orientation, reduction: spec.reduction(size), size, decoded_rows, complete, memory })
 }
 
-/// Whether a palette consists of whole entries, which the decoder takes for granted.
+/// Checks that a palette consists of whole entries, which the decoder takes for granted.
 ///
 /// # Errors
 /// [`PhotoError::Damaged`] otherwise.
@@ -65,53 +68,53 @@ pub(super) fn check_palette(info: &png::Info) -> Result<(), PhotoError> {
     if bytes.is_multiple_of(3) { Ok(()) } else { Err(PhotoError::Damaged { format: Format::Png.name() }) }
 }
 
-/// The picture and how many of its rows came.
-type Made = Option<(image::DynamicImage, u32)>;
+/// The picture and how many of its rows were decoded.
+type Picture = Option<(image::DynamicImage, u32)>;
 
-fn rows(reader: &mut PngReader, wanted: Wanted, clock: &WorkClock) -> Result<Made, PhotoError> {
+fn decode_rows(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock) -> Result<Picture, PhotoError> {
     let channels = reader.output_color_type().0.samples();
-    let mut rows = Rows::new(reader.info().size(), wanted);
+    let mut downscaler = Downscaler::new(reader.info().size(), spec);
     while let Ok(Some(row)) = reader.next_row() {
-        rows.push(row.data().chunks_exact(channels).map(pixel));
+        downscaler.push(row.data().chunks_exact(channels).map(to_rgb));
         clock.check()?;
     }
-    Ok(rows.finish())
+    Ok(downscaler.finish())
 }
 
-/// An interlaced picture comes in seven passes, so that all of it is held, at a byte a channel
-/// that is wanted; each pass fills the places of those to come.
-fn interlaced_rows(reader: &mut PngReader, wanted: Wanted, clock: &WorkClock) -> Result<Made, PhotoError> {
+/// An interlaced picture comes in seven passes, so that it is held as a whole, at a byte per output
+/// channel; each pass also fills the pixels of later ones.
+fn decode_interlaced(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock) -> Result<Picture, PhotoError> {
     let channels = reader.output_color_type().0.samples();
     let (width, height) = reader.info().size();
-    let stride = width as usize * wanted.channels();
-    let mut whole = vec![super::rows::GREY; stride * height as usize];
-    let (mut there, mut values) = (0_u64, Vec::with_capacity(stride));
+    let stride = width as usize * spec.channels();
+    let mut full = vec![GREY; stride * height as usize];
+    let (mut decoded_pixels, mut values) = (0_u64, Vec::with_capacity(stride));
     while let Ok(Some(row)) = reader.next_interlaced_row() {
         let png::InterlaceInfo::Adam7(pass) = row.interlace() else { break };
         clock.check()?;
         values.clear();
-        for value in row.data().chunks_exact(channels).map(pixel) {
-            match wanted.colour {
+        for value in row.data().chunks_exact(channels).map(to_rgb) {
+            match spec.colour {
                 true => values.extend(value),
-                false => values.push(super::rows::luma(value)),
+                false => values.push(luma(value)),
             }
         }
-        there += (values.len() / wanted.channels()) as u64;
-        png::splat_interlaced_row(&mut whole, stride, &values, pass, 8 * wanted.channels() as u8);
+        decoded_pixels += (values.len() / spec.channels()) as u64;
+        png::splat_interlaced_row(&mut full, stride, &values, pass, 8 * spec.channels() as u8);
     }
-    let mut rows = Rows::new((width, height), wanted);
-    for row in whole.chunks_exact(stride.max(1)) {
-        match wanted.colour {
-            true => rows.push(row.as_chunks().0.iter().copied()),
-            false => rows.push(row.iter().map(|value| [*value; 3])),
+    let mut downscaler = Downscaler::new((width, height), spec);
+    for row in full.chunks_exact(stride.max(1)) {
+        match spec.colour {
+            true => downscaler.push(row.as_chunks().0.iter().copied()),
+            false => downscaler.push(row.iter().map(|value| [*value; 3])),
         }
     }
-    // As many rows' worth of pixels as came.
+    // As many rows as the decoded pixels would fill.
     let all = u64::from(width) * u64::from(height);
-    Ok(rows.finish().map(|(picture, rows)| (picture, (u64::from(rows) * there / all.max(1)) as u32)))
+    Ok(downscaler.finish().map(|(picture, rows)| (picture, (u64::from(rows) * decoded_pixels / all.max(1)) as u32)))
 }
 
-fn pixel(values: &[u8]) -> [u8; 3] {
+fn to_rgb(values: &[u8]) -> [u8; 3] {
     match *values {
         [grey] => [grey; 3],
         [grey, alpha] => on_white([grey, grey, grey, alpha]),
@@ -121,7 +124,7 @@ fn pixel(values: &[u8]) -> [u8; 3] {
     }
 }
 
-pub(super) fn fault(error: png::DecodingError) -> PhotoError {
+pub(super) fn to_photo_error(error: png::DecodingError) -> PhotoError {
     match error {
         png::DecodingError::IoError(cause) if cause.kind() == std::io::ErrorKind::UnexpectedEof => {
             PhotoError::Truncated

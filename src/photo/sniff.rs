@@ -1,10 +1,10 @@
-//! Names what a file is from its first bytes, for the sentence that says why it is no photo.
+//! Detects the type of a file from its first bytes, to choose a decoder or to name what else the file is.
 //!
-//! File names and media types lie; bytes rarely do.
+//! File names and media types are often wrong; the bytes rarely are.
 
 use super::PhotoError;
 
-/// A container that this program decodes.
+/// A format that this program decodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Jpeg,
@@ -28,8 +28,8 @@ impl Format {
     }
 }
 
-/// Signatures of files that are not decoded here: offset, bytes, what it is.
-const OTHERS: &[(usize, &[u8], Kind)] = &[
+/// Signatures of files that are not decoded here: offset, bytes, type.
+const OTHER_SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b"BM", Kind::Picture("BMP")),
     (8, b"CR\x02", Kind::Picture("Canon raw (CR2)")),
     (0, b"FUJIFILMCCD-RAW", Kind::Picture("Fujifilm raw (RAF)")),
@@ -52,32 +52,32 @@ const OTHERS: &[(usize, &[u8], Kind)] = &[
     (0, b"\0\0\x01\0", Kind::Picture("ICO")),
     (0, b"qoif", Kind::Picture("QOI")),
     (4, b"ftyp", Kind::Brands),
-    (0, b"\x1a\x45\xdf\xa3", Kind::Thing("a video")),
-    (8, b"AVI ", Kind::Thing("a video")),
-    (8, b"WAVE", Kind::Thing("a sound recording")),
-    (0, b"OggS", Kind::Thing("a sound recording")),
-    (0, b"ID3", Kind::Thing("a sound recording")),
-    (0, b"%PDF", Kind::Thing("a PDF document")),
-    (0, b"PK\x03\x04", Kind::Thing("a ZIP archive or an office document")),
-    (0, b"\x1f\x8b", Kind::Thing("a compressed archive")),
-    (0, b"Rar!", Kind::Thing("a compressed archive")),
-    (0, b"7z\xbc\xaf", Kind::Thing("a compressed archive")),
-    (0, b"\x7fELF", Kind::Thing("a program")),
-    (0, b"MZ", Kind::Thing("a program")),
+    (0, b"\x1a\x45\xdf\xa3", Kind::Other("a video")),
+    (8, b"AVI ", Kind::Other("a video")),
+    (8, b"WAVE", Kind::Other("a sound recording")),
+    (0, b"OggS", Kind::Other("a sound recording")),
+    (0, b"ID3", Kind::Other("a sound recording")),
+    (0, b"%PDF", Kind::Other("a PDF document")),
+    (0, b"PK\x03\x04", Kind::Other("a ZIP archive or an office document")),
+    (0, b"\x1f\x8b", Kind::Other("a compressed archive")),
+    (0, b"Rar!", Kind::Other("a compressed archive")),
+    (0, b"7z\xbc\xaf", Kind::Other("a compressed archive")),
+    (0, b"\x7fELF", Kind::Other("a program")),
+    (0, b"MZ", Kind::Other("a program")),
 ];
 
 #[derive(Clone, Copy)]
 enum Kind {
     Picture(&'static str),
-    Thing(&'static str),
-    /// A TIFF, or one of the raw formats that are built on it.
+    Other(&'static str),
+    /// A TIFF, or one of the raw formats based on it.
     Tiff,
-    /// A container of pictures or videos (ISO/IEC 14496-12, 4.3): its brands tell.
+    /// A container of pictures or videos, depending on its brands (ISO/IEC 14496-12, 4.3).
     Brands,
 }
 
 /// The brands of still pictures and bursts in such containers (ISO/IEC 23008-12 and 23000-22, the
-/// registry of MP4 brands), in the order in which they decide: a file lists several.
+/// registry of MP4 brands), in order of precedence: a file lists several.
 const BRANDS: &[(&str, &[&[u8; 4]])] = &[
     ("Canon raw (CR3)", &[b"crx "]),
     ("AVIF", &[b"avif", b"avis", b"avio", b"MA1A", b"MA1B"]),
@@ -93,7 +93,7 @@ const BRANDS: &[(&str, &[&[u8; 4]])] = &[
     ),
 ];
 
-/// Tags that one camera's raw format has and a plain TIFF has not: the maker's name suffices.
+/// The makers' names, which tell their raw formats from a plain TIFF.
 const MAKERS: &[(&[u8], &str)] = &[
     (b"NIKON", "Nikon raw (NEF)"),
     (b"SONY", "Sony raw (ARW)"),
@@ -101,7 +101,10 @@ const MAKERS: &[(&[u8], &str)] = &[
     (b"SAMSUNG", "Samsung raw (SRW)"),
 ];
 
-/// Which decoder reads `bytes`, or what they are instead.
+/// The format of `bytes`.
+///
+/// # Errors
+/// [`PhotoError`] names the type of a file that is not decoded.
 pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
     if bytes.is_empty() {
         return Err(PhotoError::Empty);
@@ -119,35 +122,35 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
         return Ok(Format::WebP);
     }
     #[cfg(feature = "heic")]
-    if bytes.get(4..8) == Some(b"ftyp") && by_brand(bytes) == Some("HEIC") {
+    if bytes.get(4..8) == Some(b"ftyp") && from_brands(bytes) == Some("HEIC") {
         return Ok(Format::Heic);
     }
-    for (offset, signature, kind) in OTHERS {
+    for (offset, signature, kind) in OTHER_SIGNATURES {
         if bytes.get(*offset..).is_some_and(|rest| rest.starts_with(signature)) {
             return Err(match kind {
                 Kind::Picture(format) => PhotoError::Unsupported { format },
-                Kind::Thing(what) => PhotoError::NotAPicture { what },
-                Kind::Tiff => PhotoError::Unsupported { format: tiff(bytes) },
-                Kind::Brands => match by_brand(bytes) {
+                Kind::Other(what) => PhotoError::NotAPicture { what },
+                Kind::Tiff => PhotoError::Unsupported { format: tiff_kind(bytes) },
+                Kind::Brands => match from_brands(bytes) {
                     Some(format) => PhotoError::Unsupported { format },
                     None => PhotoError::NotAPicture { what: "a video" },
                 },
             });
         }
     }
-    Err(text(bytes))
+    Err(describe_text(bytes))
 }
 
 /// The format that a container's brands name, the major one or a compatible one.
-fn by_brand(bytes: &[u8]) -> Option<&'static str> {
+fn from_brands(bytes: &[u8]) -> Option<&'static str> {
     let length = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
     let listed = bytes.get(8..length.min(bytes.len()).min(512)).or(bytes.get(8..12))?;
     let brands = listed.as_chunks::<4>().0;
     BRANDS.iter().find(|(_, known)| brands.iter().any(|brand| known.contains(&brand))).map(|(format, _)| *format)
 }
 
-/// What kind of TIFF it is.
-fn tiff(bytes: &[u8]) -> &'static str {
+/// The name of a format based on TIFF.
+fn tiff_kind(bytes: &[u8]) -> &'static str {
     let head = &bytes[..bytes.len().min(1024)];
     let has = |words: &[u8]| memchr::memmem::find(head, words).is_some();
     // Adobe's DNG has its version in tag 0xC612, in either byte order, as four BYTEs.
@@ -157,10 +160,11 @@ fn tiff(bytes: &[u8]) -> &'static str {
     MAKERS.iter().find(|(maker, _)| has(maker)).map_or("TIFF", |(_, format)| format)
 }
 
-fn text(bytes: &[u8]) -> PhotoError {
+/// Distinguishes text files, and names all others as unknown.
+fn describe_text(bytes: &[u8]) -> PhotoError {
     let head = &bytes[..bytes.len().min(512)];
     let Ok(start) = std::str::from_utf8(head).or_else(|error| {
-        // A character cut by the 512-byte window is still text.
+        // Text whose last character is cut by the 512-byte window is still text.
         std::str::from_utf8(&head[..error.valid_up_to()])
             .map(|valid| if valid.len() + 4 > head.len() { valid } else { "\0" })
     }) else {
@@ -184,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_named_for_what_their_bytes_are() {
+    fn the_type_of_a_file_is_named_from_its_bytes() {
         let named = |bytes: &[u8]| sniff(bytes).unwrap_err().to_string();
         assert_eq!(named(b""), "the file is empty");
         assert_eq!(named(b"<html>404</html>"), "not a picture but a web page");

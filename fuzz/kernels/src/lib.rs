@@ -1,4 +1,4 @@
-//! The kernels of `src/model`, which hold all of the project's pointer arithmetic.
+//! The kernels of `src/model`, which contain all of the project's pointer arithmetic.
 
 #![allow(dead_code)]
 

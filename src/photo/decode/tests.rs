@@ -1,4 +1,4 @@
-//! Decoding by format, size, orientation and damage.
+//! Decodes every format at different sizes and orientations, complete and damaged.
 
 use std::io::Cursor;
 
@@ -10,13 +10,13 @@ fn gradient(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| image::Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, 90]))
 }
 
-fn encoded(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
+fn encode(picture: &RgbImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     DynamicImage::ImageRgb8(picture.clone()).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
 
-/// A JPEG whose EXIF block holds this orientation and nothing else.
+/// A JPEG whose Exif block contains this orientation only.
 fn with_orientation(picture: &RgbImage, orientation: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 95);
@@ -32,7 +32,7 @@ fn every_orientation_of_one_photo_decodes_to_the_same_pixels() {
     let reference = decode(&with_orientation(&upright, 1), &DecodeLimits::default()).unwrap().luma;
     for value in 2..=8 {
         let mut stored = DynamicImage::ImageRgb8(upright.clone());
-        // The inverse of each orientation: its own inverse, but for the two quarter turns.
+        // Each orientation is its own inverse, except for the two quarter turns.
         let inverse = match value {
             6 => 8,
             8 => 6,
@@ -47,12 +47,12 @@ fn every_orientation_of_one_photo_decodes_to_the_same_pixels() {
 }
 
 #[test]
-fn a_reduced_photo_is_upright_and_knows_its_full_size() {
+fn a_reduced_photo_is_upright_and_has_its_full_size() {
     let bytes = with_orientation(&gradient(640, 480), 6);
     let whole = decode(&bytes, &DecodeLimits::default()).unwrap();
     assert_eq!((whole.luma.dimensions(), whole.reduction, whole.size), ((480, 640), 1, (480, 640)));
-    for (enough, reduction) in [(321, 1), (320, 2), (161, 2), (160, 4), (80, 8), (1, 8)] {
-        let small = decode_reduced(&bytes, &DecodeLimits::default(), enough).unwrap();
+    for (min_side, reduction) in [(321, 1), (320, 2), (161, 2), (160, 4), (80, 8), (1, 8)] {
+        let small = decode_reduced(&bytes, &DecodeLimits::default(), min_side).unwrap();
         assert_eq!((small.reduction, small.size), (reduction, (480, 640)));
         assert_eq!(small.luma.dimensions(), (480 / reduction, 640 / reduction));
         let pairs = small.luma.enumerate_pixels().map(|(x, y, value)| {
@@ -62,28 +62,28 @@ fn a_reduced_photo_is_upright_and_knows_its_full_size() {
         assert!(pairs.max() <= Some(6), "at 1/{reduction}");
     }
     for format in [ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
-        let small = decode_reduced(&encoded(&gradient(640, 480), format), &DecodeLimits::default(), 160).unwrap();
+        let small = decode_reduced(&encode(&gradient(640, 480), format), &DecodeLimits::default(), 160).unwrap();
         assert_eq!((small.reduction, small.size, small.luma.dimensions()), (4, (640, 480), (160, 120)), "{format:?}");
     }
 }
 
 #[test]
-fn a_photo_reads_alike_in_every_format() {
+fn a_photo_decodes_alike_in_every_format() {
     let picture = gradient(80, 60);
-    let png = decode(&encoded(&picture, ImageFormat::Png), &DecodeLimits::default()).unwrap().luma;
+    let png = decode(&encode(&picture, ImageFormat::Png), &DecodeLimits::default()).unwrap().luma;
     for format in [ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif] {
-        let other = decode(&encoded(&picture, format), &DecodeLimits::default()).unwrap().luma;
+        let other = decode(&encode(&picture, format), &DecodeLimits::default()).unwrap().luma;
         let mean: f64 = png.iter().zip(other.iter()).map(|(a, b)| f64::from(a.abs_diff(*b))).sum::<f64>() / 4800.0;
         assert!(mean < 4.0, "{format:?} differs by {mean} on average");
     }
 }
 
 #[test]
-fn oversized_photo_is_refused_before_decoding() {
+fn an_oversized_photo_is_refused_before_decoding() {
     let limits = DecodeLimits { max_bytes: 1 << 20, max_pixels: 100, ..DecodeLimits::default() };
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Gif] {
-        // The header alone: a decoder that went on to the pixels would say `Truncated`.
-        let bytes = encoded(&gradient(64, 48), format);
+        // Truncated after the header: a decoder that continued to the pixels would return `Truncated`.
+        let bytes = encode(&gradient(64, 48), format);
         let head = if format == ImageFormat::Jpeg { bytes.len() - 20 } else { bytes.len() };
         let refused = decode(&bytes[..head], &limits);
         assert_eq!(refused.unwrap_err(), PhotoError::TooManyPixels { width: 64, height: 48, limit: 100 });
@@ -97,16 +97,16 @@ fn too_many_bytes_are_refused() {
 }
 
 #[test]
-fn a_truncated_photo_is_said_to_be_cut_short() {
+fn a_truncated_photo_is_reported_as_cut_short() {
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
-        let bytes = encoded(&gradient(64, 48), format);
+        let bytes = encode(&gradient(64, 48), format);
         let cut = &bytes[..bytes.len() * 2 / 3];
         assert_eq!(decode(cut, &DecodeLimits::default()).unwrap_err(), PhotoError::Truncated, "{format:?}");
     }
 }
 
 #[test]
-fn transparency_is_laid_on_white() {
+fn transparency_is_composited_on_white() {
     let clear = DynamicImage::ImageRgba8(image::RgbaImage::from_pixel(4, 4, image::Rgba([0, 0, 0, 0])));
     let mut bytes = Cursor::new(Vec::new());
     clear.write_to(&mut bytes, ImageFormat::Png).unwrap();
@@ -118,36 +118,36 @@ fn transparency_is_laid_on_white() {
 fn damaged_bytes_never_panic() {
     let limits = DecodeLimits { max_bytes: 1 << 20, max_pixels: 1_000_000, ..DecodeLimits::default() };
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Gif] {
-        let whole = encoded(&gradient(40, 30), format);
+        let whole = encode(&gradient(40, 30), format);
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 0xa5;
-            // Any answer will do, so long as it is one.
+            // Any result will do.
             let _ = decode(&bytes, &limits);
             let _ = decode_colour(&bytes[..at], &limits, 20);
         }
     }
 }
 
-/// A picture of this size whose rows are told apart by their brightness.
+/// A picture of this size whose rows differ in brightness.
 fn rows(width: u32, height: u32) -> RgbImage {
-    // Noise, so that no format squeezes the rows into a few bytes.
+    // Noise, so that no format compresses the rows to a few bytes.
     let grain = |x: u32, y: u32| ((x * 7919 + y * 104_729) >> 4) as u8 % 8;
     RgbImage::from_fn(width, height, |x, y| image::Rgb([(y * 240 / height) as u8 + grain(x, y); 3]))
 }
 
 #[test]
-fn three_quarters_of_a_picture_are_answered_and_said_to_be_cut_short_in_every_format() {
+fn three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format() {
     for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif] {
-        let whole = encoded(&rows(320, 240), format);
+        let whole = encode(&rows(320, 240), format);
         let (mut cut_short, mut refused) = (0, 0);
         for length in (whole.len() / 2..whole.len() - 30).step_by(13) {
             match decode(&whole[..length], &DecodeLimits::default()) {
                 Ok(photo) => {
                     assert_eq!(photo.luma.dimensions(), (320, 240));
-                    // The upper three quarters are as they were.
-                    let apart = |y: u32| photo.luma.get_pixel(100, y).0[0].abs_diff((y * 240 / 240) as u8 + 4);
-                    assert!((0..176).all(|y| apart(y) < 16), "{format:?} at {length}");
+                    // The upper three quarters are unchanged.
+                    let difference = |y: u32| photo.luma.get_pixel(100, y).0[0].abs_diff((y * 240 / 240) as u8 + 4);
+                    assert!((0..176).all(|y| difference(y) < 16), "{format:?} at {length}");
                     cut_short += usize::from(!photo.whole);
                 }
                 Err(error) => {
@@ -161,22 +161,22 @@ fn three_quarters_of_a_picture_are_answered_and_said_to_be_cut_short_in_every_fo
 }
 
 #[test]
-fn a_png_is_read_whatever_its_checksums_say_and_without_its_end() {
-    let sound = encoded(&gradient(64, 48), ImageFormat::Png);
-    let expected = decode(&sound, &DecodeLimits::default()).unwrap().luma;
-    let end = memchr::memmem::find(&sound, b"IEND").unwrap();
-    let mut wrong = sound.clone();
+fn a_png_is_decoded_with_wrong_checksums_and_without_its_end() {
+    let valid = encode(&gradient(64, 48), ImageFormat::Png);
+    let expected = decode(&valid, &DecodeLimits::default()).unwrap().luma;
+    let end = memchr::memmem::find(&valid, b"IEND").unwrap();
+    let mut wrong = valid.clone();
     // The checksums of the header and of the last data chunk.
     for at in [29, end - 5] {
         wrong[at] ^= 0xff;
     }
-    for bytes in [&sound[..end - 4], &sound[..end - 8], &wrong] {
+    for bytes in [&valid[..end - 4], &valid[..end - 8], &wrong] {
         let photo = decode(bytes, &DecodeLimits::default()).unwrap();
         assert!(photo.luma == expected && photo.whole);
     }
 }
 
-/// A PNG of 70×50 RGB pixels in seven passes (PNG, 8.2), which no encoder here writes: its data is
+/// An interlaced PNG of 70×50 RGB pixels in seven passes (PNG, 8.2), which no encoder here writes: its data is
 /// stored without compression (RFC 1951, 3.2.4).
 fn interlaced(picture: &RgbImage) -> Vec<u8> {
     let passes = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)];
@@ -193,31 +193,31 @@ fn interlaced(picture: &RgbImage) -> Vec<u8> {
     let header = [&width[..], &height, &[8, 2, 0, 0, 1]].concat();
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
     for (name, body) in [(b"IHDR", &header), (b"IDAT", &data), (b"IEND", &Vec::new())] {
-        // Without checksums, which are not asked about.
+        // Without checksums, which are not verified.
         bytes.extend([&(body.len() as u32).to_be_bytes()[..], name, body, &[0; 4]].concat());
     }
     bytes
 }
 
 #[test]
-fn an_interlaced_png_reads_as_a_plain_one_at_every_reduction() {
+fn an_interlaced_png_decodes_as_a_plain_one_at_every_reduction() {
     let picture = gradient(70, 50);
-    let (plain, passes) = (encoded(&picture, ImageFormat::Png), interlaced(&picture));
-    for enough in [u32::MAX, 35, 17] {
-        let read = |bytes: &[u8]| decode_reduced(bytes, &DecodeLimits::default(), enough).unwrap();
-        assert!(read(&passes).whole && read(&passes).luma == read(&plain).luma, "{enough}");
+    let (plain, passes) = (encode(&picture, ImageFormat::Png), interlaced(&picture));
+    for min_side in [u32::MAX, 35, 17] {
+        let read = |bytes: &[u8]| decode_reduced(bytes, &DecodeLimits::default(), min_side).unwrap();
+        assert!(read(&passes).whole && read(&passes).luma == read(&plain).luma, "{min_side}");
     }
-    // Half of the pixels, all but those of the last pass, show a coarse picture: too little.
+    // Half of the pixels, all but those of the last pass, make a coarse picture, which does not suffice.
     let cut = decode(&passes[..passes.len() / 2], &DecodeLimits::default());
     assert_eq!(cut.unwrap_err(), PhotoError::Truncated);
     assert!(!decode(&passes[..passes.len() * 4 / 5], &DecodeLimits::default()).unwrap().whole);
 }
 
 #[test]
-fn a_webp_is_read_though_chunks_beside_its_picture_are_missing() {
-    let mut plain = encoded(&gradient(64, 48), ImageFormat::WebP);
+fn a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing() {
+    let mut plain = encode(&gradient(64, 48), ImageFormat::WebP);
     let expected = decode(&plain, &DecodeLimits::default()).unwrap().luma;
-    // An extended file that announces Exif and XMP, of which only a part of the first is there.
+    // An extended file that announces Exif and XMP, but contains only part of the former.
     let chunk = plain.split_off(12);
     let extended =
         [&b"RIFF\xff\xff\0\0WEBPVP8X\x0a\0\0\0\x0c\0\0\0\x3f\0\0\x2f\0\0"[..], &chunk, b"EXIF\x40\0\0\0II*"].concat();
@@ -228,20 +228,20 @@ fn a_webp_is_read_though_chunks_beside_its_picture_are_missing() {
 }
 
 #[test]
-fn an_iphones_own_png_is_called_that() {
+fn an_iphone_app_png_is_named_as_such() {
     let bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x50\0\x20\x06\x2b\xd5\xb3\x7f\0\0\0\x0dIHDR";
     let refused = decode(bytes, &DecodeLimits::default()).unwrap_err();
     assert_eq!(refused, PhotoError::Unsupported { format: "iPhone app PNG" });
 }
 
 #[test]
-fn what_would_not_fit_into_memory_is_made_smaller_or_refused_by_its_size() {
+fn a_photo_that_exceeds_the_memory_budget_is_reduced_or_refused_by_its_size() {
     let limits = DecodeLimits { memory: MemoryBudget::new(3 << 20), ..DecodeLimits::default() };
     let picture = gradient(2000, 1000);
-    let jpeg = decode(&encoded(&picture, ImageFormat::Jpeg), &limits).unwrap();
+    let jpeg = decode(&encode(&picture, ImageFormat::Jpeg), &limits).unwrap();
     assert_eq!((jpeg.reduction, jpeg.size, jpeg.whole), (2, (2000, 1000), true));
-    let refused = decode(&encoded(&picture, ImageFormat::WebP), &limits).unwrap_err();
+    let refused = decode(&encode(&picture, ImageFormat::WebP), &limits).unwrap_err();
     assert!(matches!(refused, PhotoError::TooManyPixels { width: 2000, height: 1000, limit: 100_000..500_000 }));
     drop(jpeg);
-    assert!(limits.memory.reserve(3 << 20).is_some(), "all of it was given back");
+    assert!(limits.memory.reserve(3 << 20).is_some(), "not all memory was released");
 }

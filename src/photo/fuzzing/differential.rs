@@ -1,40 +1,42 @@
-//! The own JPEG decoder against a general one.
+//! Compares this project's JPEG decoder with the fallback decoder, zune-jpeg.
 
 use std::time::Duration;
 
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
-use zune_jpeg::JpegDecoder;
 
 use super::super::clock::WorkClock;
-use super::super::decode::guarded;
-use super::super::jpeg::{Outline, Plane, Scale};
+use super::super::decode::catch_panic;
+use super::super::jpeg::{self, Plane, Scale};
 use super::super::sniff::Format;
 
-/// Grey levels by which two decoders' pixels may differ: each rounds its own transform.
+/// Grey levels by which the decoders' pixels may differ: each rounds its own transform.
 const ROUNDING: u8 = 2;
-const PIXELS: u32 = 1 << 14;
+const MAX_PIXELS: u32 = 1 << 14;
 
-/// Where both decoders answer, the pictures have the same size; where both find the file whole, and its
-/// scans in order, they have the same pixels. zune-jpeg leaves out rows of sequential files with several scans.
+/// If both decoders succeed, the pictures have the same size; if both find the file complete, and its
+/// scans in a valid order, they have the same pixels. zune-jpeg omits rows of sequential files with several scans.
 pub fn jpeg_differential(data: &[u8]) {
-    let Ok(outline) = Outline::read(data) else { return };
-    let (width, height) = outline.size();
-    if width * height > PIXELS || !outline.has_plain_luma() || !outline.is_orderly() || !outline.is_usual() {
+    let Ok(decoder) = jpeg::Decoder::new(data) else { return };
+    let (width, height) = decoder.size();
+    let is_comparable = decoder.has_valid_scan_order() && decoder.is_progressive_or_interleaved();
+    if width * height > MAX_PIXELS || !decoder.is_supported() || !is_comparable {
         return;
     }
     let clock = WorkClock::start(Duration::from_secs(2));
-    let (Ok(own), Some((size, pixels))) = (outline.luma(Scale::Full, &clock), general(data)) else { return };
-    assert_eq!((own.width, own.height), size, "two sizes of one picture");
-    if own.whole && outline.is_complete(u64::MAX, &clock) == Some(true) {
+    let (Ok(own), Some((size, pixels))) = (decoder.decode_luma(Scale::Full, &clock), decode_with_zune(data)) else {
+        return;
+    };
+    assert_eq!((own.width, own.height), size, "the decoders read different sizes");
+    if own.complete && decoder.is_complete(u64::MAX, &clock) == Some(true) {
         assert_eq!(own.pixels.len(), pixels.len());
         check_blocks(&own, &pixels);
     }
 }
 
-/// Compares what lies between black and white: a block with a pixel beyond them has coefficients that
-/// no encoder writes, on which transforms in whole numbers run over.
+/// Compares the blocks without black or white pixels: those with a pixel that was clamped can have coefficients that
+/// no encoder writes, on which integer transforms overflow.
 fn check_blocks(own: &Plane, other: &[u8]) {
     let block = |pixels: &[u8], x: usize, y: usize| -> Vec<u8> {
         let rows = (y..own.height.min(y + 8)).map(|y| y * own.width);
@@ -52,15 +54,15 @@ fn check_blocks(own: &Plane, other: &[u8]) {
     }
 }
 
-/// Size and luma of a file in which the general decoder finds nothing amiss.
-fn general(data: &[u8]) -> Option<((usize, usize), Vec<u8>)> {
+/// Size and luma of a file that zune-jpeg finds valid.
+fn decode_with_zune(data: &[u8]) -> Option<((usize, usize), Vec<u8>)> {
     let options = DecoderOptions::default().set_strict_mode(true).jpeg_set_out_colorspace(ColorSpace::Luma);
     let decode = || {
-        let mut decoder = JpegDecoder::new_with_options(ZCursor::new(data), options);
+        let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(data), options);
         decoder.decode_headers().ok()?;
-        let size = decoder.dimensions().filter(|(width, height)| width * height <= PIXELS as usize)?;
+        let size = decoder.dimensions().filter(|(width, height)| width * height <= MAX_PIXELS as usize)?;
         Some((size, decoder.decode().ok()?))
     };
-    // In builds for tests its assertions are on.
-    guarded(Format::Jpeg, || Ok(decode())).ok().flatten()
+    // In test builds its assertions are enabled.
+    catch_panic(Format::Jpeg, || Ok(decode())).ok().flatten()
 }

@@ -1,6 +1,6 @@
-//! One small picture in four files: the bundled mean face on grey, 250×190 pixels, with a red square in its
-//! upper left corner. Made with pillow-heif (`one`; `turned` and `mirrored` from Exif orientations 6 and 5, after which
-//! it stores a turned or mirrored picture and turns it once more by properties) and with `heif-enc --cut-tiles 128`
+//! Decodes one small picture from four files: the bundled mean face on grey, 250×190 pixels, with a red square in its
+//! upper left corner. Made with pillow-heif (`one`; `turned` and `mirrored` from Exif orientations 6 and 5, for which
+//! it stores a rotated or mirrored picture and transforms it again by properties) and with `heif-enc --cut-tiles 128`
 //! (`grid`). The corners are those that libheif 1.15 shows.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ const GRID: &[u8] = include_bytes!("grid.heic");
 const TURNED: &[u8] = include_bytes!("turned.heic");
 const MIRRORED: &[u8] = include_bytes!("mirrored.heic");
 
-/// In which corner the red square is.
+/// The corner of the red square.
 fn corner(bytes: &[u8]) -> (&'static str, &'static str) {
     let picture = decode_colour(bytes, &DecodeLimits::default(), u32::MAX).unwrap().picture;
     let (width, height) = picture.dimensions();
@@ -29,7 +29,7 @@ fn corner(bytes: &[u8]) -> (&'static str, &'static str) {
 }
 
 #[test]
-fn single_pictures_and_grids_are_read_upright_in_luma_and_in_colour() {
+fn single_pictures_and_grids_are_decoded_upright_in_luma_and_in_colour() {
     let limits = DecodeLimits::default();
     let files = [
         (ONE, (250, 190), ("top", "left")),
@@ -47,23 +47,23 @@ fn single_pictures_and_grids_are_read_upright_in_luma_and_in_colour() {
         assert_eq!(later_frames(file, &limits).count(), 0);
     }
     let (one, grid) = (decode(ONE, &limits).unwrap().luma, decode(GRID, &limits).unwrap().luma);
-    let apart = one.iter().zip(grid.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
-    assert!(apart / (250 * 190) < 6, "{apart}");
+    let difference = one.iter().zip(grid.iter()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+    assert!(difference / (250 * 190) < 6, "{difference}");
 }
 
 #[test]
-fn files_cut_short_or_of_another_kind_are_told_apart() {
+fn truncated_files_and_those_without_hevc_are_named() {
     let limits = DecodeLimits::default();
     for length in 40..ONE.len() {
         let refused = decode(&ONE[..length], &limits).unwrap_err();
         assert!(matches!(refused, PhotoError::Truncated | PhotoError::Unsupported { format: "HEIC" }), "{refused}");
     }
-    let brands_alone = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
-    assert_eq!(decode(brands_alone, &limits).unwrap_err(), PhotoError::Unsupported { format: "HEIC" });
+    let only_brands = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
+    assert_eq!(decode(only_brands, &limits).unwrap_err(), PhotoError::Unsupported { format: "HEIC" });
 }
 
 #[test]
-fn changed_bytes_are_answered_or_refused_by_name() {
+fn files_with_flipped_bits_are_decoded_or_refused() {
     let limits = DecodeLimits { max_pixels: 1_000_000, ..DecodeLimits::default() };
     for file in [ONE, GRID] {
         for at in 0..file.len() {

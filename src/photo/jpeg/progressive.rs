@@ -1,38 +1,38 @@
-//! Progressive scans (T.81 annex G): coefficients gather over several scans.
+//! Progressive scans (T.81 annex G): coefficients accumulate over several scans.
 
 use pulp::Simd;
 
-use super::bits::{Bits, Intervals};
-use super::headers::{Coded, Frame, Layout, Plane, Scan};
-use super::huffman::Table;
-use super::{Fault, Job, Picture, WorkClock, dct};
+use super::bits::{BitReader, RestartIntervals};
+use super::headers::{Frame, PlaneLayout, Scan, ScanComponent, ScanLayout};
+use super::huffman::HuffmanTable;
+use super::{JpegError, PlaneWriter, ScanContext, WorkClock, dct};
 
 /// Which scans must be decoded for a component's coefficients up to zigzag index `last`.
 ///
-/// A scan that refines a band can only be read by one who knows which coefficients of the band
-/// are set by then, so the earlier scans of all of it are needed too; hence from last to first.
-pub fn wanted(scans: &[Scan], component: usize, last: usize) -> Vec<bool> {
+/// A refinement scan of a band can only be decoded when it is known which of the band's coefficients
+/// are nonzero by then, so the earlier scans of the whole band are needed too; hence from last to first.
+pub fn required_scans(scans: &[Scan], component: usize, last: usize) -> Vec<bool> {
     let mut needed = band(0, last);
-    let mut wanted: Vec<bool> = scans
+    let mut required: Vec<bool> = scans
         .iter()
         .rev()
         .map(|scan| {
-            let covered = band(scan.start, scan.end);
-            let wanted = scan.coded(component).is_some() && covered & needed != 0;
-            if wanted && scan.refines {
+            let covered = band(scan.spectral_start, scan.spectral_end);
+            let required = scan.component(component).is_some() && covered & needed != 0;
+            if required && scan.is_refinement {
                 needed |= covered;
             }
-            wanted
+            required
         })
         .collect();
-    wanted.reverse();
-    wanted
+    required.reverse();
+    required
 }
 
-/// Whether every coefficient of a component is given to its last bit: what a whole file does.
-pub fn reaches_last_bit(scans: &[Scan], component: usize) -> bool {
-    let given = scans.iter().filter(|scan| scan.coded(component).is_some() && scan.low == 0);
-    given.fold(0, |all, scan| all | band(scan.start, scan.end)) == u64::MAX
+/// Whether the scans code every coefficient of a component down to its last bit, as those of a complete file do.
+pub fn is_fully_coded(scans: &[Scan], component: usize) -> bool {
+    let final_scans = scans.iter().filter(|scan| scan.component(component).is_some() && scan.low_bit == 0);
+    final_scans.fold(0, |all, scan| all | band(scan.spectral_start, scan.spectral_end)) == u64::MAX
 }
 
 /// A bit for each coefficient of a band.
@@ -40,276 +40,278 @@ fn band(start: usize, end: usize) -> u64 {
     (u64::MAX >> (63 - end)) & (u64::MAX << start)
 }
 
-/// A plane's coefficients in the making, as far as N×N pixels a block need them.
+/// A plane's coefficients while its scans are decoded, as far as N×N pixels a block need them.
 pub struct Progressive<const N: usize> {
-    /// Blocks in a row, those that fill up the last unit included.
-    across: usize,
-    /// By zigzag index, [`Self::KEPT`] a block.
-    values: Vec<i16>,
-    /// For each block, which coefficients are not 0, those that are not kept included: all that
-    /// a refining scan asks about them.
-    set: Vec<u64>,
-    factors: Option<[f32; 64]>,
-    /// Rows of the file whose blocks have their means: [`None`] before the scan of them.
-    rows: Option<usize>,
+    /// Blocks in a row, those that pad the last MCU included.
+    blocks_per_row: usize,
+    /// By zigzag index, [`Self::STORED`] a block.
+    coefficients: Vec<i16>,
+    /// For each block, which coefficients are nonzero, those that are not stored included: all that
+    /// a refinement scan depends on.
+    nonzero: Vec<u64>,
+    quantisation: Option<[f32; 64]>,
+    /// Rows at full size whose blocks have their DC coefficients: [`None`] before the first DC scan.
+    dc_rows: Option<usize>,
     /// Whether no scan's data ended early.
-    exact: bool,
+    complete: bool,
 }
 
 impl<const N: usize> Progressive<N> {
-    const KEPT: usize = dct::last_wanted(N) + 1;
+    const STORED: usize = dct::last_coefficient(N) + 1;
 
-    pub fn new(frame: &Frame, plane: Plane) -> Self {
-        let (units_x, units_y) = frame.units();
-        let across = units_x * plane.across;
-        let blocks = across * units_y * plane.down;
-        let (values, set) = (vec![0; blocks * Self::KEPT], vec![0; blocks]);
-        Self { across, values, set, factors: None, rows: None, exact: true }
+    pub fn new(frame: &Frame, plane: PlaneLayout) -> Self {
+        let (mcus_x, mcus_y) = frame.mcus();
+        let blocks_per_row = mcus_x * plane.h_sampling;
+        let blocks = blocks_per_row * mcus_y * plane.v_sampling;
+        let (coefficients, nonzero) = (vec![0; blocks * Self::STORED], vec![0; blocks]);
+        Self { blocks_per_row, coefficients, nonzero, quantisation: None, dc_rows: None, complete: true }
     }
 
-    /// Rows of the file that are there, if some only coarsely.
-    pub fn rows(&self) -> usize {
-        self.rows.unwrap_or(0)
+    /// Rows at full size that were decoded, some of them perhaps only coarsely.
+    pub fn decoded_rows(&self) -> usize {
+        self.dc_rows.unwrap_or(0)
     }
 
-    /// Whether the data of every scan was there.
-    pub fn is_exact(&self) -> bool {
-        self.exact
+    /// Whether the data of every scan was complete.
+    pub fn is_complete(&self) -> bool {
+        self.complete
     }
 
-    /// Takes in a scan, as far as its data goes.
+    /// Decodes a scan up to the end of its data.
     #[inline(always)]
-    pub fn scan(&mut self, job: &Job) -> Result<(), Fault> {
-        // Tables may change between scans; a component keeps those of its first (T.81 B.2.4.1).
-        if self.factors.is_none() {
-            self.factors = Some(job.tables.factors(job.frame, job.plane.component)?);
+    pub fn decode_scan(&mut self, context: &ScanContext) -> Result<(), JpegError> {
+        // Tables may change between scans; a component uses those of its first (T.81 B.2.4.1).
+        if self.quantisation.is_none() {
+            self.quantisation = Some(context.tables.quantisation(context.frame, context.plane.component)?);
         }
-        if job.scan.start > 0 {
-            self.exact &= self.ac_scan(job)?;
+        if context.scan.spectral_start > 0 {
+            self.complete &= self.decode_ac_scan(context)?;
             return Ok(());
         }
-        let rows = self.dc_scan(job)?;
-        self.exact &= rows >= job.plane.height;
-        if !job.scan.refines {
-            self.rows = Some(rows);
+        let rows = self.decode_dc_scan(context)?;
+        self.complete &= rows >= context.plane.height;
+        if !context.scan.is_refinement {
+            self.dc_rows = Some(rows);
         }
         Ok(())
     }
 
-    /// DC coefficients of all components in turn (T.81 G.1.2.1), or one more bit of them; gives how
-    /// many rows of the file there are.
+    /// Decodes interleaved DC coefficients (T.81 G.1.2.1), or one more bit of them; returns how
+    /// many rows at full size were decoded.
     #[inline(always)]
-    fn dc_scan(&mut self, job: &Job) -> Result<usize, Fault> {
-        let Job { frame, plane, scan, coded, tables, data, clock, .. } = job;
-        // A refining scan is bare bits.
-        let table = |coded| if scan.refines { Ok(None) } else { tables.dc_table(coded).map(Some) };
-        let own = table(*coded)?;
-        let others = |passed: Vec<(Coded, usize)>| {
-            let others = passed.into_iter().map(|(coded, blocks)| Ok((table(coded)?, blocks)));
-            others.collect::<Result<Vec<_>, Fault>>()
+    fn decode_dc_scan(&mut self, context: &ScanContext) -> Result<usize, JpegError> {
+        let ScanContext { frame, plane, scan, component, tables, data, clock, .. } = context;
+        // A refinement scan of DC coefficients is uncoded bits.
+        let table = |coded| if scan.is_refinement { Ok(None) } else { tables.dc_table(coded).map(Some) };
+        let own = table(*component)?;
+        let with_tables = |skipped: Vec<(ScanComponent, usize)>| {
+            let skipped = skipped.into_iter().map(|(coded, blocks)| Ok((table(coded)?, blocks)));
+            skipped.collect::<Result<Vec<_>, JpegError>>()
         };
-        let [before, behind] = scan.passed(frame, plane.component).map(others);
-        let (before, behind) = (before?, behind?);
-        let Layout { units_x, units_y, across, down } = scan.layout(frame, *plane);
-        let mut intervals = Intervals::new(data);
-        for units in tables.intervals(units_x * units_y) {
-            let begun = units.start / units_x * down * 8;
-            let Some(mut bits) = intervals.next_interval()? else { return Ok(begun) };
+        let [before, after] = scan.skipped_blocks(frame, plane.component).map(with_tables);
+        let (before, after) = (before?, after?);
+        let ScanLayout { mcus_x, mcus_y, across, down } = scan.layout(frame, *plane);
+        let mut intervals = RestartIntervals::new(data);
+        for interval in tables.restart_intervals(mcus_x * mcus_y) {
+            let rows_before = interval.start / mcus_x * down * 8;
+            let Some(mut bits) = intervals.next_interval()? else { return Ok(rows_before) };
             let mut dc = 0_i32;
-            for unit in units {
-                let (x, y) = (unit % units_x, unit / units_x);
-                let mut unit = || {
-                    pass(&mut bits, &before)?;
+            for mcu in interval {
+                let (x, y) = (mcu % mcus_x, mcu / mcus_x);
+                let mut decode_mcu = || {
+                    skip_dc(&mut bits, &before)?;
                     for row in 0..down {
                         for column in 0..across {
-                            let block = (y * down + row) * self.across + x * across + column;
-                            let value = &mut self.values[block * Self::KEPT];
+                            let block = (y * down + row) * self.blocks_per_row + x * across + column;
+                            let value = &mut self.coefficients[block * Self::STORED];
                             bits.refill();
                             if let Some(table) = &own {
-                                dc = dc.wrapping_add(table.step(&mut bits)?.value);
-                                *value = (dc << scan.low) as i16;
+                                dc = dc.wrapping_add(table.decode(&mut bits)?.value);
+                                *value = (dc << scan.low_bit) as i16;
                             } else {
-                                *value |= i16::from(bits.bit()) << scan.low;
+                                *value |= i16::from(bits.read_bit()) << scan.low_bit;
                             }
                         }
                     }
-                    pass(&mut bits, &behind)
+                    skip_dc(&mut bits, &after)
                 };
-                let read = unit();
-                if read.is_err() && !bits.overran() {
-                    return read.map(|()| 0);
+                let decoded = decode_mcu();
+                if decoded.is_err() && !bits.is_past_end() {
+                    return decoded.map(|()| 0);
                 }
-                // Asked once a row, as in a sequential scan.
-                if read.is_err() || (x + 1 == units_x && bits.overran()) {
+                // Checked once a row, as in a sequential scan.
+                if decoded.is_err() || (x + 1 == mcus_x && bits.is_past_end()) {
                     return Ok(y * down * 8);
                 }
-                if x + 1 == units_x {
+                if x + 1 == mcus_x {
                     clock.check()?;
                 }
             }
-            if bits.overran() {
-                return Ok(begun);
+            if bits.is_past_end() {
+                return Ok(rows_before);
             }
         }
-        Ok(units_y * down * 8)
+        Ok(mcus_y * down * 8)
     }
 
-    /// A band of AC coefficients, which is always a scan of its own; whether its data was all there.
+    /// Decodes a band of AC coefficients, whose scan is never interleaved; returns whether its data was complete.
     #[inline(always)]
-    fn ac_scan(&mut self, job: &Job) -> Result<bool, Fault> {
-        let (blocks_x, blocks_y) = job.plane.blocks();
-        let table = job.tables.ac_table(job.coded)?;
-        let mut intervals = Intervals::new(job.data);
-        for interval in job.tables.intervals(blocks_x * blocks_y) {
+    fn decode_ac_scan(&mut self, context: &ScanContext) -> Result<bool, JpegError> {
+        let (blocks_x, blocks_y) = context.plane.blocks();
+        let table = context.tables.ac_table(context.component)?;
+        let mut intervals = RestartIntervals::new(context.data);
+        for interval in context.tables.restart_intervals(blocks_x * blocks_y) {
             let Some(mut bits) = intervals.next_interval()? else { return Ok(false) };
-            // How many blocks, from here on, an end of band covers.
-            let mut ended = 0;
+            // How many blocks, from here on, an end-of-band run covers.
+            let mut eob_run = 0;
             let mut next = interval.start;
             while next < interval.end {
                 let (x, y) = (next % blocks_x, next / blocks_x);
-                let row = y * self.across;
+                let row = y * self.blocks_per_row;
                 let blocks = row + x..row + blocks_x.min(x + interval.end - next);
                 next += blocks.len();
-                let values = &mut self.values[blocks.start * Self::KEPT..blocks.end * Self::KEPT];
-                let set = &mut self.set[blocks];
-                let before = job.may_end.then(|| (values.to_vec(), set.to_vec()));
-                let read = match job.scan.refines {
-                    true => Self::refined_row(&mut bits, &table, job.scan, (&mut *values, &mut *set), ended),
-                    false => Self::first_row(&mut bits, &table, job.scan, (&mut *values, &mut *set), ended),
+                let coefficients = &mut self.coefficients[blocks.start * Self::STORED..blocks.end * Self::STORED];
+                let nonzero = &mut self.nonzero[blocks];
+                let before = context.may_be_truncated.then(|| (coefficients.to_vec(), nonzero.to_vec()));
+                let row = (&mut *coefficients, &mut *nonzero);
+                let decoded = match context.scan.is_refinement {
+                    true => Self::refine_ac_row(&mut bits, &table, context.scan, row, eob_run),
+                    false => Self::decode_ac_row(&mut bits, &table, context.scan, row, eob_run),
                 };
-                if bits.overran() {
-                    // What was made of bits that are not there is worse than nothing.
-                    if let Some((values_before, set_before)) = before {
-                        values.copy_from_slice(&values_before);
-                        set.copy_from_slice(&set_before);
+                if bits.is_past_end() {
+                    // What was decoded from missing bits is worse than nothing.
+                    if let Some((coefficients_before, nonzero_before)) = before {
+                        coefficients.copy_from_slice(&coefficients_before);
+                        nonzero.copy_from_slice(&nonzero_before);
                     }
                     return Ok(false);
                 }
-                ended = read?;
-                job.clock.check()?;
+                eob_run = decoded?;
+                context.clock.check()?;
             }
         }
         Ok(true)
     }
 
-    /// The first bits of a band for blocks side by side (T.81 G.1.2.2); takes and gives how many
-    /// blocks an end of band still covers.
+    /// Decodes the first bits of a band for a row of blocks (T.81 G.1.2.2); takes and returns how many
+    /// blocks an end-of-band run still covers.
     #[inline(always)]
-    fn first_row(
-        reader: &mut Bits<'_>,
-        table: &Table,
+    fn decode_ac_row(
+        reader: &mut BitReader<'_>,
+        table: &HuffmanTable,
         scan: &Scan,
-        (values, set): (&mut [i16], &mut [u64]),
-        mut ended: usize,
-    ) -> Result<usize, Fault> {
+        (coefficients, nonzero): (&mut [i16], &mut [u64]),
+        mut eob_run: usize,
+    ) -> Result<usize, JpegError> {
         // A copy that no call borrows stays in registers.
         let mut bits = *reader;
-        let mut block = ended.min(set.len());
-        ended -= block;
-        while block < set.len() {
-            let values = &mut values[block * Self::KEPT..][..Self::KEPT];
-            let (mut k, mut found) = (scan.start, 0);
-            while k <= scan.end {
+        let mut block = eob_run.min(nonzero.len());
+        eob_run -= block;
+        while block < nonzero.len() {
+            let values = &mut coefficients[block * Self::STORED..][..Self::STORED];
+            let (mut k, mut found) = (scan.spectral_start, 0);
+            while k <= scan.spectral_end {
                 bits.refill();
-                let step = match table.step(&mut bits) {
-                    Ok(step) => step,
-                    Err(fault) => return Self::given_up(reader, bits, fault),
+                let symbol = match table.decode(&mut bits) {
+                    Ok(symbol) => symbol,
+                    Err(error) => return Self::fail(reader, bits, error),
                 };
-                if step.value == 0 && step.run < 15 {
-                    // Counts this block too, which is stepped over below.
-                    ended = (1 << step.run) + bits.take(step.run as u32) as usize - 1;
+                if symbol.value == 0 && symbol.run < 15 {
+                    // Without this block, which is counted below.
+                    eob_run = (1 << symbol.run) + bits.read(symbol.run as u32) as usize - 1;
                     break;
                 }
-                k += step.run;
-                if step.value != 0 {
-                    if k > scan.end {
-                        return Self::given_up(reader, bits, Fault::Damaged);
+                k += symbol.run;
+                if symbol.value != 0 {
+                    if k > scan.spectral_end {
+                        return Self::fail(reader, bits, JpegError::Damaged);
                     }
                     found |= 1 << k;
                     if let Some(value) = values.get_mut(k) {
-                        *value = (step.value << scan.low) as i16;
+                        *value = (symbol.value << scan.low_bit) as i16;
                     }
                 }
                 k += 1;
             }
-            set[block] |= found;
+            nonzero[block] |= found;
             block += 1;
-            let passed = ended.min(set.len() - block);
-            block += passed;
-            ended -= passed;
+            let covered = eob_run.min(nonzero.len() - block);
+            block += covered;
+            eob_run -= covered;
         }
         *reader = bits;
-        Ok(ended)
+        Ok(eob_run)
     }
 
-    /// One more bit of a band for blocks side by side (T.81 G.1.2.3), as [`Self::first_row`].
+    /// Decodes one more bit of a band for a row of blocks (T.81 G.1.2.3), as [`Self::decode_ac_row`].
     #[inline(always)]
-    fn refined_row(
-        reader: &mut Bits<'_>,
-        table: &Table,
+    fn refine_ac_row(
+        reader: &mut BitReader<'_>,
+        table: &HuffmanTable,
         scan: &Scan,
-        (values, set): (&mut [i16], &mut [u64]),
-        mut ended: usize,
-    ) -> Result<usize, Fault> {
+        (coefficients, nonzero): (&mut [i16], &mut [u64]),
+        mut eob_run: usize,
+    ) -> Result<usize, JpegError> {
         let mut bits = *reader;
-        for (values, set) in values.chunks_exact_mut(Self::KEPT).zip(set) {
-            let mut k = scan.start;
-            while ended == 0 && k <= scan.end {
+        for (values, nonzero) in coefficients.chunks_exact_mut(Self::STORED).zip(nonzero) {
+            let mut k = scan.spectral_start;
+            while eob_run == 0 && k <= scan.spectral_end {
                 bits.refill();
-                let step = match table.step(&mut bits) {
-                    Ok(step) => step,
-                    Err(fault) => return Self::given_up(reader, bits, fault),
+                let symbol = match table.decode(&mut bits) {
+                    Ok(symbol) => symbol,
+                    Err(error) => return Self::fail(reader, bits, error),
                 };
-                if step.value == 0 && step.run < 15 {
-                    ended = (1 << step.run) + bits.take(step.run as u32) as usize;
+                if symbol.value == 0 && symbol.run < 15 {
+                    eob_run = (1 << symbol.run) + bits.read(symbol.run as u32) as usize;
                     break;
                 }
-                if step.value.abs() > 1 {
-                    // What is new now is a single bit.
-                    return Self::given_up(reader, bits, Fault::Damaged);
+                if symbol.value.abs() > 1 {
+                    // A coefficient that becomes nonzero here is a single bit.
+                    return Self::fail(reader, bits, JpegError::Damaged);
                 }
-                // The run counts coefficients that are 0 so far; those on the way that are not
+                // The run counts coefficients that are still 0; the nonzero ones in between
                 // get their next bit.
-                let zeros = without_lowest(!*set & band(k, scan.end), step.run as u32);
+                let zeros = clear_lowest(!*nonzero & band(k, scan.spectral_end), symbol.run as u32);
                 let at = zeros.trailing_zeros() as usize;
-                if at > scan.end {
-                    return Self::given_up(reader, bits, Fault::Damaged);
+                if at > scan.spectral_end {
+                    return Self::fail(reader, bits, JpegError::Damaged);
                 }
-                correct(&mut bits, *set & band(k, at), values, scan.low);
-                if step.value != 0 {
-                    *set |= 1 << at;
+                refine(&mut bits, *nonzero & band(k, at), values, scan.low_bit);
+                if symbol.value != 0 {
+                    *nonzero |= 1 << at;
                     if let Some(value) = values.get_mut(at) {
-                        *value = (step.value << scan.low) as i16;
+                        *value = (symbol.value << scan.low_bit) as i16;
                     }
                 }
                 k = at + 1;
             }
-            if ended > 0 {
-                if k <= scan.end {
-                    correct(&mut bits, *set & band(k, scan.end), values, scan.low);
+            if eob_run > 0 {
+                if k <= scan.spectral_end {
+                    refine(&mut bits, *nonzero & band(k, scan.spectral_end), values, scan.low_bit);
                 }
-                ended -= 1;
+                eob_run -= 1;
             }
         }
         *reader = bits;
-        Ok(ended)
+        Ok(eob_run)
     }
 
-    /// A fault, with the reader where it was met: past the end of its data, or not.
+    /// Returns an error, with the reader where it occurred: past the end of its data, or not.
     #[cold]
-    fn given_up<'b>(reader: &mut Bits<'b>, bits: Bits<'b>, fault: Fault) -> Result<usize, Fault> {
+    fn fail<'b>(reader: &mut BitReader<'b>, bits: BitReader<'b>, error: JpegError) -> Result<usize, JpegError> {
         *reader = bits;
-        Err(fault)
+        Err(error)
     }
 
-    /// Transforms what has gathered.
+    /// Transforms the coefficients to pixels.
     #[inline(always)]
-    pub fn paint<S: Simd>(&self, simd: S, picture: &mut Picture<N>, clock: &WorkClock) -> Result<(), Fault> {
-        let factors = self.factors.ok_or(Fault::Damaged)?;
-        let blocks_x = picture.plane.width.div_ceil(N);
+    pub fn transform<S: Simd>(&self, simd: S, output: &mut PlaneWriter<N>, clock: &WorkClock) -> Result<(), JpegError> {
+        let quantisation = self.quantisation.ok_or(JpegError::Damaged)?;
+        let blocks_x = output.plane.width.div_ceil(N);
         let mut block = [0.0; 64];
-        for (index, (values, set)) in self.values.chunks_exact(Self::KEPT).zip(&self.set).enumerate() {
-            let (x, y) = (index % self.across, index / self.across);
+        let blocks = self.coefficients.chunks_exact(Self::STORED).zip(&self.nonzero);
+        for (index, (values, nonzero)) in blocks.enumerate() {
+            let (x, y) = (index % self.blocks_per_row, index / self.blocks_per_row);
             if x >= blocks_x {
                 continue;
             }
@@ -317,28 +319,28 @@ impl<const N: usize> Progressive<N> {
                 clock.check()?;
             }
             block[..8 * N].fill(0.0);
-            block[0] = dct::levelled(f32::from(values[0]) * factors[0]);
-            let mut left = set & band(0, Self::KEPT - 1);
+            block[0] = dct::level_shifted(f32::from(values[0]) * quantisation[0]);
+            let mut left = nonzero & band(0, Self::STORED - 1);
             let last = 63 - (left | 1).leading_zeros() as usize;
             while left != 0 {
                 let k = left.trailing_zeros() as usize;
                 left &= left - 1;
-                block[usize::from(dct::NATURAL[k]) & 63] = f32::from(values[k]) * factors[k];
+                block[usize::from(dct::ZIGZAG_TO_BLOCK[k]) & 63] = f32::from(values[k]) * quantisation[k];
             }
-            picture.paint(simd, x, y, &block, last);
+            output.transform_block(simd, x, y, &block, last);
         }
         Ok(())
     }
 }
 
-/// Passes over a unit's DC coefficients, or further bits of them, of other components.
+/// Skips an MCU's DC coefficients of other components, or one more bit of each.
 #[inline(always)]
-fn pass(bits: &mut Bits, others: &[(Option<Table>, usize)]) -> Result<(), Fault> {
+fn skip_dc(bits: &mut BitReader, others: &[(Option<HuffmanTable>, usize)]) -> Result<(), JpegError> {
     for (table, blocks) in others {
         for _ in 0..*blocks {
             bits.refill();
             match table {
-                Some(table) => table.pass(bits)?,
+                Some(table) => table.skip(bits)?,
                 None => bits.consume(1),
             }
         }
@@ -346,33 +348,33 @@ fn pass(bits: &mut Bits, others: &[(Option<Table>, usize)]) -> Result<(), Fault>
     Ok(())
 }
 
-/// Gives each of the set coefficients of a block, in order, its next bit, away from 0.
+/// Gives each of the nonzero coefficients of a block, in order, its next bit, away from 0.
 #[inline(always)]
-fn correct(bits: &mut Bits, mut set: u64, values: &mut [i16], low: u32) {
-    while set != 0 {
+fn refine(bits: &mut BitReader, mut nonzero: u64, values: &mut [i16], low_bit: u32) {
+    while nonzero != 0 {
         bits.refill();
-        let mut left = Bits::REFILLED;
-        while set != 0 && left != 0 {
-            let k = set.trailing_zeros() as usize;
+        let mut left = BitReader::REFILLED;
+        while nonzero != 0 && left != 0 {
+            let k = nonzero.trailing_zeros() as usize;
             let Some(value) = values.get_mut(k) else {
-                // Only passed over, as are all behind it: so many bits as there are.
-                let passed = set.count_ones().min(left);
-                bits.consume(passed);
-                set = if passed == left { without_lowest(set, passed) } else { 0 };
+                // This one and all after it are not stored: their bits are skipped, as many as are available.
+                let skipped = nonzero.count_ones().min(left);
+                bits.consume(skipped);
+                nonzero = if skipped == left { clear_lowest(nonzero, skipped) } else { 0 };
                 break;
             };
             // Either bit is as likely, so that a branch on it would be mispredicted half the time.
-            // A bit that is given twice is taken once, as by libjpeg.
-            let more = (i16::from(bits.bit()) << low) & !*value;
+            // A bit that is coded twice counts once, as in libjpeg.
+            let more = (i16::from(bits.read_bit()) << low_bit) & !*value;
             *value = value.wrapping_add(if *value < 0 { -more } else { more });
-            set &= set - 1;
+            nonzero &= nonzero - 1;
             left -= 1;
         }
     }
 }
 
-/// A set without its lowest `count` members.
-fn without_lowest(mut set: u64, count: u32) -> u64 {
+/// `set` with its lowest `count` bits that are 1 cleared.
+fn clear_lowest(mut set: u64, count: u32) -> u64 {
     for _ in 0..count {
         set &= set.wrapping_sub(1);
     }

@@ -1,13 +1,13 @@
-//! The marker segments of a JPEG (T.81 B.1.1), found but not read.
+//! Splits a JPEG into its marker segments (T.81 B.1.1), without interpreting them.
 
-use super::Fault;
+use super::JpegError;
 
-/// A marker, its parameters and, behind the header of a scan, the entropy-coded data.
+/// A marker, its parameters and, after a scan header, the entropy-coded data.
 pub(super) struct Segment<'a> {
-    /// The second byte; the first is always `FF`.
+    /// The marker's second byte; the first is always `FF`.
     pub marker: u8,
-    pub body: &'a [u8],
-    pub data: &'a [u8],
+    pub parameters: &'a [u8],
+    pub entropy_coded: &'a [u8],
 }
 
 impl<'a> Segment<'a> {
@@ -20,88 +20,88 @@ impl<'a> Segment<'a> {
     const APP1: u8 = 0xe1;
     const APP14: u8 = 0xee;
 
-    /// Whether it is a start of frame of any kind (of JPEG-LS, too), or announces arithmetic coding.
-    pub fn is_frame(&self) -> bool {
+    /// Whether it starts a frame of any kind (JPEG-LS included) or defines arithmetic conditioning (DAC).
+    pub fn is_frame_header(&self) -> bool {
         matches!(self.marker, 0xc0..=0xcf | 0xf7) && self.marker != Self::DHT
     }
 
     /// The TIFF structure of an Exif block (CIPA DC-008, 4.7.2).
     pub fn exif(&self) -> Option<&'a [u8]> {
-        self.body.strip_prefix(b"Exif\0").filter(|_| self.marker == Self::APP1)?.get(1..)
+        self.parameters.strip_prefix(b"Exif\0").filter(|_| self.marker == Self::APP1)?.get(1..)
     }
 
     /// An XMP packet (XMP specification part 3, 1.1.3).
     pub fn xmp(&self) -> Option<&'a [u8]> {
-        self.body.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0").filter(|_| self.marker == Self::APP1)
+        self.parameters.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0").filter(|_| self.marker == Self::APP1)
     }
 
-    /// Whether it is Adobe's segment and its last byte says other than YCbCr, which is 1.
+    /// Whether it is Adobe's segment with a colour transform other than YCbCr, which is 1.
     pub fn is_adobe_without_luma(&self) -> bool {
         self.marker == Self::APP14
-            && self.body.starts_with(b"Adobe")
-            && self.body.get(11).is_some_and(|kind| *kind != 1)
+            && self.parameters.starts_with(b"Adobe")
+            && self.parameters.get(11).is_some_and(|transform| *transform != 1)
     }
 }
 
-/// Walks over the segments up to the end marker, and no further: what follows it is another
-/// picture, a video, or a vendor's own. A file without an end marker is truncated; the data of its
-/// last scan goes on to the end of the file.
+/// Iterates over the segments up to the end-of-image marker and no further: what follows it is another
+/// picture, a video or vendor data. A file without an end marker is truncated; the data of its
+/// last scan extends to the end of the file.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
     done: bool,
 }
 
 impl<'a> Segments<'a> {
-    pub fn new(bytes: &'a [u8]) -> Result<Self, Fault> {
-        let rest = bytes.strip_prefix(&[0xff, Segment::SOI]).ok_or(Fault::Damaged)?;
+    pub fn new(bytes: &'a [u8]) -> Result<Self, JpegError> {
+        let rest = bytes.strip_prefix(&[0xff, Segment::SOI]).ok_or(JpegError::Damaged)?;
         Ok(Self { rest, done: false })
     }
 
-    fn segment(&mut self) -> Result<Option<Segment<'a>>, Fault> {
-        // Stray bytes before a marker are passed over, as other decoders do.
-        let start = marker(self.rest).ok_or(Fault::Truncated)?;
-        let marker_code = self.rest[start + 1];
+    fn parse_next(&mut self) -> Result<Option<Segment<'a>>, JpegError> {
+        // Stray bytes before a marker are skipped, as in other decoders.
+        let start = find_marker(self.rest).ok_or(JpegError::Truncated)?;
+        let marker = self.rest[start + 1];
         self.rest = &self.rest[start + 2..];
-        if marker_code == Segment::EOI {
+        if marker == Segment::EOI {
             return Ok(None);
         }
-        // Restart markers left over behind a scan have no parameters.
-        if matches!(marker_code, 0x01 | 0xd0..=0xd8) {
-            return Ok(Some(Segment { marker: marker_code, body: &[], data: &[] }));
+        // Restart markers left over after a scan have no parameters.
+        if matches!(marker, 0x01 | 0xd0..=0xd8) {
+            return Ok(Some(Segment { marker, parameters: &[], entropy_coded: &[] }));
         }
-        let length = usize::from(u16::from_be_bytes(*self.rest.first_chunk().ok_or(Fault::Truncated)?));
+        let length = usize::from(u16::from_be_bytes(*self.rest.first_chunk().ok_or(JpegError::Truncated)?));
         if length < 2 {
-            return Err(Fault::Damaged);
+            return Err(JpegError::Damaged);
         }
-        let body = self.rest.get(2..length).ok_or(Fault::Truncated)?;
+        let parameters = self.rest.get(2..length).ok_or(JpegError::Truncated)?;
         self.rest = &self.rest[length..];
-        let mut data: &[u8] = &[];
-        if marker_code == Segment::SOS {
-            (data, self.rest) = self.rest.split_at(scan_length(self.rest).unwrap_or(self.rest.len()));
+        let mut entropy_coded: &[u8] = &[];
+        if marker == Segment::SOS {
+            (entropy_coded, self.rest) = self.rest.split_at(scan_length(self.rest).unwrap_or(self.rest.len()));
         }
-        Ok(Some(Segment { marker: marker_code, body, data }))
+        Ok(Some(Segment { marker, parameters, entropy_coded }))
     }
 }
 
 impl<'a> Iterator for Segments<'a> {
-    type Item = Result<Segment<'a>, Fault>;
+    type Item = Result<Segment<'a>, JpegError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.done {
             return None;
         }
-        let segment = self.segment().transpose();
+        let segment = self.parse_next().transpose();
         self.done = !matches!(segment, Some(Ok(_)));
         segment
     }
 }
 
 /// Where the next marker begins: an `FF` before a byte that is neither 0 nor a fill byte `FF`.
-fn marker(bytes: &[u8]) -> Option<usize> {
+fn find_marker(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(0xff, bytes).find(|at| bytes.get(at + 1).is_some_and(|code| !matches!(code, 0 | 0xff)))
 }
 
-/// Length of entropy-coded data: up to the first marker but the restarts within.
+/// Length of entropy-coded data: up to the first marker other than a restart.
 fn scan_length(bytes: &[u8]) -> Option<usize> {
     memchr::memchr_iter(0xff, bytes)
         .find(|at| bytes.get(at + 1).is_some_and(|code| !matches!(code, 0 | 0xff | 0xd0..=0xd7)))

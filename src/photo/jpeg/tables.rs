@@ -1,104 +1,104 @@
-//! The tables a file defines on its way, for the scans that follow (T.81 B.2.4).
+//! The tables that a file defines between its scans, for those that follow (T.81 B.2.4).
 
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
-use super::Fault;
-use super::headers::{Coded, Frame};
-use super::huffman::{Definition, Passing, Table};
+use super::JpegError;
+use super::headers::{Frame, ScanComponent};
+use super::huffman::{HuffmanTable, SkipTable, TableDefinition};
 use super::segments::Segment;
 
-/// The tables in force at some point of the file.
+/// The tables that are valid at some point of the file.
 #[derive(Default)]
 pub struct Tables {
     quantisation: [Option<[u16; 64]>; 4],
-    dc: [Option<Box<Definition>>; 4],
-    ac: [Option<Box<Definition>>; 4],
-    /// Units between restart markers.
+    dc: [Option<Box<TableDefinition>>; 4],
+    ac: [Option<Box<TableDefinition>>; 4],
+    /// MCUs between restart markers.
     restart_interval: Option<NonZeroUsize>,
 }
 
 impl Tables {
-    /// Takes in a segment, if it defines anything.
-    pub fn read(&mut self, segment: &Segment) -> Result<(), Fault> {
+    /// Applies a segment, if it defines any table.
+    pub fn update(&mut self, segment: &Segment) -> Result<(), JpegError> {
         match segment.marker {
-            Segment::DHT => self.read_huffman(segment.body),
-            Segment::DQT => self.read_quantisation(segment.body),
+            Segment::DHT => self.parse_huffman(segment.parameters),
+            Segment::DQT => self.parse_quantisation(segment.parameters),
             Segment::DRI => {
-                let units = u16::from_be_bytes(*segment.body.first_chunk().ok_or(Fault::Damaged)?);
-                self.restart_interval = NonZeroUsize::new(units.into());
+                let mcus = u16::from_be_bytes(*segment.parameters.first_chunk().ok_or(JpegError::Damaged)?);
+                self.restart_interval = NonZeroUsize::new(mcus.into());
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    fn read_huffman(&mut self, mut body: &[u8]) -> Result<(), Fault> {
-        while let Some((target, rest)) = body.split_first() {
-            let (definition, size) = Definition::read(rest)?;
-            body = &rest[size..];
+    fn parse_huffman(&mut self, mut parameters: &[u8]) -> Result<(), JpegError> {
+        while let Some((target, rest)) = parameters.split_first() {
+            let (definition, size) = TableDefinition::parse(rest)?;
+            parameters = &rest[size..];
             let class = match target >> 4 {
                 0 => &mut self.dc,
                 1 => &mut self.ac,
-                _ => return Err(Fault::Damaged),
+                _ => return Err(JpegError::Damaged),
             };
-            *class.get_mut(usize::from(target & 15)).ok_or(Fault::Damaged)? = Some(Box::new(definition));
+            *class.get_mut(usize::from(target & 15)).ok_or(JpegError::Damaged)? = Some(Box::new(definition));
         }
         Ok(())
     }
 
-    fn read_quantisation(&mut self, mut body: &[u8]) -> Result<(), Fault> {
-        while let Some((target, rest)) = body.split_first() {
+    fn parse_quantisation(&mut self, mut parameters: &[u8]) -> Result<(), JpegError> {
+        while let Some((target, rest)) = parameters.split_first() {
             let bytes = match target >> 4 {
                 0 => 1,
                 1 => 2,
-                _ => return Err(Fault::Damaged),
+                _ => return Err(JpegError::Damaged),
             };
-            let (values, after) = rest.split_at_checked(64 * bytes).ok_or(Fault::Damaged)?;
+            let (values, after) = rest.split_at_checked(64 * bytes).ok_or(JpegError::Damaged)?;
             let mut table = [0; 64];
-            for (factor, value) in table.iter_mut().zip(values.chunks_exact(bytes)) {
-                *factor = value.iter().fold(0, |high, low| high << 8 | u16::from(*low));
+            for (element, value) in table.iter_mut().zip(values.chunks_exact(bytes)) {
+                *element = value.iter().fold(0, |high, low| high << 8 | u16::from(*low));
             }
-            *self.quantisation.get_mut(usize::from(target & 15)).ok_or(Fault::Damaged)? = Some(table);
-            body = after;
+            *self.quantisation.get_mut(usize::from(target & 15)).ok_or(JpegError::Damaged)? = Some(table);
+            parameters = after;
         }
         Ok(())
     }
 
-    /// The units of each restart interval of a scan of `units`.
-    pub fn intervals(&self, units: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-        let interval = self.restart_interval.map_or(units, NonZeroUsize::get);
-        (0..units).step_by(interval).map(move |first| first..units.min(first + interval))
+    /// The MCUs of each restart interval of a scan that has `mcus` in all.
+    pub fn restart_intervals(&self, mcus: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+        let interval = self.restart_interval.map_or(mcus, NonZeroUsize::get);
+        (0..mcus).step_by(interval).map(move |first| first..mcus.min(first + interval))
     }
 
-    /// A component's quantisation by zigzag index.
-    pub fn factors(&self, frame: &Frame, component: usize) -> Result<[f32; 64], Fault> {
-        Ok(self.quantisation[frame.components[component].quantisation].ok_or(Fault::Damaged)?.map(f32::from))
+    /// A component's quantisation table, by zigzag index.
+    pub fn quantisation(&self, frame: &Frame, component: usize) -> Result<[f32; 64], JpegError> {
+        Ok(self.quantisation[frame.components[component].quantisation].ok_or(JpegError::Damaged)?.map(f32::from))
     }
 
-    pub fn dc_table(&self, coded: Coded) -> Result<Table, Fault> {
-        let definition = self.dc[coded.tables.dc].as_ref().ok_or(Fault::Damaged)?;
+    pub fn dc_table(&self, coded: ScanComponent) -> Result<HuffmanTable, JpegError> {
+        let definition = self.dc[coded.tables.dc].as_ref().ok_or(JpegError::Damaged)?;
         // There are no runs of DC coefficients (T.81 F.1.2.1).
         if definition.symbols().iter().any(|symbol| *symbol > 15) {
-            return Err(Fault::Damaged);
+            return Err(JpegError::Damaged);
         }
-        Table::new(definition)
+        HuffmanTable::new(definition)
     }
 
-    pub fn ac_table(&self, coded: Coded) -> Result<Table, Fault> {
-        Table::new(self.ac[coded.tables.ac].as_ref().ok_or(Fault::Damaged)?)
+    pub fn ac_table(&self, coded: ScanComponent) -> Result<HuffmanTable, JpegError> {
+        HuffmanTable::new(self.ac[coded.tables.ac].as_ref().ok_or(JpegError::Damaged)?)
     }
 
-    /// What decodes a component of a sequential scan.
-    pub fn coder(&self, coded: Coded) -> Result<Coder, Fault> {
+    /// The tables that decode a component of a sequential scan.
+    pub fn block_tables(&self, coded: ScanComponent) -> Result<BlockTables, JpegError> {
         let ac = self.ac_table(coded)?;
-        Ok(Coder { dc: self.dc_table(coded)?, passing: Passing::new(&ac), ac })
+        Ok(BlockTables { dc: self.dc_table(coded)?, skip: SkipTable::new(&ac), ac })
     }
 }
 
 /// The tables of one component of a sequential scan.
-pub struct Coder {
-    pub dc: Table,
-    pub ac: Table,
-    pub passing: Passing,
+pub struct BlockTables {
+    pub dc: HuffmanTable,
+    pub ac: HuffmanTable,
+    pub skip: SkipTable,
 }

@@ -1,4 +1,4 @@
-//! What must hold for every request's head. Only fuzzing and the tests have this module.
+//! Property of the heads of requests. Compiled for fuzzing and tests only.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
@@ -8,7 +8,7 @@ use crate::bot::languages::Language;
 
 const HEADERS: [&str; 5] = ["host", "origin", "sec-fetch-site", "x-forwarded-for", "accept-language"];
 
-/// Lines: the address, then the value of each header, of which any can be missing, then a file's
+/// The input's lines are the URI, the value of each header (empty for a missing one) and a file
 /// name.
 pub fn web_request(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
@@ -24,7 +24,7 @@ pub fn web_request(data: &[u8]) {
     let host = headers.get("host").and_then(|host| host.to_str().ok());
     for method in [Method::GET, Method::POST] {
         if refusal(&method, &uri, &headers).is_none() {
-            assert!(host.is_some_and(is_loopback), "another host than this machine is let in");
+            assert!(host.is_some_and(is_loopback), "a host other than this machine is accepted");
             let site = headers.get("sec-fetch-site");
             assert!(method == Method::GET || site.is_none_or(|site| site == "same-origin" || site == "none"));
         }
