@@ -8,7 +8,9 @@ use image::GrayImage;
 use super::output::{note, tell};
 use super::wire;
 use crate::config::Config;
-use crate::evaluation::page::{self, DetectorCost, MET_VALIDATION, Summary, figure_rows, percent, steadiness_rows};
+use crate::evaluation::page::{
+    self, DetectorCost, Summary, TRAINED_ON_VALIDATION, figure_rows, percent, steadiness_rows,
+};
 use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
 use crate::evaluation::{EvaluationError, Measurement, measure, steadiness};
 use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
@@ -57,7 +59,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         measurement.write_csv(path)?;
     }
     let mut summary = Summary {
-        met_validation: estimator.met_validation(),
+        trained_on_validation: estimator.trained_on_validation(),
         scores: measurement.scores(),
         surest_70: measurement.surest(0.7),
         steadiness: arguments.aligned.then(|| steadiness(&folder.files, &estimator)).transpose()?,
@@ -79,8 +81,8 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     } else {
         print_table(&summary)?;
     }
-    if summary.met_validation {
-        note(MET_VALIDATION);
+    if summary.trained_on_validation {
+        note(TRAINED_ON_VALIDATION);
     }
     if let Some(report) = &arguments.report {
         note(format_args!("the report is {}", report.join("index.html").display()));

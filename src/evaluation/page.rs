@@ -13,8 +13,8 @@ use super::{EvaluationError, Measurement, Scores, gender_bins, scores};
 
 /// Guesses listed as the hardest, of each kind.
 const HARDEST: usize = 20;
-/// What is said of weights that [met their validation faces](Summary::met_validation).
-pub const MET_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
+/// The warning for weights that were [trained on their validation faces](Summary::trained_on_validation).
+pub const TRAINED_ON_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
 than they are. What faces that they never met show stands in their model card.";
 /// Shares of the surest guesses at which the curves are taken.
 const SHARES: std::ops::RangeInclusive<usize> = 2..=20;
@@ -22,9 +22,10 @@ const SHARES: std::ops::RangeInclusive<usize> = 2..=20;
 /// All figures of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// The weights learnt from the faces by which their training was judged: on those, all figures
-    /// but the steadiness flatter.
-    pub met_validation: bool,
+    /// Whether the weights were trained on the validation faces as well: on those, all figures but the
+    /// steadiness flatter.
+    #[serde(rename = "met_validation")]
+    pub trained_on_validation: bool,
     #[serde(flatten)]
     pub scores: Scores,
     pub surest_70: Surest,
@@ -167,8 +168,8 @@ fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
          <style>{STYLE}</style>\n<h1>FaceGuesser, measured on {} faces</h1>\n",
         summary.scores.photos
     );
-    if summary.met_validation {
-        let _ = writeln!(page, "<p><strong>{MET_VALIDATION}</strong></p>");
+    if summary.trained_on_validation {
+        let _ = writeln!(page, "<p><strong>{TRAINED_ON_VALIDATION}</strong></p>");
     }
     page.push_str(&figures(summary));
     let picture = |page: &mut String, title: &str, name: &str, words: &str| {

@@ -127,10 +127,10 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     let total_steps = steps_per_epoch * recipe.epochs;
     let mut learner = Learner::new(recipe, options.seed)?;
     let calm = statistics_batches(&train, &extra, recipe, options.seed);
-    let met_validation = met_validation(options);
+    let trained_on_validation = trained_on_validation(options);
     let averaged = |learner: &mut Learner| -> Result<Estimator, TrainingError> {
         let estimator = learner.averaged(&calm)?;
-        Ok(if met_validation { estimator.having_met_validation() } else { estimator })
+        Ok(if trained_on_validation { estimator.with_trained_on_validation() } else { estimator })
     };
     let mut history = Vec::new();
     if checkpoint_path.exists() {
@@ -201,7 +201,7 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
         report(history.last(), recipe.epochs);
     }
     let mut estimator = averaged(&mut learner)?;
-    if met_validation {
+    if trained_on_validation {
         warn!("not calibrated: the validation faces were learnt from; take over a calibration with `calibrate --like`");
     } else {
         estimator = calibrated(estimator, &val)?;
@@ -210,10 +210,11 @@ pub fn train(options: &TrainingOptions) -> Result<Vec<Epoch>, TrainingError> {
     Ok(history)
 }
 
-/// Whether validation faces are learnt from, now or by the weights that this run begins or is taught with.
-fn met_validation(options: &TrainingOptions) -> bool {
+/// Whether this run, or one whose weights it starts from or is taught by, trains on validation faces.
+fn trained_on_validation(options: &TrainingOptions) -> bool {
     let mut earlier = options.start_from.iter().chain(&options.teachers);
-    options.train.contains(&options.val) || earlier.any(|path| trained(path).is_ok_and(|one| one.met_validation()))
+    options.train.contains(&options.val)
+        || earlier.any(|path| trained(path).is_ok_and(|one| one.trained_on_validation()))
 }
 
 /// Batches that show how far a trained network's layers deviate.
