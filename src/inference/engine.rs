@@ -1,72 +1,24 @@
-//! The computation: decode, find faces, cut crops, estimate all of a photo's faces together.
+//! The computation for one photo: decode, find faces, cut crops, estimate all faces in a batch.
 
 use std::time::{Duration, Instant};
 
 use super::InferenceError;
+use super::analysis::{Analysis, FaceAnalysis, Framing};
 use super::pool::Analyser;
-use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, Rotation, judge};
-use crate::model::estimator::{Estimate, Estimator};
+use crate::face::{Bounds, CropFrame, Face, FaceCrop, FaceFinder, Flaw, Found, judge};
+use crate::model::estimator::Estimator;
 use crate::photo::{DecodeLimits, Photo, WorkClock, decode, decode_reduced, later_frames};
 
-/// Whether faces are looked for, or the picture is a tight crop already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// Find every face.
-    Find,
-    /// The picture is one face, framed as the training crops are; of a picture that is no square,
-    /// the square in its middle.
-    Aligned,
-}
-
-/// What one photo holds.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Analysis {
-    /// Width of the upright photo in pixels.
-    pub width: u32,
-    /// Height of the upright photo in pixels.
-    pub height: u32,
-    /// The faces, from left to right.
-    pub faces: Vec<FaceAnalysis>,
-    /// How the photo has to be turned, where the largest of them does not stand upright.
-    pub rotation: Option<Rotation>,
-    /// The frame of an animated picture that they are in; 0 is the first, and all that others have.
-    pub frame: usize,
-    /// Whether the file was cut short, and this is what its rest shows.
-    pub cut_short: bool,
-}
-
-impl Analysis {
-    /// A whole photo of this size without a face.
-    pub fn empty(width: u32, height: u32) -> Self {
-        Self { width, height, faces: Vec::new(), rotation: None, frame: 0, cut_short: false }
-    }
-}
-
-/// One face and what the network thinks of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FaceAnalysis {
-    /// The face's box in pixels of the upright photo.
-    pub bounds: Bounds,
-    /// The square that the network saw.
-    pub frame: CropFrame,
-    /// Age distribution and gender probability.
-    pub estimate: Estimate,
-    /// What makes this face hard to judge, worst first.
-    pub flaws: Vec<Flaw>,
-    /// The pixels that the network saw.
-    pub crop: FaceCrop,
-}
-
-/// Where the time of one photo went.
+/// Wall time per stage for one photo.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StageTimes {
     /// From bytes to upright luma.
     pub decode: Duration,
-    /// The detector's pass over the photo and its closer looks.
+    /// Both stages of face detection.
     pub find: Duration,
-    /// Cutting and judging the crops.
+    /// Decoding again at a larger size and refining faces there (if needed), cutting crops, measuring quality.
     pub cut: Duration,
-    /// The forward passes of the estimator.
+    /// The estimator's forward passes.
     pub estimate: Duration,
 }
 
@@ -78,20 +30,20 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Takes both networks; photos beyond `limits` are refused.
+    /// From both networks and the limits beyond which photos are refused.
     pub fn new(finder: FaceFinder, estimator: Estimator, limits: DecodeLimits) -> Self {
         Self { finder, estimator, limits }
     }
 
-    /// Analyses one photo and says where the time went.
+    /// Analyses one photo and measures each stage.
     ///
     /// # Errors
-    /// As the photo's own in [`Analyser::analyse`].
+    /// As [`Analyser::analyse`].
     pub fn timed(&self, bytes: &[u8], framing: Framing) -> Result<(Analysis, StageTimes), InferenceError> {
         let prepared = self.prepare(bytes, framing)?;
         let mut times = prepared.times;
         let started = Instant::now();
-        let analysis = self.estimated(prepared)?;
+        let analysis = self.estimate(prepared)?;
         times.estimate = started.elapsed();
         Ok((analysis, times))
     }
@@ -99,11 +51,11 @@ impl Engine {
     fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, InferenceError> {
         let mut times = StageTimes::default();
         let work = WorkClock::start(self.limits.cpu_time);
-        let mut clock = Instant::now();
-        let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
+        let mut stage_start = Instant::now();
+        let mut lap = || std::mem::replace(&mut stage_start, Instant::now()).elapsed();
         let photo = match framing {
             Framing::Aligned => decode(bytes, &self.limits)?,
-            Framing::Find => decode_reduced(bytes, &self.limits, ENOUGH_TO_SEARCH)?,
+            Framing::Find => decode_reduced(bytes, &self.limits, SEARCH_SIDE)?,
         };
         times.decode = lap();
         let (width, height) = photo.size;
@@ -114,13 +66,13 @@ impl Engine {
                 let frame = CropFrame::whole(&photo.luma);
                 let CropFrame { center_x, center_y, side, .. } = frame;
                 let bounds = Bounds { x: center_x - side / 2.0, y: center_y - side / 2.0, w: side, h: side };
-                (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
+                (vec![CutFace { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
             }
             Framing::Find => {
                 let Found { mut faces, mut rotation } = self.finder.find(&photo.luma, &work)?;
                 let mut photo = photo;
                 if faces.is_empty() {
-                    // A thread holds one reservation of memory at a time.
+                    // Release the memory reservation: a thread holds at most one at a time.
                     photo.memory = None;
                     for (index, later) in later_frames(bytes, &self.limits) {
                         if work.check().is_err() {
@@ -134,14 +86,14 @@ impl Engine {
                     }
                 }
                 times.find = lap();
-                let (photo, mut faces) = self.large_enough(bytes, photo, faces, &work)?;
+                let (photo, mut faces) = self.with_detail(bytes, photo, faces, &work)?;
                 faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
                     let crop = FaceCrop::cut(&photo.luma, &face.frame);
                     let flaws = judge(&photo.luma, face, &crop).flaws();
                     let Face { bounds, frame, .. } = face.scaled(factor);
-                    Cut { bounds, frame, flaws, crop }
+                    CutFace { bounds, frame, flaws, crop }
                 });
                 (cut.collect(), rotation)
             }
@@ -154,41 +106,41 @@ impl Engine {
         })
     }
 
-    /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,
-    /// where the crop of one would otherwise show less of it than the photo does.
-    fn large_enough(
+    /// If the crop of a face would lack detail that the original photo has, decodes the photo again at a
+    /// larger size and refines the faces in it.
+    fn with_detail(
         &self,
         bytes: &[u8],
         photo: Photo,
         faces: Vec<Face>,
         work: &WorkClock,
     ) -> Result<(Photo, Vec<Face>), InferenceError> {
-        let least = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
-        // Where half of the time is gone, there may not be enough for a larger one.
-        if photo.reduction == 1 || least >= ENOUGH_TO_CUT || work.left() < self.limits.cpu_time / 2 {
+        let smallest = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
+        // With half of the time used up, decoding at a larger size might exceed the limit.
+        if photo.reduction == 1 || smallest >= CROP_SIDE || work.left() < self.limits.cpu_time / 2 {
             return Ok((photo, faces));
         }
         let longer_side = photo.luma.width().max(photo.luma.height()) as f32;
         let reduction = photo.reduction;
-        // Its memory is needed for the larger one.
+        // Release its memory reservation for the larger one.
         drop(photo);
         let limits = DecodeLimits { cpu_time: work.left(), ..self.limits.clone() };
-        let larger = decode_reduced(bytes, &limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
+        let larger = decode_reduced(bytes, &limits, (longer_side * CROP_SIDE / smallest.max(1.0)) as u32)?;
         let factor = reduction as f32 / larger.reduction as f32;
-        let again = faces.into_iter().map(|face| self.finder.settle(&larger.luma, face.scaled(factor)));
-        let faces = again.collect::<Result<_, _>>()?;
+        let refined = faces.into_iter().map(|face| self.finder.refine(&larger.luma, face.scaled(factor)));
+        let faces = refined.collect::<Result<_, _>>()?;
         Ok((larger, faces))
     }
 
-    /// Estimates all faces of a photo, in as few passes as they fit into.
-    fn estimated(&self, photo: Prepared) -> Result<Analysis, InferenceError> {
+    /// Estimates all faces of a photo, in batches of up to [`FORWARD_BATCH`].
+    fn estimate(&self, photo: Prepared) -> Result<Analysis, InferenceError> {
         let mut estimates = Vec::with_capacity(photo.faces.len());
         let crops: Vec<&[u8]> = photo.faces.iter().map(|face| face.crop.pixels()).collect();
         for batch in crops.chunks(FORWARD_BATCH) {
             estimates.extend(self.estimator.estimate(batch)?);
         }
         let faces = photo.faces.into_iter().zip(estimates);
-        let faces = faces.map(|(Cut { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
+        let faces = faces.map(|(CutFace { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
             bounds,
             frame,
             estimate,
@@ -199,30 +151,31 @@ impl Engine {
     }
 }
 
+/// A photo whose faces are cut but not estimated.
 struct Prepared {
-    /// Without its faces, which are yet to be estimated.
+    /// Without faces.
     analysis: Analysis,
-    faces: Vec<Cut>,
+    faces: Vec<CutFace>,
     times: StageTimes,
 }
 
-struct Cut {
+struct CutFace {
     bounds: Bounds,
     frame: CropFrame,
     flaws: Vec<Flaw>,
     crop: FaceCrop,
 }
 
-/// Longer side, in pixels, of a photo in which every face can be found that is looked for.
-const ENOUGH_TO_SEARCH: u32 = 640;
-/// Side of a frame, in pixels, from which more of them add next to nothing to its crop of 128.
-const ENOUGH_TO_CUT: f32 = 144.0;
-/// Faces in one forward pass: enough to fill the matrix products, few enough that the
-/// activations of a crowd stay within some tens of megabytes.
+/// Minimum longer side, in pixels, of a photo that is reduced for face detection.
+const SEARCH_SIDE: u32 = 640;
+/// Side of a frame, in pixels, above which more resolution adds next to nothing to the 128×128 crop.
+const CROP_SIDE: f32 = 144.0;
+/// Faces per forward pass: enough for efficient matrix products, few enough that the activations of a crowd
+/// take no more than some tens of megabytes.
 const FORWARD_BATCH: usize = 16;
 
 impl Analyser for Engine {
     fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
-        self.estimated(self.prepare(photo, framing)?)
+        self.estimate(self.prepare(photo, framing)?)
     }
 }

@@ -1,26 +1,29 @@
 //! From photo bytes to numbers, on a bounded pool of worker threads.
 //!
-//! [`engine`] is the whole computation for a batch of photos; [`pool`] lets many askers share it;
-//! [`queue`] is where their photos wait. No platform sees a tensor, no worker sees a platform.
+//! [`engine`] is the whole computation for one photo, [`analysis`] its result; [`pool`] runs it for
+//! many requesters on worker threads, fed by the fair [`queue`]. Platforms are independent of
+//! tensors, and workers of platforms.
 
+pub mod analysis;
 pub mod engine;
 pub mod pool;
 pub mod queue;
 
-pub use engine::{Analysis, Engine, FaceAnalysis, Framing, StageTimes};
+pub use analysis::{Analysis, FaceAnalysis, Framing};
+pub use engine::{Engine, StageTimes};
 pub use pool::{FlowId, Pool, PoolOptions};
 
 use crate::face::FaceError;
 use crate::model::ModelError;
 use crate::photo::PhotoError;
 
-/// Why a photo got no answer.
+/// Why a photo was not analysed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InferenceError {
-    /// The bytes are no photo that can be read.
+    /// The bytes are not a readable photo.
     #[error(transparent)]
     Photo(#[from] PhotoError),
-    /// A file that the system does not hand out; the text says which and why.
+    /// A file could not be read; the text says which and why.
     #[error("{0}")]
     Unreadable(String),
     /// The queue is full.
@@ -32,7 +35,7 @@ pub enum InferenceError {
     /// The program is stopping.
     #[error("the program is stopping")]
     Stopped,
-    /// This photo made the computation fail; others are not affected.
+    /// The computation failed for this photo; others are not affected.
     #[error("the computation failed: {0}")]
     Failed(String),
 }
