@@ -98,7 +98,7 @@ impl FaceFinder {
         for candidate in candidates.into_iter().take(4 * self.options.max_faces) {
             let small = candidate.bounds.side() < SMALL * scale;
             let threshold = if small { self.options.small_threshold } else { self.options.threshold };
-            let face = if clock.check().is_ok() { self.refined(luma, &candidate)? } else { Some(candidate) };
+            let face = if clock.check().is_ok() { self.detect_in_window(luma, &candidate)? } else { Some(candidate) };
             faces.extend(face.filter(|face| face.score >= threshold));
         }
         let mut faces = non_maximum_suppression(faces);
@@ -123,13 +123,14 @@ impl FaceFinder {
     /// # Errors
     /// If the network cannot be run.
     pub fn refine(&self, luma: &GrayImage, face: Face) -> Result<Face, FaceError> {
-        let refined = self.refined(luma, &face)?.filter(|refined| refined.score >= self.options.small_threshold);
+        let refined =
+            self.detect_in_window(luma, &face)?.filter(|refined| refined.score >= self.options.small_threshold);
         Ok(refined.unwrap_or(face))
     }
 
     /// Second stage: the face as detected in a level window around it, with the geometric mean of both scores;
     /// `None` if the window shows no face.
-    fn refined(&self, luma: &GrayImage, face: &Face) -> Result<Option<Face>, FaceError> {
+    fn detect_in_window(&self, luma: &GrayImage, face: &Face) -> Result<Option<Face>, FaceError> {
         let Bounds { x, y, w, h } = face.bounds;
         let side = face.bounds.side() * WINDOW;
         let frame = CropFrame { center_x: x + w / 2.0, center_y: y + h / 2.0, side, roll: face.frame.roll };

@@ -51,7 +51,7 @@ impl Bounds {
 /// The rotation of a photo that makes its faces upright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// 90° counterclockwise.
+    /// 90° anticlockwise.
     Left,
     /// 90° clockwise.
     Right,
