@@ -1,9 +1,9 @@
-"""How the time of a photo grows with its faces and its pixels, as a picture.
+"""Plots how the time per photo grows with its number of faces and of pixels.
 
     pip install pillow matplotlib
     python benches/growth.py target/release/faceguesser docs/growth.png
 
-The photos are made of the bundled mean face on plain grey with a little noise: 1 to 32 faces in 2400×1800 pixels,
+The photos are made from the bundled mean face on grey with a little noise: 1 to 32 faces in 2400×1800 pixels,
 and one face, a third of the photo's height, in 0.1 to 49 megapixels. `faceguesser bench` measures them on one thread.
 """
 
@@ -25,7 +25,7 @@ MEGAPIXELS = [0.1, 0.3, 1, 2, 4, 8, 12, 24, 49]
 
 
 def picture(width, height, faces, side):
-    """`faces` of `side` pixels in rows on noisy grey."""
+    """A grid of `faces` bundled faces of `side` pixels on noisy grey."""
     photo = Image.effect_noise((width, height), 12).convert("RGB")
     face = Image.open(FACE).convert("RGB").resize((side, side), Image.Resampling.BILINEAR)
     columns = min(faces, width // side)
@@ -35,7 +35,7 @@ def picture(width, height, faces, side):
     return photo
 
 
-def measured(program, photos):
+def measure(program, photos):
     command = ["taskset", "-c", "0", program, "bench", "--json", "--threads", "1", "--seconds", "1", *photos]
     report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     for photo in report["photos"]:
@@ -43,8 +43,8 @@ def measured(program, photos):
     return report["photos"]
 
 
-def panel(axes, x, photos, label):
-    """The stages stacked."""
+def plot_stages(axes, x, photos, label):
+    """Stacked times of the stages."""
     stages = ["decode", "find", "cut", "estimate"]
     axes.stackplot(x, [[photo["milliseconds"][stage]["median"] for photo in photos] for stage in stages], labels=stages)
     axes.set_xlabel(label)
@@ -65,10 +65,10 @@ def main(program, target):
             height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
             sizes.append(f"{folder}/size{megapixels}.jpg")
             picture(height * 4 // 3, height, 1, height // 3).save(sizes[-1], quality=85)
-        photos = measured(program, crowds + sizes)
+        photos = measure(program, crowds + sizes)
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4))
-    panel(left, [photo["faces"] for photo in photos[: len(crowds)]], photos[: len(crowds)], "faces found in 2400×1800 pixels")
-    panel(right, [photo["width"] * photo["height"] / 1e6 for photo in photos[len(crowds) :]], photos[len(crowds) :], "megapixels, one face")
+    plot_stages(left, [photo["faces"] for photo in photos[: len(crowds)]], photos[: len(crowds)], "faces found in 2400×1800 pixels")
+    plot_stages(right, [photo["width"] * photo["height"] / 1e6 for photo in photos[len(crowds) :]], photos[len(crowds) :], "megapixels, one face")
     figure.tight_layout()
     figure.savefig(target, dpi=110)
 

@@ -1,7 +1,7 @@
-//! Each stage of a photo's way by itself: `cargo bench`, or `cargo bench -- forward` for one.
+//! Each stage of the pipeline separately: `cargo bench`, or `cargo bench -- forward` for one.
 //!
-//! The photos are made of the bundled mean face, so that nothing has to be fetched; all run on one
-//! thread but `pool`, which has two workers.
+//! The photos are made from the bundled mean face, so that no data is needed. All benchmarks run on
+//! one thread except `pool`, which has two workers.
 
 use std::hint::black_box;
 use std::io::Cursor;
@@ -21,7 +21,7 @@ use image::{DynamicImage, GrayImage, ImageEncoder, imageops};
 
 const SIZES: [(u32, u32); 2] = [(1280, 960), (4000, 3000)];
 
-/// `faces` bundled faces of `side` pixels in rows on grey.
+/// A grid of `faces` bundled faces of `side` pixels on grey.
 fn picture((width, height): (u32, u32), faces: u32, side: u32) -> GrayImage {
     let face = image::load_from_memory(include_bytes!("../models/mean-face.jpg")).unwrap().into_luma8();
     let face = imageops::resize(&face, side, side, imageops::FilterType::Triangle);
@@ -34,7 +34,7 @@ fn picture((width, height): (u32, u32), faces: u32, side: u32) -> GrayImage {
     picture
 }
 
-/// A colour JPEG with this EXIF orientation.
+/// A colour JPEG with the given EXIF orientation.
 fn jpeg(picture: &GrayImage, orientation: u8) -> Bytes {
     let mut bytes = Cursor::new(Vec::new());
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, 85);
@@ -75,8 +75,8 @@ fn photo(criterion: &mut Criterion) {
 fn face(criterion: &mut Criterion) {
     let finder = finder();
     let mut group = criterion.benchmark_group("detect");
-    // One large face is seen at a glance, small ones need the coarse and the fine look.
-    for (name, faces, side) in [("at a glance", 1, 320), ("ten faces", 10, 120), ("small", 1, 60), ("none", 0, 60)] {
+    // For one large face the search exits after the coarse pass; small ones need the full pass as well.
+    for (name, faces, side) in [("early exit", 1, 320), ("ten faces", 10, 120), ("small", 1, 60), ("none", 0, 60)] {
         let picture = picture((1280, 960), faces, side);
         group.bench_function(name, |b| b.iter(|| finder.find(black_box(&picture), &clock()).unwrap()));
     }
@@ -126,8 +126,8 @@ fn pool(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(PHOTOS as u64));
     group.bench_function("16 photos at once", |b| {
         b.iter(|| {
-            let asked = (0..PHOTOS).map(|_| pool.analyse(FlowId::of(&0), bytes.clone(), Framing::Find));
-            runtime.block_on(futures_util::future::try_join_all(asked)).unwrap()
+            let requests = (0..PHOTOS).map(|_| pool.analyse(FlowId::of(&0), bytes.clone(), Framing::Find));
+            runtime.block_on(futures_util::future::try_join_all(requests)).unwrap()
         });
     });
 }

@@ -13,7 +13,7 @@ use crate::model::estimator::{self, Estimate, Estimator};
 use crate::model::{DeviceKind, ModelError};
 use crate::photo::{DecodeLimits, Photo, PhotoError, WorkClock, decode, decode_reduced, later_frames};
 
-/// Whether faces are looked for, or the picture is a tight crop already.
+/// Whether to detect faces, or to treat the picture as a tight crop of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     /// Find every face.
@@ -23,7 +23,7 @@ pub enum Framing {
     Aligned,
 }
 
-/// What one photo holds.
+/// The result for one photo.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Analysis {
     /// Width of the upright photo in pixels.
@@ -32,33 +32,33 @@ pub struct Analysis {
     pub height: u32,
     /// The faces, from left to right.
     pub faces: Vec<FaceAnalysis>,
-    /// How the photo has to be turned, where the largest of them does not stand upright.
+    /// The rotation that makes the largest face upright, if it is not.
     pub rotation: Option<Rotation>,
-    /// The frame of an animated picture that they are in; 0 is the first, and all that others have.
+    /// Index of the frame that was analysed; 0 unless the picture is animated.
     pub frame: usize,
-    /// Whether the file was cut short, and this is what its rest shows.
+    /// Whether the file was truncated and the result is that of the readable part.
     pub cut_short: bool,
 }
 
 impl Analysis {
-    /// A whole photo of this size without a face.
+    /// A complete photo of this size without faces.
     pub fn empty(width: u32, height: u32) -> Self {
         Self { width, height, faces: Vec::new(), rotation: None, frame: 0, cut_short: false }
     }
 }
 
-/// One face and what the network thinks of it.
+/// One face and its estimate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FaceAnalysis {
     /// The face's box in pixels of the upright photo.
     pub bounds: Bounds,
-    /// The square that the network saw.
+    /// The square that was cropped for the estimator.
     pub frame: CropFrame,
     /// Age distribution and gender probability.
     pub estimate: Estimate,
-    /// What makes this face hard to judge, worst first.
+    /// What makes this face hard to estimate, worst first.
     pub flaws: Vec<Flaw>,
-    /// The pixels that the network saw.
+    /// The estimator's input.
     pub crop: FaceCrop,
 }
 
@@ -122,16 +122,16 @@ impl From<ModelError> for GuessError {
     }
 }
 
-/// Where the time of one photo went.
+/// Wall time per stage for one photo.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StageTimes {
     /// From bytes to upright luma.
     pub decode: Duration,
-    /// The detector's pass over the photo and its closer looks.
+    /// Both stages of face detection.
     pub find: Duration,
-    /// Cutting and judging the crops.
+    /// Decoding again at a larger size and refining faces there (if needed), cutting crops, measuring quality.
     pub cut: Duration,
-    /// The forward passes of the estimator.
+    /// The estimator's forward passes.
     pub estimate: Duration,
 }
 
@@ -157,7 +157,7 @@ pub struct Guesser {
 }
 
 impl Guesser {
-    /// Takes both networks; photos beyond `limits` are refused.
+    /// From both networks and the limits beyond which photos are refused.
     pub fn new(finder: FaceFinder, estimator: Estimator, limits: DecodeLimits) -> Self {
         Self { finder, estimator, limits }
     }
@@ -252,7 +252,7 @@ impl Guesser {
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let photo = match framing {
             Framing::Aligned => decode(bytes, &self.limits)?,
-            Framing::Find => decode_reduced(bytes, &self.limits, ENOUGH_TO_SEARCH)?,
+            Framing::Find => decode_reduced(bytes, &self.limits, SEARCH_SIDE)?,
         };
         times.decode = lap();
         let (width, height) = photo.size;
@@ -269,7 +269,7 @@ impl Guesser {
                 let Found { mut faces, mut rotation } = self.finder.find(&photo.luma, &work)?;
                 let mut photo = photo;
                 if faces.is_empty() {
-                    // A thread holds one reservation of memory at a time.
+                    // Release the memory reservation: a thread holds at most one at a time.
                     photo.memory = None;
                     for (index, later) in later_frames(bytes, &self.limits) {
                         if work.check().is_err() {
@@ -283,7 +283,7 @@ impl Guesser {
                     }
                 }
                 times.find = lap();
-                let (photo, mut faces) = self.large_enough(bytes, photo, faces, &work)?;
+                let (photo, mut faces) = self.with_detail(bytes, photo, faces, &work)?;
                 faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
@@ -303,33 +303,33 @@ impl Guesser {
         })
     }
 
-    /// The photo and the faces found in it, decoded anew at a larger size, and looked at closely there,
-    /// where the crop of one would otherwise show less of it than the photo does.
-    fn large_enough(
+    /// If the crop of a face would lack detail that the original photo has, decodes the photo again at a
+    /// larger size and refines the faces in it.
+    fn with_detail(
         &self,
         bytes: &[u8],
         photo: Photo,
         faces: Vec<Face>,
         work: &WorkClock,
     ) -> Result<(Photo, Vec<Face>), GuessError> {
-        let least = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
-        // Where half of the time is gone, there may not be enough for a larger one.
-        if photo.reduction == 1 || least >= ENOUGH_TO_CUT || work.left() < self.limits.cpu_time / 2 {
+        let smallest = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
+        // With half of the time used up, decoding at a larger size might exceed the limit.
+        if photo.reduction == 1 || smallest >= CROP_SIDE || work.left() < self.limits.cpu_time / 2 {
             return Ok((photo, faces));
         }
         let longer_side = photo.luma.width().max(photo.luma.height()) as f32;
         let reduction = photo.reduction;
-        // Its memory is needed for the larger one.
+        // Release its memory reservation for the larger one.
         drop(photo);
         let limits = DecodeLimits { cpu_time: work.left(), ..self.limits.clone() };
-        let larger = decode_reduced(bytes, &limits, (longer_side * ENOUGH_TO_CUT / least.max(1.0)) as u32)?;
+        let larger = decode_reduced(bytes, &limits, (longer_side * CROP_SIDE / smallest.max(1.0)) as u32)?;
         let factor = reduction as f32 / larger.reduction as f32;
-        let again = faces.into_iter().map(|face| self.finder.settle(&larger.luma, face.scaled(factor)));
-        let faces = again.collect::<Result<_, _>>()?;
+        let refined = faces.into_iter().map(|face| self.finder.refine(&larger.luma, face.scaled(factor)));
+        let faces = refined.collect::<Result<_, _>>()?;
         Ok((larger, faces))
     }
 
-    /// Estimates all faces of a photo, in as few passes as they fit into.
+    /// Estimates all faces of a photo, in batches of up to [`FORWARD_BATCH`].
     fn estimated(&self, photo: Prepared) -> Result<Analysis, GuessError> {
         let mut estimates = self.estimates(&photo.faces)?.into_iter();
         Ok(photo.with_estimates(&mut estimates))
@@ -416,6 +416,7 @@ impl<'a> GuesserBuilder<'a> {
     }
 }
 
+/// A photo whose faces are cut but not estimated.
 struct Prepared {
     /// Without its faces, which are yet to be estimated.
     analysis: Analysis,
@@ -445,10 +446,10 @@ struct Cut {
     crop: FaceCrop,
 }
 
-/// Longer side, in pixels, of a photo in which every face can be found that is looked for.
-const ENOUGH_TO_SEARCH: u32 = 640;
-/// Side of a frame, in pixels, from which more of them add next to nothing to its crop of 128.
-const ENOUGH_TO_CUT: f32 = 144.0;
-/// Faces in one forward pass: enough to fill the matrix products, few enough that the
-/// activations of a crowd stay within some tens of megabytes.
+/// Longer side, in pixels, to which a photo may be reduced for face detection.
+const SEARCH_SIDE: u32 = 640;
+/// Side of a frame, in pixels, above which more resolution adds next to nothing to the 128×128 crop.
+const CROP_SIDE: f32 = 144.0;
+/// Faces per forward pass: enough for efficient matrix products, few enough that the activations of a crowd
+/// take no more than some tens of megabytes.
 const FORWARD_BATCH: usize = 16;

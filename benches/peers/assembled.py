@@ -1,17 +1,17 @@
-"""Measures the strongest pipelines that a user could put together from packages, on one thread.
+"""Measures the fastest pipelines that a user could assemble from packages, on one thread.
 
     python assembled.py --graph estimator.onnx [--yunet yunet.onnx] PICTURE... > assembled.json
 
-OpenCV decodes (libjpeg-turbo) and shrinks the picture to a side of 640, YuNet finds the face, its
-landmarks give the rolled square, and ONNX Runtime answers with the very network of this program:
-for the crop together with its mirror image, as this program does (`network`, `whole`), and for the
-crop alone (`network_single`, `whole_single`). Three ways:
+OpenCV decodes (libjpeg-turbo) and resizes the picture to a side of 640, YuNet finds the face, its
+landmarks give the rolled square, and ONNX Runtime runs this program's own network: on the crop
+together with its mirror image, as this program does (`network`, `whole`), and on the crop alone
+(`network_single`, `whole_single`). Three pipelines:
 
     opencv       YuNet through OpenCV's own `FaceDetectorYN`
-    onnxruntime  YuNet through ONNX Runtime, which takes about half as long
-    reduced      the same, and libjpeg shrinks by 2, 4 or 8 while it decodes, down to no less than a
-                 side of 640: the fastest for one large face, but the pixels of small ones are lost,
-                 which the other ways and this program keep
+    onnxruntime  YuNet through ONNX Runtime, in about half the time
+    reduced      the same, and libjpeg downscales by 2, 4 or 8 while decoding, to a side of at least
+                 640: the fastest for one large face, but small faces lose pixels, which the other
+                 pipelines and this program preserve
 """
 
 import argparse
@@ -35,8 +35,8 @@ BATCHES = (1, 2, 4, 16)
 WARM_UP = 3
 REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
            8: cv2.IMREAD_REDUCED_COLOR_8}
-# Eyes, nose and corners of the mouth in a crop that the network was trained on, in shares of its
-# side: `TEMPLATE` in `src/face/align.rs`, as complex numbers.
+# Eyes, nose and corners of the mouth in a training crop, in fractions of its side: the counterpart of
+# `TEMPLATE` in `src/face/align.rs`, as complex numbers.
 TEMPLATE = np.array([0.303 + 0.327j, 0.696 + 0.322j, 0.496 + 0.511j, 0.337 + 0.688j, 0.662 + 0.683j])
 
 
@@ -52,7 +52,7 @@ class OpenCvDetector:
 
 
 class RuntimeDetector:
-    """What `FaceDetectorYN` does around the network, in numpy."""
+    """The pre- and postprocessing of `FaceDetectorYN` in numpy."""
 
     def __init__(self, yunet):
         self.session = session(yunet)
@@ -68,12 +68,12 @@ class RuntimeDetector:
         for stride, at in zip(STRIDES, range(0, len(answers), 4)):
             cls, obj, box, points = (answer[0] for answer in answers[at : at + 4])
             score = np.sqrt(np.clip(cls[:, 0], 0, 1) * np.clip(obj[:, 0], 0, 1))
-            sure = np.flatnonzero(score >= THRESHOLD)
-            cell = np.stack([sure % (width // stride), sure // (width // stride)], axis=1)
-            size = np.exp(box[sure, 2:]) * stride
-            corner = (cell + box[sure, :2]) * stride - size / 2
-            scores.append(score[sure])
-            faces.append(np.hstack([corner, size, (points[sure] + np.tile(cell, 5)) * stride]))
+            found = np.flatnonzero(score >= THRESHOLD)
+            cell = np.stack([found % (width // stride), found // (width // stride)], axis=1)
+            size = np.exp(box[found, 2:]) * stride
+            corner = (cell + box[found, :2]) * stride - size / 2
+            scores.append(score[found])
+            faces.append(np.hstack([corner, size, (points[found] + np.tile(cell, 5)) * stride]))
         scores, faces = np.concatenate(scores), np.concatenate(faces)
         return faces[np.asarray(cv2.dnn.NMSBoxes(faces[:, :4], scores, THRESHOLD, 0.3), dtype=int)]
 
@@ -85,11 +85,11 @@ def session(graph):
 
 
 def detect(detector, picture):
-    """Five landmarks of the largest face, complex, in pixels of the picture; none without a face."""
+    """Five landmarks of the largest face as complex numbers, in pixels of the picture; None without a face."""
     scale = min(1.0, DETECTOR_SIDE / max(picture.shape[:2]))
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    # Bilinear, OpenCV's default: averaging areas takes another 37 ms for twelve megapixels, and
-    # YuNet finds the faces without.
+    # Bilinear, OpenCV's default: INTER_AREA takes another 37 ms for twelve megapixels, and YuNet finds
+    # the faces without it.
     faces = detector.faces(picture if scale == 1.0 else cv2.resize(picture, size))
     if len(faces) == 0:
         return None
@@ -98,23 +98,23 @@ def detect(detector, picture):
 
 
 def cut(picture, landmarks):
-    """The level grey crop (128, 128) around the landmarks, by the similarity that fits them best."""
-    near, far = TEMPLATE - TEMPLATE.mean(), landmarks - landmarks.mean()
-    turn = np.vdot(near, far) / np.vdot(near, near)  # side and roll in one complex number
-    origin = landmarks.mean() - turn * TEMPLATE.mean()
-    # Shrink by a whole factor first where a pixel of the crop spans two or more of the photo, and
-    # only the part that is needed: bilinear samples alone would alias.
-    corners = origin + turn * np.array([0, 1, 1j, 1 + 1j])
+    """The level grey crop (128, 128) around the landmarks, by the least-squares similarity."""
+    template, centred = TEMPLATE - TEMPLATE.mean(), landmarks - landmarks.mean()
+    similarity = np.vdot(template, centred) / np.vdot(template, template)  # side and roll in one complex number
+    origin = landmarks.mean() - similarity * TEMPLATE.mean()
+    # If a pixel of the crop spans two or more of the photo, first downscale the needed part by an integer
+    # factor: bilinear samples alone would alias.
+    corners = origin + similarity * np.array([0, 1, 1j, 1 + 1j])
     left, top = max(0, int(corners.real.min())), max(0, int(corners.imag.min()))
     right, bottom = int(corners.real.max()) + 2, int(corners.imag.max()) + 2
     part = cv2.cvtColor(picture[top:bottom, left:right], cv2.COLOR_BGR2GRAY)
-    factor = max(1, int(abs(turn) / SIDE))
+    factor = max(1, int(abs(similarity) / SIDE))
     if factor > 1:
         size = (max(1, part.shape[1] // factor), max(1, part.shape[0] // factor))
         part = cv2.resize(part[: size[1] * factor, : size[0] * factor], size, interpolation=cv2.INTER_AREA)
-    # Pixels of the crop → pixels of the part, both with centres at halves.
-    turn, origin = turn / factor, (origin - left - 1j * top) / factor
-    step = turn / SIDE
+    # Pixels of the crop → pixels of the part, both with centres at half-integers.
+    similarity, origin = similarity / factor, (origin - left - 1j * top) / factor
+    step = similarity / SIDE
     start = origin + step * (0.5 + 0.5j) - (0.5 + 0.5j)
     matrix = np.array([[step.real, -step.imag, start.real], [step.imag, step.real, start.imag]])
     return cv2.warpAffine(part, matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
@@ -126,7 +126,7 @@ def median(values):
 
 
 class Clock:
-    """Milliseconds since it was last asked, by name."""
+    """Seconds of each lap, by name."""
 
     def __init__(self):
         self.seconds = {}
@@ -142,8 +142,8 @@ class Clock:
 
 def measure_picture(data, flags, detector, network, times, warm_up):
     clock = Clock()
-    for turn in range(warm_up + times):
-        if turn == warm_up:
+    for run in range(warm_up + times):
+        if run == warm_up:
             clock = Clock()
         clock.start()
         picture = cv2.imdecode(data, flags)
@@ -185,17 +185,17 @@ def main():
         data = np.fromfile(path, np.uint8)
         height, width = cv2.imdecode(data, cv2.IMREAD_COLOR).shape[:2]
         shrink = max(factor for factor in REDUCED if factor == 1 or max(width, height) >= factor * DETECTOR_SIDE)
-        ways = {"opencv": (1, opencv), "onnxruntime": (1, runtime), "reduced": (shrink, runtime)}
+        pipelines = {"opencv": (1, opencv), "onnxruntime": (1, runtime), "reduced": (shrink, runtime)}
         photos.append({"file": path, "width": width, "height": height, "reduced_by": shrink, "ways": {
             name: measure_picture(data, REDUCED[factor], detector, network, arguments.times, WARM_UP)
-            for name, (factor, detector) in ways.items()}})
+            for name, (factor, detector) in pipelines.items()}})
 
     forward = []
     for batch in BATCHES:
         crops = np.random.default_rng(1).standard_normal((batch, 1, SIDE, SIDE), dtype=np.float32)
         clock = Clock()
-        for turn in range(WARM_UP + arguments.times):
-            if turn == WARM_UP:
+        for run in range(WARM_UP + arguments.times):
+            if run == WARM_UP:
                 clock = Clock()
             clock.start()
             network(crops)

@@ -1,11 +1,11 @@
-"""Prints what the rounds measured as one Markdown table.
+"""Summarises the rounds of measurements as one Markdown table.
 
     python compare.py [--json FILE] [--program VERSION] FOLDER
 
-FOLDER holds `program-N.json`, `assembled-N.json` and, where Node is there, `face-api-N.json` of each
-round N. Times are medians over the rounds. A ratio is the peer's time over this program's within
-one round, since what disturbs a round disturbs both; its median is printed, with the least and the
-greatest of the rounds. Above 1 this program is faster.
+FOLDER contains `program-N.json`, `assembled-N.json` and, if Node is installed, `face-api-N.json` for each
+round N. Times are medians over the rounds. A ratio is the peer's time divided by this program's in the
+same round, since a disturbance affects both; its median, minimum and maximum over the rounds are printed.
+Above 1 this program is faster.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import pathlib
 import platform
 import statistics
 
-# What decides which kernels run: x86 and Arm.
+# CPU features by which kernels are chosen, on x86 and Arm.
 INSTRUCTIONS = ("sse4_2", "avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8",
                 "asimd", "asimddp", "i8mm", "bf16", "sve")
 
@@ -23,19 +23,19 @@ def name(photo):
     return pathlib.Path(photo["file"]).name
 
 
-def whole(way):
-    return way["milliseconds"]["whole"] if way["faces"] else None
+def whole(pipeline):
+    return pipeline["milliseconds"]["whole"] if pipeline["faces"] else None
 
 
 def times(program, assembled, face_api):
-    """One round → {row: {column: milliseconds}}; what found no face has no time."""
+    """One round → {row: {column: milliseconds}}, None where no face was found."""
     rows = {}
     for photo in program["photos"]:
         path = photo["milliseconds"]["path"]["median"]
         row = {"program": path if photo["faces"] else None}
         rows[f"{name(photo)}, {photo['width']}×{photo['height']}"] = row
         for other in filter(lambda other: name(other) == name(photo), assembled["photos"]):
-            row |= {column: whole(way) for column, way in other["ways"].items()}
+            row |= {column: whole(pipeline) for column, pipeline in other["ways"].items()}
         for other in filter(lambda other: name(other) == name(photo), face_api["photos"]):
             row["face-api"] = other["milliseconds"]["detect"] if other["faces"] else None
     for ours in program["forward"]:
@@ -63,7 +63,7 @@ def summary(rounds):
 
 
 def merged(rounds):
-    """Documents of one shape → one, each number the median of theirs."""
+    """Merges documents of one shape, each number being the median."""
     first = rounds[0]
     if isinstance(first, dict):
         return {key: merged([one[key] for one in rounds if key in one]) for key in first}
@@ -105,7 +105,7 @@ def main():
     face_api = documents("face-api") or [{"photos": []}] * len(program)
     table = summary([times(*documents) for documents in zip(program, assembled, face_api)])
     versions = assembled[0]["versions"] | face_api[0].get("versions", {})
-    here = machine()
+    hardware = machine()
     titles = {"opencv": "OpenCV with YuNet, ONNX Runtime", "onnxruntime": "YuNet in ONNX Runtime as well",
               "reduced": "the same, decoded smaller", "face-api": "face-api, decoding left out"}
     titles = {column: title for column, title in titles.items() if any(column in row for row in table.values())}
@@ -116,13 +116,14 @@ def main():
         print(f"| {row} | {ours} |", " | ".join(cell(columns.get(column)) for column in titles), "|")
     print(f"\nMilliseconds are medians of {len(program)} rounds; bold is the time over faceguesser's, with its range "
           "over the rounds.")
-    print(f"One core of {here['cpu']} ({here['architecture']}: {', '.join(here['instructions'])}).")
+    print(f"One core of {hardware['cpu']} ({hardware['architecture']}: "
+          f"{', '.join(hardware['instructions'])}).")
     print(", ".join(filter(None, [arguments.program, *(f"{key} {value}" for key, value in versions.items())])) + ".")
     if arguments.json:
-        whole_document = {"machine": here, "program": arguments.program, "versions": versions, "rounds": len(program),
-                          "table": table, "measured": {"program": merged(program), "assembled": merged(assembled),
-                                                       "face-api": merged(face_api)}}
-        arguments.json.write_text(json.dumps(whole_document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        measured = {"program": merged(program), "assembled": merged(assembled), "face-api": merged(face_api)}
+        document = {"machine": hardware, "program": arguments.program, "versions": versions, "rounds": len(program),
+                    "table": table, "measured": measured}
+        arguments.json.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

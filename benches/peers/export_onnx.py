@@ -1,12 +1,12 @@
-"""Turns models/estimator.safetensors into an ONNX graph in f32, and checks that it answers alike.
+"""Exports models/estimator.safetensors as an ONNX graph in f32, and checks that it gives the same answers.
 
     python export_onnx.py models/estimator.safetensors estimator.onnx
     faceguesser guess --json --aligned face.png > answer.json
     python export_onnx.py models/estimator.safetensors estimator.onnx --check face.png answer.json
 
-In: `crops` (batch, 1, 128, 128), standardised. Out: `age` (batch, 101) and `gender` (batch, 1), both
-logits. The walk is that of `src/model/network.rs`; ONNX Runtime itself joins convolution, sum and
-ReLU, and picks its own order of channels.
+Input: `crops` (batch, 1, 128, 128), standardised. Outputs: `age` (batch, 101) and `gender` (batch, 1),
+both logits. The architecture is that of `src/model/network.rs`; ONNX Runtime fuses convolution, sum and
+ReLU itself, and chooses its own channel layout.
 """
 
 import argparse
@@ -28,8 +28,8 @@ def graph(weights, architecture):
     def convolution(name, x, stride):
         weight = weights[name + ".weight"]  # (kernel, kernel, in, out)
         pad = weight.shape[0] // 2
-        # Half the kernel on all sides. At stride two the last row and column of it are never read,
-        # so that the first tap lies where it does in `src/model/columns.rs`.
+        # Half the kernel on all sides. At stride two the last row and column of the padding are never
+        # read, so that the first tap is where it is in `src/model/columns.rs`.
         inputs = [x, constant(name + ".weight", weight.transpose(3, 2, 0, 1)),
                   constant(name + ".bias", weights[name + ".bias"])]
         nodes.append(helper.make_node("Conv", inputs, [name], strides=[stride] * 2, pads=[pad] * 4))
@@ -60,7 +60,7 @@ def graph(weights, architecture):
 
 
 def standardised(crop):
-    """(128, 128) bytes → f32 of mean 0 and deviation 1, as `standardised` in `src/model/network.rs`."""
+    """(128, 128) bytes → f32 of mean 0 and standard deviation 1, as `standardised` in `src/model/network.rs`."""
     crop = crop.astype(np.float32)
     return (crop - crop.mean()) / np.sqrt(max(crop.var(), 16.0))
 
@@ -73,7 +73,7 @@ def guess_of(age, gender, calibration=None):
     # Each year's share is spread evenly over the year around it.
     years = float(np.interp(0.5, below, np.arange(len(below)) - 0.5))
     if calibration:
-        # The guessed ages at which the gender has a temperature of its own: `GENDER_AGES`.
+        # The guessed ages that have a gender temperature each: `GENDER_AGES` in `src/model/calibration.rs`.
         gender /= np.interp(years, [0, 5, 12, 20, 60], calibration["gender_temperatures"])
     return years, float(1 / (1 + np.exp(-gender)))
 
@@ -89,11 +89,11 @@ def check(target, calibration, picture, answer):
     with open(answer, encoding="utf-8") as file:
         face = json.load(file)["faces"][0]
     theirs = face["gender_probability"] if face["gender"] == "female" else 1 - face["gender_probability"]
-    said = f"{years:.2f} years, female {female:.3f}; the program says {face['age']:.2f} and {theirs:.3f}"
+    answers = f"{years:.2f} years, female {female:.3f}; the program {face['age']:.2f} and {theirs:.3f}"
     # The program rounds to a tenth of a year and a thousandth.
     if abs(years - face["age"]) > 0.06 or abs(female - theirs) > 0.002:
-        raise SystemExit(f"the exported graph answers otherwise: {said}")
-    print(f"the exported graph answers alike: {said}")
+        raise SystemExit(f"the exported graph gives another answer: {answers}")
+    print(f"the exported graph gives the same answer: {answers}")
 
 
 def main():
@@ -103,14 +103,14 @@ def main():
     parser.add_argument("--check", nargs=2, metavar=("PICTURE", "ANSWER"))
     arguments = parser.parse_args()
     with safe_open(arguments.weights, "numpy") as file:
-        notes = file.metadata()
+        metadata = file.metadata()
         weights = {name: file.get_tensor(name).astype(np.float32) for name in file.keys()}
     opset = [helper.make_opsetid("", 17)]
-    model = helper.make_model(graph(weights, notes["architecture"]), opset_imports=opset, ir_version=8)
+    model = helper.make_model(graph(weights, metadata["architecture"]), opset_imports=opset, ir_version=8)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, arguments.target)
     if arguments.check:
-        check(arguments.target, json.loads(notes["calibration"]), *arguments.check)
+        check(arguments.target, json.loads(metadata["calibration"]), *arguments.check)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 //
 //     node face_api.mjs FOLDER [--times N] PICTURE... > face-api.json
 //
-// FOLDER holds the `node_modules` with face-api. It decodes no pictures itself; a decoder in plain
-// JavaScript does that here, is reported apart, and is left out of `detect`, which begins with the
-// pixels: SSD MobileNet, the landmarks of 68 points, then age and gender.
+// FOLDER contains the `node_modules` with face-api. face-api does not decode pictures: here a plain
+// JavaScript decoder does, whose time is reported separately (`decode`) and not included in `detect`.
+// `detect` starts from pixels: SSD MobileNet, 68 landmarks, then age and gender.
 
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
@@ -50,9 +50,9 @@ function pixels(data) {
 const photos = [];
 for (const file of rest) {
   const data = fs.readFileSync(file);
-  const spent = { decode: [], detect: [] };
+  const elapsed = { decode: [], detect: [] };
   const photo = { file };
-  for (let turn = 0; turn <= times; turn += 1) {
+  for (let run = 0; run <= times; run += 1) {
     let before = performance.now();
     const { width, height, rgb } = pixels(data);
     const decode = performance.now() - before;
@@ -61,15 +61,15 @@ for (const file of rest) {
     const faces = await faceapi.detectAllFaces(tensor, options).withFaceLandmarks().withAgeAndGender();
     const detect = performance.now() - before;
     tensor.dispose();
-    // The first turn is where the code is compiled.
-    if (turn > 0) {
-      spent.decode.push(decode);
-      spent.detect.push(detect);
+    // The first run is a warm-up, in which code is compiled.
+    if (run > 0) {
+      elapsed.decode.push(decode);
+      elapsed.detect.push(detect);
     }
     Object.assign(photo, { width, height, faces: faces.length });
     if (faces.length > 0) Object.assign(photo, { age: faces[0].age, gender: faces[0].gender });
   }
-  photo.milliseconds = { decode: median(spent.decode), detect: median(spent.detect) };
+  photo.milliseconds = { decode: median(elapsed.decode), detect: median(elapsed.detect) };
   photos.push(photo);
 }
 const versions = { node: process.versions.node, 'face-api': version('@vladmandic/face-api'), tfjs: tf.version.tfjs };

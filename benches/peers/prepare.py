@@ -1,16 +1,16 @@
-"""Makes the JPEGs to measure from photos of one face each.
+"""Makes the JPEGs to measure from photos that show one face each.
 
     python prepare.py FOLDER PHOTO...
 
-Of each photo, baseline unless said otherwise, 4:2:0:
+For each photo, baseline unless noted, 4:2:0:
 
-    NAME-1280.jpg         1280×960, as chats send photos on
+    NAME-1280.jpg         1280×960, as chats recompress photos
     NAME-1280-prog.jpg    the same pixels, progressive
     NAME-12mp.jpg         4000×3000, as phones take them
 
-Photos are cut to 4:3 around their middle first, the shape of a phone's sensor, and get the fine
-noise of one: an enlarged photo without it has empty high frequencies, which would make its file
-small and its decoding cheaper than that of a real one.
+Photos are first centre-cropped to 4:3, the aspect ratio of a phone's sensor, and get a sensor's fine
+noise: without it an enlarged photo has no high frequencies, which would make its file smaller and its
+decoding cheaper than those of a real photo.
 """
 
 import pathlib
@@ -19,8 +19,8 @@ import sys
 import numpy as np
 from PIL import Image, ImageOps
 
-# Longer side, quality, and noise in grey levels, chosen so that the files come to what phones and
-# chats make of such pictures: about 140 KB and 1 to 3 MB.
+# Longer side, quality, noise in grey levels, and whether progressive, chosen so that the files are as
+# large as those of phones and chats: about 140 KB, and 1 to 3 MB.
 KINDS = {
     "1280": (1280, 85, 1.0, False),
     "1280-prog": (1280, 85, 1.0, True),
@@ -36,7 +36,7 @@ def main(folder, *photos):
         for kind, (longer, quality, deviation, progressive) in KINDS.items():
             size = (longer, longer * 3 // 4) if picture.width > picture.height else (longer * 3 // 4, longer)
             pixels = np.asarray(ImageOps.fit(picture, size, Image.Resampling.LANCZOS), dtype=np.float32)
-            # The same for every run; equal in all channels, as most of a sensor's noise is in the luma.
+            # The same in every run, and equal in all channels, since most of a sensor's noise is luma noise.
             noise = np.random.default_rng(1).standard_normal((*pixels.shape[:2], 1), dtype=np.float32)
             pixels = np.clip(pixels + deviation * noise + 0.5, 0, 255).astype(np.uint8)
             target = folder / f"{pathlib.Path(photo).stem}-{kind}.jpg"

@@ -7,7 +7,7 @@ use image::GrayImage;
 
 use super::output::{print_error, print_line};
 use crate::config::Config;
-use crate::evaluation::page::{self, DetectorCost, MET_VALIDATION, Summary, framing_rows, metric_rows, percent};
+use crate::evaluation::page::{self, DetectorCost, Summary, TRAINED_ON_VALIDATION, framing_rows, metric_rows, percent};
 use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
 use crate::evaluation::{EvaluationError, Measurement, framing_robustness, measure};
 use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
@@ -57,7 +57,7 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         measurement.write_csv(path)?;
     }
     let mut summary = Summary {
-        met_validation: estimator.met_validation(),
+        trained_on_validation: estimator.trained_on_validation(),
         scores: measurement.scores(),
         surest_70: measurement.most_confident(0.7),
         framing_robustness: arguments.aligned.then(|| framing_robustness(&folder.files, &estimator)).transpose()?,
@@ -79,8 +79,8 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     } else {
         print_table(&summary)?;
     }
-    if summary.met_validation {
-        print_error(MET_VALIDATION);
+    if summary.trained_on_validation {
+        print_error(TRAINED_ON_VALIDATION);
     }
     if let Some(report) = &arguments.report {
         print_error(format_args!("report: {}", report.join("index.html").display()));

@@ -13,8 +13,8 @@ use super::{EvaluationError, Measurement, Scores, gender_bins, scores};
 
 /// The number of hardest faces listed, by age and by gender.
 const HARDEST: usize = 20;
-/// What is said of weights that [met their validation faces](Summary::met_validation).
-pub const MET_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
+/// The warning for weights that were [trained on their validation faces](Summary::trained_on_validation).
+pub const TRAINED_ON_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
 than they are. What faces that they never met show stands in their model card.";
 /// Shares of the most confident predictions at which the curves are computed, in twentieths.
 const TWENTIETHS: std::ops::RangeInclusive<usize> = 2..=20;
@@ -24,7 +24,7 @@ const TWENTIETHS: std::ops::RangeInclusive<usize> = 2..=20;
 pub struct Summary {
     /// The weights learnt from the faces by which their training was judged: on those, all figures
     /// but the framing robustness flatter.
-    pub met_validation: bool,
+    pub trained_on_validation: bool,
     #[serde(flatten)]
     pub scores: Scores,
     pub surest_70: MostConfident,
@@ -165,8 +165,8 @@ fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
          <style>{STYLE}</style>\n<h1>FaceGuesser evaluation on {} faces</h1>\n",
         summary.scores.photos
     );
-    if summary.met_validation {
-        let _ = writeln!(page, "<p><strong>{MET_VALIDATION}</strong></p>");
+    if summary.trained_on_validation {
+        let _ = writeln!(page, "<p><strong>{TRAINED_ON_VALIDATION}</strong></p>");
     }
     page.push_str(&metrics_table(summary));
     let section = |page: &mut String, title: &str, file: &str, caption: &str| {

@@ -1,18 +1,18 @@
-//! From landmarks to the square that the network was trained on.
+//! From landmarks to the square crop that the estimator was trained on.
 
 use super::CropFrame;
 
-/// Where the closer look sees the landmarks in a UTKFace crop, in shares of its side from the upper
-/// left: medians over 300 training crops. Their spread there is about 2 % of the side.
+/// Landmarks in a UTKFace crop as found by the detector's refinement pass, in fractions of its side from
+/// the upper left: medians over 300 training crops, whose spread is about 2 % of the side.
 const TEMPLATE: [[f32; 2]; 5] = [[0.294, 0.300], [0.687, 0.301], [0.492, 0.498], [0.322, 0.679], [0.651, 0.682]];
-/// Side of the detector's box (the root of its area) in the same crops, in shares of theirs.
+/// Side of the detector's box (square root of its area) in the same crops, in fractions of the crop's side.
 const BOX_SIDE: f32 = 0.922;
 
-/// The frame around a face, from its landmarks and the size of its box, in pixels.
+/// The frame around a face, from its landmarks and the side of its box, all in pixels.
 ///
 /// Centre and roll are those of the least-squares similarity that maps the template onto the
-/// landmarks (Umeyama 1991). Its scale shrinks when a face turns aside and the box's does not;
-/// each alone misses the training crops' scale by about 5 %, their geometric mean by less.
+/// landmarks (Umeyama 1991). Its scale shrinks when a face turns away and the box's does not; each
+/// alone is off from the training crops' scale by about 5 %, their geometric mean by less.
 pub fn frame(landmarks: &[[f32; 2]; 5], box_side: f32) -> CropFrame {
     let mean = |points: &[[f32; 2]; 5], axis: usize| points.iter().map(|point| point[axis]).sum::<f32>() / 5.0;
     let (tx, ty) = (mean(&TEMPLATE, 0), mean(&TEMPLATE, 1));
@@ -28,9 +28,9 @@ pub fn frame(landmarks: &[[f32; 2]; 5], box_side: f32) -> CropFrame {
     let scale = along.hypot(across) / square;
     let roll = across.atan2(along);
     let side = (scale * (box_side / BOX_SIDE)).sqrt();
-    // The template's mean is not the crop's centre; go from one to the other along the face.
-    let from_mean = CropFrame { center_x: lx, center_y: ly, side, roll };
-    let (center_x, center_y) = from_mean.to_photo(0.5 - tx, 0.5 - ty);
+    // The mean of the template is not the centre of the crop: move from one to the other.
+    let around_mean = CropFrame { center_x: lx, center_y: ly, side, roll };
+    let (center_x, center_y) = around_mean.to_photo(0.5 - tx, 0.5 - ty);
     CropFrame { center_x, center_y, side, roll }
 }
 
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frame_is_recovered_from_the_landmarks_it_holds() {
+    fn a_frame_is_recovered_from_its_landmarks() {
         for (center_x, center_y, side, roll) in
             [(100.0, 80.0, 60.0, 0.0), (-20.0, 5.0, 200.0, 1.2), (9.0, 9.0, 33.0, -2.9)]
         {

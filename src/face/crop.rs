@@ -1,7 +1,7 @@
-//! The 128×128 grey square that the network sees, and how it is cut from a photo.
+//! The 128×128 grey crop that is the estimator's input, and how it is cut from a photo.
 //!
-//! Training, evaluation and serving all cut through [`FaceCrop::cut`]: a training crop, a jittered
-//! training crop and a face found in somebody's photo differ in their [`CropFrame`] alone.
+//! Training, evaluation and serving all use [`FaceCrop::cut`]: a training crop, its augmented version and
+//! a face detected in a user's photo differ only in their [`CropFrame`].
 
 use image::GrayImage;
 
@@ -10,32 +10,32 @@ use crate::model::network::standardised;
 /// Side of a [`FaceCrop`] in pixels.
 pub const SIDE: usize = 128;
 
-/// A square in a photo, upright or rolled.
+/// A square in a photo, possibly rolled.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CropFrame {
-    /// Centre, in pixels from the photo's left edge (the first pixel's centre lies at 0.5).
+    /// Centre, in pixels from the photo's left edge (the first pixel's centre is at 0.5).
     pub center_x: f32,
     /// Centre, in pixels from the photo's top edge.
     pub center_y: f32,
     /// Side in pixels of the photo.
     pub side: f32,
-    /// Clockwise turn of the face in the photo, in radians; the crop turns it back.
+    /// Clockwise rotation of the face in the photo, in radians; the crop undoes it.
     pub roll: f32,
 }
 
 impl CropFrame {
-    /// The largest frame around the centre of a picture that is already a tight crop.
+    /// The largest centred frame, for a picture that is already a tight crop.
     pub fn whole(luma: &GrayImage) -> Self {
         let (width, height) = (luma.width() as f32, luma.height() as f32);
         Self { center_x: width / 2.0, center_y: height / 2.0, side: width.min(height), roll: 0.0 }
     }
 
-    /// Maps a point of the crop, in units of its side with the origin in its centre, to the photo.
+    /// Maps a point of the crop, in units of its side from its centre, to the photo.
     pub fn to_photo(&self, u: f32, v: f32) -> (f32, f32) {
         self.mapping()(u, v)
     }
 
-    /// [`Self::to_photo`] for many points.
+    /// [`Self::to_photo`] as a closure, for many points.
     pub fn mapping(&self) -> impl Fn(f32, f32) -> (f32, f32) {
         let Self { center_x, center_y, side, roll } = *self;
         let (sin, cos) = roll.sin_cos();
@@ -43,7 +43,7 @@ impl CropFrame {
     }
 }
 
-/// 128×128 grey pixels of one face, level, framed as the training crops are.
+/// 128×128 grey pixels of one face, level, framed like the training crops.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FaceCrop {
     pixels: Box<[u8]>,
@@ -56,43 +56,42 @@ impl std::fmt::Debug for FaceCrop {
 }
 
 impl FaceCrop {
-    /// Cuts `frame` out of `luma`, level and shrunk with area averaging; where the frame leaves
-    /// the photo, the photo's edge pixels continue.
+    /// Cuts `frame` out of `luma`, level and downsampled with area averaging; outside the photo its edge
+    /// pixels are replicated.
     ///
-    /// The photo is halved as often as it takes for an output pixel to span at most two of its
-    /// pixels, in either direction, as it does in the training crops; each is then the mean of one
-    /// bilinear sample a pixel. A face that fills a 50-megapixel photo costs reading it once.
+    /// The photo is halved until an output pixel spans at most two of its pixels in either direction,
+    /// as in the training crops; each output pixel is then the mean of one bilinear sample per pixel
+    /// that it spans. A face that fills a 50-megapixel photo costs reading it once.
     pub fn cut(luma: &GrayImage, frame: &CropFrame) -> Self {
-        Self { pixels: square(luma, frame, SIDE).into() }
+        Self { pixels: cut_square(luma, frame, SIDE).into() }
     }
 
-    /// The pixels as the estimator takes them: with mean 0 and standard deviation 1.
+    /// The pixels as the estimator's input: with mean 0 and standard deviation 1.
     pub fn standardised(&self) -> Vec<f32> {
         standardised(&[&self.pixels])
     }
 
-    /// Fills with one grey value what `frame` holds of the world outside of `luma`, instead of the
-    /// continued edge.
+    /// Replaces the replicated edge, the part of `frame` outside `luma`, with one grey level.
     pub fn fill_outside(&mut self, luma: &GrayImage, frame: &CropFrame, value: u8) {
         fill_outside(&mut self.pixels, SIDE, (luma, frame), value);
     }
 
-    /// The pixels, row by row from the top: `SIDE * SIDE` bytes.
+    /// The pixels, row-major: `SIDE * SIDE` bytes.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
 
-    /// The crop as a picture, to look at.
+    /// The crop as a picture.
     pub fn to_image(&self) -> GrayImage {
         GrayImage::from_fn(SIDE as u32, SIDE as u32, |x, y| image::Luma([self.pixels[y as usize * SIDE + x as usize]]))
     }
 }
 
-/// Bilinear samples a side of an output pixel.
+/// Maximum number of bilinear samples along a side of an output pixel.
 const MAX_SAMPLES: usize = 2;
 
-/// What `frame` holds as `side` × `side` pixels, row by row, cut as [`FaceCrop::cut`] does it.
-fn square(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
+/// `frame` as `side` × `side` pixels, row-major, cut as by [`FaceCrop::cut`].
+fn cut_square(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
     let finite = [frame.center_x, frame.center_y, frame.side, frame.roll].iter().all(|value| value.is_finite());
     if luma.width() == 0 || luma.height() == 0 || !finite {
         return vec![128; side * side];
@@ -113,11 +112,10 @@ fn square(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
     sample(small.as_ref().unwrap_or(luma), &frame, side)
 }
 
-/// [`square`] with one grey value for what `frame` holds of the world outside of `luma`, instead of
-/// the continued edge.
-pub(super) fn window(luma: &GrayImage, frame: &CropFrame, side: usize, outside: u8) -> Vec<u8> {
-    let mut pixels = square(luma, frame, side);
-    fill_outside(&mut pixels, side, (luma, frame), outside);
+/// [`cut_square`] with the grey level `padding` outside `luma` instead of the replicated edge.
+pub(super) fn window(luma: &GrayImage, frame: &CropFrame, side: usize, padding: u8) -> Vec<u8> {
+    let mut pixels = cut_square(luma, frame, side);
+    fill_outside(&mut pixels, side, (luma, frame), padding);
     pixels
 }
 
@@ -139,25 +137,25 @@ fn fill_outside(pixels: &mut [u8], side: usize, (luma, frame): (&GrayImage, &Cro
 
 fn sample(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
     let source = Source::new(luma);
-    // Most frames lie inside the photo, where no sample needs to be held back at its edge.
+    // Most frames are inside the photo, where no sample needs clamping.
     let corners = [(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5)];
-    if corners.iter().all(|&(u, v)| source.holds(frame.to_photo(u, v))) {
-        sample_with(frame, side, |x, y| source.inside(x, y))
+    if corners.iter().all(|&(u, v)| source.contains(frame.to_photo(u, v))) {
+        sample_with(frame, side, |x, y| source.sample(x, y))
     } else {
-        sample_with(frame, side, |x, y| source.anywhere(x, y))
+        sample_with(frame, side, |x, y| source.sample_clamped(x, y))
     }
 }
 
-/// Fraction bits of a place in a picture.
-const FRACTION: u32 = 16;
+/// Fractional bits of a fixed-point coordinate.
+const FRACTION_BITS: u32 = 16;
 
 fn sample_with(frame: &CropFrame, side: usize, value: impl Fn(i64, i64) -> u32) -> Vec<u8> {
     let scale = frame.side.max(1.0) / side as f32;
     let n = (scale.ceil() as usize).clamp(1, MAX_SAMPLES);
     let (sin, cos) = frame.roll.sin_cos();
     let step = 1.0 / (side * n) as f32;
-    // From pixel centres at half-integers to whole numbers.
-    let fixed = |value: f32| (f64::from(value) * f64::from(1 << FRACTION)) as i64;
+    // Fixed point, with pixel centres at integers.
+    let fixed = |value: f32| (f64::from(value) * f64::from(1 << FRACTION_BITS)) as i64;
     let (step_x, step_y) = (fixed(frame.side * step * cos), fixed(frame.side * step * sin));
     let mut sums = vec![0u32; side];
     let mut pixels = Vec::with_capacity(side * side);
@@ -174,14 +172,14 @@ fn sample_with(frame: &CropFrame, side: usize, value: impl Fn(i64, i64) -> u32) 
                 }
             }
         }
-        let samples = (n * n) as u32 * GREY;
+        let samples = (n * n) as u32 * SAMPLE_SCALE;
         pixels.extend(sums.iter().map(|sum| ((sum + samples / 2) / samples) as u8));
     }
     pixels
 }
 
-/// What one grey level counts in a sample.
-const GREY: u32 = 1 << 16;
+/// Value of one grey level in a sample.
+const SAMPLE_SCALE: u32 = 1 << 16;
 
 struct Source<'a> {
     pixels: &'a [u8],
@@ -200,47 +198,47 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Whether a point lies inside, with room for the neighbours of every pixel around it.
-    fn holds(&self, (x, y): (f32, f32)) -> bool {
+    /// Whether a point is inside, with a margin for the bilinear neighbours.
+    fn contains(&self, (x, y): (f32, f32)) -> bool {
         x >= 2.0 && y >= 2.0 && x <= self.last_x as f32 - 2.0 && y <= self.last_y as f32 - 2.0
     }
 
-    /// [`GREY`] times the value between pixel centres, the first of which lies at (0, 0); places
-    /// have [`FRACTION`] bits. The point and its neighbours must lie inside.
+    /// The bilinear sample at a fixed-point position ([`FRACTION_BITS`]; the first pixel's centre is at
+    /// (0, 0)), times [`SAMPLE_SCALE`]. The point and its neighbours must be inside.
     #[inline(always)]
-    fn inside(&self, x: i64, y: i64) -> u32 {
-        let (left, top) = ((x >> FRACTION) as usize, (y >> FRACTION) as usize);
+    fn sample(&self, x: i64, y: i64) -> u32 {
+        let (left, top) = ((x >> FRACTION_BITS) as usize, (y >> FRACTION_BITS) as usize);
         let around = &self.pixels[top * self.stride + left..][..self.stride + 2];
-        between([around[0], around[1], around[self.stride], around[self.stride + 1]], x, y)
+        bilinear([around[0], around[1], around[self.stride], around[self.stride + 1]], x, y)
     }
 
-    /// The same for any point; edges go on.
-    fn anywhere(&self, x: i64, y: i64) -> u32 {
-        let (x, y) = (x.clamp(0, self.last_x << FRACTION), y.clamp(0, self.last_y << FRACTION));
-        let (left, top) = (x >> FRACTION, y >> FRACTION);
+    /// The same for any point, clamped to the edges.
+    fn sample_clamped(&self, x: i64, y: i64) -> u32 {
+        let (x, y) = (x.clamp(0, self.last_x << FRACTION_BITS), y.clamp(0, self.last_y << FRACTION_BITS));
+        let (left, top) = (x >> FRACTION_BITS, y >> FRACTION_BITS);
         let (right, bottom) = ((left + 1).min(self.last_x), (top + 1).min(self.last_y));
         let at = |x: i64, y: i64| self.pixels[y as usize * self.stride + x as usize];
-        between([at(left, top), at(right, top), at(left, bottom), at(right, bottom)], x, y)
+        bilinear([at(left, top), at(right, top), at(left, bottom), at(right, bottom)], x, y)
     }
 }
 
-/// Bilinear interpolation, with eight bits of each fraction.
+/// Bilinear interpolation with eight bits of each fraction.
 #[inline(always)]
-fn between([a, b, c, d]: [u8; 4], x: i64, y: i64) -> u32 {
-    let eight = |place: i64| ((place >> (FRACTION - 8)) & 0xff) as u32;
-    let (fx, fy) = (eight(x), eight(y));
+fn bilinear([a, b, c, d]: [u8; 4], x: i64, y: i64) -> u32 {
+    let fraction = |position: i64| ((position >> (FRACTION_BITS - 8)) & 0xff) as u32;
+    let (fx, fy) = (fraction(x), fraction(y));
     let upper = u32::from(a) * (256 - fx) + u32::from(b) * fx;
     let lower = u32::from(c) * (256 - fx) + u32::from(d) * fx;
     upper * (256 - fy) + lower * fy
 }
 
-/// The part of the photo that `frame` needs, each pixel the mean of two by two, with its left and
-/// top edge in the photo.
+/// The part of the photo that `frame` needs, downsampled by 2×2 averaging, and its left and top edge in
+/// the photo.
 fn halved_region(luma: &GrayImage, frame: &CropFrame) -> (GrayImage, f32, f32) {
-    // The square around the rolled one, and two pixels more for the bilinear neighbours.
+    // Half the side of the upright square around the rolled one, plus two halved pixels for the bilinear neighbours.
     let (sin, cos) = frame.roll.sin_cos();
     let reach = frame.side * (sin.abs() + cos.abs()) / 2.0 + 4.0;
-    // Whole pairs: those at an odd edge are left out, and stand for no more than a pixel of it.
+    // Whole pairs of pixels: at an odd edge the last pixel is dropped.
     let range = |center: f32, end: u32| {
         let end = end & !1;
         let first = ((center - reach).max(0.0) as u32 & !1).min(end - 2);
@@ -269,7 +267,7 @@ fn halved_region(luma: &GrayImage, frame: &CropFrame) -> (GrayImage, f32, f32) {
 mod tests {
     use super::*;
 
-    /// A smooth pattern with a mark in one corner, so that turns and flips show.
+    /// A smooth pattern with a mark in one corner, so that rotations and flips are detected.
     fn pattern(side: u32) -> GrayImage {
         GrayImage::from_fn(side, side, |x, y| {
             let (u, v) = (x as f32 / side as f32, y as f32 / side as f32);
@@ -284,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_of_the_crops_own_size_comes_through_unchanged() {
+    fn a_picture_of_the_crops_size_is_unchanged() {
         let picture = pattern(SIDE as u32);
         assert_eq!(FaceCrop::cut(&picture, &CropFrame::whole(&picture)).pixels(), picture.as_raw());
     }
@@ -301,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quarter_roll_is_turned_back() {
+    fn a_quarter_turn_is_undone() {
         let upright = pattern(400);
         let turned = image::imageops::rotate90(&upright);
         let frame = CropFrame { roll: std::f32::consts::FRAC_PI_2, ..CropFrame::whole(&turned) };
@@ -311,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_outside_the_photo_continues_its_edge() {
+    fn a_frame_outside_the_photo_replicates_its_edge() {
         let mut picture = GrayImage::from_pixel(50, 50, image::Luma([10]));
         (0..50).for_each(|y| picture.put_pixel(49, y, image::Luma([200])));
         let frame = CropFrame { center_x: 500.0, center_y: 25.0, side: 100.0, roll: 0.0 };
@@ -319,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_the_photo_can_be_filled_with_grey() {
+    fn the_part_outside_the_photo_can_be_filled_with_grey() {
         let picture = GrayImage::from_pixel(50, 50, image::Luma([10]));
         let frame = CropFrame { center_x: 0.0, center_y: 25.0, side: 50.0, roll: 0.0 };
         let mut crop = FaceCrop::cut(&picture, &frame);
@@ -332,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_that_make_no_sense_give_grey_and_no_panic() {
+    fn invalid_frames_give_grey_and_no_panic() {
         let picture = pattern(60);
         for side in [0.0, -5.0, 1e-9, 1e9, f32::NAN, f32::INFINITY] {
             for center in [0.0, -1e9, 1e9, f32::NAN] {

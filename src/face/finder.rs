@@ -1,4 +1,4 @@
-//! Finds the faces of a photo: one pass of the detector over the whole, and one closer look at each face.
+//! Finds the faces of a photo in two stages: the detector runs over the whole photo, then refines each candidate.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -9,154 +9,160 @@ use super::{Bounds, CropFrame, Face, FaceError, Rotation, align};
 use crate::model::detector::{Detection, Detector};
 use crate::photo::WorkClock;
 
-/// What counts as a face.
+/// Thresholds and limits of the search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinderOptions {
-    /// The most faces returned; the largest ones are.
+    /// Maximum number of faces returned, largest first.
     pub max_faces: usize,
-    /// Score from which a detection is worth a closer look.
-    pub noticed: f32,
-    /// Score from which a face counts, over the pass and the closer look (their geometric mean).
+    /// Minimum score of a candidate in the first stage.
+    pub candidate_threshold: f32,
+    /// Minimum final score of a face: the geometric mean of both stages' scores.
     pub threshold: f32,
-    /// The same for a face of fewer than [`SMALL`] pixels in the pass: the score is the expected overlap of
-    /// the box, and a small face's box fits less well.
+    /// The same for a face of fewer than [`SMALL`] pixels in the first stage: the score predicts the IoU of
+    /// the box, which is lower for small faces.
     pub small_threshold: f32,
 }
 
 impl Default for FinderOptions {
     /// Chosen on 400 scenes and 87 pictures of animals and things (`models/MODEL_CARD.md` has the table).
     fn default() -> Self {
-        Self { max_faces: 32, noticed: 0.3, threshold: 0.67, small_threshold: 0.56 }
+        Self { max_faces: 32, candidate_threshold: 0.3, threshold: 0.67, small_threshold: 0.56 }
     }
 }
 
-/// Longer side, in pixels, of what the pass sees.
-const SEARCHED: f32 = 640.0;
-/// Longer side of the glance before it, with which a portrait ends: a sixth of the work.
-const GLANCE: f32 = 256.0;
-/// The most by which a small photo is enlarged.
-const MOST_ENLARGED: f32 = 2.0;
-/// Side of a face, in pixels of the pass, from which it is no longer small.
+/// Longer side, in pixels, of the photo in the full pass.
+const FULL_SIDE: f32 = 640.0;
+/// Longer side in the coarse pass before it, after which portraits exit early: a sixth of the work.
+const COARSE_SIDE: f32 = 256.0;
+/// Maximum enlargement of a small photo.
+const MAX_UPSCALING: f32 = 2.0;
+/// Side of a face, in pixels of the first stage, from which it is not small.
 pub const SMALL: f32 = 36.0;
-/// The glance is enough where it notices one or two faces alone, each with this score and of this share of
-/// the photo's shorter side: of faces down to a third of that it would have taken notice, too.
-const CERTAIN: f32 = 0.8;
-const PORTRAIT: f32 = 0.2;
-const FEW: usize = 2;
-/// Two detections that share more than this are one face.
-const SAME_FACE: f32 = 0.45;
-/// The window of the closer look, in sides of the face's box, and its own side in pixels.
+/// The full pass is skipped if the coarse pass finds one or two faces, all with at least this score and this
+/// side relative to the photo's shorter side: it would also have found faces down to a third of that side.
+const EARLY_EXIT_SCORE: f32 = 0.8;
+const EARLY_EXIT_SIDE: f32 = 0.2;
+const EARLY_EXIT_FACES: usize = 2;
+/// IoU from which two detections are the same face (non-maximum suppression).
+const NMS_IOU: f32 = 0.45;
+/// Side of the refinement window relative to the face's box, and in pixels.
 const WINDOW: f32 = 2.0;
-const SIDE: usize = 160;
-/// Score from which a cell's report of the face in a window is weighed in.
-const FAINTEST: f32 = 0.1;
-/// Reports in a window that share more than this are of the same face.
-const SAME_REPORT: f32 = 0.6;
-/// Grey of what a window shows of the world outside of the photo, as in training.
-const OUTSIDE: u8 = 128;
+const WINDOW_PIXELS: usize = 160;
+/// Minimum score of the detections in a window that are averaged.
+const WINDOW_THRESHOLD: f32 = 0.1;
+/// IoU with the best detection in a window above which detections are averaged with it.
+const AVERAGING_IOU: f32 = 0.6;
+/// Grey level of the parts of a window outside the photo, as in training.
+const PADDING: u8 = 128;
 
-/// What a search brought.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Found {
     /// Largest first.
     pub faces: Vec<Face>,
-    /// How the photo would stand upright, where its largest face does not.
+    /// The rotation that makes the largest face upright, if it is not.
     pub rotation: Option<Rotation>,
 }
 
-/// Finds faces, from any thread.
+/// Finds faces; usable from any thread.
 pub struct FaceFinder {
     detector: Detector,
     options: FinderOptions,
 }
 
 impl FaceFinder {
-    /// Takes the network and what counts as a face.
+    /// From the network and the options.
     pub fn new(detector: Detector, options: FinderOptions) -> Self {
         Self { detector, options }
     }
 
     /// The faces in `luma`, largest first.
     ///
-    /// What the pass over the whole photo notices is looked at once more, closely and level: that confirms it
-    /// or not, and makes its frame depend little on how it was found. Once the time is over there are no
-    /// further looks: clear faces stay as they were found.
+    /// The second stage runs the detector again on a level, enlarged window around each candidate: it confirms
+    /// or rejects the face and makes its frame depend little on the first detection. Once the time in `clock`
+    /// is used up, refinement is skipped and candidates above the threshold are returned as they are.
     ///
     /// # Errors
-    /// When the network cannot be run.
+    /// If the network cannot be run.
     pub fn find(&self, luma: &GrayImage, clock: &WorkClock) -> Result<Found, FaceError> {
         if luma.width() == 0 || luma.height() == 0 {
             return Ok(Found::default());
         }
-        let (mut noticed, mut scale) = self.noticed(luma, GLANCE)?;
-        let least = PORTRAIT * luma.width().min(luma.height()) as f32;
-        let clear = |face: &Face| face.score >= CERTAIN && face.bounds.side() >= least;
-        if noticed.is_empty() || noticed.len() > FEW || !noticed.iter().all(clear) {
-            (noticed, scale) = self.noticed(luma, SEARCHED)?;
+        let (mut candidates, mut scale) = self.candidates(luma, COARSE_SIDE)?;
+        let min_side = EARLY_EXIT_SIDE * luma.width().min(luma.height()) as f32;
+        let certain = |face: &Face| face.score >= EARLY_EXIT_SCORE && face.bounds.side() >= min_side;
+        if candidates.is_empty() || candidates.len() > EARLY_EXIT_FACES || !candidates.iter().all(certain) {
+            (candidates, scale) = self.candidates(luma, FULL_SIDE)?;
         }
         let mut faces = Vec::new();
-        for face in noticed.into_iter().take(4 * self.options.max_faces) {
-            let small = face.bounds.side() < SMALL * scale;
-            let least = if small { self.options.small_threshold } else { self.options.threshold };
-            let seen = if clock.check().is_ok() { self.closer(luma, &face)? } else { Some(face) };
-            faces.extend(seen.filter(|seen| seen.score >= least));
+        for candidate in candidates.into_iter().take(4 * self.options.max_faces) {
+            let small = candidate.bounds.side() < SMALL * scale;
+            let threshold = if small { self.options.small_threshold } else { self.options.threshold };
+            let face = if clock.check().is_ok() { self.detect_in_window(luma, &candidate)? } else { Some(candidate) };
+            faces.extend(face.filter(|face| face.score >= threshold));
         }
-        let mut faces = distinct(faces);
+        let mut faces = non_maximum_suppression(faces);
         faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
         faces.truncate(self.options.max_faces);
         Ok(Found { rotation: faces.first().and_then(|face| Rotation::for_roll(face.frame.roll)), faces })
     }
 
-    /// What one pass at `side` pixels notices, best first, and how many of the photo's pixels one of its is.
-    fn noticed(&self, luma: &GrayImage, side: f32) -> Result<(Vec<Face>, f32), FaceError> {
-        let (searched, scale) = resized(luma, side)?;
-        let (width, height) = (searched.width() as usize, searched.height() as usize);
-        let noticed = self.detector.detect(searched.as_raw(), width, height, self.options.noticed)?;
-        Ok((distinct(noticed.iter().map(|found| face(found).scaled(scale)).collect()), scale))
+    /// First stage at a longer side of `side` pixels: candidates, best first, and the photo's pixels per pixel of
+    /// the resized photo.
+    fn candidates(&self, luma: &GrayImage, side: f32) -> Result<(Vec<Face>, f32), FaceError> {
+        let (resized, scale) = resized(luma, side)?;
+        let (width, height) = (resized.width() as usize, resized.height() as usize);
+        let detections = self.detector.detect(resized.as_raw(), width, height, self.options.candidate_threshold)?;
+        let faces = detections.iter().map(|detection| face(detection).scaled(scale)).collect();
+        Ok((non_maximum_suppression(faces), scale))
     }
 
-    /// Looks once more at a face whose place is known, perhaps from a smaller version of the photo.
+    /// Refines a face, for example one found in a smaller version of the photo. Returns it unchanged if the
+    /// second stage does not confirm it.
     ///
     /// # Errors
-    /// When the network cannot be run.
-    pub fn settle(&self, luma: &GrayImage, face: Face) -> Result<Face, FaceError> {
-        let closer = self.closer(luma, &face)?.filter(|closer| closer.score >= self.options.small_threshold);
-        Ok(closer.unwrap_or(face))
+    /// If the network cannot be run.
+    pub fn refine(&self, luma: &GrayImage, face: Face) -> Result<Face, FaceError> {
+        let refined =
+            self.detect_in_window(luma, &face)?.filter(|refined| refined.score >= self.options.small_threshold);
+        Ok(refined.unwrap_or(face))
     }
 
-    /// The face as a window around it shows it, cut level, with the mean of both scores; `None` where
-    /// the window shows none.
-    fn closer(&self, luma: &GrayImage, face: &Face) -> Result<Option<Face>, FaceError> {
+    /// Second stage: the face as detected in a level window around it, with the geometric mean of both scores;
+    /// `None` if the window shows no face.
+    fn detect_in_window(&self, luma: &GrayImage, face: &Face) -> Result<Option<Face>, FaceError> {
         let Bounds { x, y, w, h } = face.bounds;
         let side = face.bounds.side() * WINDOW;
         let frame = CropFrame { center_x: x + w / 2.0, center_y: y + h / 2.0, side, roll: face.frame.roll };
-        let mut found = self.detector.detect(&window(luma, &frame, SIDE, OUTSIDE), SIDE, SIDE, FAINTEST)?;
-        // The window's own face is the one in its middle; a neighbour may stand at its edge.
-        let middle = SIDE as f32 / 2.0;
-        found.retain(|found| {
-            let [left, top, width, height] = found.bounds;
-            (left + width / 2.0 - middle).hypot(top + height / 2.0 - middle) < SIDE as f32 / 4.0
+        let pixels = window(luma, &frame, WINDOW_PIXELS, PADDING);
+        let mut detections = self.detector.detect(&pixels, WINDOW_PIXELS, WINDOW_PIXELS, WINDOW_THRESHOLD)?;
+        // The face is in the centre of the window; a neighbour's may be at its edge.
+        let window_side = WINDOW_PIXELS as f32;
+        let centre = window_side / 2.0;
+        detections.retain(|detection| {
+            let [left, top, width, height] = detection.bounds;
+            (left + width / 2.0 - centre).hypot(top + height / 2.0 - centre) < window_side / 4.0
         });
-        let Some(best) = settled(&found) else { return Ok(None) };
+        let Some(mean) = weighted_mean(&detections) else { return Ok(None) };
         let to_photo = |[x, y]: [f32; 2]| {
-            let (x, y) = frame.to_photo(x / SIDE as f32 - 0.5, y / SIDE as f32 - 0.5);
+            let (x, y) = frame.to_photo(x / window_side - 0.5, y / window_side - 0.5);
             [x, y]
         };
-        let landmarks = best.landmarks.map(to_photo);
-        let [left, top, width, height] = best.bounds;
+        let landmarks = mean.landmarks.map(to_photo);
+        let [left, top, width, height] = mean.bounds;
         let [center_x, center_y] = to_photo([left + width / 2.0, top + height / 2.0]);
-        let scale = frame.side / SIDE as f32;
-        // The upright box around the level one, of the same area.
+        let scale = frame.side / window_side;
+        // The upright box of about the same area as the rolled one.
         let (sin, cos) = frame.roll.sin_cos();
         let (w, h) = ((width * cos).hypot(height * sin) * scale, (width * sin).hypot(height * cos) * scale);
         let bounds = Bounds { x: center_x - w / 2.0, y: center_y - h / 2.0, w, h };
         let frame = align::frame(&landmarks, (width * height).sqrt() * scale);
-        Ok(Some(Face { bounds, landmarks, score: (face.score * best.score).sqrt(), frame }))
+        Ok(Some(Face { bounds, landmarks, score: (face.score * mean.score).sqrt(), frame }))
     }
 }
 
 impl Rotation {
-    /// For a face that is turned clockwise by `roll` radians, −π to π, in the photo.
+    /// The rotation for a face that is rolled clockwise by `roll` radians, −π to π, in the photo.
     fn for_roll(roll: f32) -> Option<Self> {
         match (roll / std::f32::consts::FRAC_PI_2).round() as i32 {
             0 => None,
@@ -167,13 +173,13 @@ impl Rotation {
     }
 }
 
-/// The picture with a longer side of `side` pixels, and how many of its pixels one now stands for. A strip
-/// keeps half the square of `side` in pixels, so that its shorter side does not shrink to little.
+/// The picture resized to a longer side of `side` pixels, and original pixels per resized pixel. An elongated
+/// picture is not reduced below half of `side`² pixels, so that its shorter side does not become too small.
 fn resized(picture: &GrayImage, side: f32) -> Result<(GrayImage, f32), FaceError> {
     let (width, height) = picture.dimensions();
     let longer = side / width.max(height) as f32;
     let area = side / (2.0 * width as f32 * height as f32).sqrt();
-    let factor = longer.max(area.min(1.0)).min(MOST_ENLARGED);
+    let factor = longer.max(area.min(1.0)).min(MAX_UPSCALING);
     let sized = |pixels: u32| ((pixels as f32 * factor).round() as u32).max(1);
     let failed = |error: &dyn std::fmt::Display| FaceError::Resize(error.to_string());
     let source = ImageRef::new(width, height, picture.as_raw(), PixelType::U8).map_err(|error| failed(&error))?;
@@ -181,48 +187,47 @@ fn resized(picture: &GrayImage, side: f32) -> Result<(GrayImage, f32), FaceError
     let filter = if factor < 1.0 { FilterType::Box } else { FilterType::Bilinear };
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     Resizer::new().resize(&source, &mut target, &options).map_err(|error| failed(&error))?;
-    let searched = GrayImage::from_raw(sized(width), sized(height), target.into_vec());
-    Ok((searched.ok_or_else(|| failed(&"the sizes do not fit"))?, 1.0 / factor))
+    let resized = GrayImage::from_raw(sized(width), sized(height), target.into_vec());
+    Ok((resized.ok_or_else(|| failed(&"the buffer does not match the size"))?, 1.0 / factor))
 }
 
-/// The mean of all reports of the face that the best one is of, weighted by their scores: cells
-/// that see the same face err in different directions.
-fn settled(found: &[Detection]) -> Option<Detection> {
-    let best = *found.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
-    let bounds = bounds(&best);
-    let alike: Vec<&Detection> =
-        found.iter().filter(|other| self::bounds(other).overlap(&bounds) > SAME_REPORT).collect();
-    let total: f32 = alike.iter().map(|found| found.score).sum();
-    let mean =
-        |value: &dyn Fn(&Detection) -> f32| alike.iter().map(|found| found.score * value(found)).sum::<f32>() / total;
+/// The mean, weighted by score, of the best detection and those of the same face: the errors of
+/// neighbouring cells partly cancel.
+fn weighted_mean(detections: &[Detection]) -> Option<Detection> {
+    let best = *detections.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
+    let best_bounds = bounds(&best);
+    let same: Vec<&Detection> =
+        detections.iter().filter(|other| bounds(other).iou(&best_bounds) > AVERAGING_IOU).collect();
+    let total: f32 = same.iter().map(|one| one.score).sum();
+    let mean = |value: &dyn Fn(&Detection) -> f32| same.iter().map(|one| one.score * value(one)).sum::<f32>() / total;
     Some(Detection {
-        bounds: std::array::from_fn(|at| mean(&|found| found.bounds[at])),
-        landmarks: std::array::from_fn(|point| std::array::from_fn(|axis| mean(&|found| found.landmarks[point][axis]))),
+        bounds: std::array::from_fn(|at| mean(&|one| one.bounds[at])),
+        landmarks: std::array::from_fn(|point| std::array::from_fn(|axis| mean(&|one| one.landmarks[point][axis]))),
         ..best
     })
 }
 
-fn bounds(found: &Detection) -> Bounds {
-    let [x, y, w, h] = found.bounds;
+fn bounds(detection: &Detection) -> Bounds {
+    let [x, y, w, h] = detection.bounds;
     Bounds { x, y, w, h }
 }
 
-fn face(found: &Detection) -> Face {
-    let bounds = bounds(found);
-    let frame = align::frame(&found.landmarks, bounds.side());
-    Face { bounds, landmarks: found.landmarks, score: found.score, frame }
+fn face(detection: &Detection) -> Face {
+    let bounds = bounds(detection);
+    let frame = align::frame(&detection.landmarks, bounds.side());
+    Face { bounds, landmarks: detection.landmarks, score: detection.score, frame }
 }
 
-/// One detection a face, best first: of those that overlap, the one of the highest score.
-fn distinct(mut faces: Vec<Face>) -> Vec<Face> {
+/// Of faces that overlap, keeps the one with the highest score; best first.
+fn non_maximum_suppression(mut faces: Vec<Face>) -> Vec<Face> {
     faces.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut kept: Vec<Face> = Vec::new();
+    let mut distinct: Vec<Face> = Vec::new();
     for face in faces {
-        if kept.iter().all(|other| other.bounds.overlap(&face.bounds) < SAME_FACE) {
-            kept.push(face);
+        if distinct.iter().all(|other| other.bounds.iou(&face.bounds) < NMS_IOU) {
+            distinct.push(face);
         }
     }
-    kept
+    distinct
 }
 
 #[cfg(test)]
@@ -235,26 +240,26 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_on_its_side_is_told_how_it_has_to_be_turned() {
+    fn the_rotation_that_makes_a_face_upright_is_reported() {
         let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().into_luma8();
         let face = image::imageops::resize(&face, 240, 240, image::imageops::FilterType::Triangle);
         let mut upright = GrayImage::from_pixel(480, 640, image::Luma([128]));
         image::imageops::replace(&mut upright, &face, 90, 150);
-        let turned = [
+        let photos = [
             (upright.clone(), None),
             (image::imageops::rotate90(&upright), Some(Rotation::Left)),
             (image::imageops::rotate180(&upright), Some(Rotation::UpsideDown)),
             (image::imageops::rotate270(&upright), Some(Rotation::Right)),
         ];
         let clock = WorkClock::start(std::time::Duration::from_secs(60));
-        for (photo, rotation) in turned {
+        for (photo, rotation) in photos {
             let found = finder().find(&photo, &clock).unwrap();
             assert_eq!((found.faces.len(), found.rotation), (1, rotation));
         }
     }
 
     #[test]
-    fn odd_pictures_hold_no_face_and_do_no_harm() {
+    fn pictures_of_extreme_sizes_contain_no_face() {
         let finder = finder();
         let clock = WorkClock::start(std::time::Duration::from_secs(60));
         for (width, height) in [(0, 0), (1, 1), (1, 4000), (3000, 2), (333, 77)] {

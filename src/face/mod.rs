@@ -1,7 +1,7 @@
-//! From a photo to the faces in it: where they are, how they are cut, how well they can be judged.
+//! From a photo to its faces: detection, alignment, cropping and quality.
 //!
-//! [`finder`] searches, [`align`] turns landmarks into the [`CropFrame`] that the training crops
-//! have, [`crop`] cuts it, [`quality`] measures what makes a face hard to judge.
+//! [`finder`] detects faces, [`align`] turns landmarks into the [`CropFrame`] that the training crops
+//! have, [`crop`] cuts it out, [`quality`] measures what makes a face hard to estimate.
 
 pub mod align;
 pub mod crop;
@@ -14,7 +14,7 @@ pub use quality::{Flaw, Quality, judge};
 
 use crate::model::ModelError;
 
-/// Why faces could not be looked for.
+/// Why face detection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FaceError {
     #[error(transparent)]
@@ -35,27 +35,27 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// The root of its area.
+    /// Square root of its area.
     pub fn side(&self) -> f32 {
         (self.w * self.h).max(0.0).sqrt()
     }
 
-    /// The share that two boxes have in common of what they cover together.
-    pub fn overlap(&self, other: &Self) -> f32 {
-        let common = |a: f32, a_size: f32, b: f32, b_size: f32| ((a + a_size).min(b + b_size) - a.max(b)).max(0.0);
-        let both = common(self.x, self.w, other.x, other.w) * common(self.y, self.h, other.y, other.h);
-        both / (self.w * self.h + other.w * other.h - both).max(f32::MIN_POSITIVE)
+    /// Intersection over union, 0 to 1.
+    pub fn iou(&self, other: &Self) -> f32 {
+        let overlap = |a: f32, a_size: f32, b: f32, b_size: f32| ((a + a_size).min(b + b_size) - a.max(b)).max(0.0);
+        let intersection = overlap(self.x, self.w, other.x, other.w) * overlap(self.y, self.h, other.y, other.h);
+        intersection / (self.w * self.h + other.w * other.h - intersection).max(f32::MIN_POSITIVE)
     }
 }
 
-/// How a photo has to be turned for its faces to stand upright.
+/// The rotation of a photo that makes its faces upright.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// A turn by a quarter against the clock.
+    /// 90° anticlockwise.
     Left,
-    /// A turn by a quarter with the clock.
+    /// 90° clockwise.
     Right,
-    /// A turn by a half.
+    /// 180°.
     UpsideDown,
 }
 
@@ -66,14 +66,14 @@ pub struct Face {
     /// x and y in pixels: the person's right eye (on the left of an upright picture), left eye,
     /// tip of the nose, right and left corner of the mouth.
     pub landmarks: [[f32; 2]; 5],
-    /// The detector's, 0 to 1.
+    /// The detector's score, 0 to 1.
     pub score: f32,
-    /// The square that the network is to see.
+    /// The square to crop for the estimator.
     pub frame: CropFrame,
 }
 
 impl Face {
-    /// The same face in a photo of `factor` times the size.
+    /// The same face in a photo scaled by `factor`.
     pub fn scaled(&self, factor: f32) -> Self {
         let Bounds { x, y, w, h } = self.bounds;
         let CropFrame { center_x, center_y, side, roll } = self.frame;

@@ -1,4 +1,4 @@
-//! What makes a face hard to judge, measured on the photo and on the crop.
+//! What makes a face hard to estimate, measured on the photo and on the crop.
 
 use image::GrayImage;
 
@@ -12,17 +12,17 @@ pub struct Quality {
     pub side: f32,
     /// Share of the frame that lies outside the photo.
     pub outside: f32,
-    /// How far the nose lies from the middle between the eyes, along the line through them, in
-    /// distances between the eyes: 0 for a face turned to the camera, about 0.5 in profile.
-    pub turn: f32,
+    /// Yaw, as the distance of the nose from the midpoint of the eyes along the line through them, in
+    /// units of the distance between the eyes: 0 for a frontal face, about 0.5 in profile.
+    pub yaw: f32,
     /// Mean grey value of the crop, 0 to 255.
     pub brightness: f32,
-    /// Variance of the crop's Laplacian over the variance of its grey values: what share of its
-    /// contrast is fine detail.
+    /// Variance of the crop's Laplacian over the variance of its grey values: the share of fine
+    /// detail in its contrast.
     pub sharpness: f32,
 }
 
-/// Something that a better photo would not have.
+/// A defect that a better photo would avoid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flaw {
     TooSmall,
@@ -33,36 +33,36 @@ pub enum Flaw {
     Blurred,
 }
 
-/// Below half of the crop's own side, more than half of each crop pixel is invented.
-const LEAST_SIDE: f32 = 64.0;
-/// The training crops lie inside their photos but for a margin of hair and background.
-const MOST_OUTSIDE: f32 = 0.12;
+/// Half of the crop's side: below it the crop is enlarged more than twofold.
+const MIN_SIDE: f32 = 64.0;
+/// The training crops are inside their photos except for a margin of hair and background.
+const MAX_OUTSIDE: f32 = 0.12;
 /// Four standard deviations of the training crops (0.06).
-const MOST_TURN: f32 = 0.24;
+const MAX_YAW: f32 = 0.24;
 /// Of 600 validation crops, half a percent are darker than 56 and half a percent brighter than 196.
-const LEAST_BRIGHTNESS: f32 = 55.0;
-const MOST_BRIGHTNESS: f32 = 200.0;
-/// Of the same crops 1 % lie below 0.0046; blurred by a Gaussian of three crop pixels, 95 % lie
+const MIN_BRIGHTNESS: f32 = 55.0;
+const MAX_BRIGHTNESS: f32 = 200.0;
+/// Of the same crops 1 % are below 0.0046; blurred by a Gaussian of three crop pixels, 95 % are
 /// below 0.0037.
-const LEAST_SHARPNESS: f32 = 0.004;
+const MIN_SHARPNESS: f32 = 0.004;
 
 impl Quality {
-    /// The flaws, in the order in which mending them helps most.
+    /// The flaws, in decreasing order of how much correcting them helps.
     pub fn flaws(&self) -> Vec<Flaw> {
-        let found = [
-            (self.side < LEAST_SIDE, Flaw::TooSmall),
-            (self.outside > MOST_OUTSIDE, Flaw::CutOff),
-            (self.turn > MOST_TURN, Flaw::Turned),
-            (self.brightness < LEAST_BRIGHTNESS, Flaw::Dark),
-            (self.brightness > MOST_BRIGHTNESS, Flaw::Bright),
-            // A face that is too small is blurred by enlarging it: one tip is enough.
-            (self.sharpness < LEAST_SHARPNESS && self.side >= LEAST_SIDE, Flaw::Blurred),
+        let flaws = [
+            (self.side < MIN_SIDE, Flaw::TooSmall),
+            (self.outside > MAX_OUTSIDE, Flaw::CutOff),
+            (self.yaw > MAX_YAW, Flaw::Turned),
+            (self.brightness < MIN_BRIGHTNESS, Flaw::Dark),
+            (self.brightness > MAX_BRIGHTNESS, Flaw::Bright),
+            // Enlarging a small face blurs it: report only that it is too small.
+            (self.sharpness < MIN_SHARPNESS && self.side >= MIN_SIDE, Flaw::Blurred),
         ];
-        found.into_iter().filter_map(|(holds, flaw)| holds.then_some(flaw)).collect()
+        flaws.into_iter().filter_map(|(present, flaw)| present.then_some(flaw)).collect()
     }
 }
 
-/// Measures a face and its crop.
+/// Measures the quality of a face and its crop.
 pub fn judge(luma: &GrayImage, face: &Face, crop: &FaceCrop) -> Quality {
     let pixels = crop.pixels();
     let count = pixels.len().max(1) as f32;
@@ -71,13 +71,13 @@ pub fn judge(luma: &GrayImage, face: &Face, crop: &FaceCrop) -> Quality {
     Quality {
         side: face.frame.side,
         outside: outside(luma, face),
-        turn: turn(&face.landmarks),
+        yaw: yaw(&face.landmarks),
         brightness,
         sharpness: laplacian_variance(pixels) / variance.max(1.0),
     }
 }
 
-/// Looks at a grid of points of the frame: exact to a few percent, whatever the roll.
+/// Share of the frame outside the photo, sampled on a grid: exact to a few percent at any roll.
 fn outside(luma: &GrayImage, face: &Face) -> f32 {
     const GRID: usize = 16;
     let (width, height) = (luma.width() as f32, luma.height() as f32);
@@ -88,7 +88,7 @@ fn outside(luma: &GrayImage, face: &Face) -> f32 {
     outside as f32 / (GRID * GRID) as f32
 }
 
-fn turn([right_eye, left_eye, nose, ..]: &[[f32; 2]; 5]) -> f32 {
+fn yaw([right_eye, left_eye, nose, ..]: &[[f32; 2]; 5]) -> f32 {
     let (dx, dy) = (left_eye[0] - right_eye[0], left_eye[1] - right_eye[1]);
     let square = (dx * dx + dy * dy).max(f32::MIN_POSITIVE);
     let from_middle = [nose[0] - (right_eye[0] + left_eye[0]) / 2.0, nose[1] - (right_eye[1] + left_eye[1]) / 2.0];

@@ -1,7 +1,7 @@
 //! From photo bytes to numbers, on a bounded pool of worker threads.
 //!
-//! [`pool`] lets many askers share one [`Guesser`](crate::Guesser); [`queue`] is where their photos wait.
-//! No platform sees a tensor, no worker sees a platform.
+//! [`pool`] runs a shared [`Guesser`](crate::Guesser) on worker threads, fed by the fair [`queue`].
+//! Platforms are independent of tensors, and workers of platforms.
 
 pub mod pool;
 pub mod queue;
@@ -13,13 +13,13 @@ pub use crate::guesser::{Analysis, FaceAnalysis, Framing, Gender};
 use crate::guesser::GuessError;
 use crate::photo::PhotoError;
 
-/// Why a photo got no answer.
+/// Why a photo was not analysed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InferenceError {
-    /// The bytes are no photo that can be read.
+    /// The bytes are not a readable photo.
     #[error(transparent)]
     Photo(#[from] PhotoError),
-    /// A file that the system does not hand out; the text says which and why.
+    /// A file could not be read; the text says which and why.
     #[error("{0}")]
     Unreadable(String),
     /// The queue is full.
@@ -31,7 +31,7 @@ pub enum InferenceError {
     /// The program is stopping.
     #[error("the program is stopping")]
     Stopped,
-    /// This photo made the computation fail; others are not affected.
+    /// The computation failed for this photo; others are not affected.
     #[error("the computation failed: {0}")]
     Failed(String),
 }

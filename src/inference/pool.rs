@@ -1,7 +1,7 @@
-//! A shared pool of worker threads behind a bounded queue.
+//! A shared pool of worker threads fed by a bounded queue.
 //!
-//! A worker takes one photo at a time and answers it at once; photos whose asker has gone are
-//! dropped before they cost anything; a panic fails the photo that caused it and no other.
+//! A worker takes one photo at a time and replies immediately; photos whose requester has gone are
+//! dropped before any computation; a panic fails only the photo that caused it.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,9 +17,9 @@ use super::queue::{PushError, Queue};
 use super::{Analysis, Framing, InferenceError};
 use crate::guesser::Guesser;
 
-/// What a worker does with a photo.
+/// The computation that workers run for each photo.
 pub trait Analyser: Send + Sync + 'static {
-    /// Finds and estimates its faces.
+    /// Finds and estimates the faces of a photo.
     ///
     /// # Errors
     /// [`InferenceError`], by cause.
@@ -32,25 +32,25 @@ impl Analyser for Guesser {
     }
 }
 
-/// Whoever shares the workers with others: photos of one flow wait for each other, flows take turns.
+/// A requester, as a flow of the fair queue: photos of one flow are queued in order, flows take turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FlowId(u64);
 
 impl FlowId {
-    /// The flow of whoever this is: a person, an address, a program.
-    pub fn of(whoever: &impl Hash) -> Self {
-        Self(BuildHasherDefault::<DefaultHasher>::default().hash_one(whoever))
+    /// The flow of a requester: a person, an address, a program.
+    pub fn of(requester: &impl Hash) -> Self {
+        Self(BuildHasherDefault::<DefaultHasher>::default().hash_one(requester))
     }
 }
 
-/// Size and patience of a [`Pool`].
+/// Size and deadline of a [`Pool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// Worker threads, one photo each.
+    /// Worker threads; each analyses one photo at a time.
     pub workers: usize,
-    /// Photos that may wait.
+    /// Maximum number of queued photos.
     pub queue: usize,
-    /// The longest from asking to the answer.
+    /// Maximum time from the request to its answer.
     pub deadline: Duration,
 }
 
@@ -71,29 +71,30 @@ impl Pool {
     /// Starts the workers.
     ///
     /// # Errors
-    /// When the system gives no thread.
+    /// If a thread cannot be spawned.
     pub fn start(analyser: Arc<dyn Analyser>, options: PoolOptions) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::new(options.queue));
         let spawn = |index: usize| {
             let (queue, analyser) = (queue.clone(), analyser.clone());
-            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || work(&queue, &*analyser))
+            std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || run_worker(&queue, &*analyser))
         };
         let workers = (0..options.workers.max(1)).map(spawn).collect::<Result<_, _>>()?;
         Ok(Self { queue, workers: Mutex::new(workers), deadline: options.deadline })
     }
 
-    /// Asks for one photo and waits for its answer. Dropping the future withdraws the photo.
+    /// Queues one photo and waits for its analysis. Dropping the future cancels the request.
     ///
     /// # Errors
-    /// [`InferenceError`]; `Overloaded` when the queue is full, or becomes so for the greediest.
+    /// [`InferenceError`]; `Overloaded` if the queue is full, or if this photo is evicted from it later
+    /// because its flow has the most photos waiting.
     pub async fn analyse(&self, flow: FlowId, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        let given_up = self.queue.push(flow, Job { photo, framing, reply }).map_err(|refusal| match refusal {
+        let evicted = self.queue.push(flow, Job { photo, framing, reply }).map_err(|error| match error {
             PushError::Full => InferenceError::Overloaded,
             PushError::Closed => InferenceError::Stopped,
         })?;
-        if let Some(job) = given_up {
-            // Its asker may have left in the meantime.
+        if let Some(job) = evicted {
+            // Its requester may have gone.
             let _ = job.reply.send(Err(InferenceError::Overloaded));
         }
         match tokio::time::timeout(self.deadline, answer).await {
@@ -102,17 +103,17 @@ impl Pool {
         }
     }
 
-    /// Photos waiting now.
+    /// Number of photos waiting.
     pub fn queue_depth(&self) -> usize {
         self.queue.depth()
     }
 
-    /// Refuses new photos, answers those waiting, ends the workers. Blocks until they have ended.
+    /// Refuses new photos, answers those waiting and stops the workers. Blocks until they have stopped.
     pub fn stop(&self) {
         self.queue.close();
         let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
         for worker in workers {
-            // A worker only ends by itself; its panics are caught inside.
+            // Panics of a worker are caught inside it.
             let _ = worker.join();
         }
     }
@@ -124,31 +125,31 @@ impl Drop for Pool {
     }
 }
 
-fn work(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
-    let serve = || {
+fn run_worker(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
+    let run = || {
         while let Some((flow, Job { photo, framing, reply })) = queue.take() {
             if reply.is_closed() {
                 continue;
             }
-            let begun = Instant::now();
-            let answer = isolated(analyser, &photo, framing);
-            queue.charge(flow, begun.elapsed());
-            // The asker may have left in the meantime, which is its right.
+            let started = Instant::now();
+            let answer = analyse_isolated(analyser, &photo, framing);
+            queue.charge(flow, started.elapsed());
+            // The requester may have gone.
             let _ = reply.send(answer);
         }
     };
-    // The kernels spread over the current rayon pool. A pool of one thread, this one, keeps each
-    // worker on its own core; the global pool would serialise the workers on its threads.
+    // candle's operations use the current rayon pool. A pool of this one thread keeps each worker on
+    // its own core; the global pool would serialise the workers on its threads.
     match rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build() {
-        Ok(own) => own.install(serve),
-        Err(_) => serve(),
+        Ok(pool) => pool.install(run),
+        Err(_) => run(),
     }
 }
 
-/// Analyses a photo; a panic becomes an error of its own.
-fn isolated(analyser: &dyn Analyser, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
+/// Analyses a photo; a panic becomes an error.
+fn analyse_isolated(analyser: &dyn Analyser, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
     catch_unwind(AssertUnwindSafe(|| analyser.analyse(photo, framing))).unwrap_or_else(|_| {
-        error!(bytes = photo.len(), "a photo made the computation panic");
+        error!(bytes = photo.len(), "the computation panicked");
         Err(InferenceError::Failed("the computation panicked".into()))
     })
 }
@@ -167,107 +168,108 @@ mod tests {
 
     const FLOW: FlowId = FlowId(7);
 
-    /// Waits at its barrier once for each photo "wait", panics on "panic", counts photos, and answers
-    /// with the photo's length as width.
-    struct Scripted {
+    /// Waits at its barrier twice for a photo "wait", panics on "panic", counts photos, and answers with
+    /// the photo's length as width.
+    struct FakeAnalyser {
         barrier: Barrier,
         photos: AtomicUsize,
     }
 
-    impl Scripted {
+    impl FakeAnalyser {
         fn new() -> Arc<Self> {
             Arc::new(Self { barrier: Barrier::new(2), photos: AtomicUsize::new(0) })
         }
     }
 
-    impl Analyser for Scripted {
+    impl Analyser for FakeAnalyser {
         fn analyse(&self, photo: &[u8], _: Framing) -> Result<Analysis, InferenceError> {
             if photo == b"wait" {
                 self.barrier.wait();
                 self.barrier.wait();
             }
-            assert!(photo != b"panic", "scripted");
+            assert!(photo != b"panic", "injected panic");
             self.photos.fetch_add(1, Ordering::SeqCst);
             answer(photo.len())
         }
     }
 
-    /// A pool whose only worker is held inside a batch until the returned barrier is met again.
-    async fn held(script: &Arc<Scripted>, pool: &Arc<Pool>) -> tokio::task::JoinHandle<()> {
-        let asking = pool.clone();
+    /// Blocks the only worker of `pool` inside a photo until the barrier is reached again; the returned task
+    /// waits for its answer.
+    async fn block_worker(analyser: &Arc<FakeAnalyser>, pool: &Arc<Pool>) -> tokio::task::JoinHandle<()> {
+        let requester = pool.clone();
         let first = tokio::spawn(async move {
-            assert_eq!(asking.analyse(FLOW, Bytes::from_static(b"wait"), Framing::Find).await, answer(4));
+            assert_eq!(requester.analyse(FLOW, Bytes::from_static(b"wait"), Framing::Find).await, answer(4));
         });
-        let script = script.clone();
-        tokio::task::spawn_blocking(move || script.barrier.wait()).await.unwrap();
+        let analyser = analyser.clone();
+        tokio::task::spawn_blocking(move || analyser.barrier.wait()).await.unwrap();
         first
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_full_queue_says_busy_at_once_and_to_the_greediest_when_another_comes() {
-        let script = Scripted::new();
-        let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
-        let first = held(&script, &pool).await;
+    async fn a_full_queue_refuses_immediately_and_evicts_from_the_longest_flow_for_another() {
+        let analyser = FakeAnalyser::new();
+        let pool = Arc::new(Pool::start(analyser.clone(), OPTIONS).unwrap());
+        let first = block_worker(&analyser, &pool).await;
         let mut waiting = Vec::new();
         for photo in ["a", "bb"] {
-            let mut asked = Box::pin(pool.analyse(FLOW, photo.into(), Framing::Find));
-            assert!(futures_util::poll!(&mut asked).is_pending());
-            waiting.push(asked);
+            let mut request = Box::pin(pool.analyse(FLOW, photo.into(), Framing::Find));
+            assert!(futures_util::poll!(&mut request).is_pending());
+            waiting.push(request);
         }
         assert_eq!(pool.queue_depth(), 2);
         assert_eq!(pool.analyse(FLOW, "ccc".into(), Framing::Find).await, Err(InferenceError::Overloaded));
         let mut other = Box::pin(pool.analyse(FlowId(8), "dddd".into(), Framing::Find));
         assert!(futures_util::poll!(&mut other).is_pending());
         assert_eq!(waiting.remove(1).await, Err(InferenceError::Overloaded));
-        script.barrier.wait();
+        analyser.barrier.wait();
         first.await.unwrap();
         assert_eq!(waiting.remove(0).await, answer(1));
         assert_eq!(other.await, answer(4));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_panic_fails_its_own_photo_alone() {
-        let script = Scripted::new();
-        let pool = Arc::new(Pool::start(script.clone(), PoolOptions { queue: 8, ..OPTIONS }).unwrap());
-        let first = held(&script, &pool).await;
-        let mut asked = Vec::new();
+    async fn a_panic_fails_only_its_own_photo() {
+        let analyser = FakeAnalyser::new();
+        let pool = Arc::new(Pool::start(analyser.clone(), PoolOptions { queue: 8, ..OPTIONS }).unwrap());
+        let first = block_worker(&analyser, &pool).await;
+        let mut requests = Vec::new();
         for photo in ["x", "panic", "zz"] {
-            let mut future = Box::pin(pool.analyse(FLOW, photo.into(), Framing::Find));
-            assert!(futures_util::poll!(&mut future).is_pending());
-            asked.push(future);
+            let mut request = Box::pin(pool.analyse(FLOW, photo.into(), Framing::Find));
+            assert!(futures_util::poll!(&mut request).is_pending());
+            requests.push(request);
         }
-        script.barrier.wait();
+        analyser.barrier.wait();
         first.await.unwrap();
-        assert_eq!(asked.remove(0).await, answer(1));
-        assert!(matches!(asked.remove(0).await, Err(InferenceError::Failed(_))));
-        assert_eq!(asked.remove(0).await, answer(2));
+        assert_eq!(requests.remove(0).await, answer(1));
+        assert!(matches!(requests.remove(0).await, Err(InferenceError::Failed(_))));
+        assert_eq!(requests.remove(0).await, answer(2));
         assert_eq!(pool.analyse(FLOW, "after".into(), Framing::Find).await, answer(5));
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_photo_whose_asker_has_gone_is_never_computed() {
-        let script = Scripted::new();
-        let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
-        let first = held(&script, &pool).await;
+    async fn a_photo_whose_requester_has_gone_is_not_computed() {
+        let analyser = FakeAnalyser::new();
+        let pool = Arc::new(Pool::start(analyser.clone(), OPTIONS).unwrap());
+        let first = block_worker(&analyser, &pool).await;
         let mut gone = Box::pin(pool.analyse(FLOW, "gone".into(), Framing::Find));
         assert!(futures_util::poll!(&mut gone).is_pending());
         drop(gone);
-        script.barrier.wait();
+        analyser.barrier.wait();
         first.await.unwrap();
         assert_eq!(pool.analyse(FLOW, "later".into(), Framing::Find).await, answer(5));
-        assert_eq!(script.photos.load(Ordering::SeqCst), 2);
+        assert_eq!(analyser.photos.load(Ordering::SeqCst), 2);
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn stopping_answers_what_waits_and_refuses_what_comes() {
-        let script = Scripted::new();
-        let pool = Arc::new(Pool::start(script.clone(), OPTIONS).unwrap());
-        let first = held(&script, &pool).await;
+    async fn stopping_answers_waiting_photos_and_refuses_new_ones() {
+        let analyser = FakeAnalyser::new();
+        let pool = Arc::new(Pool::start(analyser.clone(), OPTIONS).unwrap());
+        let first = block_worker(&analyser, &pool).await;
         let mut waiting = Box::pin(pool.analyse(FLOW, "yes".into(), Framing::Find));
         assert!(futures_util::poll!(&mut waiting).is_pending());
         let stopping = pool.clone();
         let stopped = tokio::task::spawn_blocking(move || stopping.stop());
-        script.barrier.wait();
+        analyser.barrier.wait();
         first.await.unwrap();
         assert_eq!(waiting.await, answer(3));
         stopped.await.unwrap();
@@ -275,8 +277,8 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_photo_past_its_deadline_is_given_up() {
-        /// Never answers within anybody's patience.
+    async fn a_photo_past_its_deadline_expires() {
+        /// Does not answer before the deadline.
         struct Stuck(Mutex<std::sync::mpsc::Receiver<()>>);
         impl Analyser for Stuck {
             fn analyse(&self, photo: &[u8], _: Framing) -> Result<Analysis, InferenceError> {

@@ -1,24 +1,24 @@
-//! Where photos wait: bounded, and shared fairly between those who ask.
+//! A bounded queue of jobs, shared fairly between requesters.
 //!
-//! Whoever asks has a queue of their own, and the one who had the least of the workers' time lately
-//! goes first (least attained service, Kleinrock 1976): a single portrait does not wait for forty
-//! people who post crowds without end, only for the photo that is being looked at.
+//! Each requester has a separate queue (a flow), and the flow that has recently used the least worker
+//! time goes first (least attained service, Kleinrock 1976): a single portrait does not wait for forty
+//! people who post photos of crowds all the time, only for the photos being analysed.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Why a job was not taken in.
+/// Why a job was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushError {
-    /// No place is free.
+    /// The queue is full.
     Full,
     /// [`Queue::close`] was called.
     Closed,
 }
 
-/// Waiting jobs of type `J`, each of a flow `F`.
+/// Waiting jobs of type `J`, each in a flow `F`.
 pub struct Queue<F, J> {
     state: Mutex<State<F, J>>,
     arrived: Condvar,
@@ -31,14 +31,14 @@ struct State<F, J> {
 }
 
 impl<F: Copy + Eq + Hash, J> Queue<F, J> {
-    /// A queue of `capacity` places.
+    /// A queue of at most `capacity` jobs.
     pub fn new(capacity: usize) -> Self {
         let state = State { flows: Flows::default(), closed: false };
         Self { state: Mutex::new(state), arrived: Condvar::new(), capacity }
     }
 
-    /// Adds a job at the end of its flow. In a full queue it takes the place of the last job of the
-    /// longest flow, if its own is shorter; that job is given back.
+    /// Appends a job to its flow. If the queue is full, it replaces the last job of the longest flow,
+    /// provided its own stays shorter; returns the evicted job.
     ///
     /// # Errors
     /// [`PushError`]; the job is dropped.
@@ -47,47 +47,47 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
         if state.closed {
             return Err(PushError::Closed);
         }
-        let mut given_up = None;
-        if state.flows.waiting() >= self.capacity {
-            given_up = Some(state.flows.pop_longest(flow).ok_or(PushError::Full)?);
+        let mut evicted = None;
+        if state.flows.depth() >= self.capacity {
+            evicted = Some(state.flows.evict_for(flow).ok_or(PushError::Full)?);
         }
         state.flows.push(flow, job);
         drop(state);
         self.arrived.notify_one();
-        Ok(given_up)
+        Ok(evicted)
     }
 
-    /// Waits for a job and takes that of the flow that has had the least; `None` once the queue is
-    /// closed and empty.
+    /// Waits for a job and takes the first of the flow with the least attained service; `None` once the
+    /// queue is closed and empty.
     pub fn take(&self) -> Option<(F, J)> {
-        let empty = |state: &mut State<F, J>| state.flows.waiting() == 0 && !state.closed;
+        let empty = |state: &mut State<F, J>| state.flows.depth() == 0 && !state.closed;
         let mut state = self.arrived.wait_while(self.state(), empty).unwrap_or_else(PoisonError::into_inner);
         state.flows.pop()
     }
 
-    /// Counts the time that a flow's job took.
+    /// Charges a flow for the time that its job took.
     pub fn charge(&self, flow: F, took: Duration) {
         self.state().flows.charge(flow, took.as_secs_f64());
     }
 
-    /// Refuses new jobs; those waiting are still handed out.
+    /// Refuses new jobs; those waiting can still be taken.
     pub fn close(&self) {
         self.state().closed = true;
         self.arrived.notify_all();
     }
 
-    /// Jobs waiting now.
+    /// Number of jobs waiting.
     pub fn depth(&self) -> usize {
-        self.state().flows.waiting()
+        self.state().flows.depth()
     }
 
     fn state(&self) -> MutexGuard<'_, State<F, J>> {
-        // No code that can panic runs under the lock; a poisoned one is still whole.
+        // No code that can panic runs under the lock, so a poisoned state is still consistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What waits, by flow, and how much each flow has had lately.
+/// Waiting jobs by flow, and the recent attained service of each flow.
 #[derive(Debug)]
 pub struct Flows<F, J> {
     flows: HashMap<F, Flow<J>>,
@@ -97,15 +97,16 @@ pub struct Flows<F, J> {
 
 #[derive(Debug)]
 struct Flow<J> {
-    /// Each with the number of its arrival.
+    /// Each with its arrival number.
     waiting: VecDeque<(u64, J)>,
-    /// What it has had, as of `at`: it counts half as much after each [`HALF_LIFE`].
+    /// Attained service as of `at`; decays with [`HALF_LIFE`].
     attained: f64,
     at: Instant,
 }
 
+/// Seconds.
 const HALF_LIFE: f64 = 30.0;
-/// Flows at rest are forgotten whenever this many are held.
+/// Number of flows from which idle ones are removed.
 const SWEEP_AT: usize = 4096;
 
 impl<J> Flow<J> {
@@ -121,12 +122,12 @@ impl<F, J> Default for Flows<F, J> {
 }
 
 impl<F: Copy + Eq + Hash, J> Flows<F, J> {
-    /// Everything that waits, of all flows.
-    pub fn waiting(&self) -> usize {
+    /// Number of jobs waiting in all flows.
+    pub fn depth(&self) -> usize {
         self.count
     }
 
-    /// Adds something at the end of its flow.
+    /// Appends a job to its flow.
     pub fn push(&mut self, flow: F, job: J) {
         self.arrivals += 1;
         let arrival = self.arrivals;
@@ -134,7 +135,7 @@ impl<F: Copy + Eq + Hash, J> Flows<F, J> {
         self.count += 1;
     }
 
-    /// Takes the first of the flow that has had the least; of equals, what came first.
+    /// Takes the first job of the flow with the least attained service; ties by arrival.
     pub fn pop(&mut self) -> Option<(F, J)> {
         let now = Instant::now();
         let waiting =
@@ -145,7 +146,7 @@ impl<F: Copy + Eq + Hash, J> Flows<F, J> {
         Some((flow, job))
     }
 
-    /// Counts what a flow has had.
+    /// Adds to the attained service of a flow.
     pub fn charge(&mut self, flow: F, cost: f64) {
         let now = Instant::now();
         let flow = self.flow(flow);
@@ -160,9 +161,9 @@ impl<F: Copy + Eq + Hash, J> Flows<F, J> {
         self.flows.entry(flow).or_insert_with(|| Flow { waiting: VecDeque::new(), attained: 0.0, at: now })
     }
 
-    /// Takes the last of the longest flow, if that is longer than `than` would be with one more.
-    fn pop_longest(&mut self, than: F) -> Option<J> {
-        let own = self.flows.get(&than).map_or(0, |flow| flow.waiting.len());
+    /// Takes the last job of the longest flow, if that flow is longer than `flow` would be with one more.
+    fn evict_for(&mut self, flow: F) -> Option<J> {
+        let own = self.flows.get(&flow).map_or(0, |flow| flow.waiting.len());
         let longest = self.flows.values_mut().max_by_key(|flow| flow.waiting.len())?;
         if longest.waiting.len() <= own + 1 {
             return None;
@@ -178,15 +179,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_has_had_the_least_goes_first_whatever_others_have_waiting() {
+    fn the_flow_with_the_least_attained_service_goes_first() {
         let queue = Queue::new(1000);
-        for asker in 0..40 {
-            (0..5).for_each(|job| assert_eq!(queue.push(asker, 100 * asker + job), Ok(None)));
+        for flow in 0..40 {
+            (0..5).for_each(|job| assert_eq!(queue.push(flow, 100 * flow + job), Ok(None)));
         }
-        // Everybody has had something, and everybody has more waiting.
+        // Every flow has been served, and every flow has more waiting.
         for _ in 0..40 {
-            let (asker, _) = queue.take().unwrap();
-            queue.charge(asker, Duration::from_millis(100));
+            let (flow, _) = queue.take().unwrap();
+            queue.charge(flow, Duration::from_millis(100));
         }
         queue.push(77, 7700).unwrap();
         assert_eq!(queue.take(), Some((77, 7700)));
@@ -195,21 +196,21 @@ mod tests {
         assert_eq!(queue.take(), Some((77, 7701)));
         queue.charge(77, Duration::from_millis(200));
         queue.push(77, 7702).unwrap();
-        // Now the others have had less.
+        // Now the other flows have attained less.
         assert!((0..40).all(|_| queue.take().unwrap().0 != 77));
     }
 
     #[test]
-    fn a_flow_keeps_its_order_and_equals_go_as_they_came() {
+    fn a_flow_keeps_its_order_and_ties_go_by_arrival() {
         let queue = Queue::new(100);
-        for (asker, job) in [('a', 1), ('b', 2), ('a', 3), ('c', 4)] {
-            queue.push(asker, job).unwrap();
+        for (flow, job) in [('a', 1), ('b', 2), ('a', 3), ('c', 4)] {
+            queue.push(flow, job).unwrap();
         }
         assert_eq!((0..4).map(|_| queue.take().unwrap().1).collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 
     #[test]
-    fn a_full_queue_has_room_for_who_asks_for_less() {
+    fn a_full_queue_makes_room_for_shorter_flows() {
         let queue = Queue::new(4);
         (0..4).for_each(|job| assert_eq!(queue.push('a', job), Ok(None)));
         assert_eq!(queue.push('a', 4), Err(PushError::Full));

@@ -1,21 +1,21 @@
-//! From the network's raw answer to one that means what it says.
+//! Calibration of the network's raw output.
 //!
-//! Two corrections, fitted by [`crate::evaluation::calibration`] on faces that the network did not
-//! learn from: a temperature of the gender by guessed age (Guo et al. 2017), and the ends of the age
-//! interval by true age, so that it holds at every age and not only on average (label-conditional
-//! conformal prediction, Vovk 2012).
+//! Two corrections, fitted by [`crate::evaluation::calibration`] on faces that the network was not
+//! trained on: a gender temperature by guessed age (Guo et al. 2017), and the ends of the age
+//! interval by true age, so that its coverage holds at every age and not only on average
+//! (label-conditional conformal prediction, Vovk 2012).
 
 use serde::{Deserialize, Serialize};
 
-use super::estimator::Estimate;
+use super::estimate::{Estimate, quantile};
 use super::network::AGES;
 
-/// Guessed ages at which the gender has a temperature of its own, years.
+/// Guessed ages, years, that have a gender temperature each.
 pub const GENDER_AGES: [f32; 5] = [0.0, 5.0, 12.0, 20.0, 60.0];
-/// True ages at which the interval has limits of its own, years.
+/// True ages, years, that have a pair of interval limits each.
 pub const INTERVAL_AGES: [f32; 12] = [0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0];
 
-/// What the network answers to a crop, both mirror images averaged.
+/// The uncalibrated output for one crop, averaged over the crop and its mirror image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RawAnswer {
     /// Softmax of the age logits.
@@ -24,13 +24,13 @@ pub struct RawAnswer {
     pub gender_logit: f32,
 }
 
-/// Corrections of raw answers.
+/// The corrections applied to raw answers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
-    /// Divide the gender logit; one for each of [`GENDER_AGES`], linear between them.
+    /// Divisors of the gender logit, one for each of [`GENDER_AGES`], linearly interpolated.
     pub gender_temperatures: [f32; GENDER_AGES.len()],
-    /// The interval keeps the ages below which at least the first and at most the second share of
-    /// the age distribution lies; one pair for each of [`INTERVAL_AGES`], linear between them.
+    /// The interval contains the ages below which at least the first and at most the second share of
+    /// the age distribution lies; one pair for each of [`INTERVAL_AGES`], linearly interpolated.
     pub interval_shares: [(f32, f32); INTERVAL_AGES.len()],
 }
 
@@ -42,44 +42,44 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// Whether all numbers are such that answers stay sound.
+    /// Whether all values are in the range that gives valid answers.
     pub fn is_sound(&self) -> bool {
         let temperature = |value: &f32| (0.05..=20.0).contains(value);
         let shares = |(low, high): &(f32, f32)| *low > 0.0 && *low < 0.5 && *high > 0.5 && *high < 1.0;
         self.gender_temperatures.iter().all(temperature) && self.interval_shares.iter().all(shares)
     }
 
-    /// The corrected answer.
+    /// The calibrated answer.
     pub fn apply(&self, raw: &RawAnswer) -> Estimate {
         let age_probabilities = raw.age_probabilities;
         let guess = quantile(&age_probabilities, 0.5);
-        let temperature = between(&GENDER_AGES, &self.gender_temperatures, guess);
+        let temperature = interpolate(&GENDER_AGES, &self.gender_temperatures, guess);
         let age_interval = self.interval(&age_probabilities, guess);
         let female_probability = 1.0 / (1.0 + (-raw.gender_logit / temperature).exp());
         Estimate { age_probabilities, female_probability, age_interval }
     }
 
-    /// From the guess downwards and upwards as far as ages are kept.
+    /// Extends from the guess in both directions until an age falls outside its limits.
     fn interval(&self, probabilities: &[f32; AGES], guess: f32) -> (f32, f32) {
         let lows = self.interval_shares.map(|shares| shares.0);
         let highs = self.interval_shares.map(|shares| shares.1);
-        // The distribution's share below the end of each year, and how far that is inside.
+        // The end of each year, and by how much the share below it is inside the lower and the upper limit.
         let mut below = 0.0;
-        let ends: Vec<(f32, f32, f32)> = std::iter::once((-0.5, 0.0))
+        let margins: Vec<(f32, f32, f32)> = std::iter::once((-0.5, 0.0))
             .chain(probabilities.iter().enumerate().map(|(year, p)| {
                 below += p;
                 (year as f32 + 0.5, below)
             }))
             .map(|(age, below)| {
-                let (low, high) = (between(&INTERVAL_AGES, &lows, age), between(&INTERVAL_AGES, &highs, age));
+                let (low, high) = (interpolate(&INTERVAL_AGES, &lows, age), interpolate(&INTERVAL_AGES, &highs, age));
                 (age, below - low, high - below)
             })
             .collect();
         let crossing = |outside: (f32, f32), inside: (f32, f32)| {
             outside.0 + (inside.0 - outside.0) * outside.1 / (outside.1 - inside.1)
         };
-        let low = ends.windows(2).rev().filter(|pair| pair[0].0 <= guess).find(|pair| pair[0].1 < 0.0);
-        let high = ends.windows(2).filter(|pair| pair[1].0 >= guess).find(|pair| pair[1].2 < 0.0);
+        let low = margins.windows(2).rev().filter(|pair| pair[0].0 <= guess).find(|pair| pair[0].1 < 0.0);
+        let high = margins.windows(2).filter(|pair| pair[1].0 >= guess).find(|pair| pair[1].2 < 0.0);
         let low = low.map_or(0.0, |pair| crossing((pair[0].0, pair[0].1), (pair[1].0, pair[1].1.max(0.0))));
         let oldest = (AGES - 1) as f32;
         let high = high.map_or(oldest, |pair| crossing((pair[1].0, pair[1].2), (pair[0].0, pair[0].2.max(0.0))));
@@ -87,21 +87,8 @@ impl Calibration {
     }
 }
 
-/// The age below which `share` of the distribution lies, each year's probability being spread
-/// evenly over the year around it.
-pub(super) fn quantile(probabilities: &[f32; AGES], share: f32) -> f32 {
-    let mut below = 0.0;
-    for (age, p) in probabilities.iter().enumerate() {
-        if below + p >= share && *p > 0.0 {
-            return (age as f32 - 0.5 + (share - below) / p).clamp(0.0, (AGES - 1) as f32);
-        }
-        below += p;
-    }
-    (AGES - 1) as f32
-}
-
-/// The value at `x` of a line through (`knots`, `values`), level beyond its ends.
-fn between(knots: &[f32], values: &[f32], x: f32) -> f32 {
+/// The value at `x` of the piecewise linear function through (`knots`, `values`), constant beyond its ends.
+fn interpolate(knots: &[f32], values: &[f32], x: f32) -> f32 {
     let after = knots.partition_point(|knot| *knot <= x);
     match (after.checked_sub(1), knots.get(after)) {
         (Some(before), Some(next)) => {
@@ -124,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn without_corrections_the_interval_is_the_central_part() {
+    fn the_default_interval_is_the_central_80_percent() {
         let estimate = Calibration::default().apply(&bell(40.0, 5.0));
         let (low, high) = estimate.age_interval;
         // The tenth and the ninetieth percentile of a normal distribution: 1.2816 deviations.
@@ -133,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_by_age_move_the_ends_that_lie_at_that_age() {
+    fn limits_for_an_age_move_only_the_interval_ends_at_that_age() {
         let plain = Calibration::default().apply(&bell(40.0, 5.0)).age_interval;
         let mut calibration = Calibration::default();
         let fifty = INTERVAL_AGES.iter().position(|age| *age == 50.0).unwrap();
@@ -143,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interval_holds_the_guess_and_stays_inside_the_ages_whatever_the_distribution() {
+    fn the_interval_includes_the_guess_and_stays_within_the_ages_for_every_distribution() {
         let mut strict = Calibration::default();
         strict.interval_shares.fill((0.49, 0.51));
         for calibration in [Calibration::default(), strict] {
@@ -158,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gender_temperature_acts_at_its_age_alone() {
+    fn a_gender_temperature_applies_at_its_age_only() {
         let mut calibration = Calibration::default();
         calibration.gender_temperatures[0] = 4.0;
         let female = |age: f32| calibration.apply(&bell(age, 0.1)).female_probability;

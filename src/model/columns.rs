@@ -1,8 +1,8 @@
-//! What a convolution by matrix products is made of: its sizes, and columns of pixels (im2col).
+//! Convolution by matrix products: its geometry, im2col and col2im.
 
 use std::cell::RefCell;
 
-use super::product::{Left, Segments};
+use super::gemm::{OperandA, RowLayout};
 
 /// The sizes of a square convolution without dilation or groups, padded by half its kernel:
 /// (batch, height, width, channels) → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out_channels).
@@ -15,7 +15,7 @@ pub(crate) struct Geometry {
     pub(crate) out_channels: usize,
     /// Side of the kernel, odd.
     pub(crate) kernel: usize,
-    /// Step in both directions.
+    /// In both directions.
     pub(crate) stride: usize,
 }
 
@@ -28,87 +28,90 @@ impl Geometry {
         self.width.div_ceil(self.stride)
     }
 
-    /// Values of the input, of the output.
+    /// Number of input values.
     pub(crate) fn input_size(&self) -> usize {
         self.batch * self.height * self.width * self.channels
     }
 
+    /// Number of output values.
     pub(crate) fn output_size(&self) -> usize {
         self.rows() * self.out_width() * self.out_channels
     }
 
-    /// Inputs that one output pixel sees.
+    /// Columns of the im2col matrix: input values per output pixel.
     pub(crate) fn columns(&self) -> usize {
         self.kernel * self.kernel * self.channels
     }
 
-    /// Whether [`super::winograd`] can do it.
-    pub(super) fn is_filterable(&self) -> bool {
+    /// Whether [`super::winograd`] supports it.
+    pub(super) fn supports_winograd(&self) -> bool {
         self.kernel == 3 && self.stride == 1
     }
 
-    /// Output rows of all images, one below the other.
+    /// Output rows of all pictures of the batch.
     pub(super) fn rows(&self) -> usize {
         self.batch * self.out_height()
     }
 
-    /// Output rows whose columns take about `bytes`.
-    pub(super) fn block_rows(&self, bytes: usize) -> usize {
+    /// Output rows whose im2col matrix takes about `bytes`.
+    pub(super) fn rows_per_block(&self, bytes: usize) -> usize {
         (bytes / (4 * self.out_width() * self.columns()).max(1)).clamp(1, self.rows().max(1))
     }
 
-    /// A kernel of one pixel and stride one: the input is its own columns.
+    /// A 1×1 kernel of stride one: the input is its own im2col matrix.
     fn is_pointwise(&self) -> bool {
         self.kernel == 1 && self.stride == 1
     }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static WORKSPACE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends `work` this thread's buffer; what it holds is left over from before.
-pub(super) fn with_scratch<T>(size: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
-    SCRATCH.with_borrow_mut(|scratch| {
-        if scratch.len() < size {
-            scratch.resize(size, 0.0);
+/// Calls `work` with `size` values of this thread's workspace, whose contents are unspecified.
+pub(super) fn with_workspace<T>(size: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
+    WORKSPACE.with_borrow_mut(|workspace| {
+        if workspace.len() < size {
+            workspace.resize(size, 0.0);
         }
-        work(&mut scratch[..size])
+        work(&mut workspace[..size])
     })
 }
 
-/// The columns of some output pixels where they lie in the pictures, none of them copied together:
-/// of each row of the kernel all columns and channels stand side by side.
+/// An implicit im2col matrix: rows are read from the padded pictures in place, one segment for each
+/// row of the kernel, in which all its columns and channels are contiguous.
 #[derive(Clone, Copy)]
-pub(super) struct Patches<'a> {
-    /// Padded.
+pub(super) struct ImplicitColumns<'a> {
+    /// With padding.
     pictures: &'a [f32],
-    /// Without the padding.
+    /// Without padding.
     geometry: Geometry,
-    /// The first output pixel, and how many.
+    /// First output pixel.
     first: usize,
+    /// Number of output pixels.
     count: usize,
 }
 
-impl<'a> Patches<'a> {
-    /// `count` output pixels from `first` on.
+impl<'a> ImplicitColumns<'a> {
+    /// The rows of `count` output pixels from `first` on.
     pub(super) fn range(self, first: usize, count: usize) -> Self {
         assert!(first + count <= self.geometry.rows() * self.geometry.out_width());
         Self { first, count, ..self }
     }
 }
 
-/// Hands `work` the patches of all output pixels.
-pub(super) fn with_patches<T>(g: &Geometry, input: &[f32], work: impl FnOnce(Patches<'_>) -> T) -> T {
-    fn patches<'a>(geometry: &Geometry, pictures: &'a [f32]) -> Patches<'a> {
-        Patches { pictures, geometry: *geometry, first: 0, count: 0 }
+/// Pads the pictures and calls `work` with an empty range of their implicit im2col matrix, from which
+/// [`ImplicitColumns::range`] selects rows.
+pub(super) fn with_implicit_im2col<T>(g: &Geometry, input: &[f32], work: impl FnOnce(ImplicitColumns<'_>) -> T) -> T {
+    fn implicit<'a>(geometry: &Geometry, pictures: &'a [f32]) -> ImplicitColumns<'a> {
+        ImplicitColumns { pictures, geometry: *geometry, first: 0, count: 0 }
     }
     let pad = g.kernel / 2;
     if pad == 0 {
-        return work(patches(g, input));
+        return work(implicit(g, input));
     }
     let (row, padded_row) = (g.width * g.channels, (g.width + 2 * pad) * g.channels);
-    with_scratch(g.batch * (g.height + 2 * pad) * padded_row, |padded| {
+    with_workspace(g.batch * (g.height + 2 * pad) * padded_row, |padded| {
         let pictures = padded.chunks_exact_mut((g.height + 2 * pad) * padded_row);
         for (picture, source) in pictures.zip(input.chunks_exact(g.height * row)) {
             let (above, rest) = picture.split_at_mut(pad * padded_row);
@@ -123,11 +126,11 @@ pub(super) fn with_patches<T>(g: &Geometry, input: &[f32], work: impl FnOnce(Pat
                 right.fill(0.0);
             }
         }
-        work(patches(g, padded))
+        work(implicit(g, padded))
     })
 }
 
-impl Left for Patches<'_> {
+impl OperandA for ImplicitColumns<'_> {
     #[inline(always)]
     fn values(&self) -> &[f32] {
         self.pictures
@@ -139,14 +142,14 @@ impl Left for Patches<'_> {
     }
 
     #[inline(always)]
-    fn segments(&self) -> Segments {
+    fn layout(&self) -> RowLayout {
         let g = &self.geometry;
-        let step = (g.width + 2 * (g.kernel / 2)) * g.channels;
-        Segments { count: g.kernel, length: g.kernel * g.channels, step, entry_step: 1 }
+        let segment_stride = (g.width + 2 * (g.kernel / 2)) * g.channels;
+        RowLayout { segments: g.kernel, segment_length: g.kernel * g.channels, segment_stride, element_stride: 1 }
     }
 
     #[inline(always)]
-    fn starts<const R: usize>(&self, row: usize) -> [usize; R] {
+    fn row_offsets<const R: usize>(&self, row: usize) -> [usize; R] {
         let g = &self.geometry;
         let pad = g.kernel / 2;
         let (width, height) = (g.width + 2 * pad, g.height + 2 * pad);
@@ -154,7 +157,7 @@ impl Left for Patches<'_> {
         let line = (self.first + row) / out_width;
         let (mut picture, mut y, mut x) = (line / out_height, line % out_height, (self.first + row) % out_width);
         std::array::from_fn(|_| {
-            let start = ((picture * height + y * g.stride) * width + x * g.stride) * g.channels;
+            let offset = ((picture * height + y * g.stride) * width + x * g.stride) * g.channels;
             x += 1;
             if x == out_width {
                 (x, y) = (0, y + 1);
@@ -162,13 +165,13 @@ impl Left for Patches<'_> {
                     (picture, y) = (picture + 1, 0);
                 }
             }
-            start
+            offset
         })
     }
 }
 
-/// Hands `work` the columns of output rows `first..last`: ((last - first) * out_width, columns).
-pub(super) fn with_columns<T>(
+/// Calls `work` with the im2col matrix of output rows `first..last`: ((last - first) * out_width, columns).
+pub(super) fn with_im2col<T>(
     g: &Geometry,
     input: &[f32],
     first: usize,
@@ -179,15 +182,15 @@ pub(super) fn with_columns<T>(
     if g.is_pointwise() {
         return work(&input[first * g.out_width() * g.channels..][..size]);
     }
-    with_scratch(size, |columns| {
+    with_workspace(size, |columns| {
         for (row, line) in (first..last).zip(columns.chunks_mut(g.out_width() * g.columns())) {
-            gather_row(g, input, row, line);
+            im2col_row(g, input, row, line);
         }
         work(columns)
     })
 }
 
-fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
+fn im2col_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
     let pad = g.kernel / 2;
     let (image, out_y) = (row / g.out_height(), row % g.out_height());
     let segment = g.kernel * g.channels;
@@ -202,7 +205,7 @@ fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
             if !inside {
                 target.fill(0.0);
             } else if segment == 3 && left >= pad && left + 2 <= g.width {
-                // One channel: three values, for which a call to copy them costs more than they do.
+                // One channel: for three values a call to memcpy costs more than the copy.
                 target.iter_mut().zip(&source[left - pad..]).for_each(|(target, value)| *target = *value);
             } else if left >= pad && left + g.kernel - pad <= g.width {
                 target.copy_from_slice(&source[(left - pad) * g.channels..][..segment]);
@@ -220,8 +223,8 @@ fn gather_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
     }
 }
 
-/// Adds one output pixel's columns to the pixels of `image` they came from.
-pub(super) fn scatter_pixel(g: &Geometry, columns: &[f32], out_y: usize, out_x: usize, image: &mut [f32]) {
+/// Adds one output pixel's row of the im2col matrix to the pixels of `image` that it was read from.
+pub(super) fn col2im_pixel(g: &Geometry, columns: &[f32], out_y: usize, out_x: usize, image: &mut [f32]) {
     let pad = g.kernel / 2;
     for (tap, values) in columns.chunks_exact(g.channels).enumerate() {
         let y = (out_y * g.stride + tap / g.kernel).wrapping_sub(pad);

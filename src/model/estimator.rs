@@ -1,7 +1,8 @@
-//! Crops to age distributions and gender probabilities.
+//! The age and gender network: loads its weights and runs it on crops.
 //!
-//! Runs the folded network: each unit is one convolution with bias, residual and ReLU inside. On
-//! the CPU that is [`super::body`]'s one operation; a CUDA or Metal device runs candle's own.
+//! Batch normalisation is folded: each unit is a convolution with bias, residual and ReLU fused. On
+//! the CPU the network is the single operation of [`super::fused`]; a CUDA or Metal device runs
+//! candle's own operations.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,74 +11,12 @@ use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
 use safetensors::SafeTensors;
 
-use super::body::{self, Body, Folded};
-use super::calibration::{Calibration, RawAnswer, quantile};
+use super::calibration::{Calibration, RawAnswer};
+pub use super::estimate::Estimate;
+use super::fused::{self, FoldedUnit, FusedNetwork};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
 use super::weights::{self, Precision};
 use super::{DeviceKind, ModelError};
-
-/// Guessed age, years, below which a gender is close to a coin toss (60 to 70 % right on the
-/// validation faces).
-const SMALL_CHILD: f32 = 4.0;
-/// Guessed age below which people are girls and boys.
-const GROWN_UP: f32 = 17.0;
-/// Probability of a girl's or boy's gender below which it is left open: what is likelier there is
-/// wrong in about one of three cases.
-const CHILDS_GENDER: f32 = 0.7;
-
-/// What the network thinks of one crop.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Estimate {
-    /// Probability of each year of age, 0 to 100; they add up to 1.
-    pub age_probabilities: [f32; AGES],
-    /// Probability that the face is labelled female.
-    pub female_probability: f32,
-    /// Years between which the true age lies in 80 % of the faces of every age, the guess among them.
-    pub age_interval: (f32, f32),
-}
-
-impl Estimate {
-    /// The median of the age distribution in years, which is off by least on average (a mean would
-    /// make a grown-up of a child that might also be somebody old).
-    pub fn age(&self) -> f32 {
-        quantile(&self.age_probabilities, 0.5)
-    }
-
-    /// Probability of the likelier gender, 0.5 to 1.
-    pub fn gender_probability(&self) -> f32 {
-        self.female_probability.max(1.0 - self.female_probability)
-    }
-
-    /// Whether the gender is worth telling: no small child's, and no girl's or boy's that is a toss-up.
-    pub fn tells_gender(&self) -> bool {
-        !self.is_small_child() && (self.is_grown_up() || self.gender_probability() >= CHILDS_GENDER)
-    }
-
-    /// Whether the guessed age is below four years.
-    pub fn is_small_child(&self) -> bool {
-        self.age() < SMALL_CHILD
-    }
-
-    /// Whether the guessed age is that of a woman or a man, not of a girl or a boy.
-    pub fn is_grown_up(&self) -> bool {
-        self.age() >= GROWN_UP
-    }
-
-    /// How far to trust what is told, 0 to 1: the probability that the age lies within five years of
-    /// the guess, times that of the gender to the third power where it is told: a wrong gender is
-    /// rarer than a wrong age, and worse.
-    pub fn confidence(&self) -> f32 {
-        self.confidence_telling(self.tells_gender())
-    }
-
-    /// The same where somebody else decides whether the gender is told.
-    pub fn confidence_telling(&self, gender: bool) -> f32 {
-        let age = self.age();
-        let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);
-        let close: f32 = self.age_probabilities.iter().enumerate().map(|(year, p)| p * near(year)).sum();
-        if gender { self.gender_probability().powi(3) * close } else { close }
-    }
-}
 
 /// Logits of a batch before calibration.
 #[derive(Debug)]
@@ -103,44 +42,45 @@ pub struct Estimator {
     architecture: Architecture,
     device: Device,
     /// By unit name, on the device.
-    units: HashMap<String, Folded>,
-    /// The same for the CPU's kernels.
-    body: Body,
+    units: HashMap<String, FoldedUnit>,
+    /// The same weights, packed for the CPU kernels.
+    fused: FusedNetwork,
     /// Weight (features, 102) and bias of the age head and, in the last column, of the gender head.
     heads: (Tensor, Tensor),
     calibration: Calibration,
-    met_validation: bool,
+    trained_on_validation: bool,
 }
 
-/// Set in weights whose training, or that of what they began or were taught with, had the validation
-/// faces among the training ones.
-const MET_VALIDATION: &str = "met_validation";
+/// Metadata key, present if these weights, those they started from or those of their teachers were
+/// trained on the validation faces.
+const TRAINED_ON_VALIDATION: &str = "trained_on_validation";
 
 impl Estimator {
-    /// Loads folded weights, f32, f16 or eight bits, as [`Estimator::save`] writes them.
+    /// Loads folded weights (f32, f16 or 8-bit) as [`Estimator::save`] writes them.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] when `bytes` are not such a file.
+    /// [`ModelError::Weights`] if `bytes` are not such a file.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, ModelError> {
-        let unfit = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(unfit)?;
-        let notes = header.metadata().clone().unwrap_or_default();
-        let architecture = notes.get("architecture");
-        let architecture = architecture.ok_or_else(|| ModelError::Weights("it names no architecture".into()))?;
-        // Weights without one are taken as they are.
+        let invalid = |error: safetensors::SafeTensorError| ModelError::Weights(error.to_string());
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(invalid)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let architecture = metadata.get("architecture");
+        let architecture =
+            architecture.ok_or_else(|| ModelError::Weights("the metadata has no architecture".into()))?;
+        // A file without a calibration is valid.
         let calibration =
-            notes.get("calibration").map_or(Ok(Calibration::default()), |text| serde_json::from_str(text));
+            metadata.get("calibration").map_or(Ok(Calibration::default()), |text| serde_json::from_str(text));
         let calibration = calibration.ok().filter(Calibration::is_sound);
-        let calibration = calibration.ok_or_else(|| ModelError::Weights("the calibration is unusable".into()))?;
+        let calibration = calibration.ok_or_else(|| ModelError::Weights("the calibration is invalid".into()))?;
         let tensors = weights::load(bytes)?;
         let estimator = Self::from_tensors(architecture.parse()?, &tensors, calibration)?;
-        Ok(Self { met_validation: notes.contains_key(MET_VALIDATION), ..estimator })
+        Ok(Self { trained_on_validation: metadata.contains_key(TRAINED_ON_VALIDATION), ..estimator })
     }
 
-    /// Takes folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*` and `gender.*`.
+    /// Builds the network from folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*` and `gender.*`.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] when a tensor is missing or has another shape.
+    /// [`ModelError::Weights`] if a tensor is missing or has the wrong shape.
     pub fn from_tensors(
         architecture: Architecture,
         tensors: &HashMap<String, Tensor>,
@@ -166,14 +106,15 @@ impl Estimator {
         };
         let (age, gender) = (head("age", AGES)?, head("gender", 1)?);
         let heads = (Tensor::cat(&[age.0, gender.0], 1)?, Tensor::cat(&[age.1, gender.1], 0)?);
-        let body = Body::new(&architecture, &units, &heads)?;
-        Ok(Self { architecture, device: Device::Cpu, units, body, heads, calibration, met_validation: false })
+        let fused = FusedNetwork::new(&architecture, &units, &heads)?;
+        Ok(Self { architecture, device: Device::Cpu, units, fused, heads, calibration, trained_on_validation: false })
     }
 
-    /// The same network on another device, where it runs through candle's own operations.
+    /// Moves the network to another device, where it runs through candle's own operations.
     ///
     /// # Errors
-    /// [`ModelError::Device`] when this build cannot use it, and when there is none.
+    /// [`ModelError::Device`] if this build does not support the device, [`ModelError::Tensor`] if
+    /// there is none.
     pub fn on(mut self, device: DeviceKind) -> Result<Self, ModelError> {
         let device = device.open()?;
         for (weight, _) in self.units.values_mut() {
@@ -183,7 +124,7 @@ impl Estimator {
         Ok(Self { device, heads, ..self })
     }
 
-    /// The widths and depths of its body.
+    /// Its widths and depths.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
@@ -196,7 +137,7 @@ impl Estimator {
     /// The `age` and the `gender` head.
     ///
     /// # Errors
-    /// When a tensor operation fails.
+    /// If a tensor operation fails.
     pub fn heads(&self) -> Result<[Head; 2], ModelError> {
         let (weight, bias) = &self.heads;
         let head = |name, first: usize, count: usize| -> Result<_, ModelError> {
@@ -206,36 +147,36 @@ impl Estimator {
         Ok([head("age", 0, AGES)?, head("gender", AGES, 1)?])
     }
 
-    /// What makes its answers mean what they say.
+    /// The calibration of its answers.
     pub fn calibration(&self) -> &Calibration {
         &self.calibration
     }
 
-    /// The same weights under another calibration.
+    /// The same weights with another calibration.
     pub fn with_calibration(self, calibration: Calibration) -> Self {
         Self { calibration, ..self }
     }
 
-    /// Whether the faces by which training is judged were learnt from as well: figures measured on
-    /// them flatter.
-    pub fn met_validation(&self) -> bool {
-        self.met_validation
+    /// Whether the weights were trained on the validation faces as well: figures measured on those
+    /// are too good.
+    pub fn trained_on_validation(&self) -> bool {
+        self.trained_on_validation
     }
 
-    /// The same weights, known to have [met their validation faces](Self::met_validation).
-    pub fn having_met_validation(self) -> Self {
-        Self { met_validation: true, ..self }
+    /// The same weights, marked as [trained on validation faces](Self::trained_on_validation).
+    pub fn with_trained_on_validation(self) -> Self {
+        Self { trained_on_validation: true, ..self }
     }
 
-    /// The mean of networks of one architecture, weight by weight, uncalibrated. Where all of them
-    /// went on from one network, and not far, it is about as good as the mean of their answers
-    /// (Wortsman et al. 2022, "model soups").
+    /// The mean of the weights of networks of one architecture, uncalibrated. If all were fine-tuned
+    /// from one network, and not far, it is about as good as the mean of their answers (Wortsman et
+    /// al. 2022, "model soups").
     ///
     /// # Errors
-    /// [`ModelError::Weights`] when there is none, or they differ in their architecture.
+    /// [`ModelError::Weights`] if `networks` is empty or their architectures differ.
     pub fn mean(networks: &[Self]) -> Result<Self, ModelError> {
         let Some((first, others)) = networks.split_first() else {
-            return Err(ModelError::Weights("there are none to average".into()));
+            return Err(ModelError::Weights("no networks to average".into()));
         };
         let mut sums = first.tensors()?;
         for network in others {
@@ -253,10 +194,10 @@ impl Estimator {
             *sum = (&*sum / networks.len() as f64)?;
         }
         let mean = Self::from_tensors(first.architecture.clone(), &sums, Calibration::default())?;
-        Ok(Self { met_validation: networks.iter().any(Self::met_validation), ..mean })
+        Ok(Self { trained_on_validation: networks.iter().any(Self::trained_on_validation), ..mean })
     }
 
-    /// The folded weights by the names that [`Estimator::from_tensors`] takes, f32.
+    /// The folded weights in f32, by the names that [`Estimator::from_tensors`] expects.
     fn tensors(&self) -> Result<HashMap<String, Tensor>, ModelError> {
         let mut tensors = HashMap::new();
         for (name, (weight, bias)) in &self.units {
@@ -270,65 +211,65 @@ impl Estimator {
         Ok(tensors)
     }
 
-    /// The same network as a file of this precision gives it back.
+    /// The network with its weights rounded as saving and loading at `precision` would.
     ///
     /// # Errors
-    /// When a tensor operation fails.
+    /// If a tensor operation fails.
     pub fn rounded(self, precision: Precision) -> Result<Self, ModelError> {
-        let tensors = weights::read(weights::stored(self.tensors()?, precision)?)?;
+        let tensors = weights::dequantise(weights::quantise(self.tensors()?, precision)?)?;
         let rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
-        Ok(Self { met_validation: self.met_validation, ..rounded })
+        Ok(Self { trained_on_validation: self.trained_on_validation, ..rounded })
     }
 
-    /// Writes the folded weights and what is needed to run them.
+    /// Writes the folded weights, architecture and calibration.
     ///
     /// # Errors
-    /// [`ModelError::Weights`] when the file cannot be written.
+    /// [`ModelError::Weights`] if the file cannot be written.
     pub fn save(&self, path: &std::path::Path, precision: Precision) -> Result<(), ModelError> {
-        let tensors = weights::stored(self.tensors()?, precision)?;
+        let tensors = weights::quantise(self.tensors()?, precision)?;
         let calibration =
             serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
-        let mut notes = HashMap::from([
+        let mut metadata = HashMap::from([
             ("architecture".to_owned(), self.architecture.to_string()),
             ("calibration".to_owned(), calibration),
         ]);
-        if self.met_validation {
-            notes.insert(MET_VALIDATION.to_owned(), "yes".to_owned());
+        if self.trained_on_validation {
+            metadata.insert(TRAINED_ON_VALIDATION.to_owned(), "yes".to_owned());
         }
-        safetensors::serialize_to_file(&tensors, Some(notes), path)
+        safetensors::serialize_to_file(&tensors, Some(metadata), path)
             .map_err(|error| ModelError::Weights(error.to_string()))
     }
 
-    /// Pictures (batch, 128, 128, 1), normalised as [`input`] does → uncalibrated [`Logits`].
+    /// Pictures (batch, 128, 128, 1), standardised as by [`input`] → uncalibrated [`Logits`].
     ///
     /// # Errors
-    /// When the tensor has another shape.
+    /// If the tensor has another shape.
     pub fn forward(&self, pictures: &Tensor) -> Result<Logits, ModelError> {
         let logits = match self.device {
-            Device::Cpu => pictures.apply_op1_no_bwd(&self.body)?,
-            _ => self.plain_logits(pictures)?,
+            Device::Cpu => pictures.apply_op1_no_bwd(&self.fused)?,
+            _ => self.candle_logits(pictures)?,
         };
         Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)? })
     }
 
     /// Pictures (batch, 128, 128, 1) → logits (batch, 102) by candle's own operations.
-    fn plain_logits(&self, pictures: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(body::plain(&self.architecture, &self.units, &self.heads, &pictures.to_device(&self.device)?)?)
+    fn candle_logits(&self, pictures: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(fused::candle_forward(&self.architecture, &self.units, &self.heads, &pictures.to_device(&self.device)?)?)
     }
 
-    /// One pass over crops as they are, uncalibrated.
+    /// One forward pass over crops, without their mirror images, uncalibrated.
     ///
     /// # Errors
-    /// [`ModelError::CropSize`] when a crop has not 128×128 pixels.
+    /// [`ModelError::CropSize`] if a crop is not 128×128 pixels.
     pub fn logits(&self, crops: &[&[u8]]) -> Result<Logits, ModelError> {
         self.forward(&input(crops)?)
     }
 
-    /// Answers to each crop and its mirror image in one forward pass, averaged, which halves the
-    /// noise of left and right for twice the work.
+    /// Uncalibrated answers, each the mean over the crop and its mirror image (in one forward pass):
+    /// halves the noise of left and right at twice the cost.
     ///
     /// # Errors
-    /// [`ModelError::CropSize`] when a crop has not 128×128 pixels.
+    /// [`ModelError::CropSize`] if a crop is not 128×128 pixels.
     pub fn answers(&self, crops: &[&[u8]]) -> Result<Vec<RawAnswer>, ModelError> {
         if crops.is_empty() {
             return Ok(Vec::new());
@@ -362,7 +303,7 @@ fn mirrored(crop: &[u8]) -> Vec<u8> {
     crop.chunks(SIDE).flat_map(|row| row.iter().rev().copied()).collect()
 }
 
-/// The compiled-in weights, trained by this program's own `train`.
+/// The compiled-in weights, trained by this program's `train` command.
 pub fn embedded() -> &'static [u8] {
     include_bytes!("../../models/estimator.safetensors")
 }
@@ -372,21 +313,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_give_what_candles_own_operations_give() {
+    fn the_fused_network_matches_candles_own_operations() {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
         let crops: Vec<Vec<u8>> = (1..=5)
             .map(|step| (0..SIDE * SIDE).map(|at| ((at * step * 37 + at / SIDE * 91) % 256) as u8).collect())
             .collect();
         let pictures = input(&crops.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
-        let kernels = pictures.apply_op1_no_bwd(&estimator.body).unwrap();
-        let plain = estimator.plain_logits(&pictures).unwrap();
-        let most = |tensor: &Tensor| tensor.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-        let worst = most(&(kernels - &plain).unwrap()) / most(&plain);
+        let fused = pictures.apply_op1_no_bwd(&estimator.fused).unwrap();
+        let reference = estimator.candle_logits(&pictures).unwrap();
+        let max = |tensor: &Tensor| tensor.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        let worst = max(&(fused - &reference).unwrap()) / max(&reference);
         assert!(worst < 1e-4, "they differ by {worst} of the largest logit");
     }
 
-    /// A network whose every weight is `value`.
-    fn even(architecture: &str, value: f32) -> Estimator {
+    /// A network with all weights equal to `value`.
+    fn constant(architecture: &str, value: f32) -> Estimator {
         let architecture: Architecture = architecture.parse().unwrap();
         let full = |shape: &[usize]| Tensor::full(value, shape, &Device::Cpu).unwrap();
         let mut tensors = HashMap::new();
@@ -402,8 +343,9 @@ mod tests {
     }
 
     #[test]
-    fn the_mean_of_networks_has_the_mean_of_their_weights_and_remembers_what_any_of_them_met() {
-        let networks = [even("8:8x1", 1.0), even("8:8x1", 2.0), even("8:8x1", 6.0).having_met_validation()];
+    fn the_mean_of_networks_averages_weights_and_inherits_trained_on_validation() {
+        let networks =
+            [constant("8:8x1", 1.0), constant("8:8x1", 2.0), constant("8:8x1", 6.0).with_trained_on_validation()];
         let mean = Estimator::mean(&networks).unwrap();
         for (name, tensor) in mean.tensors().unwrap() {
             assert!(
@@ -411,10 +353,10 @@ mod tests {
                 "{name}"
             );
         }
-        assert!(mean.met_validation());
-        assert!(!Estimator::mean(&networks[..2]).unwrap().met_validation());
+        assert!(mean.trained_on_validation());
+        assert!(!Estimator::mean(&networks[..2]).unwrap().trained_on_validation());
         assert!(Estimator::mean(&[]).is_err());
-        let fault = Estimator::mean(&[even("8:8x1", 1.0), even("8:8x2", 1.0)]).err().unwrap();
-        assert!(fault.to_string().contains("8:8x2"), "{fault}");
+        let error = Estimator::mean(&[constant("8:8x1", 1.0), constant("8:8x2", 1.0)]).err().unwrap();
+        assert!(error.to_string().contains("8:8x2"), "{error}");
     }
 }

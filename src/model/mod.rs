@@ -1,37 +1,40 @@
-//! Both networks: every tensor shape, weight and kernel lives here.
+//! Both networks: tensor shapes, weights and kernels.
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
-//! architecture, shared with training, and [`calibration`] makes its answers mean what they say;
-//! [`weights`] is how files hold them. Below them lie the kernels: [`convolution`] (through
-//! [`winograd`] or [`columns`] and the matrix [`product`]) and [`normalisation`].
+//! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
+//! is their file format. The kernels are [`convolution`] (by [`winograd`], or by im2col in
+//! [`columns`] and [`gemm`]) and [`normalisation`].
 
 // Only training uses the backward passes.
 #![cfg_attr(not(feature = "training"), allow(dead_code))]
 
-mod body;
 pub mod calibration;
+mod channel_blocks;
 pub(crate) mod columns;
 pub mod convolution;
 pub mod detector;
+mod epilogue;
+mod estimate;
 pub mod estimator;
-mod lanes;
-mod maps;
+mod feature_maps;
+mod fused;
+mod gemm;
 pub mod network;
 pub mod normalisation;
-mod product;
 pub mod weights;
 mod winograd;
+mod winograd_transforms;
 
-/// What the age and gender network runs on.
+/// The device that the age and gender network runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DeviceKind {
-    /// The processor, through the kernels here.
+    /// The CPU, with the kernels of this module.
     #[default]
     Cpu,
-    /// The first NVIDIA device, through candle's operations (cargo feature `cuda`).
+    /// The first NVIDIA GPU, with candle's operations (cargo feature `cuda`).
     Cuda,
-    /// The first Apple device, through candle's operations (cargo feature `metal`).
+    /// The first Apple GPU, with candle's operations (cargo feature `metal`).
     Metal,
 }
 
@@ -49,16 +52,16 @@ impl DeviceKind {
 /// Why a network cannot be loaded or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The weights file is no safetensors file, or not this network's.
-    #[error("these are no weights of this network: {0}")]
+    /// The weights are not a safetensors file or do not fit this network.
+    #[error("invalid weights: {0}")]
     Weights(String),
-    /// A crop of another size than 128×128.
-    #[error("a crop has {0} pixels, the network wants 128×128")]
+    /// A crop is not 128×128 pixels.
+    #[error("a crop has {0} pixels, expected 128×128")]
     CropSize(usize),
-    /// Pixels that are none, or do not make up the picture.
-    #[error("{pixels} pixels are no picture of {width}×{height}")]
+    /// A picture is empty, or its number of pixels is not width times height.
+    #[error("{pixels} pixels do not make a picture of {width}×{height}")]
     DetectorInput { pixels: usize, width: usize, height: usize },
-    /// A device that this build cannot use.
+    /// This build does not support the device.
     #[error(
         "this program was built without {0} support: build it with --features {0}, or set inference.device = \"cpu\""
     )]
@@ -68,7 +71,7 @@ pub enum ModelError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// The vector instructions that the kernels use on this machine.
+/// The SIMD instruction set that the kernels use on this machine.
 pub fn instruction_set() -> &'static str {
     match pulp::Arch::new() {
         #[cfg(target_arch = "x86_64")]

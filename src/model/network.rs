@@ -1,8 +1,8 @@
-//! The estimator's architecture, walked alike by training and inference.
+//! The estimator's architecture, shared by training and inference.
 //!
-//! A residual network of plain 3×3 convolutions (He et al. 2016): a stem that halves the
-//! picture, perhaps blocks at that size, stages of two-convolution blocks of which each stage's
-//! first halves it again, a mean over what is left, and two heads. Activations are NHWC.
+//! A residual network of plain 3×3 convolutions (He et al. 2016): a stem of stride two, optional
+//! blocks at that size, stages of two-convolution blocks of which each stage's first has stride
+//! two, global average pooling, and two heads. Activations are NHWC.
 
 use candle_core::{Result, Tensor};
 
@@ -13,11 +13,11 @@ pub const SIDE: usize = 128;
 /// Age logits, one for each of the years 0 to 100.
 pub const AGES: usize = 101;
 
-/// Widths and depths. Written as `16:24x2,48x2`: the stem's channels, then channels × blocks of
-/// each stage; `16x1:24x2,48x2` has a block between the stem and the first stage as well.
+/// Widths and depths, written as `16:24x2,48x2`: the stem's channels, then channels × blocks of
+/// each stage; `16x1:24x2,48x2` also has a block between the stem and the first stage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Architecture {
-    /// Channels of the stem, and blocks of as many after it.
+    /// Channels of the stem, and number of blocks of that width after it.
     stem: (usize, usize),
     stages: Vec<(usize, usize)>,
 }
@@ -34,10 +34,10 @@ impl std::str::FromStr for Architecture {
             };
             let stem: (usize, usize) = stem.parse().map_or_else(|_| part(stem), |channels| Some((channels, 0)))?;
             let stages: Vec<(usize, usize)> = stages.split(',').map(part).collect::<Option<_>>()?;
-            // Beyond these the weights could not be real, and a file could ask for any memory.
-            let sound =
+            // Beyond these limits no real network exists, and a file could cause any allocation.
+            let valid =
                 |&(channels, blocks): &(usize, usize)| (1..=1024).contains(&channels) && (1..=16).contains(&blocks);
-            ((1..=1024).contains(&stem.0) && stem.1 <= 16 && stages.len() <= 6 && stages.iter().all(sound))
+            ((1..=1024).contains(&stem.0) && stem.1 <= 16 && stages.len() <= 6 && stages.iter().all(valid))
                 .then_some(Self { stem, stages })
         };
         parse().ok_or_else(|| ModelError::Weights(format!("architecture {text:?} is not of the form 16:24x2,48x2")))
@@ -54,7 +54,7 @@ impl std::fmt::Display for Architecture {
     }
 }
 
-/// A convolution with its normalisation.
+/// A convolution with batch normalisation and an optional ReLU.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// Prefix of its tensors' names.
@@ -63,11 +63,11 @@ pub struct Unit {
     pub stride: usize,
     pub channels: usize,
     pub out_channels: usize,
-    /// Whether negative values become zero at its end.
+    /// Whether it ends with a ReLU.
     pub relu: bool,
 }
 
-/// Two 3×3 units around which the input passes, through a 1×1 unit where its shape changes.
+/// A residual block: two 3×3 units and a skip connection, through a 1×1 unit if the shape changes.
 #[derive(Debug, Clone)]
 pub struct Block {
     pub first: Unit,
@@ -92,7 +92,7 @@ impl Architecture {
         let (mut channels, _) = self.stem;
         for (stage, (out_channels, count)) in std::iter::once(&self.stem).chain(&self.stages).copied().enumerate() {
             for index in 0..count {
-                // The stem itself has halved the picture already.
+                // The blocks after the stem are at its size.
                 let stride = if index == 0 && stage > 0 { 2 } else { 1 };
                 let name = |part: &str| format!("stage{stage}.block{index}.{part}");
                 let shortcut = (stride != 1 || channels != out_channels)
@@ -108,13 +108,13 @@ impl Architecture {
         blocks
     }
 
-    /// Whether this is `other` with none or more blocks added at the ends of its stages.
+    /// Whether this is `other` with zero or more blocks appended to its stages.
     pub fn deepens(&self, other: &Self) -> bool {
         let mut both = std::iter::once((&self.stem, &other.stem)).chain(self.stages.iter().zip(&other.stages));
         self.stages.len() == other.stages.len() && both.all(|(one, other)| one.0 == other.0 && one.1 >= other.1)
     }
 
-    /// Every unit, in the order of the walk.
+    /// Every unit, in the order of the forward pass.
     pub fn units(&self) -> Vec<Unit> {
         let blocks = self.blocks().into_iter();
         let parts = blocks.flat_map(|block| [Some(block.first), block.shortcut, Some(block.second)]);
@@ -139,8 +139,8 @@ impl Architecture {
         total + self.features() * (AGES + 1)
     }
 
-    /// Pictures (batch, height, width, 1) → features (batch, [`Self::features`]); `apply` runs one
-    /// unit, given its input and what is to be added before its ReLU.
+    /// Runs the body: pictures (batch, height, width, 1) → features (batch, [`Self::features`]). `apply`
+    /// runs one unit, given its input and the residual to add before its ReLU.
     pub fn walk(
         &self,
         pictures: &Tensor,
@@ -163,17 +163,17 @@ fn unit(name: String, kernel: usize, stride: usize, channels: usize, out_channel
     Unit { name, kernel, stride, channels, out_channels, relu: true }
 }
 
-/// Crops as the network's input, one after the other: each shifted to mean 0 and scaled to
-/// standard deviation 1, so that exposure and contrast of the photo matter little.
+/// Crops as network input, concatenated: each shifted to mean 0 and scaled to standard deviation 1,
+/// so that exposure and contrast of the photo matter little.
 ///
-/// Crops of any one size; the network runs at 128×128 pixels, training may begin with smaller ones.
+/// All crops have one size; inference uses 128×128 pixels, training may start with smaller ones.
 pub fn standardised(crops: &[&[u8]]) -> Vec<f32> {
     let mut values = Vec::with_capacity(crops.iter().map(|crop| crop.len()).sum());
     for crop in crops {
         let count = crop.len() as f32;
         let mean = crop.iter().map(|&value| u32::from(value)).sum::<u32>() as f32 / count;
         let square = crop.iter().map(|&value| u64::from(value).pow(2)).sum::<u64>() as f32 / count;
-        // A flat crop stays flat: below a deviation of 4 grey levels there is only noise to raise.
+        // A flat crop stays flat: below a deviation of 4 grey levels only noise would be amplified.
         let deviation = (square - mean * mean).max(16.0).sqrt();
         values.extend(crop.iter().map(|&value| (f32::from(value) - mean) / deviation));
     }
@@ -183,7 +183,7 @@ pub fn standardised(crops: &[&[u8]]) -> Vec<f32> {
 /// [`standardised`] crops as a tensor: (batch, 128, 128, 1).
 ///
 /// # Errors
-/// When a crop has not 128×128 pixels.
+/// If a crop is not 128×128 pixels.
 pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
     if let Some(crop) = crops.iter().find(|crop| crop.len() != SIDE * SIDE) {
         return Err(ModelError::CropSize(crop.len()));
@@ -196,23 +196,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_architecture_is_written_as_it_is_read_and_knows_what_deepens_it() {
-        let read = |text: &str| text.parse::<Architecture>().unwrap();
+    fn architectures_round_trip_through_text_and_compare_by_depth() {
+        let parse = |text: &str| text.parse::<Architecture>().unwrap();
         for text in ["16:24x2,48x2", "16x1:24x2,48x2", "8:8x1"] {
-            assert_eq!(read(text).to_string(), text);
+            assert_eq!(parse(text).to_string(), text);
         }
         for text in ["", "16", "16x:8x1", "x2:8x1", "16x99:8x1", "0:8x1", "16:8x0"] {
             assert!(text.parse::<Architecture>().is_err(), "{text:?}");
         }
-        let plain = read("16:24x2,48x2");
+        let plain = parse("16:24x2,48x2");
         for deeper in ["16:24x2,48x2", "16x1:24x2,48x2", "16:24x3,48x2"] {
-            assert!(read(deeper).deepens(&plain), "{deeper}");
+            assert!(parse(deeper).deepens(&plain), "{deeper}");
         }
         for other in ["16:24x1,48x2", "16:24x2,64x2", "8:24x2,48x2", "16:24x2,48x2,64x1", "16:24x2"] {
-            assert!(!read(other).deepens(&plain), "{other}");
+            assert!(!parse(other).deepens(&plain), "{other}");
         }
         // 64×64 pixels, two convolutions of 16 to 16 channels with nine weights each.
-        let added = read("16x1:24x2,48x2").multiply_adds() - plain.multiply_adds();
+        let added = parse("16x1:24x2,48x2").multiply_adds() - plain.multiply_adds();
         assert_eq!(added, 64 * 64 * 2 * 9 * 16 * 16);
     }
 }

@@ -1,19 +1,19 @@
-//! Batch normalisation with its residual and ReLU, for training.
+//! Batch normalisation with fused residual and ReLU, for training.
 //!
-//! Source: Ioffe & Szegedy 2015. At export the statistics are folded into the convolution before
-//! it, so that inference never normalises. Pixels are taken a block at a time: what is summed
-//! twice is still in the first-level cache, and sums of a block in f32 go to totals in f64.
+//! Source: Ioffe & Szegedy 2015. At export the statistics are folded into the preceding
+//! convolution, so that inference never normalises. Pixels are processed in blocks: the second pass
+//! over a block reads from the L1 cache, and its f32 sums are accumulated in f64.
 
 use pulp::{Simd, WithSimd};
 
-use super::lanes::Lanes;
+use super::channel_blocks::ChannelBlock;
 
-/// Added to the variance before its root.
+/// Added to the variance before taking its square root.
 pub const EPSILON: f32 = 1e-5;
-/// Values of a block.
-const BLOCK: usize = 4096;
+/// Values per block.
+const BLOCK_VALUES: usize = 4096;
 
-/// Mean and variance of one batch, a value each for every channel.
+/// Mean and variance of one batch, per channel.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
     pub mean: Vec<f32>,
@@ -28,7 +28,7 @@ pub(crate) fn statistics(x: &[f32], channels: usize) -> Statistics {
     let mut before = 0.0;
     for x in x.chunks(block_size(channels)) {
         pulp::Arch::new().dispatch(Moments { x, sums: &mut sums, squares: &mut squares });
-        // Two samples' means and squared deviations become one's (Chan, Golub & LeVeque 1979).
+        // Merges the means and squared deviations of two samples (Chan, Golub & LeVeque 1979).
         let count = (x.len() / channels) as f64;
         let all = before + count;
         for channel in 0..channels {
@@ -42,7 +42,7 @@ pub(crate) fn statistics(x: &[f32], channels: usize) -> Statistics {
     Statistics { mean: mean.iter().map(|mean| *mean as f32).collect(), variance }
 }
 
-/// Scale and shift that stand for normalisation and `affine` (scales, then shifts) together.
+/// The scale and shift per channel that combine normalisation and `affine` (scales, then shifts).
 pub fn folded(statistics: &Statistics, affine: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (scale, shift) = affine.split_at(statistics.mean.len());
     let scale: Vec<f32> =
@@ -52,8 +52,7 @@ pub fn folded(statistics: &Statistics, affine: &[f32]) -> (Vec<f32>, Vec<f32>) {
     (scale, shift)
 }
 
-/// Fills `out` with normalised, scaled and shifted pixels plus a residual, negative values zero
-/// with `relu`.
+/// Fills `out` with the normalised, scaled and shifted pixels plus the residual, through ReLU if `relu`.
 pub(crate) fn normalise(
     x: &[f32],
     statistics: &Statistics,
@@ -67,8 +66,8 @@ pub(crate) fn normalise(
     pulp::Arch::new().dispatch(Normalise { x, scale: &scale, shift: &shift, residual, relu, out });
 }
 
-/// The way back: `x` becomes its own gradient, `gradient` (of the output `out`) becomes that behind
-/// the ReLU, which is the residual's; returns that of `affine`.
+/// The backward pass. `gradient` (of the output `out`) is replaced by the gradient before the ReLU,
+/// which is that of the residual, and `x` by its own gradient; returns the gradient of `affine`.
 pub(crate) fn backward(
     x: &mut [f32],
     out: &[f32],
@@ -80,7 +79,7 @@ pub(crate) fn backward(
     assert!(x.len() == out.len() && x.len() == gradient.len());
     let channels = statistics.mean.len();
     let inverse: Vec<f32> = statistics.variance.iter().map(|variance| 1.0 / (variance + EPSILON).sqrt()).collect();
-    // Sums over pixels of the gradient, and of the gradient times the centred input.
+    // Sums over the pixels: of the gradient, and of the gradient times the normalised input.
     let (mut shift, mut scale) = (vec![0.0f64; channels], vec![0.0f64; channels]);
     let (mut sums, mut products) = (vec![0.0; channels], vec![0.0; channels]);
     let size = block_size(channels);
@@ -96,18 +95,18 @@ pub(crate) fn backward(
     // dx = (scale / σ) · (g − mean(g) − x̂ · mean(g · x̂)), as one multiply-add of g and x.
     let pixels = (x.len() / channels) as f64;
     let slope: Vec<f32> = affine[..channels].iter().zip(&inverse).map(|(scale, inverse)| scale * inverse).collect();
-    let along: Vec<f32> = (0..channels).map(|c| -slope[c] * inverse[c] * (scale[c] / pixels) as f32).collect();
+    let x_slope: Vec<f32> = (0..channels).map(|c| -slope[c] * inverse[c] * (scale[c] / pixels) as f32).collect();
     let constant: Vec<f32> =
-        (0..channels).map(|c| -along[c] * statistics.mean[c] - slope[c] * (shift[c] / pixels) as f32).collect();
-    pulp::Arch::new().dispatch(Combine { x, gradient, slope: &slope, along: &along, constant: &constant });
+        (0..channels).map(|c| -x_slope[c] * statistics.mean[c] - slope[c] * (shift[c] / pixels) as f32).collect();
+    pulp::Arch::new().dispatch(Combine { x, gradient, slope: &slope, x_slope: &x_slope, constant: &constant });
     scale.iter().chain(&shift).map(|value| *value as f32).collect()
 }
 
 fn block_size(channels: usize) -> usize {
-    (BLOCK / channels).max(1) * channels
+    (BLOCK_VALUES / channels).max(1) * channels
 }
 
-/// Sums of a block and of its squared deviations from its own mean.
+/// Per channel, a block's sum and its sum of squared deviations from its own mean.
 struct Moments<'a> {
     x: &'a [f32],
     sums: &'a mut [f32],
@@ -122,19 +121,19 @@ impl WithSimd for Moments<'_> {
         let channels = self.sums.len();
         let pixels = self.x.len() / channels;
         let share = simd.splat_f32s(1.0 / pixels as f32);
-        for lanes in Lanes::all::<S>(channels) {
+        for block in ChannelBlock::all::<S>(channels) {
             let mut sum = simd.splat_f32s(0.0);
             for pixel in 0..pixels {
-                sum = simd.add_f32s(sum, lanes.load(simd, self.x, pixel));
+                sum = simd.add_f32s(sum, block.load(simd, self.x, pixel));
             }
             let mean = simd.mul_f32s(sum, share);
             let mut squares = simd.splat_f32s(0.0);
             for pixel in 0..pixels {
-                let deviation = simd.sub_f32s(lanes.load(simd, self.x, pixel), mean);
+                let deviation = simd.sub_f32s(block.load(simd, self.x, pixel), mean);
                 squares = simd.mul_add_e_f32s(deviation, deviation, squares);
             }
-            lanes.store(simd, self.sums, 0, sum);
-            lanes.store(simd, self.squares, 0, squares);
+            block.store(simd, self.sums, 0, sum);
+            block.store(simd, self.squares, 0, squares);
         }
     }
 }
@@ -156,19 +155,19 @@ impl WithSimd for Normalise<'_> {
         let channels = self.scale.len();
         let floor = simd.splat_f32s(if self.relu { 0.0 } else { f32::MIN });
         for pixel in 0..self.x.len() / channels {
-            for lanes in Lanes::all::<S>(channels) {
-                let (scale, shift) = (lanes.load(simd, self.scale, 0), lanes.load(simd, self.shift, 0));
-                let mut value = simd.mul_add_e_f32s(lanes.load(simd, self.x, pixel), scale, shift);
+            for block in ChannelBlock::all::<S>(channels) {
+                let (scale, shift) = (block.load(simd, self.scale, 0), block.load(simd, self.shift, 0));
+                let mut value = simd.mul_add_e_f32s(block.load(simd, self.x, pixel), scale, shift);
                 if let Some(residual) = self.residual {
-                    value = simd.add_f32s(value, lanes.load(simd, residual, pixel));
+                    value = simd.add_f32s(value, block.load(simd, residual, pixel));
                 }
-                lanes.store(simd, self.out, pixel, simd.max_f32s(value, floor));
+                block.store(simd, self.out, pixel, simd.max_f32s(value, floor));
             }
         }
     }
 }
 
-/// Stops the gradient of a block where `out` is zero and sums it up.
+/// Zeroes the gradient of a block where `out` is zero (ReLU), and sums it and its product with centred `x`.
 struct Sums<'a> {
     x: &'a [f32],
     mean: &'a [f32],
@@ -186,32 +185,32 @@ impl WithSimd for Sums<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let channels = self.mean.len();
         let zero = simd.splat_f32s(0.0);
-        for lanes in Lanes::all::<S>(channels) {
-            let mean = lanes.load(simd, self.mean, 0);
+        for block in ChannelBlock::all::<S>(channels) {
+            let mean = block.load(simd, self.mean, 0);
             let (mut sum, mut product) = (zero, zero);
             for pixel in 0..self.x.len() / channels {
-                let mut gradient = lanes.load(simd, self.gradient, pixel);
+                let mut gradient = block.load(simd, self.gradient, pixel);
                 if let Some(out) = self.out {
-                    let open = simd.greater_than_f32s(lanes.load(simd, out, pixel), zero);
-                    gradient = simd.select_f32s(open, gradient, zero);
-                    lanes.store(simd, self.gradient, pixel, gradient);
+                    let active = simd.greater_than_f32s(block.load(simd, out, pixel), zero);
+                    gradient = simd.select_f32s(active, gradient, zero);
+                    block.store(simd, self.gradient, pixel, gradient);
                 }
-                let centred = simd.sub_f32s(lanes.load(simd, self.x, pixel), mean);
+                let centred = simd.sub_f32s(block.load(simd, self.x, pixel), mean);
                 sum = simd.add_f32s(sum, gradient);
                 product = simd.mul_add_e_f32s(gradient, centred, product);
             }
-            lanes.store(simd, self.sums, 0, sum);
-            lanes.store(simd, self.products, 0, product);
+            block.store(simd, self.sums, 0, sum);
+            block.store(simd, self.products, 0, product);
         }
     }
 }
 
-/// x = slope · gradient + along · x + constant
+/// x = slope · gradient + x_slope · x + constant
 struct Combine<'a> {
     x: &'a mut [f32],
     gradient: &'a [f32],
     slope: &'a [f32],
-    along: &'a [f32],
+    x_slope: &'a [f32],
     constant: &'a [f32],
 }
 
@@ -222,12 +221,12 @@ impl WithSimd for Combine<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let channels = self.slope.len();
         for pixel in 0..self.x.len() / channels {
-            for lanes in Lanes::all::<S>(channels) {
-                let of = |values: &[f32]| lanes.load(simd, values, 0);
-                let (slope, along, constant) = (of(self.slope), of(self.along), of(self.constant));
-                let value = simd.mul_add_e_f32s(lanes.load(simd, self.x, pixel), along, constant);
-                let value = simd.mul_add_e_f32s(lanes.load(simd, self.gradient, pixel), slope, value);
-                lanes.store(simd, self.x, pixel, value);
+            for block in ChannelBlock::all::<S>(channels) {
+                let load = |values: &[f32]| block.load(simd, values, 0);
+                let (slope, x_slope, constant) = (load(self.slope), load(self.x_slope), load(self.constant));
+                let value = simd.mul_add_e_f32s(block.load(simd, self.x, pixel), x_slope, constant);
+                let value = simd.mul_add_e_f32s(block.load(simd, self.gradient, pixel), slope, value);
+                block.store(simd, self.x, pixel, value);
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Weights in files: safetensors in f32, f16, or eight bits with a scale for each output channel.
+//! Weights in files: safetensors in f32, f16, or 8-bit with a scale per output channel.
 //!
-//! Eight bits lose nothing that can be measured here (`models/MODEL_CARD.md`) and halve what is
-//! carried about. They are for files alone: a network that is loaded holds f32.
+//! Quantising to 8 bits causes no measurable loss here (`models/MODEL_CARD.md`) and halves the files. It
+//! is a file format only: a loaded network is f32.
 
 use std::collections::HashMap;
 
@@ -9,46 +9,48 @@ use candle_core::{DType, Device, Result, Tensor};
 
 use super::ModelError;
 
-/// A tensor `<name>` of eight bits has its scales beside it, by this name's ending.
+/// The scales of an 8-bit tensor `<name>` are in the tensor `<name>.scale`.
 const SCALE: &str = ".scale";
-/// What stands for zero, so that unsigned bytes hold both signs.
-const ZERO: f64 = 128.0;
-/// The largest value beside zero that is used, in both directions.
-const MOST: f64 = 127.0;
+/// Zero point: unsigned bytes represent both signs.
+const ZERO_POINT: f64 = 128.0;
+/// Largest quantised magnitude, of both signs.
+const MAX_QUANTISED: f64 = 127.0;
 
-/// How a file holds the weights of convolutions and heads; biases take little, and stay f16.
+/// Precision of the weights of convolutions and heads in a file; biases, being small, are always f16.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// f16.
     Half,
-    /// A byte each.
+    /// One byte per weight.
     EightBits,
 }
 
-/// Reads a safetensors file: tensors by name, f32 all of them.
+/// Parses a safetensors file into tensors by name, all f32.
 ///
 /// # Errors
-/// [`ModelError::Weights`] when eight bits come without their scales, [`ModelError::Tensor`] when
-/// `bytes` are no such file.
+/// [`ModelError::Weights`] if an 8-bit tensor has no valid scales, [`ModelError::Tensor`] if `bytes`
+/// are not a safetensors file.
 pub fn load(bytes: &[u8]) -> std::result::Result<HashMap<String, Tensor>, ModelError> {
-    read(candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?)
+    dequantise(candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?)
 }
 
-/// The tensors of a file, as f32.
+/// Converts the tensors of a file to f32.
 ///
 /// # Errors
 /// As [`load`].
-pub(super) fn read(mut stored: HashMap<String, Tensor>) -> std::result::Result<HashMap<String, Tensor>, ModelError> {
+pub(super) fn dequantise(
+    mut stored: HashMap<String, Tensor>,
+) -> std::result::Result<HashMap<String, Tensor>, ModelError> {
     let eight_bit: Vec<String> =
         stored.iter().filter(|(_, t)| t.dtype() == DType::U8).map(|(n, _)| n.clone()).collect();
     for name in eight_bit {
         let scale = stored.remove(&format!("{name}{SCALE}"));
-        let unfit = || ModelError::Weights(format!("{name} has no scale for each of its output channels"));
-        let (scale, bytes) = scale.zip(stored.remove(&name)).ok_or_else(unfit)?;
+        let invalid = || ModelError::Weights(format!("{name} has no scale per output channel"));
+        let (scale, bytes) = scale.zip(stored.remove(&name)).ok_or_else(invalid)?;
         if bytes.dims().last() != Some(&scale.elem_count()) || scale.rank() != 1 {
-            return Err(unfit());
+            return Err(invalid());
         }
-        let steps = (bytes.to_dtype(DType::F32)? - ZERO)?;
+        let steps = (bytes.to_dtype(DType::F32)? - ZERO_POINT)?;
         stored.insert(name, steps.broadcast_mul(&scale.to_dtype(DType::F32)?)?);
     }
     for tensor in stored.values_mut() {
@@ -57,12 +59,12 @@ pub(super) fn read(mut stored: HashMap<String, Tensor>) -> std::result::Result<H
     Ok(stored)
 }
 
-/// Tensors by name, f32, as a file of this precision holds them. The last axis of a weight is that
-/// of its output channels; what has one axis only is a bias.
+/// Converts f32 tensors by name to the tensors of a file of this precision. The last axis of a weight is
+/// its output channels; tensors of one axis are biases.
 ///
 /// # Errors
-/// When a tensor operation fails.
-pub(super) fn stored(tensors: HashMap<String, Tensor>, precision: Precision) -> Result<HashMap<String, Tensor>> {
+/// If a tensor operation fails.
+pub(super) fn quantise(tensors: HashMap<String, Tensor>, precision: Precision) -> Result<HashMap<String, Tensor>> {
     let mut stored = HashMap::new();
     for (name, tensor) in tensors {
         if precision == Precision::Half || tensor.rank() < 2 {
@@ -70,10 +72,10 @@ pub(super) fn stored(tensors: HashMap<String, Tensor>, precision: Precision) -> 
             continue;
         }
         let rows = tensor.flatten_to(tensor.rank() - 2)?;
-        // A channel of nothing but zeros may have any scale.
-        let scale = (rows.abs()?.max(0)? / MOST)?.maximum(f64::from(f32::MIN_POSITIVE))?;
-        let steps = rows.broadcast_div(&scale)?.round()?.clamp(-MOST, MOST)?;
-        let bytes = (steps + ZERO)?.to_dtype(DType::U8)?.reshape(tensor.dims())?;
+        // For an all-zero channel any positive scale will do.
+        let scale = (rows.abs()?.max(0)? / MAX_QUANTISED)?.maximum(f64::from(f32::MIN_POSITIVE))?;
+        let steps = rows.broadcast_div(&scale)?.round()?.clamp(-MAX_QUANTISED, MAX_QUANTISED)?;
+        let bytes = (steps + ZERO_POINT)?.to_dtype(DType::U8)?.reshape(tensor.dims())?;
         stored.insert(format!("{name}{SCALE}"), scale);
         stored.insert(name, bytes);
     }
@@ -84,8 +86,8 @@ pub(super) fn stored(tensors: HashMap<String, Tensor>, precision: Precision) -> 
 mod tests {
     use super::*;
 
-    fn read_back(tensors: &HashMap<String, Tensor>, precision: Precision) -> HashMap<String, Tensor> {
-        let bytes = safetensors::serialize(&stored(tensors.clone(), precision).unwrap(), None).unwrap();
+    fn round_trip(tensors: &HashMap<String, Tensor>, precision: Precision) -> HashMap<String, Tensor> {
+        let bytes = safetensors::serialize(&quantise(tensors.clone(), precision).unwrap(), None).unwrap();
         load(&bytes).unwrap()
     }
 
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn eight_bits_are_half_a_step_off_at_most_and_no_more_the_second_time() {
+    fn quantisation_is_off_by_at_most_half_a_step_and_idempotent() {
         let weight: Vec<f32> = (0..3 * 3 * 5 * 4).map(|at| ((at * 7919 % 1000) as f32 - 500.0) * 1e-4).collect();
         // One channel is all zeros.
         let weight: Vec<f32> = weight.chunks(4).flat_map(|row| [row[0], 10.0 * row[1], 0.0, row[3]]).collect();
@@ -102,23 +104,23 @@ mod tests {
             ("a.weight".to_owned(), Tensor::from_vec(weight.clone(), (3, 3, 5, 4), &Device::Cpu).unwrap()),
             ("a.bias".to_owned(), Tensor::new(&[0.5f32, 1.0, -2.0, 3.0], &Device::Cpu).unwrap()),
         ]);
-        let once = read_back(&tensors, Precision::EightBits);
+        let once = round_trip(&tensors, Precision::EightBits);
         assert_eq!(once.len(), 2);
         assert_eq!(values(&once["a.bias"]), values(&tensors["a.bias"]));
         assert_eq!(once["a.weight"].dims(), [3, 3, 5, 4]);
-        let largest = |channel: usize| weight.iter().skip(channel).step_by(4).fold(0f32, |most, w| most.max(w.abs()));
-        for (at, (ours, theirs)) in values(&once["a.weight"]).iter().zip(&weight).enumerate() {
-            assert!((ours - theirs).abs() <= largest(at % 4) / 127.0 * 0.5001, "{at}: {ours} for {theirs}");
+        let largest = |channel: usize| weight.iter().skip(channel).step_by(4).fold(0f32, |max, w| max.max(w.abs()));
+        for (at, (actual, expected)) in values(&once["a.weight"]).iter().zip(&weight).enumerate() {
+            assert!((actual - expected).abs() <= largest(at % 4) / 127.0 * 0.5001, "{at}: {actual} for {expected}");
         }
         for (twice, once) in
-            values(&read_back(&once, Precision::EightBits)["a.weight"]).iter().zip(values(&once["a.weight"]))
+            values(&round_trip(&once, Precision::EightBits)["a.weight"]).iter().zip(values(&once["a.weight"]))
         {
             assert!((twice - once).abs() <= once.abs() * 1e-6);
         }
     }
 
     #[test]
-    fn eight_bits_without_fitting_scales_are_refused() {
+    fn quantised_tensors_without_valid_scales_are_refused() {
         let bytes = Tensor::zeros((2, 3), DType::U8, &Device::Cpu).unwrap();
         for scale in [None, Some(vec![1f32; 2]), Some(vec![1f32; 4])] {
             let mut tensors = HashMap::from([("a.weight".to_owned(), bytes.clone())]);

@@ -30,7 +30,7 @@ pub(super) struct Run<'a> {
     total_steps: usize,
     learner: Learner,
     history: Vec<Epoch>,
-    met_validation: bool,
+    trained_on_validation: bool,
 }
 
 impl<'a> Run<'a> {
@@ -49,7 +49,7 @@ impl<'a> Run<'a> {
             total_steps: steps_per_epoch * recipe.epochs,
             learner: Learner::new(recipe, *seed)?,
             history: Vec::new(),
-            met_validation: met_validation(options),
+            trained_on_validation: trained_on_validation(options),
             options,
             data,
         };
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
     /// Calibrates the EMA weights and exports them.
     pub(super) fn finish(mut self) -> Result<Vec<Epoch>, TrainingError> {
         let mut estimator = self.ema_estimator()?;
-        if self.met_validation {
+        if self.trained_on_validation {
             warn!(
                 "not calibrated: the network was trained on the validation faces; copy a calibration with \
                  `calibrate --calibration-from`"
@@ -167,7 +167,7 @@ impl<'a> Run<'a> {
 
     fn ema_estimator(&mut self) -> Result<Estimator, TrainingError> {
         let estimator = self.learner.ema_estimator(&self.statistics_batches)?;
-        Ok(if self.met_validation { estimator.having_met_validation() } else { estimator })
+        Ok(if self.trained_on_validation { estimator.with_trained_on_validation() } else { estimator })
     }
 }
 
@@ -176,10 +176,10 @@ fn checkpoint_path(options: &TrainingOptions) -> PathBuf {
 }
 
 /// Whether validation faces are trained on: by this run, or by its initial weights or teachers.
-fn met_validation(options: &TrainingOptions) -> bool {
+fn trained_on_validation(options: &TrainingOptions) -> bool {
     let mut earlier = options.start_from.iter().chain(&options.teachers);
     options.train.contains(&options.val)
-        || earlier.any(|path| load_estimator(path).is_ok_and(|estimator| estimator.met_validation()))
+        || earlier.any(|path| load_estimator(path).is_ok_and(|estimator| estimator.trained_on_validation()))
 }
 
 /// Loads a checkpoint's EMA weights, or the mean of exported networks, into a fresh `learner`.

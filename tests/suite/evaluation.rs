@@ -126,5 +126,5 @@ fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_
     let start_from = vec![scene.path("alone/estimator.safetensors"), scene.path("both/estimator.safetensors")];
     let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
     train(&later).unwrap();
-    assert!(estimator(&later.out.join("estimator.safetensors")).met_validation());
+    assert!(estimator(&later.out.join("estimator.safetensors")).trained_on_validation());
 }

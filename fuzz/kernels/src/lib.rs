@@ -2,17 +2,21 @@
 
 #![allow(dead_code)]
 
+#[path = "../../../src/model/channel_blocks.rs"]
+mod channel_blocks;
 #[path = "../../../src/model/columns.rs"]
 mod columns;
 #[path = "../../../src/model/convolution.rs"]
 mod convolution;
-#[path = "../../../src/model/lanes.rs"]
-mod lanes;
-#[path = "../../../src/model/maps.rs"]
-mod maps;
+#[path = "../../../src/model/epilogue.rs"]
+mod epilogue;
+#[path = "../../../src/model/feature_maps.rs"]
+mod feature_maps;
+#[path = "../../../src/model/gemm.rs"]
+mod gemm;
 #[path = "../../../src/model/normalisation.rs"]
 mod normalisation;
-#[path = "../../../src/model/product.rs"]
-mod product;
 #[path = "../../../src/model/winograd.rs"]
 mod winograd;
+#[path = "../../../src/model/winograd_transforms.rs"]
+mod winograd_transforms;

@@ -1,8 +1,8 @@
-//! A forward pass of the estimator, from pictures to logits.
+//! The estimator's forward pass, from pictures to logits.
 //!
-//! On the CPU it is one candle operation, in which every convolution writes over the maps that an
-//! earlier pass has left; on any other device it is candle's own operations, one by one, which is
-//! also what the kernels are tested against.
+//! On the CPU it is one candle operation whose convolutions reuse the feature maps of earlier
+//! passes; on other devices it runs candle's own operations one by one, which also serve as the
+//! reference in tests.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,39 +10,39 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::convolution::{Convolution, Epilogue, values};
-use super::maps::with_maps;
+use super::feature_maps::with_feature_maps;
 use super::network::{Architecture, Unit};
 
-/// Pictures that pass together: enough that the deep stages' weights are read for several, few
-/// enough that the first stages' maps stay in the second-level cache.
-const TOGETHER: usize = 4;
+/// Pictures per pass: enough to share the reads of the deep stages' weights, few enough that the
+/// first stages' feature maps stay in the L2 cache.
+const MICRO_BATCH: usize = 4;
 
 /// A unit's folded weight (kernel, kernel, in, out) and its bias.
-pub(super) type Folded = (Tensor, Arc<[f32]>);
+pub(super) type FoldedUnit = (Tensor, Arc<[f32]>);
 
-/// Every layer, with its weights in the form that its kernel wants.
-pub(super) struct Body {
+/// All layers, with weights packed for their kernels.
+pub(super) struct FusedNetwork {
     stem: Convolution,
-    blocks: Vec<Block>,
-    /// Both heads side by side.
+    blocks: Vec<ResidualBlock>,
+    /// Both heads, concatenated.
     heads: Convolution,
     logits: usize,
 }
 
-struct Block {
+struct ResidualBlock {
     first: Convolution,
     second: Convolution,
     shortcut: Option<Convolution>,
 }
 
-impl Body {
-    /// From weights by unit name, and the heads' weight (features, logits) and bias.
+impl FusedNetwork {
+    /// From folded weights by unit name, and the heads' weight (features, logits) and bias.
     ///
     /// # Errors
-    /// When one is missing or has another shape.
+    /// If a weight is missing or has the wrong shape.
     pub(super) fn new(
         architecture: &Architecture,
-        units: &HashMap<String, Folded>,
+        units: &HashMap<String, FoldedUnit>,
         (weight, bias): &(Tensor, Tensor),
     ) -> Result<Self> {
         let convolution = |unit: &Unit| {
@@ -51,9 +51,9 @@ impl Body {
         };
         let blocks = architecture.blocks().into_iter().map(|block| {
             let shortcut = block.shortcut.as_ref().map(convolution).transpose()?;
-            Ok(Block { first: convolution(&block.first)?, second: convolution(&block.second)?, shortcut })
+            Ok(ResidualBlock { first: convolution(&block.first)?, second: convolution(&block.second)?, shortcut })
         });
-        // A product with pooled features is a convolution over a picture of one pixel.
+        // A linear layer is a 1×1 convolution over one pixel, the pooled features.
         let epilogue = Epilogue { bias: bias.to_vec1::<f32>()?.into(), relu: false };
         Ok(Self {
             stem: convolution(&architecture.stem())?,
@@ -63,13 +63,13 @@ impl Body {
         })
     }
 
-    /// Pictures of one size, at most [`TOGETHER`] → (pictures, logits).
+    /// Pictures of one size, at most [`MICRO_BATCH`] → (pictures, logits).
     fn logits(&self, pictures: &[f32], [height, width]: [usize; 2], logits: &mut [f32]) {
-        with_maps(|[x, inner, skip, out, ..]| {
+        with_feature_maps(|[x, inner, skip, out, ..]| {
             out.reshape([logits.len() / self.logits, height, width, 1]);
             out.values_mut().copy_from_slice(pictures);
             self.stem.apply(out, None, x);
-            for Block { first, second, shortcut } in &self.blocks {
+            for ResidualBlock { first, second, shortcut } in &self.blocks {
                 first.apply(x, None, inner);
                 match shortcut {
                     Some(shortcut) => {
@@ -80,7 +80,7 @@ impl Body {
                 }
                 std::mem::swap(x, out);
             }
-            x.pool(inner);
+            x.global_average_pool(inner);
             self.heads.apply(inner, None, out);
             logits.copy_from_slice(out.values());
         });
@@ -88,7 +88,7 @@ impl Body {
 }
 
 /// Pictures (batch, height, width, 1) → (batch, logits).
-impl CustomOp1 for Body {
+impl CustomOp1 for FusedNetwork {
     fn name(&self) -> &'static str {
         "estimator"
     }
@@ -96,27 +96,27 @@ impl CustomOp1 for Body {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (batch, height, width, channels) = layout.shape().dims4()?;
         if channels != 1 || batch * height * width == 0 {
-            bail!("the network wants pictures of one channel, not {:?}", layout.dims())
+            bail!("expected pictures (batch, height, width, 1), got {:?}", layout.dims())
         }
         let mut logits = vec![0.0; batch * self.logits];
-        let parts = values(x, layout)?.chunks(TOGETHER * height * width);
-        for (pictures, logits) in parts.zip(logits.chunks_mut(TOGETHER * self.logits)) {
+        let batches = values(x, layout)?.chunks(MICRO_BATCH * height * width);
+        for (pictures, logits) in batches.zip(logits.chunks_mut(MICRO_BATCH * self.logits)) {
             self.logits(pictures, [height, width], logits);
         }
         Ok((CpuStorage::F32(logits), Shape::from((batch, self.logits))))
     }
 }
 
-/// The same as [`Body`], on the pictures' device, by candle's own operations.
-pub(super) fn plain(
+/// The same network as [`FusedNetwork`] through candle's own operations, on the weights' device.
+pub(super) fn candle_forward(
     architecture: &Architecture,
-    units: &HashMap<String, Folded>,
+    units: &HashMap<String, FoldedUnit>,
     (weight, bias): &(Tensor, Tensor),
     pictures: &Tensor,
 ) -> Result<Tensor> {
     let features = architecture.walk(pictures, |unit, x, residual| {
         let (weight, bias) = folded(units, unit)?;
-        // candle convolves channels first: (out, in, kernel, kernel).
+        // candle's convolution is NCHW, its weights (out, in, kernel, kernel).
         let weight = weight.permute((3, 2, 0, 1))?.contiguous()?;
         let bias = Tensor::new(&**bias, x.device())?;
         let x = x.permute((0, 3, 1, 2))?.contiguous()?.conv2d(&weight, unit.kernel / 2, unit.stride, 1, 1)?;
@@ -127,6 +127,6 @@ pub(super) fn plain(
     features.matmul(weight)?.broadcast_add(bias)
 }
 
-fn folded<'a>(units: &'a HashMap<String, Folded>, unit: &Unit) -> Result<&'a Folded> {
+fn folded<'a>(units: &'a HashMap<String, FoldedUnit>, unit: &Unit) -> Result<&'a FoldedUnit> {
     units.get(&unit.name).ok_or_else(|| candle_core::Error::Msg(format!("unit {} is missing", unit.name)))
 }
