@@ -15,7 +15,7 @@ person =
         [boy] a boy of about { $age } (likely { $low } to { $high })
         [woman] a woman of about { $age } (likely { $low } to { $high })
         [man] a man of about { $age } (likely { $low } to { $high })
-        [unclear] someone of about { $age } (likely { $low } to { $high }), though I can't tell whether a man or a woman
+        [unclear] someone around { $age } (likely { $low } to { $high }), though I can't tell whether it's a man or a woman
        *[person] a person of about { $age } (likely { $low } to { $high })
     }
 guess-sure = Looks like { $person }.

@@ -3,7 +3,7 @@
 //! A platform converts its messages to an [`Asker`] and [`PhotoSource`]s, and sends the [`Answer`].
 //! [`words`] turns numbers into sentences and [`problems`] errors, in one of the [`languages`];
 //! [`card`] draws the annotated pictures, [`report`] writes JSON. [`steps`] answers albums
-//! incrementally. [`commands`] and [`game`] handle requests without a photo, [`photo_buttons`] buttons
+//! incrementally. [`commands`] and [`game`] handle requests without a photo, `photo_buttons` buttons
 //! that need one. [`settings`] is what chats and people have chosen, [`store`] what has to be
 //! persisted and [`sqlite`] how; [`fair_use`] limits the rate of people and chats.
 

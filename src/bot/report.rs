@@ -90,7 +90,7 @@ impl FaceReport {
             age_high: truncate_to_tenths(age_high),
             gender: if female >= 0.5 { Gender::Female } else { Gender::Male },
             gender_probability: (face.estimate.gender_probability() * 1000.0).round() / 1000.0,
-            gender_told: style.states_gender(face),
+            gender_told: style.reports_gender(face),
             confident: style.is_sure(face),
             tips: style.tips(face),
         }
