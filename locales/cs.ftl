@@ -1,27 +1,23 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] malé dítě
-        [child] dítě
-        [young-person] mladý člověk
-        [girl] dívka
-        [boy] chlapec
-        [woman] žena
-        [man] muž
-        [unclear] muž nebo žena, těžko říct,
-       *[person] člověk
-    } kolem { $age ->
-        [one] { $age } roku
-        [few] { $age } let
-        [many] { $age } roku
-       *[other] { $age } let
-    } (nejspíš { $low } až { $high })
+        [baby] miminko (věk nejspíš { $low } až { $high })
+        [toddler] batole kolem { $age } let (nejspíš { $low } až { $high })
+        [child] dítě kolem { $age } let (nejspíš { $low } až { $high })
+        [young-person] mladý člověk kolem { $age } let (nejspíš { $low } až { $high })
+        [girl] dívka kolem { $age } let (nejspíš { $low } až { $high })
+        [boy] chlapec kolem { $age } let (nejspíš { $low } až { $high })
+        [woman] žena kolem { $age } let (nejspíš { $low } až { $high })
+        [man] muž kolem { $age } let (nejspíš { $low } až { $high })
+        [unclear] člověk kolem { $age } let (nejspíš { $low } až { $high }), ale jestli muž, nebo žena, to nepoznám
+       *[person] člověk kolem { $age } let (nejspíš { $low } až { $high })
+    }
 guess-sure = Podle mě je to { $person }.
 guess-unsure = Nejsem si jistý, ale můj odhad je { $person }.
 guess-tip = Tip: { $tips }
@@ -39,11 +35,11 @@ faces-more = … a ještě { $count }.
 photo-number = Fotka { $number }: { $text }
 photo-waiting = ještě se dívám…
 no-face = Na tomhle obrázku nenacházím obličej. Tip: pošli fotku, na které je jeden obličej otočený k fotoaparátu, dobře osvětlený a velký aspoň jako malý náhled; často pomůže těsnější výřez.
-helped-turn-left = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doleva.
-helped-turn-right = Fotka leží na boku; obličej jsem našel, až když jsem ji otočil doprava.
-helped-turn-over = Fotka je vzhůru nohama; obličej jsem našel, až když jsem ji převrátil.
-picture-cut-short = Obrázek byl uříznutý; tohle ukazuje zbytek.
-guess-anyway = Obličej jsem nenašel, takže jen hádám podle čtverce uprostřed: { $person }. Moc tomu nevěř.
+rotated-left = Fotka je na boku; otoč ji doleva a můj odhad bude jistější.
+rotated-right = Fotka je na boku; otoč ji doprava a můj odhad bude jistější.
+rotated-upside-down = Fotka je vzhůru nohama; otoč ji a můj odhad bude jistější.
+picture-cut-short = Obrázek není celý; mohl jsem se podívat jen na jeho část.
+guess-anyway = Obličej jsem nenašel, takže jen hádám podle čtverce uprostřed: { $person }. Ber to s rezervou.
 guess-crop = S navrženým výřezem: { $text }
 crop-offered = Můžu ti fotku oříznout: stiskni tlačítko níže.
 alternative-text = Fotka s rámečkem kolem každého obličeje; { $faces }.
@@ -59,7 +55,7 @@ tip-turned = Obličej je odvrácený: dívej se přímo do fotoaparátu.
 tip-dark = Na obličeji je málo světla: natoč se k oknu nebo k lampě.
 tip-bright = Obličej je přesvětlený: vyhni se ostrému světlu a blesku.
 tip-blurred = Obličej je rozmazaný: drž fotoaparát v klidu, nebo pošli originál místo kopie.
-tip-none = Zkus jinou fotku: obličej k fotoaparátu, rovnoměrné světlo, nic přes oči ani ústa; některým obličejům se prostě dá hádat různý věk.
+tip-none = Zkus jinou fotku: obličej k fotoaparátu, rovnoměrné světlo, nic přes oči ani ústa; některým obličejům by se prostě dal hádat různý věk.
 why-too-small = malý obličej
 why-cut-off = oříznutý obličej
 why-turned = odvrácený obličej
@@ -69,8 +65,8 @@ why-blurred = rozmazaný obličej
 
 ## How I see a face
 
-seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Křivka ukazuje, jak pravděpodobný mi připadá každý věk; polovina z ní leží vlevo od { $age }. U čtyř obličejů z pěti leží věk mezi oběma značkami, { $low } a { $high }.
-seen-gender = Ze 100 takových obličejů bych jich { $female } označil za ženské.
+seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Křivka ukazuje, jak pravděpodobný mi připadá každý věk; její polovina leží vlevo od { $age }. U čtyř obličejů z pěti leží věk mezi oběma značkami, { $low } a { $high }.
+seen-gender = Ze 100 obličejů, jako je tenhle, bych jich { $female } označil za ženské.
 
 ## Problems
 
@@ -106,23 +102,23 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    Ahoj! Pošli mi fotku obličeje a já odhadnu, na kolik let ten člověk vypadá, jestli je to muž, nebo žena, a jak moc jsem si tím jistý.
+    Ahoj! Pošli mi fotku obličeje a já odhadnu, na kolik let ten člověk vypadá a jestli je to muž, nebo žena, a řeknu ti, jak moc jsem si tím jistý.
 
     { $how }
 
     Aby se odhad povedl: jeden obličej, otočený k fotoaparátu, dobře osvětlený a s trochou místa kolem.
 
-    Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a učila se asi z deseti tisíc obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
-how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy pod položkou Aplikace. Správci: /auto odpoví na každou fotku v kanálu, /settings ukáže zbytek.
-how-telegram = Tady mi fotku prostě pošli. Ve skupině ji pošli s popiskem /guess, nebo na nějakou odpověz /guess. Správci: /auto on odpoví na každou fotku ve skupině, /settings ukáže zbytek.
+    Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a trénovala se asi na deseti tisících obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
+how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy pod položkou Aplikace. Správci: s /auto odpovídám na každou fotku v kanálu, /settings ukáže zbytek.
+how-telegram = Tady mi fotku prostě pošli. Ve skupině ji pošli s popiskem /guess, nebo na nějakou odpověz /guess. Správci: s /auto on odpovídám na každou fotku ve skupině, /settings ukáže zbytek.
 privacy-mode = Telegram přede mnou fotky ve skupinách skrývá, pokud u nich není příkaz. Aby fungovalo /auto, udělej ze mě správce téhle skupiny, nebo můj režim soukromí vypni u @BotFather (/setprivacy) a přidej mě znovu.
 privacy =
-    Na tvou fotku se podívám v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá.
+    Tvou fotku zpracuji v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá.
 
-    Co si nechávám: nastavení chatu (jazyk, automatické odpovědi, pohlaví), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. Dokud neodpovím, pamatuji si, kde tvou fotku najdu, aby se při restartu neztratila. /forget smaže, co mám o tobě; pošle-li /forget ve skupině správce, smaže se, co mám o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
-forgotten-person = Hotovo: už o tobě nic neuchovávám.
-forgotten-chat = Hotovo: už neuchovávám nic o tobě ani o tomhle chatu.
-opted-out = Hotovo: od teď tu tvoje fotky ignoruji, ať se ptá kdokoli. /optin to vrátí zpátky.
+    Co si ukládám: nastavení chatu (jazyk, automatické odpovědi, pohlaví), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. Dokud neodpovím, pamatuji si, kde tvou fotku najdu, aby se při restartu neztratila. /forget smaže, co mám uložené o tobě; pošle-li /forget ve skupině správce, smaže se i to, co mám uložené o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
+forgotten-person = Hotovo: už o tobě nemám nic uloženého.
+forgotten-chat = Hotovo: už nemám nic uloženého o tobě ani o tomhle chatu.
+opted-out = Hotovo: od teď tu tvoje fotky ignoruji, ať se ptá kdokoli. /optin to zruší.
 opted-in = Hotovo: když mě někdo požádá, zase se na tvoje fotky podívám.
 
 ## Settings
@@ -135,18 +131,18 @@ settings-auto =
     }
 settings-private =
     { $on ->
-        [yes] Odpovědi: jen tomu, kdo se ptá
+        [yes] Odpovědi: jen tomu, kdo se zeptal
        *[no] Odpovědi: všem
     }
 settings-gender =
     { $gender ->
         [never] Pohlaví: neříkat
-        [sure] Pohlaví: jen s jistotou
+        [sure] Pohlaví: jen když si jsem jistý
        *[always] Pohlaví: říkat
     }
 settings-language = Jazyk: { $language }
 settings-language-client = Jazyk: každému ten jeho
-auto-on = Od teď odpovím na každou fotku v tomhle chatu. /auto off to zastaví.
+auto-on = Od teď odpovídám na každou fotku v tomhle chatu. /auto off to vypne.
 auto-off = Na fotky tu už odpovím, jen když mě o to někdo požádá.
 auto-direct = Když si píšeme jen my dva, odpovídám na každou fotku tak jako tak.
 auto-state =
@@ -155,11 +151,11 @@ auto-state =
        *[no] Automatické odpovědi jsou v tomhle chatu vypnuté. /auto on je zapne.
     }
 auto-unseen = Discord mi tu fotky ukazuje jen tehdy, když mě někdo zmíní. Aby /auto fungovalo, musí mi ten, kdo mě provozuje, povolit „message content intent“ (discord.message_content v mém nastavení).
-private-start = V této skupině odpovídám jen tomu, kdo se ptá, v soukromém chatu. Otevři si ho se mnou, stiskni Start a pak se zeptej znovu.
+private-start = V této skupině odpovídám jen tomu, kdo se ptá, v soukromém chatu. Otevři si ho prosím se mnou, stiskni Start a pak se zeptej znovu.
 admin-cannot-write = V chatu „{ $chat }“ se mě někdo ptal na fotku, ale nesmím tam psát. Povol mi tam prosím posílat zprávy, nebo vypni automatické odpovědi. Upozorním na to nejvýš jednou denně.
-admins-only = To může změnit jen správce tohohle chatu.
+admins-only = To může změnit jen správce tohoto chatu.
 language-set = Můj jazyk je teď { $language }.
-language-unknown = Tenhle jazyk zatím neumím. Znám: { $languages }.
+language-unknown = Tenhle jazyk zatím neumím. Umím: { $languages }.
 gender-set =
     { $gender ->
         [never] Tvoje pohlaví už odhadovat nebudu.
@@ -179,7 +175,7 @@ gone = Ta fotka už tu není, takže se na ni nemůžu podívat znovu.
 
 ## The game
 
-game = Kolik je tomuhle člověku let? Stiskni svůj tip; platí ten první. Můj odhad odkryje ten, kdo hru spustil.
+game = Kolik je tomuhle člověku let? Stiskni svůj tip; platí jen ten první. Můj odhad odkryje ten, kdo hru spustil.
 game-players =
     { $count ->
         [0] Zatím nikdo netipoval.
@@ -190,7 +186,7 @@ game-players =
     }
 game-reveal = Odkrýt
 game-taken = Tvůj tip: { $age }.
-game-changed = Tvůj tip už mám: { $age }.
+game-already-guessed = Tvůj tip už mám: { $age }.
 game-host = Ty odpověď znáš: nech hádat ostatní.
 game-over = Tahle hra už skončila.
 game-unsure = Ke hře potřebuji fotku s jedním zřetelným obličejem.
@@ -218,11 +214,11 @@ command-game-age = Skutečný věk, odkryje se na konci
 command-scores = Kdo v tomhle chatu hádá nejlíp
 command-auto = Odpovídat na každou fotku v tomhle chatu, nebo přestat (správci)
 command-settings = Ukázat a změnit, jak se v tomhle chatu chovám
-command-language = Jakým jazykem s tebou mluvím
+command-language = Vybrat jazyk, kterým s tebou mluvím
 command-gender = Jestli odhaduji tvoje pohlaví: vždy, s jistotou, nebo nikdy
 command-optout = Ignorovat moje fotky
 command-optin = Zase se dívat na moje fotky
-command-forget = Smazat, co se o mně uchovává
+command-forget = Smazat, co je o mně uložené
 command-privacy = Co se stane s tvou fotkou
 command-help = Co umím a jak udělat dobrou fotku
 

@@ -1,25 +1,23 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] ein kleines Kind
-        [child] ein Kind
-        [young-person] ein junger Mensch
-        [girl] ein Mädchen
-        [boy] ein Junge
-        [woman] eine Frau
-        [man] ein Mann
-        [unclear] ein Mann oder eine Frau – da lege ich mich nicht fest –
-       *[person] eine Person
-    } von etwa { $age ->
-        [one] { $age } Jahr
-       *[other] { $age } Jahren
-    } (wahrscheinlich { $low } bis { $high })
+        [baby] ein Baby (wahrscheinlich { $low } bis { $high } Jahre alt)
+        [toddler] ein Kleinkind von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [child] ein Kind von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [young-person] ein junger Mensch von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [girl] ein Mädchen von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [boy] ein Junge von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [woman] eine Frau von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [man] ein Mann von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+        [unclear] jemand von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high }) – ob Mann oder Frau, kann ich nicht sagen
+       *[person] eine Person von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
+    }
 guess-sure = Sieht aus wie { $person }.
 guess-unsure = Ich bin mir nicht sicher, aber ich würde sagen: { $person }.
 guess-tip = Tipp: { $tips }
@@ -31,13 +29,13 @@ faces-more = … und noch { $count }.
 photo-number = Foto { $number }: { $text }
 photo-waiting = ich schaue noch …
 no-face = Ich finde kein Gesicht auf diesem Bild. Tipp: Schick ein Foto, auf dem ein Gesicht zur Kamera schaut, gut beleuchtet und mindestens so groß wie ein Vorschaubild; oft hilft es, enger zuzuschneiden.
-helped-turn-left = Das Foto liegt auf der Seite; das Gesicht habe ich gefunden, nachdem ich es nach links gedreht habe.
-helped-turn-right = Das Foto liegt auf der Seite; das Gesicht habe ich gefunden, nachdem ich es nach rechts gedreht habe.
-helped-turn-over = Das Foto steht auf dem Kopf; das Gesicht habe ich gefunden, nachdem ich es umgedreht habe.
-picture-cut-short = Das Bild ist unvollständig; das zeigt der Rest.
-guess-anyway = Ich habe kein Gesicht gefunden, deshalb schätze ich nur das Quadrat in der Mitte: { $person }. Verlass dich nicht darauf.
+rotated-left = Das Foto liegt auf der Seite; dreh es nach links, dann kann ich sicherer schätzen.
+rotated-right = Das Foto liegt auf der Seite; dreh es nach rechts, dann kann ich sicherer schätzen.
+rotated-upside-down = Das Foto steht auf dem Kopf; dreh es um, dann kann ich sicherer schätzen.
+picture-cut-short = Das Bild ist unvollständig; ich konnte mir nur den vorhandenen Teil ansehen.
+guess-anyway = Ich habe kein Gesicht gefunden, deshalb ist das nur eine Schätzung nach dem Quadrat in der Mitte: { $person }. Nimm die Schätzung nicht zu ernst.
 guess-crop = Mit dem vorgeschlagenen Ausschnitt: { $text }
-crop-offered = Ich kann das Foto für dich zuschneiden: Drück einfach den Knopf unten.
+crop-offered = Ich kann das Foto für dich zuschneiden: Drück einfach auf den Knopf unten.
 alternative-text = Das Foto mit einem Rahmen um jedes Gesicht; { $faces }.
 alternative-text-face = Rahmen { $number }: { $person }
 alternative-text-crop = Das vorgeschlagene Quadrat, aus dem Foto ausgeschnitten: { $text }
@@ -48,21 +46,21 @@ alternative-text-seen = Das Gesicht, wie ich es sehe, 128×128 graue Pixel, dane
 tip-too-small = Das Gesicht ist klein im Bild: Schneide enger zu oder geh näher heran.
 tip-cut-off = Ein Teil des Gesichts ist nicht auf dem Bild: Lass ringsum etwas Platz.
 tip-turned = Das Gesicht ist abgewandt: Schau direkt in die Kamera.
-tip-dark = Das Gesicht bekommt wenig Licht: Dreh dich zu einem Fenster oder einer Lampe.
+tip-dark = Auf das Gesicht fällt wenig Licht: Dreh dich zu einem Fenster oder einer Lampe.
 tip-bright = Das Gesicht ist überbelichtet: Vermeide grelles Licht und Blitz.
 tip-blurred = Das Gesicht ist unscharf: Halte die Kamera ruhig oder schick das Original statt einer Kopie.
 tip-none = Probier ein anderes Foto: Gesicht zur Kamera, gleichmäßiges Licht, Augen und Mund frei; zu manchen Gesichtern passt einfach mehr als ein Alter.
 why-too-small = klein im Bild
 why-cut-off = angeschnitten
 why-turned = abgewandt
-why-dark = wenig Licht
+why-dark = schlecht beleuchtet
 why-bright = überbelichtet
 why-blurred = unscharf
 
 ## How I see a face
 
 seen = Das ist alles, was ich mir ansehe: 128×128 graue Pixel. Die Kurve zeigt, für wie wahrscheinlich ich jedes Alter halte; die Hälfte davon liegt links von { $age }. Bei vier von fünf Gesichtern liegt das Alter zwischen den beiden Marken, { $low } und { $high }.
-seen-gender = Von 100 solchen Gesichtern halte ich { $female } für weiblich.
+seen-gender = Von 100 Gesichtern wie diesem halte ich { $female } für weiblich.
 
 ## Problems
 
@@ -70,7 +68,7 @@ problem-no-photo = Ich sehe da kein Bild. Häng ein Foto an oder nutz den Befehl
 problem-platform-limit = Die Datei ist zu groß: Bots dürfen hier nur Dateien bis { $limit } abrufen. Schick sie als Foto statt als Datei oder in einer kleineren Version.
 problem-too-large = Die Datei ist zu groß: Ich nehme Fotos bis { $limit }. Bitte schick eine kleinere Version.
 problem-too-many-pixels = Das Bild ist zu groß: { $width }×{ $height } Pixel, und ich nehme höchstens { $limit } Megapixel. Bitte schick eine kleinere Version.
-problem-too-much-work = Diese Datei braucht viel länger zum Lesen als ein Foto. Bitte speichere sie noch einmal als JPEG, oder schick einen Screenshot davon.
+problem-too-much-work = Diese Datei zu lesen dauert viel länger als bei einem Foto üblich. Bitte speichere sie noch einmal als JPEG, oder schick einen Screenshot davon.
 problem-gone = Die Datei ist nicht mehr da. Bitte schick das Foto noch einmal.
 problem-foreign-host = Ich rufe nur Fotos ab, die hier hochgeladen wurden. Bitte häng das Foto an.
 problem-download = Ich konnte das Foto nicht abrufen. Bitte schick es gleich noch einmal.
@@ -78,14 +76,14 @@ problem-empty = Die Datei ist leer. Bitte schick das Foto noch einmal.
 problem-not-a-picture = Das ist kein Bild, sondern etwas anderes ({ $what }). Bitte schick ein Foto: JPEG, PNG, WebP oder GIF.
 problem-unsupported = Das Bild hat das Format { $format }, das ich noch nicht lesen kann. Bitte schick es als JPEG, PNG, WebP oder GIF; ein Screenshot tut es auch.
 problem-truncated = Das Bild ist unvollständig: Das Hochladen brach vor dem Ende ab. Bitte schick es noch einmal.
-problem-damaged = Das Bild (Format { $format }) ist beschädigt und lässt sich nicht lesen. Bitte speichere es neu oder schick ein anderes.
+problem-damaged = Das Bild (Format { $format }) ist beschädigt und lässt sich nicht lesen. Bitte speichere es noch einmal oder schick ein anderes.
 problem-unreadable = Ich kann die Datei nicht öffnen: { $reason }.
 problem-overloaded = Ich bin gerade mit anderen Fotos beschäftigt. Bitte versuch es gleich noch einmal.
 problem-expired = Das hat zu lange gedauert, deshalb habe ich aufgegeben. Bitte versuch es noch einmal, vielleicht mit einem kleineren Bild.
 problem-stopped = Ich werde gerade neu gestartet. Bitte schick es in einer Minute noch einmal.
 problem-failed = Bei diesem Bild ist bei mir etwas schiefgegangen. Bitte versuch es mit einem anderen.
-problem-interrupted = Ich wurde unterbrochen, bevor ich dieses Foto beantworten konnte, und jetzt ist es zu spät. Bitte schick es noch einmal.
-problem-cannot-write = Ich habe dein Foto gesehen, darf in jenem Chat aber nicht schreiben. Bitte jemanden von der Verwaltung, mir das Senden von Nachrichten zu erlauben, oder schick mir das Foto hier.
+problem-interrupted = Ich wurde unterbrochen, bevor ich auf dieses Foto antworten konnte, und jetzt ist es zu spät. Bitte schick es noch einmal.
+problem-cannot-write = Ich habe dein Foto gesehen, darf in dem Chat aber nicht schreiben. Bitte dort einen Admin, mir das Senden von Nachrichten zu erlauben, oder schick mir das Foto hier.
 problem-opted-out = Wer dieses Foto gepostet hat, möchte nicht, dass ich mir seine Fotos ansehe.
 problem-too-often =
     { $seconds ->
@@ -96,22 +94,22 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    Hallo! Schick mir ein Foto von einem Gesicht, und ich schätze, wie alt die Person aussieht, ob es ein Mann oder eine Frau ist und wie sicher ich mir bin.
+    Hallo! Schick mir ein Foto von einem Gesicht, und ich schätze, wie alt die Person aussieht und ob es ein Mann oder eine Frau ist, und sage dir, wie sicher ich mir bin.
 
     { $how }
 
     Für eine gute Schätzung: ein Gesicht, zur Kamera gewandt, gut beleuchtet, mit etwas Platz ringsum.
 
-    Ich bin ein kleines neuronales Netz, das sich 128×128 graue Pixel ansieht und von rund zehntausend Gesichtern gelernt hat: Ich schätze, wie jemand aussieht, und weiß nichts über die Person selbst. Was mit deinem Foto passiert, steht unter /privacy.
-how-discord = Schick mir ein Foto als Direktnachricht, erwähne mich mit einem Foto (oder als Antwort auf eines), nutz /guess oder wähl „Alter schätzen“ unter „Apps“ im Menü einer Nachricht. Für Admins: /auto beantwortet jedes Foto in einem Kanal, /settings zeigt den Rest.
-how-telegram = Hier schickst du mir einfach ein Foto. In einer Gruppe schick es mit der Bildunterschrift /guess oder antworte mit /guess auf eines. Für Admins: /auto on beantwortet jedes Foto einer Gruppe, /settings zeigt den Rest.
-privacy-mode = Telegram zeigt mir Fotos in Gruppen nur, wenn ein Befehl dabei ist. Damit /auto funktioniert, mach mich zum Admin dieser Gruppe oder schalte meinen Privatsphäre-Modus bei @BotFather aus (/setprivacy) und füg mich neu hinzu.
+    Ich bin ein kleines neuronales Netz, das sich 128×128 graue Pixel ansieht und mit rund zehntausend Gesichtern trainiert wurde: Ich schätze, wie jemand aussieht, und weiß nichts über die Person selbst. Was mit deinem Foto passiert, steht unter /privacy.
+how-discord = Schick mir ein Foto als Direktnachricht, erwähne mich mit einem Foto (oder als Antwort auf eines), nutz /guess oder wähl „Alter schätzen“ unter „Apps“ im Menü einer Nachricht. Für Admins: Mit /auto antworte ich auf jedes Foto in einem Kanal, /settings zeigt den Rest.
+how-telegram = Hier schickst du mir einfach ein Foto. In einer Gruppe schick es mit der Bildunterschrift /guess oder antworte mit /guess auf eines. Für Admins: Mit /auto on antworte ich auf jedes Foto einer Gruppe, /settings zeigt den Rest.
+privacy-mode = Telegram zeigt mir Fotos in Gruppen nur, wenn ein Befehl dabei ist. Damit /auto funktioniert, mach mich zum Admin dieser Gruppe oder schalte meinen Privatsphäre-Modus bei @BotFather aus (/setprivacy) und füg mich noch einmal hinzu.
 privacy =
-    Dein Foto wird im Arbeitsspeicher des Computers angesehen, auf dem ich laufe, und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben.
+    Dein Foto wird im Arbeitsspeicher des Computers, auf dem ich laufe, ausgewertet und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben.
 
-    Was ich aufhebe: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht), deine (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. Bis ich geantwortet habe, merke ich mir, wo dein Foto zu finden ist, damit ein Neustart es nicht verliert. /forget löscht, was ich über dich aufhebe; schreibt ein Admin /forget in einer Gruppe, lösche ich, was ich über die Gruppe aufhebe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
-forgotten-person = Erledigt: Ich hebe nichts mehr über dich auf.
-forgotten-chat = Erledigt: Ich hebe nichts mehr über dich oder diesen Chat auf.
+    Was ich speichere: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht), deine eigenen (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. Bis ich geantwortet habe, merke ich mir, wo dein Foto zu finden ist, damit es bei einem Neustart nicht verloren geht. /forget löscht, was ich über dich gespeichert habe; schreibt ein Admin /forget in einer Gruppe, lösche ich auch, was ich über die Gruppe gespeichert habe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
+forgotten-person = Erledigt: Ich habe nichts mehr über dich gespeichert.
+forgotten-chat = Erledigt: Ich habe nichts mehr über dich oder diesen Chat gespeichert.
 opted-out = Erledigt: Ab jetzt ignoriere ich deine Fotos hier, egal wer fragt. /optin macht das rückgängig.
 opted-in = Erledigt: Ich sehe mir deine Fotos wieder an, wenn mich jemand darum bittet.
 
@@ -125,31 +123,31 @@ settings-auto =
     }
 settings-private =
     { $on ->
-        [yes] Antworten: nur an die fragende Person
+        [yes] Antworten: nur für die Person, die gefragt hat
        *[no] Antworten: für alle sichtbar
     }
 settings-gender =
     { $gender ->
         [never] Geschlecht: nie nennen
-        [sure] Geschlecht: nur wenn sicher
+        [sure] Geschlecht: nur wenn ich sicher bin
        *[always] Geschlecht: nennen
     }
 settings-language = Sprache: { $language }
 settings-language-client = Sprache: für alle die eigene
-auto-on = Ab jetzt beantworte ich jedes Foto in diesem Chat. /auto off beendet das.
-auto-off = Ich beantworte Fotos hier nur noch, wenn mich jemand darum bittet.
-auto-direct = Wenn du allein mit mir schreibst, beantworte ich ohnehin jedes Foto.
+auto-on = Ab jetzt antworte ich auf jedes Foto in diesem Chat. /auto off beendet das.
+auto-off = Ich antworte hier nur noch auf Fotos, wenn mich jemand darum bittet.
+auto-direct = Wenn wir beide allein schreiben, antworte ich ohnehin auf jedes Foto.
 auto-state =
     { $on ->
         [yes] Automatische Antworten sind in diesem Chat an. /auto off schaltet sie aus.
        *[no] Automatische Antworten sind in diesem Chat aus. /auto on schaltet sie an.
     }
-auto-unseen = Discord zeigt mir Fotos hier nur, wenn ich erwähnt werde. Für /auto muss mir, wer mich betreibt, den „message content intent“ erlauben (discord.message_content in meiner Konfiguration).
+auto-unseen = Discord zeigt mir Fotos hier nur, wenn ich erwähnt werde. Für /auto muss mir die Person, die mich betreibt, den „message content intent“ erlauben (discord.message_content in meiner Konfiguration).
 private-start = In dieser Gruppe antworte ich nur dir, im privaten Chat. Bitte öffne einen mit mir, drück Start und frag dann noch einmal.
-admin-cannot-write = In „{ $chat }“ hat mich jemand nach einem Foto gefragt, aber ich darf dort nicht schreiben. Bitte erlaube mir, dort Nachrichten zu senden, oder schalte automatische Antworten aus. Ich sage das höchstens einmal am Tag.
+admin-cannot-write = In „{ $chat }“ hat mich jemand nach einem Foto gefragt, aber ich darf dort nicht schreiben. Bitte erlaube mir, dort Nachrichten zu senden, oder schalte die automatischen Antworten aus. Ich sage das höchstens einmal am Tag.
 admins-only = Das kann nur ein Admin dieses Chats ändern.
 language-set = Ab jetzt spreche ich { $language }.
-language-unknown = Das spreche ich noch nicht. Ich kann: { $languages }.
+language-unknown = Diese Sprache spreche ich noch nicht. Ich spreche: { $languages }.
 gender-set =
     { $gender ->
         [never] Ich schätze dein Geschlecht nicht mehr.
@@ -169,7 +167,7 @@ gone = Das Foto ist nicht mehr da, deshalb kann ich nicht noch einmal nachsehen.
 
 ## The game
 
-game = Wie alt ist diese Person? Drück auf deine Schätzung; die erste zählt. Wer das Spiel gestartet hat, deckt meine auf.
+game = Wie alt ist diese Person? Drück auf deine Schätzung; nur die erste zählt. Wer das Spiel gestartet hat, deckt meine auf.
 game-players =
     { $count ->
         [0] Noch hat niemand geschätzt.
@@ -178,7 +176,7 @@ game-players =
     }
 game-reveal = Auflösen
 game-taken = Deine Schätzung: { $age }.
-game-changed = Du hast schon geschätzt: { $age }.
+game-already-guessed = Du hast schon geschätzt: { $age }.
 game-host = Du kennst die Antwort: Lass die anderen schätzen.
 game-over = Dieses Spiel ist vorbei.
 game-unsure = Für das Spiel brauche ich ein Foto mit einem einzigen, gut erkennbaren Gesicht.
@@ -202,13 +200,13 @@ command-guess-photo = Ein Foto mit einem Gesicht oder mehreren
 command-game = Schätzt das Alter erst selbst und seht dann meine Schätzung
 command-game-age = Das wahre Alter, am Ende aufgedeckt
 command-scores = Wer in diesem Chat am besten schätzt
-command-auto = Jedes Foto in diesem Chat beantworten oder damit aufhören (Admins)
+command-auto = Auf jedes Foto in diesem Chat antworten oder damit aufhören (Admins)
 command-settings = Zeigen und ändern, wie ich mich in diesem Chat verhalte
-command-language = Welche Sprache ich mit dir spreche
+command-language = Die Sprache wählen, die ich mit dir spreche
 command-gender = Ob ich dein Geschlecht schätze: immer, wenn sicher oder nie
 command-optout = Meine Fotos ignorieren
 command-optin = Meine Fotos wieder ansehen
-command-forget = Löschen, was über mich aufgehoben ist
+command-forget = Löschen, was über mich gespeichert ist
 command-privacy = Was mit deinem Foto passiert
 command-help = Was ich kann und wie ein gutes Foto gelingt
 

@@ -1,20 +1,21 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] a small child of about { $age } (likely { $low } to { $high })
+        [baby] a baby (likely { $low } to { $high } years old)
+        [toddler] a toddler of about { $age } (likely { $low } to { $high })
         [child] a child of about { $age } (likely { $low } to { $high })
         [young-person] a young person of about { $age } (likely { $low } to { $high })
         [girl] a girl of about { $age } (likely { $low } to { $high })
         [boy] a boy of about { $age } (likely { $low } to { $high })
         [woman] a woman of about { $age } (likely { $low } to { $high })
         [man] a man of about { $age } (likely { $low } to { $high })
-        [unclear] a man or a woman, I can't tell, of about { $age } (likely { $low } to { $high })
+        [unclear] someone around { $age } (likely { $low } to { $high }), though I can't tell whether it's a man or a woman
        *[person] a person of about { $age } (likely { $low } to { $high })
     }
 guess-sure = Looks like { $person }.
@@ -27,62 +28,62 @@ face-unsure-why = { $number }. { $person } (unsure, { $why })
 faces-more = … and { $count } more.
 photo-number = Photo { $number }: { $text }
 photo-waiting = still looking …
-no-face = I can't find a face in this picture. Tip: send a photo in which one face is turned to the camera, well lit and at least as large as a thumbnail; cropping closer to it often helps.
-helped-turn-left = The photo lies on its side; I found the face after I turned it left.
-helped-turn-right = The photo lies on its side; I found the face after I turned it right.
-helped-turn-over = The photo stands on its head; I found the face after I turned it over.
-picture-cut-short = The picture was cut short; this is what the rest shows.
-guess-anyway = I found no face, so this is a guess at the square in the middle: { $person }. Don't trust it far.
+no-face = I can't find a face in this picture. Tip: send a photo with one face turned towards the camera, well lit and at least as large as a thumbnail; cropping closer often helps.
+rotated-left = The photo is sideways; turn it left for a surer guess.
+rotated-right = The photo is sideways; turn it right for a surer guess.
+rotated-upside-down = The photo is upside down; turn it the right way up for a surer guess.
+picture-cut-short = The picture was cut short; I could only look at the part that is there.
+guess-anyway = I found no face, so this is just a guess from the square in the middle: { $person }. Take it with a grain of salt.
 guess-crop = With the suggested crop: { $text }
-crop-offered = I can cut the photo for you: press the button below.
+crop-offered = I can crop the photo for you: press the button below.
 alternative-text = The photo with a box around each face; { $faces }.
 alternative-text-face = box { $number }: { $person }
 alternative-text-crop = The suggested square, cut from the photo; { $text }
-alternative-text-seen = The face as I see it, 128×128 grey pixels, beside a curve of how likely each age is; it is highest around { $age }.
+alternative-text-seen = The face as I see it, 128×128 grey pixels, next to a curve of how likely each age is; it is highest around { $age }.
 
 ## What would help
 
-tip-too-small = The face is small in the picture: crop closer to it or step nearer.
+tip-too-small = The face is small in the picture: crop closer or move nearer.
 tip-cut-off = Part of the face is outside the picture: leave some room around it.
 tip-turned = The face is turned away: look straight into the camera.
-tip-dark = The face gets little light: turn towards a window or a lamp.
+tip-dark = There is little light on the face: turn towards a window or a lamp.
 tip-bright = The face is washed out: avoid harsh light and flash.
 tip-blurred = The face is blurred: hold the camera still, or send the original instead of a copy.
-tip-none = Try another photo: face to the camera, even light, nothing covering eyes or mouth; some faces simply look like several ages.
+tip-none = Try another photo: face towards the camera, even light, nothing covering the eyes or mouth. Some faces simply pass for several ages.
 why-too-small = small in the picture
 why-cut-off = cut off
 why-turned = turned away
-why-dark = in little light
+why-dark = poorly lit
 why-bright = washed out
 why-blurred = blurred
 
 ## How I see a face
 
-seen = This is all I look at: 128×128 grey pixels. The curve shows how likely I find each age; half of it lies to the left of { $age }. Four of five faces are between the two marks, { $low } and { $high }.
-seen-gender = I'd say { $female } in 100 such faces are women.
+seen = This is all I look at: 128×128 grey pixels. The curve shows how likely I think each age is; half of it lies to the left of { $age }. For four out of five faces, the age is between the two marks, { $low } and { $high }.
+seen-gender = I'd say { $female } in 100 faces like this one are female.
 
 ## Problems
 
 problem-no-photo = I see no picture there. Attach a photo, or use the command in reply to one.
-problem-platform-limit = That file is too large: bots here may fetch files of at most { $limit }. Send it as a photo instead of a file, or a smaller version.
+problem-platform-limit = That file is too large: bots can only fetch files of up to { $limit } here. Send it as a photo instead of a file, or send a smaller version.
 problem-too-large = That file is too large: I take photos of up to { $limit }. Please send a smaller version.
-problem-too-many-pixels = That picture is too large: { $width }×{ $height } pixels, and I take up to { $limit } megapixels. Please send a smaller version.
-problem-too-much-work = That file takes far longer to read than a photo does. Please save it again as a JPEG, or send a screenshot of it.
+problem-too-many-pixels = That picture is too large: it has { $width }×{ $height } pixels, and I take up to { $limit } megapixels. Please send a smaller version.
+problem-too-much-work = That file takes far longer to read than a photo should. Please save it again as a JPEG, or send a screenshot of it.
 problem-gone = That file is no longer there. Please send the photo again.
 problem-foreign-host = I only fetch photos that were uploaded here. Please attach the photo.
 problem-download = I couldn't fetch that photo. Please send it again in a moment.
 problem-empty = That file is empty. Please send the photo again.
 problem-not-a-picture = That's not a picture but { $what }. Please send a photo: JPEG, PNG, WebP or GIF.
 problem-unsupported = I can't read { $format } pictures yet. Please send it as JPEG, PNG, WebP or GIF; a screenshot works.
-problem-truncated = That picture is cut short: the upload stopped before its end. Please send it again.
-problem-damaged = That { $format } picture is damaged and can't be read. Please save it anew or send another one.
+problem-truncated = That picture is cut short: the upload stopped before the end. Please send it again.
+problem-damaged = That { $format } picture is damaged and can't be read. Please save it again or send another one.
 problem-unreadable = I can't open that file: { $reason }.
 problem-overloaded = I'm busy with other photos right now. Please try again shortly.
 problem-expired = That took too long, so I gave up on it. Please try again, perhaps with a smaller picture.
-problem-stopped = I'm just being restarted. Please send it again in a minute.
+problem-stopped = I'm being restarted right now. Please send it again in a minute.
 problem-failed = Something went wrong on my side with this picture. Please try another one.
-problem-interrupted = I was interrupted before I could answer this photo, and now it is too late. Please send it again.
-problem-cannot-write = I saw your photo, but I may not write in that chat. Ask an admin there to let me send messages, or send me the photo here.
+problem-interrupted = I was interrupted before I could answer this photo, and now it's too late. Please send it again.
+problem-cannot-write = I saw your photo, but I'm not allowed to write in that chat. Ask an admin there to let me send messages, or send me the photo here.
 problem-opted-out = Whoever posted that photo has asked me not to look at their photos.
 problem-too-often =
     { $seconds ->
@@ -93,24 +94,24 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    Hi! Send me a photo of a face and I guess how old the person looks, whether a man or a woman, and how sure I am.
+    Hi! Send me a photo of a face, and I'll guess how old the person looks and whether it's a man or a woman, and tell you how sure I am.
 
     { $how }
 
-    For a good guess: one face, turned to the camera, well lit, with a little room around it.
+    For a good guess: one face, turned towards the camera, well lit, with a little room around it.
 
-    I am a small neural network that looks at 128×128 grey pixels and learnt from some ten thousand faces: a guess about looks, not a fact about a person. /privacy says what happens to your photo.
+    I'm a small neural network that looks at 128×128 grey pixels and was trained on some ten thousand faces: I guess what someone looks like and know nothing about the actual person. /privacy tells you what happens to your photo.
 how-discord = Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or pick "Guess age" under Apps in a message's menu. Admins: /auto answers every photo in a channel, /settings shows the rest.
 how-telegram = Here, just send me a photo. In a group, send it with the caption /guess, or reply /guess to one. Admins: /auto on answers every photo of a group, /settings shows the rest.
 privacy-mode = Telegram hides photos in groups from me unless they come with a command. For /auto, make me an admin of this group, or switch my privacy mode off with @BotFather (/setprivacy) and add me again.
 privacy =
-    Your photo is looked at in the memory of the computer that hosts me and then forgotten: it is not stored, not used for training and not sent to anyone.
+    Your photo is analysed in the memory of the computer I run on and then forgotten: it is not stored, not used for training and not sent to anyone.
 
-    What I keep: the settings of a chat (language, automatic replies, gender), yours (language, gender, /optout), and scores of the game with the name of those who play. Until I have answered, I note where your photo is to be found, so that a restart does not lose it. /forget deletes what I keep of you; an admin's /forget in a group deletes what I keep of the group. My host's log holds no pictures, names, messages or ids, only ids scrambled with a secret that changes at every start. The platform you write on has its own rules.
+    What I keep: a chat's settings (language, automatic replies, gender), your own (language, gender, /optout), and the scores of the game with the names of those who play. Until I have answered, I remember where to find your photo, so that a restart doesn't lose it. /forget deletes what I keep about you; when an admin uses /forget in a group, it also deletes what I keep about the group. The log on my computer contains no pictures, names, messages or IDs, only IDs scrambled with a secret that changes at every start. The platform you write on has its own rules.
 forgotten-person = Done: I keep nothing about you any more.
 forgotten-chat = Done: I keep nothing about you or this chat any more.
-opted-out = Done: from now on I ignore your photos here, whoever asks. /optin takes it back.
-opted-in = Done: I look at your photos again when asked.
+opted-out = Done: from now on I ignore your photos here, no matter who asks. /optin undoes this.
+opted-in = Done: I'll look at your photos again when asked.
 
 ## Settings
 
@@ -122,31 +123,31 @@ settings-auto =
     }
 settings-private =
     { $on ->
-        [yes] Replies: to the asker alone
-       *[no] Replies: to everybody
+        [yes] Replies: only to whoever asked
+       *[no] Replies: visible to everyone
     }
 settings-gender =
     { $gender ->
-        [never] Gender: never said
-        [sure] Gender: only when sure
-       *[always] Gender: said
+        [never] Gender: never mentioned
+        [sure] Gender: only when I'm sure
+       *[always] Gender: mentioned
     }
 settings-language = Language: { $language }
-settings-language-client = Language: everybody's own
-auto-on = From now on I answer every photo in this chat. /auto off stops it.
+settings-language-client = Language: each person's own
+auto-on = From now on I answer every photo in this chat. /auto off stops this.
 auto-off = I no longer answer photos here unless somebody asks me to.
-auto-direct = In a chat with me alone I answer every photo anyway.
+auto-direct = When it's just the two of us, I answer every photo anyway.
 auto-state =
     { $on ->
         [yes] Automatic replies are on in this chat. /auto off stops them.
        *[no] Automatic replies are off in this chat. /auto on starts them.
     }
-auto-unseen = Discord hides photos here from me unless I'm mentioned. For /auto, whoever hosts me has to allow me the message content intent (discord.message_content in my configuration).
-private-start = In this group I answer the asker alone, in a private chat. Please open one with me and press Start, then ask again.
-admin-cannot-write = Somebody asked me about a photo in “{ $chat }”, but I may not write there. Please allow me to send messages there, or switch off automatic replies. I tell you this once a day at most.
+auto-unseen = Discord hides photos here from me unless I'm mentioned. For /auto, whoever runs me has to allow me the message content intent (discord.message_content in my configuration).
+private-start = In this group I only answer the person who asked, in a private chat. Please open one with me and press Start, then ask again.
+admin-cannot-write = Somebody asked me about a photo in “{ $chat }”, but I'm not allowed to write there. Please let me send messages there, or switch off automatic replies. I'll mention this once a day at most.
 admins-only = Only an admin of this chat can change that.
 language-set = I speak { $language } now.
-language-unknown = I don't speak that yet. I know: { $languages }.
+language-unknown = I don't speak that language yet. I speak: { $languages }.
 gender-set =
     { $gender ->
         [never] I no longer guess your gender.
@@ -166,7 +167,7 @@ gone = That photo is gone, so I can't look again.
 
 ## The game
 
-game = How old is this person? Press your guess; the first one counts. Who started the game reveals mine.
+game = How old is this person? Press your guess; only the first one counts. Whoever started the game reveals mine.
 game-players =
     { $count ->
         [0] Nobody has guessed yet.
@@ -175,7 +176,7 @@ game-players =
     }
 game-reveal = Reveal
 game-taken = Your guess: { $age }.
-game-changed = You have guessed already: { $age }.
+game-already-guessed = You have guessed already: { $age }.
 game-host = You know the answer: let the others guess.
 game-over = This game is over.
 game-unsure = I need a photo with one clear face for the game.
@@ -199,13 +200,13 @@ command-guess-photo = A photo with a face, or several
 command-game = Guess the age yourselves first, then see my guess
 command-game-age = The true age, revealed at the end
 command-scores = Who guesses best in this chat
-command-auto = Answer every photo in this chat, or stop it (admins)
+command-auto = Answer every photo in this chat, or stop doing so (admins)
 command-settings = Show and change how I behave in this chat
-command-language = Which language I speak with you
+command-language = Choose the language I speak with you
 command-gender = Whether I guess your gender: always, sure or never
 command-optout = Ignore my photos
 command-optin = Look at my photos again
-command-forget = Delete what is kept about me
+command-forget = Delete what is stored about me
 command-privacy = What happens to your photo
 command-help = What I can do, and how to take a good photo
 

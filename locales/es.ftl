@@ -1,25 +1,23 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] una criatura pequeña
-        [child] un niño o una niña
-        [young-person] una persona joven
-        [girl] una niña
-        [boy] un niño
-        [woman] una mujer
-        [man] un hombre
-        [unclear] un hombre o una mujer, no sabría decir,
-       *[person] una persona
-    } de { $age ->
-        [one] alrededor de { $age } año
-       *[other] unos { $age } años
-    } (probablemente entre { $low } y { $high })
+        [baby] un bebé (probablemente de { $low } a { $high } años)
+        [toddler] una criatura de unos { $age } años (probablemente entre { $low } y { $high })
+        [child] un niño o una niña de unos { $age } años (probablemente entre { $low } y { $high })
+        [young-person] una persona joven de unos { $age } años (probablemente entre { $low } y { $high })
+        [girl] una niña de unos { $age } años (probablemente entre { $low } y { $high })
+        [boy] un niño de unos { $age } años (probablemente entre { $low } y { $high })
+        [woman] una mujer de unos { $age } años (probablemente entre { $low } y { $high })
+        [man] un hombre de unos { $age } años (probablemente entre { $low } y { $high })
+        [unclear] alguien de unos { $age } años (probablemente entre { $low } y { $high }), aunque no sabría decir si es hombre o mujer
+       *[person] una persona de unos { $age } años (probablemente entre { $low } y { $high })
+    }
 guess-sure = Parece { $person }.
 guess-unsure = No estoy seguro, pero diría que es { $person }.
 guess-tip = Consejo: { $tips }
@@ -31,11 +29,11 @@ faces-more = … y { $count } más.
 photo-number = Foto { $number }: { $text }
 photo-waiting = sigo mirando…
 no-face = No encuentro ninguna cara en esta imagen. Consejo: envía una foto en la que una cara mire a la cámara, bien iluminada y al menos tan grande como una miniatura; recortar más cerca suele ayudar.
-helped-turn-left = La foto está de lado; encontré la cara al girarla a la izquierda.
-helped-turn-right = La foto está de lado; encontré la cara al girarla a la derecha.
-helped-turn-over = La foto está boca abajo; encontré la cara al darle la vuelta.
-picture-cut-short = La imagen está incompleta; esto es lo que muestra el resto.
-guess-anyway = No encontré ninguna cara, así que solo juzgo el cuadrado del centro: { $person }. No te fíes mucho.
+rotated-left = La foto está de lado; gírala a la izquierda y podré adivinar con más seguridad.
+rotated-right = La foto está de lado; gírala a la derecha y podré adivinar con más seguridad.
+rotated-upside-down = La foto está boca abajo; dale la vuelta y podré adivinar con más seguridad.
+picture-cut-short = La imagen está incompleta; solo pude mirar la parte que hay.
+guess-anyway = No encontré ninguna cara, así que solo adivino a partir del cuadrado del centro: { $person }. Tómatelo con reservas.
 guess-crop = Con el recorte sugerido: { $text }
 crop-offered = Puedo recortarte la foto: pulsa el botón de abajo.
 alternative-text = La foto con un recuadro alrededor de cada cara; { $faces }.
@@ -51,7 +49,7 @@ tip-turned = La cara está girada: mira de frente a la cámara.
 tip-dark = A la cara le falta luz: ponte mirando a una ventana o a una lámpara.
 tip-bright = La cara está sobreexpuesta: evita la luz dura y el flash.
 tip-blurred = La cara está borrosa: sujeta bien la cámara o envía el original en vez de una copia.
-tip-none = Prueba con otra foto: cara a la cámara, luz uniforme, nada que tape los ojos ni la boca; hay caras que simplemente aparentan varias edades.
+tip-none = Prueba con otra foto: la cara hacia la cámara, luz uniforme, nada que tape los ojos ni la boca; hay caras que simplemente aparentan varias edades.
 why-too-small = cara pequeña
 why-cut-off = cara cortada
 why-turned = cara girada
@@ -62,7 +60,7 @@ why-blurred = cara borrosa
 ## How I see a face
 
 seen = Esto es todo lo que miro: 128×128 píxeles grises. La curva muestra lo probable que me parece cada edad; la mitad queda a la izquierda de { $age }. En cuatro de cada cinco caras, la edad está entre las dos marcas, { $low } y { $high }.
-seen-gender = De cada 100 caras así, yo atribuiría { $female } a mujeres.
+seen-gender = De cada 100 caras como esta, diría que { $female } son de mujer.
 
 ## Problems
 
@@ -70,7 +68,7 @@ problem-no-photo = No veo ninguna imagen ahí. Adjunta una foto o usa el comando
 problem-platform-limit = Ese archivo es demasiado grande: aquí los bots solo pueden descargar archivos de hasta { $limit }. Envíalo como foto en vez de como archivo, o en una versión más pequeña.
 problem-too-large = Ese archivo es demasiado grande: acepto fotos de hasta { $limit }. Envía una versión más pequeña, por favor.
 problem-too-many-pixels = Esa imagen es demasiado grande: tiene { $width }×{ $height } píxeles y acepto hasta { $limit } megapíxeles. Envía una versión más pequeña, por favor.
-problem-too-much-work = Leer ese archivo lleva mucho más tiempo que una foto. Guárdalo otra vez como JPEG o envía una captura de pantalla, por favor.
+problem-too-much-work = Leer ese archivo lleva mucho más tiempo que leer una foto. Guárdalo otra vez como JPEG o envía una captura de pantalla, por favor.
 problem-gone = Ese archivo ya no está. Envía la foto otra vez, por favor.
 problem-foreign-host = Solo descargo fotos subidas aquí. Adjunta la foto, por favor.
 problem-download = No pude descargar esa foto. Envíala otra vez dentro de un momento, por favor.
@@ -83,9 +81,9 @@ problem-unreadable = No puedo abrir ese archivo: { $reason }.
 problem-overloaded = Ahora mismo tengo muchas otras fotos que mirar. Vuelve a intentarlo en un momento, por favor.
 problem-expired = Tardaba demasiado y lo dejé. Vuelve a intentarlo, por favor, quizá con una imagen más pequeña.
 problem-stopped = Me estoy reiniciando. Envíala otra vez dentro de un minuto, por favor.
-problem-failed = Algo me falló con esta imagen. Prueba con otra, por favor.
+problem-failed = Algo falló por mi parte con esta imagen. Prueba con otra, por favor.
 problem-interrupted = Me interrumpieron antes de poder responder a esta foto y ya es demasiado tarde. Envíala otra vez, por favor.
-problem-cannot-write = He visto tu foto, pero no puedo escribir en ese chat. Pide a un administrador que me permita enviar mensajes o envíame la foto aquí.
+problem-cannot-write = He visto tu foto, pero no tengo permiso para escribir en ese chat. Pide a un administrador que me deje enviar mensajes o envíame la foto aquí.
 problem-opted-out = La persona que publicó esa foto me ha pedido que no mire sus fotos.
 problem-too-often =
     { $seconds ->
@@ -96,20 +94,20 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    ¡Hola! Envíame la foto de una cara y adivino qué edad aparenta la persona, si es hombre o mujer y lo seguro que estoy.
+    ¡Hola! Envíame la foto de una cara y adivino qué edad aparenta la persona y si es hombre o mujer, y te digo lo seguro que estoy.
 
     { $how }
 
     Para acertar más: una sola cara, mirando a la cámara, bien iluminada y con un poco de espacio alrededor.
 
-    Soy una pequeña red neuronal que mira 128×128 píxeles grises y aprendió de unas diez mil caras: opino sobre el aspecto, no sé nada cierto de la persona. /privacy cuenta qué pasa con tu foto.
+    Soy una pequeña red neuronal que mira 128×128 píxeles grises y se entrenó con unas diez mil caras: adivino por el aspecto y no sé nada de la persona en sí. /privacy cuenta qué pasa con tu foto.
 how-discord = Envíame una foto por mensaje directo, mencióname con una foto (o respondiendo a una), usa /guess o elige «Adivinar la edad» en el menú de un mensaje, en Aplicaciones. Admins: /auto responde a todas las fotos de un canal, /settings muestra lo demás.
 how-telegram = Aquí basta con enviarme una foto. En un grupo, envíala con el texto /guess o responde /guess a una. Admins: /auto on responde a todas las fotos de un grupo, /settings muestra lo demás.
 privacy-mode = Telegram no me muestra las fotos de los grupos si no llevan un comando. Para usar /auto, hazme admin de este grupo, o desactiva mi modo de privacidad con @BotFather (/setprivacy) y vuelve a añadirme.
 privacy =
-    Tu foto se mira en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie.
+    Tu foto se analiza en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie.
 
-    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. Hasta que respondo, anoto dónde está tu foto, para que no se pierda si me reinician. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra lo que guardo del grupo. El registro del equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
+    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. Hasta que respondo, recuerdo dónde está tu foto, para que no se pierda si me reinician. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra también lo que guardo del grupo. El registro de mi equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
 forgotten-person = Hecho: ya no guardo nada sobre ti.
 forgotten-chat = Hecho: ya no guardo nada sobre ti ni sobre este chat.
 opted-out = Hecho: desde ahora ignoro tus fotos aquí, pregunte quien pregunte. /optin lo deshace.
@@ -144,12 +142,12 @@ auto-state =
         [yes] Las respuestas automáticas están activadas en este chat. /auto off las desactiva.
        *[no] Las respuestas automáticas están desactivadas en este chat. /auto on las activa.
     }
-auto-unseen = Discord me oculta aquí las fotos si no me mencionan. Para /auto, quien me aloja tiene que permitirme el «message content intent» (discord.message_content en mi configuración).
-private-start = En este grupo respondo solo a quien pregunta, en un chat privado. Abre uno conmigo, pulsa Iniciar y vuelve a preguntar.
-admin-cannot-write = Alguien me preguntó por una foto en «{ $chat }», pero no puedo escribir allí. Permíteme enviar mensajes allí o desactiva las respuestas automáticas. Te lo digo como mucho una vez al día.
+auto-unseen = Discord me oculta aquí las fotos si no me mencionan. Para /auto, quien me administra tiene que permitirme el «message content intent» (discord.message_content en mi configuración).
+private-start = En este grupo respondo solo a quien pregunta, en un chat privado. Abre uno conmigo, por favor, pulsa Iniciar y vuelve a preguntar.
+admin-cannot-write = Alguien me preguntó por una foto en «{ $chat }», pero no tengo permiso para escribir allí. Déjame enviar mensajes allí o desactiva las respuestas automáticas, por favor. Te lo digo como mucho una vez al día.
 admins-only = Eso solo lo puede cambiar un admin de este chat.
 language-set = Ahora hablo { $language }.
-language-unknown = Eso todavía no lo hablo. Sé: { $languages }.
+language-unknown = Ese idioma todavía no lo hablo. Hablo: { $languages }.
 gender-set =
     { $gender ->
         [never] Ya no adivino tu género.
@@ -169,7 +167,7 @@ gone = Esa foto ya no está, así que no puedo volver a mirarla.
 
 ## The game
 
-game = ¿Qué edad tiene esta persona? Pulsa tu respuesta; cuenta la primera. Quien empezó la partida descubre la mía.
+game = ¿Qué edad tiene esta persona? Pulsa tu respuesta; solo cuenta la primera. Quien empezó la partida descubre la mía.
 game-players =
     { $count ->
         [0] Todavía no ha respondido nadie.
@@ -178,7 +176,7 @@ game-players =
     }
 game-reveal = Descubrir
 game-taken = Tu respuesta: { $age }.
-game-changed = Ya respondiste: { $age }.
+game-already-guessed = Ya has respondido: { $age }.
 game-host = Tú sabes la respuesta: deja que adivinen los demás.
 game-over = Esta partida ha terminado.
 game-unsure = Para el juego necesito una foto con una sola cara bien visible.
@@ -204,11 +202,11 @@ command-game-age = La edad real, que se descubre al final
 command-scores = Quién adivina mejor en este chat
 command-auto = Responder a todas las fotos de este chat, o dejar de hacerlo (admins)
 command-settings = Ver y cambiar cómo me comporto en este chat
-command-language = En qué idioma hablo contigo
+command-language = Elegir en qué idioma hablo contigo
 command-gender = Si adivino tu género: siempre, solo si estoy seguro o nunca
 command-optout = Ignorar mis fotos
 command-optin = Volver a mirar mis fotos
-command-forget = Borrar lo que se guarda sobre mí
+command-forget = Borrar lo que está guardado sobre mí
 command-privacy = Qué pasa con tu foto
 command-help = Qué sé hacer y cómo sacar una buena foto
 

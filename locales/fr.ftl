@@ -1,25 +1,23 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] un petit enfant
-        [child] un enfant
-        [young-person] une jeune personne
-        [girl] une fille
-        [boy] un garçon
-        [woman] une femme
-        [man] un homme
-        [unclear] un homme ou une femme, difficile à dire,
-       *[person] une personne
-    } d’environ { $age ->
-        [one] { $age } an
-       *[other] { $age } ans
-    } (probablement entre { $low } et { $high })
+        [baby] un bébé (probablement de { $low } à { $high } ans)
+        [toddler] un tout-petit d’environ { $age } ans (probablement entre { $low } et { $high })
+        [child] un enfant d’environ { $age } ans (probablement entre { $low } et { $high })
+        [young-person] une jeune personne d’environ { $age } ans (probablement entre { $low } et { $high })
+        [girl] une fille d’environ { $age } ans (probablement entre { $low } et { $high })
+        [boy] un garçon d’environ { $age } ans (probablement entre { $low } et { $high })
+        [woman] une femme d’environ { $age } ans (probablement entre { $low } et { $high })
+        [man] un homme d’environ { $age } ans (probablement entre { $low } et { $high })
+        [unclear] quelqu’un d’environ { $age } ans (probablement entre { $low } et { $high }), homme ou femme, je ne saurais dire
+       *[person] une personne d’environ { $age } ans (probablement entre { $low } et { $high })
+    }
 guess-sure = On dirait { $person }.
 guess-unsure = Je ne suis pas sûr, mais je dirais { $person }.
 guess-tip = Conseil : { $tips }
@@ -31,11 +29,11 @@ faces-more = … et { $count } de plus.
 photo-number = Photo { $number } : { $text }
 photo-waiting = je regarde encore…
 no-face = Je ne trouve pas de visage sur cette image. Conseil : envoie une photo où un visage est tourné vers l’appareil, bien éclairé et au moins aussi grand qu’une vignette ; recadrer plus serré aide souvent.
-helped-turn-left = La photo est couchée ; j’ai trouvé le visage en la tournant vers la gauche.
-helped-turn-right = La photo est couchée ; j’ai trouvé le visage en la tournant vers la droite.
-helped-turn-over = La photo est à l’envers ; j’ai trouvé le visage en la retournant.
-picture-cut-short = L'image est incomplète ; voici ce que montre le reste.
-guess-anyway = Je n’ai pas trouvé de visage, alors je devine d’après le carré du milieu : { $person }. Ne t’y fie pas trop.
+rotated-left = La photo est sur le côté ; tourne-la vers la gauche et je serai plus sûr de moi.
+rotated-right = La photo est sur le côté ; tourne-la vers la droite et je serai plus sûr de moi.
+rotated-upside-down = La photo est à l’envers ; remets-la à l’endroit et je serai plus sûr de moi.
+picture-cut-short = L’image est incomplète ; je n’ai pu regarder que la partie présente.
+guess-anyway = Je n’ai pas trouvé de visage, alors je devine seulement d’après le carré du milieu : { $person }. À prendre avec des pincettes.
 guess-crop = Avec le recadrage proposé : { $text }
 crop-offered = Je peux recadrer la photo pour toi : appuie sur le bouton ci-dessous.
 alternative-text = La photo avec un cadre autour de chaque visage ; { $faces }.
@@ -62,7 +60,7 @@ why-blurred = visage flou
 ## How I see a face
 
 seen = Voilà tout ce que je regarde : 128×128 pixels gris. La courbe montre à quel point chaque âge me semble probable ; la moitié se trouve à gauche de { $age }. Pour quatre visages sur cinq, l’âge est entre les deux repères, { $low } et { $high }.
-seen-gender = Sur 100 visages comme celui-ci, j’en attribuerais { $female } à des femmes.
+seen-gender = Sur 100 visages comme celui-ci, je dirais que { $female } sont ceux de femmes.
 
 ## Problems
 
@@ -70,7 +68,7 @@ problem-no-photo = Je ne vois pas d’image. Joins une photo, ou utilise la comm
 problem-platform-limit = Ce fichier est trop gros : ici, les bots ne peuvent récupérer que des fichiers de { $limit } au plus. Envoie-le comme photo plutôt que comme fichier, ou en plus petit.
 problem-too-large = Ce fichier est trop gros : j’accepte les photos jusqu’à { $limit }. Envoie une version plus petite, s’il te plaît.
 problem-too-many-pixels = Cette image est trop grande : { $width }×{ $height } pixels, alors que j’accepte jusqu’à { $limit } mégapixels. Envoie une version plus petite, s’il te plaît.
-problem-too-much-work = Ce fichier est bien plus long à lire qu’une photo. Enregistre-le de nouveau en JPEG ou envoie une capture d’écran, s’il te plaît.
+problem-too-much-work = Ce fichier est bien plus long à lire qu’une photo. Enregistre-le encore une fois en JPEG ou envoie une capture d’écran, s’il te plaît.
 problem-gone = Ce fichier n’est plus là. Renvoie la photo, s’il te plaît.
 problem-foreign-host = Je ne récupère que les photos envoyées ici même. Joins la photo, s’il te plaît.
 problem-download = Je n’ai pas pu récupérer cette photo. Renvoie-la dans un instant, s’il te plaît.
@@ -78,14 +76,14 @@ problem-empty = Ce fichier est vide. Renvoie la photo, s’il te plaît.
 problem-not-a-picture = Ce n’est pas une image, mais autre chose ({ $what }). Envoie une photo, s’il te plaît : JPEG, PNG, WebP ou GIF.
 problem-unsupported = Cette image est au format { $format }, que je ne sais pas encore lire. Envoie-la en JPEG, PNG, WebP ou GIF, s’il te plaît ; une capture d’écran convient aussi.
 problem-truncated = Cette image est incomplète : l’envoi s’est arrêté avant la fin. Renvoie-la, s’il te plaît.
-problem-damaged = Cette image au format { $format } est abîmée et illisible. Enregistre-la de nouveau ou envoie-en une autre, s’il te plaît.
+problem-damaged = Cette image au format { $format } est endommagée et illisible. Enregistre-la encore une fois ou envoie-en une autre, s’il te plaît.
 problem-unreadable = Je n’arrive pas à ouvrir ce fichier : { $reason }.
 problem-overloaded = Je suis occupé avec d’autres photos. Réessaie dans un instant, s’il te plaît.
 problem-expired = C’était trop long, j’ai laissé tomber. Réessaie, s’il te plaît, peut-être avec une image plus petite.
 problem-stopped = Je suis en train de redémarrer. Renvoie-la dans une minute, s’il te plaît.
-problem-failed = Quelque chose a raté de mon côté avec cette image. Essaie avec une autre, s’il te plaît.
-problem-interrupted = J'ai été interrompu avant de pouvoir répondre à cette photo, et il est maintenant trop tard. Renvoie-la, s'il te plaît.
-problem-cannot-write = J'ai vu ta photo, mais je n'ai pas le droit d'écrire dans cette discussion. Demande à un admin de m'autoriser à envoyer des messages, ou envoie-moi la photo ici.
+problem-failed = Quelque chose s’est mal passé de mon côté avec cette image. Essaie avec une autre, s’il te plaît.
+problem-interrupted = J’ai été interrompu avant de pouvoir répondre à cette photo, et il est maintenant trop tard. Renvoie-la, s’il te plaît.
+problem-cannot-write = J’ai vu ta photo, mais je n’ai pas le droit d’écrire dans cette discussion. Demande à un admin de m’autoriser à envoyer des messages, ou envoie-moi la photo ici.
 problem-opted-out = La personne qui a publié cette photo m’a demandé de ne pas regarder ses photos.
 problem-too-often =
     { $seconds ->
@@ -96,20 +94,20 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    Salut ! Envoie-moi la photo d’un visage et je devine quel âge fait la personne, si c’est un homme ou une femme, et à quel point j’en suis sûr.
+    Salut ! Envoie-moi la photo d’un visage : je devine quel âge fait la personne et si c’est un homme ou une femme, et je te dis à quel point j’en suis sûr.
 
     { $how }
 
-    Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
+    Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
 
-    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a appris sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
+    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
 how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
 how-telegram = Ici, envoie-moi simplement une photo. Dans un groupe, envoie-la avec la légende /guess, ou réponds /guess à une photo. Admins : /auto on répond à chaque photo d’un groupe, /settings montre le reste.
 privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent avec une commande. Pour /auto, nomme-moi admin de ce groupe, ou désactive mon mode de confidentialité avec @BotFather (/setprivacy) puis ajoute-moi de nouveau.
 privacy =
-    Ta photo est regardée dans la mémoire de l’ordinateur qui m’héberge, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
+    Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
 
-    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je note où se trouve ta photo, pour qu’un redémarrage ne la perde pas. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface ce que je garde sur le groupe. Le journal de mon hébergeur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
+    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je retiens où se trouve ta photo, pour qu’elle ne se perde pas en cas de redémarrage. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface aussi ce que je garde sur le groupe. Le journal de mon ordinateur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
 forgotten-person = C’est fait : je ne garde plus rien sur toi.
 forgotten-chat = C’est fait : je ne garde plus rien sur toi ni sur cette discussion.
 opted-out = C’est fait : désormais, j’ignore tes photos ici, peu importe qui demande. /optin annule ce choix.
@@ -125,8 +123,8 @@ settings-auto =
     }
 settings-private =
     { $on ->
-        [yes] Réponses : à qui demande seulement
-       *[no] Réponses : à tout le monde
+        [yes] Réponses : seulement à qui a demandé
+       *[no] Réponses : visibles par tout le monde
     }
 settings-gender =
     { $gender ->
@@ -136,7 +134,7 @@ settings-gender =
     }
 settings-language = Langue : { $language }
 settings-language-client = Langue : celle de chacun
-auto-on = Désormais, je réponds à chaque photo dans cette discussion. /auto off arrête ça.
+auto-on = Désormais, je réponds à chaque photo dans cette discussion. /auto off y met fin.
 auto-off = Ici, je ne réponds plus aux photos, sauf si on me le demande.
 auto-direct = En tête-à-tête avec moi, je réponds de toute façon à chaque photo.
 auto-state =
@@ -144,12 +142,12 @@ auto-state =
         [yes] Les réponses automatiques sont activées dans cette discussion. /auto off les arrête.
        *[no] Les réponses automatiques sont désactivées dans cette discussion. /auto on les active.
     }
-auto-unseen = Ici, Discord me cache les photos si on ne me mentionne pas. Pour /auto, mon hébergeur doit m'autoriser le « message content intent » (discord.message_content dans ma configuration).
-private-start = Dans ce groupe, je réponds seulement à qui demande, en privé. Ouvre une discussion avec moi, appuie sur Démarrer, puis redemande.
-admin-cannot-write = Quelqu'un m'a interrogé sur une photo dans « { $chat } », mais je n'ai pas le droit d'y écrire. Autorise-moi à y envoyer des messages, ou désactive les réponses automatiques. Je le rappelle une fois par jour au plus.
+auto-unseen = Ici, Discord me cache les photos si on ne me mentionne pas. Pour /auto, la personne qui m’héberge doit m’autoriser le « message content intent » (discord.message_content dans ma configuration).
+private-start = Dans ce groupe, je ne réponds qu’à la personne qui a demandé, en privé. Ouvre une discussion avec moi, appuie sur Démarrer, puis redemande.
+admin-cannot-write = Quelqu’un m’a interrogé sur une photo dans « { $chat } », mais je n’ai pas le droit d’y écrire. Autorise-moi à y envoyer des messages, ou désactive les réponses automatiques. Je le rappelle une fois par jour au plus.
 admins-only = Seul un admin de cette discussion peut changer ça.
 language-set = Maintenant, je parle { $language }.
-language-unknown = Je ne parle pas encore cette langue. Je connais : { $languages }.
+language-unknown = Je ne parle pas encore cette langue. Je parle : { $languages }.
 gender-set =
     { $gender ->
         [never] Je ne devine plus ton genre.
@@ -169,7 +167,7 @@ gone = Cette photo n’est plus là, je ne peux donc plus la regarder.
 
 ## The game
 
-game = Quel âge a cette personne ? Appuie sur ta réponse ; seule la première compte. Qui a lancé la partie dévoile la mienne.
+game = Quel âge a cette personne ? Appuie sur ta réponse ; seule la première compte. La personne qui a lancé la partie dévoile la mienne.
 game-players =
     { $count ->
         [0] Personne n’a encore répondu.
@@ -178,7 +176,7 @@ game-players =
     }
 game-reveal = Dévoiler
 game-taken = Ta réponse : { $age }.
-game-changed = Tu as déjà répondu : { $age }.
+game-already-guessed = Tu as déjà répondu : { $age }.
 game-host = Tu connais la réponse : laisse les autres deviner.
 game-over = Cette partie est terminée.
 game-unsure = Pour le jeu, il me faut une photo avec un seul visage bien visible.
@@ -204,11 +202,11 @@ command-game-age = L’âge réel, dévoilé à la fin
 command-scores = Qui devine le mieux dans cette discussion
 command-auto = Répondre à chaque photo de cette discussion, ou arrêter (admins)
 command-settings = Voir et changer mon comportement dans cette discussion
-command-language = Quelle langue je parle avec toi
+command-language = Choisir la langue que je parle avec toi
 command-gender = Si je devine ton genre : toujours, si sûr ou jamais
 command-optout = Ignorer mes photos
 command-optin = Regarder de nouveau mes photos
-command-forget = Effacer ce qui est gardé sur moi
+command-forget = Effacer ce qui est enregistré sur moi
 command-privacy = Ce que devient ta photo
 command-help = Ce que je sais faire, et comment réussir une bonne photo
 

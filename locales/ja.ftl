@@ -1,20 +1,21 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] { $age }歳くらいの小さな子ども（おそらく{ $low }～{ $high }歳）
+        [baby] 赤ちゃん（おそらく{ $low }～{ $high }歳）
+        [toddler] { $age }歳くらいの幼児（おそらく{ $low }～{ $high }歳）
         [child] { $age }歳くらいの子ども（おそらく{ $low }～{ $high }歳）
         [young-person] { $age }歳くらいの若い人（おそらく{ $low }～{ $high }歳）
         [girl] { $age }歳くらいの女の子（おそらく{ $low }～{ $high }歳）
         [boy] { $age }歳くらいの男の子（おそらく{ $low }～{ $high }歳）
         [woman] { $age }歳くらいの女性（おそらく{ $low }～{ $high }歳）
         [man] { $age }歳くらいの男性（おそらく{ $low }～{ $high }歳）
-        [unclear] { $age }歳くらいの、男性か女性か見分けがつかない人（おそらく{ $low }～{ $high }歳）
+        [unclear] { $age }歳くらいの人（おそらく{ $low }～{ $high }歳、男性か女性かは判断できません）
        *[person] { $age }歳くらいの人（おそらく{ $low }～{ $high }歳）
     }
 guess-sure = { $person }のように見えます。
@@ -28,17 +29,17 @@ faces-more = …ほか{ $count }人。
 photo-number = 写真{ $number }：{ $text }
 photo-waiting = まだ見ています…
 no-face = この画像からは顔が見つかりません。ヒント：カメラのほうを向いた、明るくはっきり写った顔がひとつある写真を送ってください。顔はサムネイルくらいの大きさが必要です。顔の近くで切り抜くとうまくいくことがよくあります。
-helped-turn-left = 写真が横向きだったので、左に回して顔を見つけました。
-helped-turn-right = 写真が横向きだったので、右に回して顔を見つけました。
-helped-turn-over = 写真が上下逆さまだったので、ひっくり返して顔を見つけました。
-picture-cut-short = 画像が途中で切れています。残りの部分からの推測です。
-guess-anyway = 顔が見つからなかったので、中央の正方形だけを見た予想です：{ $person }。あまり当てにしないでください。
+rotated-left = 写真が横向きになっています。左に回すと、もっと確かな予想ができます。
+rotated-right = 写真が横向きになっています。右に回すと、もっと確かな予想ができます。
+rotated-upside-down = 写真が上下逆さまになっています。正しい向きにすると、もっと確かな予想ができます。
+picture-cut-short = 画像が途中で切れているため、残っている部分だけを見ました。
+guess-anyway = 顔が見つからなかったので、中央の正方形だけを見た予想です：{ $person }。参考程度にしてください。
 guess-crop = おすすめの切り抜きでは：{ $text }
 crop-offered = 写真を切り抜くこともできます。下のボタンを押してください。
 alternative-text = それぞれの顔を枠で囲んだ写真。{ $faces }。
 alternative-text-face = 枠{ $number }：{ $person }
 alternative-text-crop = 写真から切り抜いたおすすめの正方形。{ $text }
-alternative-text-seen = 私に見えている顔（128×128のグレーの画素）と、その横に各年齢の可能性を示す曲線。{ $age }歳あたりが最も高くなっています。
+alternative-text-seen = 私に見えている顔（128×128ピクセルのグレー画像）と、その横に各年齢の可能性を示す曲線。{ $age }歳あたりが最も高くなっています。
 
 ## What would help
 
@@ -58,7 +59,7 @@ why-blurred = ぼやけている
 
 ## How I see a face
 
-seen = 私が見ているのはこれだけ、128×128のグレーの画素です。曲線は、それぞれの年齢をどのくらいありそうだと思うかを示していて、その半分は{ $age }歳より左にあります。5人中4人は、年齢が2つの印（{ $low }歳と{ $high }歳）の間に収まります。
+seen = 私が見ているのはこれだけ、128×128ピクセルのグレー画像です。曲線は、それぞれの年齢をどのくらいありそうだと思うかを示していて、その半分は{ $age }歳より左にあります。5人中4人は、年齢が2つの印（{ $low }歳と{ $high }歳）の間に収まります。
 seen-gender = このような顔が100人いたら、{ $female }人は女性だと思います。
 
 ## Problems
@@ -98,14 +99,14 @@ help =
 
     うまく当てるコツ：顔はひとつだけ、カメラのほうを向いて、明るく、まわりに少し余裕を持たせてください。
 
-    私は128×128のグレーの画素を見る小さなニューラルネットワークで、約1万人の顔から学びました。お答えするのは見た目からの予想で、その人についての事実ではありません。写真の扱いについては /privacy をご覧ください。
+    私は128×128ピクセルのグレー画像を見る小さなニューラルネットワークで、約1万人の顔で学習しました。お答えするのは見た目からの予想で、その人についての事実ではありません。写真の扱いについては /privacy をご覧ください。
 how-discord = ダイレクトメッセージで写真を送るか、写真を付けて（または写真への返信で）私をメンションするか、/guess を使うか、メッセージのメニューの「アプリ」から「年齢を予想」を選んでください。管理者の方へ：/auto でチャンネルのすべての写真に答えます。そのほかの設定は /settings で見られます。
 how-telegram = ここでは、写真を送るだけで大丈夫です。グループでは、キャプションに /guess と書いて写真を送るか、写真に /guess と返信してください。管理者の方へ：/auto on でグループのすべての写真に答えます。そのほかの設定は /settings で見られます。
 privacy-mode = Telegramのグループでは、コマンドの付いていない写真は私には見えません。/auto を使うには、私をこのグループの管理者にするか、@BotFather（/setprivacy）で私のプライバシーモードをオフにしてから、もう一度追加してください。
 privacy =
-    写真は、私が動いているコンピューターのメモリー上で見たあと、忘れます。保存も、学習への利用も、誰かへの送信もしません。
+    写真は、私が動いているコンピューターのメモリー上で解析し、そのあと忘れます。保存も、学習への利用も、誰かへの送信もしません。
 
-    残しておくもの：チャットの設定（言語、自動返信、性別）、あなたの設定（言語、性別、/optout）、そしてゲームのスコアと参加者の名前です。返信するまでの間は、再起動しても失われないよう、写真のある場所を控えておきます。/forget で、あなたについて残しているものを消します。グループで管理者が /forget を使うと、グループについて残しているものを消します。コンピューターのログには、画像も名前もメッセージもIDも残りません。残るのは、起動のたびに変わる秘密の値で判別できなくしたIDだけです。お使いのプラットフォームには、それぞれの規則があります。
+    保存するもの：チャットの設定（言語、自動返信、性別）、あなたの設定（言語、性別、/optout）、そしてゲームのスコアと参加者の名前です。返信するまでの間は、再起動しても失われないよう、写真のある場所を覚えておきます。/forget で、あなたについて保存しているものを消します。グループで管理者が /forget を使うと、グループについて保存しているものも消します。コンピューターのログには、画像も名前もメッセージもIDも残りません。残るのは、起動のたびに変わる秘密の値で判別できなくしたIDだけです。お使いのプラットフォームには、それぞれの規則があります。
 forgotten-person = 消しました。あなたについての情報は、もう何も残っていません。
 forgotten-chat = 消しました。あなたについても、このチャットについても、情報はもう何も残っていません。
 opted-out = わかりました。これからは、誰に頼まれても、ここであなたの写真は見ません。/optin で元に戻せます。
@@ -173,7 +174,7 @@ game-players =
     }
 game-reveal = 発表
 game-taken = あなたの予想：{ $age }歳。
-game-changed = もう予想済みです：{ $age }歳。
+game-already-guessed = もう予想済みです：{ $age }歳。
 game-host = あなたは答えを知っているので、ほかの人に予想してもらいましょう。
 game-over = このゲームは終わりました。
 game-unsure = ゲームには、はっきり写った顔がひとつだけの写真が必要です。
@@ -198,11 +199,11 @@ command-game-age = 本当の年齢（最後に発表します）
 command-scores = このチャットでいちばん予想が上手なのは誰か
 command-auto = このチャットのすべての写真に答える、またはやめる（管理者用）
 command-settings = このチャットでの私のふるまいを見て、変えます
-command-language = あなたと話すときの言語
+command-language = あなたと話すときの言語を選びます
 command-gender = あなたの性別を予想するか：いつも、自信があるときだけ、しない
 command-optout = 自分の写真を見ないようにします
 command-optin = 自分の写真をまた見られるようにします
-command-forget = 自分について残されている情報を消します
+command-forget = 自分について保存されている情報を消します
 command-privacy = 写真がどう扱われるか
 command-help = 私にできることと、よい写真の撮り方
 

@@ -1,25 +1,23 @@
-# What the bot says. Every language has the same messages with the same variables; a test holds that.
+# The bot's messages. A test checks that every language has the same messages with the same variables.
 #
 # Lengths that platforms allow: a button 80 characters, a command's description 100, an alert 200.
 
 ## Guesses
 
-# One face. $who is one of the values below; $age, $low and $high are whole years.
+# One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [small-child] uma criança pequena
-        [child] uma criança
-        [young-person] uma pessoa jovem
-        [girl] uma menina
-        [boy] um menino
-        [woman] uma mulher
-        [man] um homem
-        [unclear] um homem ou uma mulher, não sei dizer,
-       *[person] uma pessoa
-    } de cerca de { $age ->
-        [one] { $age } ano
-       *[other] { $age } anos
-    } (provavelmente entre { $low } e { $high })
+        [baby] um bebê (provavelmente de { $low } a { $high } anos)
+        [toddler] uma criança pequena de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [child] uma criança de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [young-person] uma pessoa jovem de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [girl] uma menina de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [boy] um menino de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [woman] uma mulher de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [man] um homem de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+        [unclear] alguém de cerca de { $age } anos (provavelmente entre { $low } e { $high }), embora eu não saiba dizer se é homem ou mulher
+       *[person] uma pessoa de cerca de { $age } anos (provavelmente entre { $low } e { $high })
+    }
 guess-sure = Parece { $person }.
 guess-unsure = Não tenho certeza, mas meu palpite é { $person }.
 guess-tip = Dica: { $tips }
@@ -31,11 +29,11 @@ faces-more = … e mais { $count }.
 photo-number = Foto { $number }: { $text }
 photo-waiting = ainda estou olhando…
 no-face = Não encontro nenhum rosto nesta imagem. Dica: envie uma foto com um rosto voltado para a câmera, bem iluminado e pelo menos do tamanho de uma miniatura; recortar mais de perto costuma ajudar.
-helped-turn-left = A foto está deitada; encontrei o rosto depois de girá-la para a esquerda.
-helped-turn-right = A foto está deitada; encontrei o rosto depois de girá-la para a direita.
-helped-turn-over = A foto está de cabeça para baixo; encontrei o rosto depois de virá-la.
-picture-cut-short = A imagem está incompleta; isto é o que o resto mostra.
-guess-anyway = Não encontrei nenhum rosto, então este palpite é só sobre o quadrado do meio: { $person }. Não confie muito nele.
+rotated-left = A foto está de lado; gire-a para a esquerda e meu palpite será mais certeiro.
+rotated-right = A foto está de lado; gire-a para a direita e meu palpite será mais certeiro.
+rotated-upside-down = A foto está de cabeça para baixo; vire-a e meu palpite será mais certeiro.
+picture-cut-short = A imagem está incompleta; só pude olhar a parte que existe.
+guess-anyway = Não encontrei nenhum rosto, então isto é só um palpite a partir do quadrado do meio: { $person }. Não leve muito a sério.
 guess-crop = Com o recorte sugerido: { $text }
 crop-offered = Posso recortar a foto para você: toque no botão abaixo.
 alternative-text = A foto com uma moldura em volta de cada rosto; { $faces }.
@@ -62,7 +60,7 @@ why-blurred = rosto desfocado
 ## How I see a face
 
 seen = Isto é tudo o que eu olho: 128×128 pixels em tons de cinza. A curva mostra o quanto cada idade me parece provável; metade dela fica à esquerda de { $age }. Em quatro de cada cinco rostos, a idade fica entre as duas marcas, { $low } e { $high }.
-seen-gender = De cada 100 rostos assim, eu atribuiria { $female } a mulheres.
+seen-gender = De cada 100 rostos como este, eu diria que { $female } são de mulheres.
 
 ## Problems
 
@@ -70,7 +68,7 @@ problem-no-photo = Não vejo nenhuma imagem aí. Anexe uma foto ou use o comando
 problem-platform-limit = Esse arquivo é grande demais: aqui os bots só podem baixar arquivos de até { $limit }. Envie como foto em vez de arquivo, ou em uma versão menor.
 problem-too-large = Esse arquivo é grande demais: aceito fotos de até { $limit }. Envie uma versão menor, por favor.
 problem-too-many-pixels = Essa imagem é grande demais: tem { $width }×{ $height } pixels, e eu aceito até { $limit } megapixels. Envie uma versão menor, por favor.
-problem-too-much-work = Esse arquivo demora muito mais para ler do que uma foto. Salve de novo como JPEG ou envie uma captura de tela, por favor.
+problem-too-much-work = Esse arquivo demora muito mais para ler do que uma foto. Salve-o de novo como JPEG ou envie uma captura de tela, por favor.
 problem-gone = Esse arquivo não está mais lá. Envie a foto de novo, por favor.
 problem-foreign-host = Só baixo fotos enviadas aqui. Anexe a foto, por favor.
 problem-download = Não consegui baixar essa foto. Envie de novo daqui a pouco, por favor.
@@ -85,7 +83,7 @@ problem-expired = Demorou demais, então desisti. Tente de novo, por favor, talv
 problem-stopped = Estou reiniciando. Envie de novo daqui a um minuto, por favor.
 problem-failed = Algo deu errado do meu lado com esta imagem. Tente outra, por favor.
 problem-interrupted = Fui interrompido antes de poder responder a esta foto e agora é tarde demais. Envie de novo, por favor.
-problem-cannot-write = Vi a sua foto, mas não posso escrever naquele chat. Peça a um administrador que me deixe enviar mensagens ou envie a foto aqui.
+problem-cannot-write = Vi a sua foto, mas não tenho permissão para escrever naquele chat. Peça a um administrador que me deixe enviar mensagens ou envie a foto aqui.
 problem-opted-out = A pessoa que postou essa foto me pediu para não olhar as fotos dela.
 problem-too-often =
     { $seconds ->
@@ -96,20 +94,20 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    Oi! Me mande a foto de um rosto e eu adivinho que idade a pessoa aparenta, se é homem ou mulher e quanta certeza eu tenho.
+    Oi! Me mande a foto de um rosto e eu adivinho que idade a pessoa aparenta e se é homem ou mulher, e digo quanta certeza eu tenho.
 
     { $how }
 
     Para um bom palpite: um só rosto, voltado para a câmera, bem iluminado, com um pouco de espaço em volta.
 
-    Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e aprendeu com cerca de dez mil rostos: dou um palpite sobre a aparência, não uma verdade sobre a pessoa. /privacy conta o que acontece com a sua foto.
+    Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e foi treinada com cerca de dez mil rostos: dou um palpite pela aparência e não sei nada sobre a pessoa em si. /privacy conta o que acontece com a sua foto.
 how-discord = Me mande uma foto por mensagem direta, me mencione com uma foto (ou em resposta a uma), use /guess ou escolha “Adivinhar idade” em Apps, no menu de uma mensagem. Admins: /auto responde a todas as fotos de um canal, /settings mostra o resto.
 how-telegram = Aqui, é só me mandar uma foto. Em um grupo, envie com a legenda /guess ou responda /guess a uma. Admins: /auto on responde a todas as fotos de um grupo, /settings mostra o resto.
 privacy-mode = O Telegram esconde de mim as fotos dos grupos, a não ser que venham com um comando. Para usar /auto, me torne admin deste grupo, ou desligue meu modo de privacidade com o @BotFather (/setprivacy) e me adicione de novo.
 privacy =
-    Sua foto é vista na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém.
+    Sua foto é analisada na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém.
 
-    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. Até responder, anoto onde está a sua foto, para que um reinício não a perca. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga o que guardo sobre o grupo. O registro do computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
+    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. Até responder, eu me lembro de onde está a sua foto, para que ela não se perca se eu for reiniciado. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga também o que guardo sobre o grupo. O registro do meu computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
 forgotten-person = Pronto: não guardo mais nada sobre você.
 forgotten-chat = Pronto: não guardo mais nada sobre você nem sobre este chat.
 opted-out = Pronto: de agora em diante ignoro suas fotos aqui, não importa quem peça. /optin desfaz isso.
@@ -131,7 +129,7 @@ settings-private =
 settings-gender =
     { $gender ->
         [never] Gênero: nunca dizer
-        [sure] Gênero: só com certeza
+        [sure] Gênero: só quando tenho certeza
        *[always] Gênero: dizer
     }
 settings-language = Idioma: { $language }
@@ -144,12 +142,12 @@ auto-state =
         [yes] As respostas automáticas estão ligadas neste chat. /auto off desliga.
        *[no] As respostas automáticas estão desligadas neste chat. /auto on liga.
     }
-auto-unseen = O Discord esconde de mim as fotos daqui, a não ser que me mencionem. Para /auto, quem me hospeda precisa me permitir o “message content intent” (discord.message_content na minha configuração).
-private-start = Neste grupo respondo só a quem pergunta, em conversa privada. Abra uma comigo, toque em Iniciar e pergunte de novo.
-admin-cannot-write = Alguém me perguntou sobre uma foto em “{ $chat }”, mas não posso escrever lá. Permita que eu envie mensagens lá ou desative as respostas automáticas. Aviso no máximo uma vez por dia.
+auto-unseen = O Discord esconde de mim as fotos daqui, a não ser que me mencionem. Para /auto, quem me administra precisa me permitir o “message content intent” (discord.message_content na minha configuração).
+private-start = Neste grupo respondo só a quem pergunta, em conversa privada. Abra uma comigo, por favor, toque em Iniciar e pergunte de novo.
+admin-cannot-write = Alguém me perguntou sobre uma foto em “{ $chat }”, mas não tenho permissão para escrever lá. Permita que eu envie mensagens lá ou desative as respostas automáticas, por favor. Aviso no máximo uma vez por dia.
 admins-only = Só um admin deste chat pode mudar isso.
 language-set = Agora eu falo { $language }.
-language-unknown = Esse idioma eu ainda não falo. Eu sei: { $languages }.
+language-unknown = Esse idioma eu ainda não falo. Eu falo: { $languages }.
 gender-set =
     { $gender ->
         [never] Não adivinho mais o seu gênero.
@@ -169,7 +167,7 @@ gone = Essa foto não está mais aqui, então não posso olhar de novo.
 
 ## The game
 
-game = Quantos anos tem esta pessoa? Toque no seu palpite; vale o primeiro. Quem começou o jogo revela o meu.
+game = Quantos anos tem esta pessoa? Toque no seu palpite; só vale o primeiro. Quem começou o jogo revela o meu.
 game-players =
     { $count ->
         [0] Ninguém deu palpite ainda.
@@ -178,7 +176,7 @@ game-players =
     }
 game-reveal = Revelar
 game-taken = Seu palpite: { $age }.
-game-changed = Você já deu seu palpite: { $age }.
+game-already-guessed = Você já deu seu palpite: { $age }.
 game-host = Você sabe a resposta: deixe os outros adivinharem.
 game-over = Este jogo acabou.
 game-unsure = Para o jogo, preciso de uma foto com um só rosto bem visível.
@@ -204,7 +202,7 @@ command-game-age = A idade verdadeira, revelada no fim
 command-scores = Quem adivinha melhor neste chat
 command-auto = Responder a todas as fotos deste chat, ou parar (admins)
 command-settings = Ver e mudar como me comporto neste chat
-command-language = Que idioma eu falo com você
+command-language = Escolher o idioma que eu falo com você
 command-gender = Se eu adivinho o seu gênero: sempre, só com certeza ou nunca
 command-optout = Ignorar minhas fotos
 command-optin = Voltar a olhar minhas fotos

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use anyhow::Context;
 
 use crate::bot::Bot;
-use crate::bot::settings::Store;
 use crate::bot::sqlite::Sqlite;
+use crate::bot::store::Store;
 use crate::config::Config;
 use crate::face::{FaceFinder, FinderOptions};
 use crate::guesser::Guesser;

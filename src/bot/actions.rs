@@ -1,23 +1,23 @@
-//! The buttons under replies: what they do, and how that fits into a platform's identifier.
+//! The buttons under replies: their actions, and how these are encoded as a platform's identifier.
 //!
-//! A button carries all that is needed to act on it, so that it works after a restart.
+//! An identifier contains everything needed to handle the button, so that it works after a restart.
 
 use super::people::{PersonId, Platform};
 
-/// What pressing a button does.
+/// The action of a button.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// Shows the pixels that the network sees.
+    /// Shows the network's input.
     See,
-    /// Cuts the suggested square and guesses again.
+    /// Crops the photo to the suggested square and guesses again.
     Crop(Square),
-    /// Guesses the square in the middle of a photo without a face.
+    /// Guesses from the square in the middle of a photo without a face.
     Anyway,
-    /// Deletes the reply; for the one who asked alone.
+    /// Deletes the reply; for the asker alone.
     Delete { asker: PersonId },
-    /// Steps through the values of a chat's setting; for admins.
+    /// Steps to the next value of a chat's setting; for admins.
     Set(Setting),
-    /// Somebody's guess in a game.
+    /// A player's guess in a game.
     Guess { game: i64, age: u8 },
     /// Ends a game; for its host.
     Reveal { game: i64 },
@@ -32,8 +32,7 @@ pub enum Setting {
     Language,
 }
 
-/// A square in a photo, in ten-thousandths: its left edge and side of the photo's width, its top
-/// edge of the photo's height.
+/// A square in a photo, in ten-thousandths: `left` and `side` of the photo's width, `top` of its height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Square {
     pub left: u16,
@@ -41,11 +40,11 @@ pub struct Square {
     pub side: u16,
 }
 
-/// What [`Square`] counts in.
-pub const WHOLE: f32 = 10_000.0;
+/// The whole width or height, in the unit of [`Square`].
+pub const SQUARE_SCALE: f32 = 10_000.0;
 
 impl Action {
-    /// Its identifier: ASCII, at most 64 bytes, which is what Telegram takes (Discord takes 100).
+    /// Its identifier: ASCII, at most 64 bytes, Telegram's limit (Discord's is 100).
     pub fn code(&self) -> String {
         match self {
             Self::See => "see".into(),
@@ -61,7 +60,7 @@ impl Action {
         }
     }
 
-    /// The action of an identifier that was given to a button on `platform`; `None` for any other text.
+    /// Parses an identifier from `platform`; `None` when it is not valid.
     pub fn of(code: &str, platform: Platform) -> Option<Self> {
         let (name, rest) = code.split_once(':').unwrap_or((code, ""));
         let mut numbers = rest.split(':').map(str::parse::<i64>);
@@ -93,7 +92,7 @@ impl Action {
         matches!(self, Self::See | Self::Crop(_) | Self::Anyway)
     }
 
-    /// Whether only a chat's admins may do it.
+    /// Whether it is for a chat's admins only.
     pub fn needs_admin(&self) -> bool {
         matches!(self, Self::Set(_))
     }
@@ -103,7 +102,7 @@ impl Action {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Button {
     pub action: Action,
-    /// At most 80 characters, which is what Discord takes.
+    /// At most 80 characters, Discord's limit.
     pub label: String,
 }
 
@@ -112,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_button_means_after_a_restart_what_it_meant_before() {
+    fn every_action_survives_encoding_and_parsing() {
         let platform = Platform::Discord;
         for action in [
             Action::See,
@@ -130,9 +129,9 @@ mod tests {
             assert!(code.len() <= 64 && code.is_ascii(), "{code}");
             assert_eq!(Action::of(&code, platform), Some(action), "{code}");
         }
-        for foreign in ["", "crop", "crop:1:2", "crop:1:2:0", "crop:-1:2:3", "set:all", "guess:1:300", "delete:x", "hm"]
+        for invalid in ["", "crop", "crop:1:2", "crop:1:2:0", "crop:-1:2:3", "set:all", "guess:1:300", "delete:x", "hm"]
         {
-            assert_eq!(Action::of(foreign, platform), None, "{foreign}");
+            assert_eq!(Action::of(invalid, platform), None, "{invalid}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The pictures that the bot sends: the photo with a numbered box around each face, the suggested
-//! square cut from it, a face as the network sees it, several pictures on one sheet.
+//! The pictures that the bot sends: the photo with a numbered box around each face, its crop to the
+//! suggested square, the network's input with the age curve, several pictures on one sheet.
 
 use std::io::Cursor;
 
@@ -7,16 +7,16 @@ use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage, imageops};
 
-use super::actions::{Square, WHOLE};
+use super::actions::{SQUARE_SCALE, Square};
 use crate::face::Bounds;
 use crate::face::crop::SIDE;
 use crate::inference::{Analysis, FaceAnalysis};
 use crate::photo::{ColourPhoto, DecodeLimits, MemoryBudget, PhotoError, decode_colour, frame_colour};
 
-/// Longer side of the picture that is sent back: sharp on a phone, about 150 KB.
+/// Longer side of the picture that is sent, in pixels: sharp on a phone, about 150 KB.
 const MAX_SIDE: u32 = 1280;
 const JPEG_QUALITY: u8 = 85;
-/// Bright yellow on near-black stands out on every skin and background, also in grey.
+/// Bright yellow on near-black stands out against every skin and background, also in greyscale.
 const INK: Rgb<u8> = Rgb([255, 214, 10]);
 const SHADOW: Rgb<u8> = Rgb([16, 16, 16]);
 const PAPER: Rgb<u8> = Rgb([245, 245, 245]);
@@ -37,7 +37,7 @@ pub enum CardError {
 /// photo in `bytes`; returns a JPEG of at most 1280 pixels a side, without any metadata.
 ///
 /// # Errors
-/// [`CardError`] when the photo cannot be decoded in colour or the result not encoded.
+/// [`CardError`] when the photo cannot be decoded in colour or the result cannot be encoded.
 pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<Vec<u8>, CardError> {
     let ColourPhoto { picture: photo, memory: _memory } = match analysis.frame {
         0 => decode_colour(bytes, limits, MAX_SIDE)?,
@@ -51,7 +51,7 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
     } else {
         photo
     };
-    // From the pixels that the analysis counts in: those of the photo at full size.
+    // The analysis is in pixels of the photo at full size.
     let scale = picture.width() as f32 / analysis.width.max(1) as f32;
     let font = FontRef::try_from_slice(FONT)?;
     let numbered = analysis.faces.len() > 1;
@@ -64,41 +64,42 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
             label(&mut picture, &font, corners, &(index + 1).to_string(), INK);
         }
     }
-    encoded(&picture)
+    encode(&picture)
 }
 
-/// The square cut from the photo in `bytes`, in colour, shrunk to at most 1280 pixels a side.
+/// Crops the photo in `bytes` to the square, in colour, shrunk to at most 1280 pixels a side.
 ///
 /// # Errors
 /// As [`draw`].
-pub fn cut(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8>, CardError> {
-    let ColourPhoto { picture: photo, memory: _memory } = decode_colour(bytes, limits, enough_to_cut(square))?;
+pub fn crop(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u8>, CardError> {
+    let ColourPhoto { picture: photo, memory: _memory } = decode_colour(bytes, limits, side_for_sharp_crop(square))?;
     let (width, height) = photo.dimensions();
-    let pixels = |part: u16, of: u32| (f32::from(part) / WHOLE * of as f32).round() as u32;
+    let pixels = |part: u16, of: u32| (f32::from(part) / SQUARE_SCALE * of as f32).round() as u32;
     let side = pixels(square.side, width).clamp(1, width.min(height).max(1));
     let left = pixels(square.left, width).min(width - side);
     let top = pixels(square.top, height).min(height - side);
-    let cut = imageops::crop_imm(&photo, left, top, side, side).to_image();
-    encoded(&if side > MAX_SIDE { imageops::thumbnail(&cut, MAX_SIDE, MAX_SIDE) } else { cut })
+    let crop = imageops::crop_imm(&photo, left, top, side, side).to_image();
+    encode(&if side > MAX_SIDE { imageops::thumbnail(&crop, MAX_SIDE, MAX_SIDE) } else { crop })
 }
 
-/// The longer side that a photo needs for the square in it to be sharp, in pixels, even if the photo
-/// is twice as high as it is wide.
-fn enough_to_cut(square: Square) -> u32 {
+/// The longer side, in pixels, at which to decode a photo for its crop to be sharp, even if the photo is
+/// twice as high as it is wide.
+fn side_for_sharp_crop(square: Square) -> u32 {
     const SHARP: f32 = 640.0;
-    (2.0 * SHARP * WHOLE / f32::from(square.side.max(1))) as u32
+    (2.0 * SHARP * SQUARE_SCALE / f32::from(square.side.max(1))) as u32
 }
 
-/// The crop of a face as the network sees it, at its mean brightness and contrast, enlarged, beside the curve of its age probabilities: years from
-/// left to right, the guess and the ends of its interval as lines.
+/// The network's input for a face, with standardised brightness and contrast, enlarged, next to the
+/// curve of the age probabilities: years from left to right, the guess and the ends of its interval as
+/// lines.
 ///
 /// # Errors
 /// [`CardError`] when the result cannot be encoded.
-pub fn draw_seen(face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
+pub fn draw_network_input(face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
     let estimate = &face.estimate;
     const ENLARGED: u32 = 3;
     const SIZE: u32 = SIDE as u32 * ENLARGED;
-    /// Pixels of a year, and around the curve.
+    /// Pixels per year, and around the curve.
     const YEAR: i32 = 5;
     const MARGIN: i32 = 30;
     /// Grey levels of one standard deviation.
@@ -128,21 +129,21 @@ pub fn draw_seen(face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
         let x = left as f32 + (year as f32 + 0.5) * YEAR as f32;
         write(&mut picture, &font, &year.to_string(), (x, bottom as f32 + 8.0), 24.0, PAPER);
     }
-    encoded(&picture)
+    encode(&picture)
 }
 
 /// Several pictures, each with its number, in two columns.
 ///
 /// # Errors
-/// [`CardError`] when one cannot be decoded or the result not encoded.
+/// [`CardError`] when one cannot be decoded or the result cannot be encoded.
 pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> Result<Vec<u8>, CardError> {
     const CELL: u32 = 640;
     const GAP: u32 = 8;
-    // The sheet of ten and its file, and one of the pictures, which are no larger than cards.
+    // Bytes for a sheet of ten pictures and its JPEG, and for decoding one of them, no larger than a card.
     const SHEET: u64 = 16 << 20;
-    const ONE: u64 = 32 << 20;
-    let _memory = limits.memory.reserve((SHEET + ONE).min(limits.memory.total()));
-    let limits = &DecodeLimits { memory: MemoryBudget::new(ONE), ..limits.clone() };
+    const PICTURE: u64 = 32 << 20;
+    let _memory = limits.memory.reserve((SHEET + PICTURE).min(limits.memory.total()));
+    let limits = &DecodeLimits { memory: MemoryBudget::new(PICTURE), ..limits.clone() };
     let font = FontRef::try_from_slice(FONT)?;
     let columns = (pictures.len() as u32).clamp(1, 2);
     let rows = (pictures.len() as u32).div_ceil(columns).max(1);
@@ -159,16 +160,16 @@ pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> R
         let corner = [left as i32, top as i32, left as i32 + 120, top as i32 + 120];
         label(&mut sheet, &font, corner, &number.to_string(), PAPER);
     }
-    encoded(&sheet)
+    encode(&sheet)
 }
 
-fn encoded(picture: &RgbImage) -> Result<Vec<u8>, CardError> {
+fn encode(picture: &RgbImage) -> Result<Vec<u8>, CardError> {
     let mut jpeg = Cursor::new(Vec::new());
     JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture)?;
     Ok(jpeg.into_inner())
 }
 
-/// A box of `line` pixels in ink with a one-pixel shadow on both sides.
+/// Draws a box with lines of `line` pixels and a one-pixel shadow on both sides.
 fn outline(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], line: i32) {
     for (grow, colour, width) in [(line / 2 + 1, SHADOW, line + 2), (line / 2, INK, line)] {
         let (left, top, right, bottom) = (left - grow, top - grow, right + grow, bottom + grow);
@@ -179,7 +180,7 @@ fn outline(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], line: i
     }
 }
 
-/// Fills left..right by top..bottom as far as it lies inside the picture.
+/// Fills left..right by top..bottom, clipped to the picture.
 fn fill(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], colour: Rgb<u8>) {
     let clip = |value: i32, end: u32| value.clamp(0, end as i32) as u32;
     let (width, height) = picture.dimensions();
@@ -190,7 +191,7 @@ fn fill(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], colour: Rg
     }
 }
 
-/// The number on a plate of `paper` at the box's upper left corner, kept inside the picture.
+/// Draws the number on a plate of `paper` at the box's upper left corner, moved inside the picture.
 fn label(picture: &mut RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32; 4], number: &str, paper: Rgb<u8>) {
     let size = ((right - left) as f32 / 3.0).clamp(18.0, 48.0);
     let padding = size / 6.0;
@@ -208,7 +209,7 @@ fn width(font: &FontRef<'_>, text: &str, size: f32) -> f32 {
     text.chars().map(|digit| scaled.h_advance(scaled.glyph_id(digit))).sum()
 }
 
-/// Writes digits, centred on the first and below the second of two pixel coordinates.
+/// Draws digits, centred at x `middle` and below y `top`, in pixels.
 fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): (f32, f32), size: f32, ink: Rgb<u8>) {
     let scaled = font.as_scaled(PxScale::from(size));
     let mut pen = middle - width(font, text, size) / 2.0;
@@ -239,41 +240,41 @@ mod tests {
     use crate::face::{CropFrame, FaceCrop};
     use crate::model::estimator::Estimate;
 
-    /// Left half dark, right half light.
+    /// A JPEG whose left half is dark and right half light.
     fn halves(width: u32, height: u32) -> Vec<u8> {
         let picture = RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([20; 3]) } else { Rgb([220; 3]) });
-        encoded(&picture).unwrap()
+        encode(&picture).unwrap()
     }
 
-    fn opened(jpeg: &[u8]) -> RgbImage {
+    fn decode(jpeg: &[u8]) -> RgbImage {
         image::load_from_memory(jpeg).unwrap().to_rgb8()
     }
 
     #[test]
-    fn the_suggested_square_is_cut_where_it_was_suggested_and_stays_inside() {
+    fn the_suggested_crop_is_where_it_was_suggested_and_inside_the_photo() {
         let limits = DecodeLimits::default();
         let photo = halves(400, 200);
-        let cut_of = |left, top, side| opened(&cut(&photo, &limits, Square { left, top, side }).unwrap());
-        let right = cut_of(5000, 0, 2500);
+        let crop_of = |left, top, side| decode(&crop(&photo, &limits, Square { left, top, side }).unwrap());
+        let right = crop_of(5000, 0, 2500);
         assert_eq!(right.dimensions(), (100, 100));
         assert!(right.pixels().all(|pixel| pixel.0[0] > 200));
-        // A square that a foreign photo would not hold.
-        assert_eq!(cut_of(10_000, 10_000, 10_000).dimensions(), (200, 200));
-        assert_eq!(cut_of(0, 0, 1).dimensions(), (1, 1));
+        // A square that reaches beyond the photo.
+        assert_eq!(crop_of(10_000, 10_000, 10_000).dimensions(), (200, 200));
+        assert_eq!(crop_of(0, 0, 1).dimensions(), (1, 1));
     }
 
     #[test]
-    fn what_the_network_sees_stands_beside_a_curve_that_peaks_at_the_guess() {
+    fn the_network_input_is_next_to_a_curve_that_peaks_at_the_guess() {
         let luma = image::GrayImage::from_fn(128, 128, |x, _| image::Luma([x as u8 * 2]));
         let crop = FaceCrop::cut(&luma, &CropFrame::whole(&luma));
         let age_probabilities = std::array::from_fn(|year| if year == 30 { 0.6 } else { 0.004 });
         let estimate = Estimate { age_probabilities, female_probability: 0.5, age_interval: (20.0, 40.0) };
         let bounds = Bounds { x: 0.0, y: 0.0, w: 128.0, h: 128.0 };
         let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![], crop };
-        let picture = opened(&draw_seen(&face).unwrap());
+        let picture = decode(&draw_network_input(&face).unwrap());
         assert_eq!(picture.height(), 384);
         assert!(picture.get_pixel(10, 200).0[0] < 40 && picture.get_pixel(375, 200).0[0] > 215);
-        // The column of year 28 is low, that of year 30 beside the line of the guess is ink.
+        // The column of year 28 is low, that of year 30 next to the line of the guess is ink.
         let column = |year: u32| picture.get_pixel(384 + 30 + year * 5, 100).0;
         assert!(column(28)[0] < 60 && column(30)[0] > 200, "{:?} {:?}", column(28), column(30));
     }
@@ -281,7 +282,7 @@ mod tests {
     #[test]
     fn a_sheet_shows_all_pictures_in_two_columns() {
         let pictures: Vec<(usize, Vec<u8>)> = (1..4).map(|number| (number, halves(300 * number as u32, 300))).collect();
-        let sheet = opened(&sheet(&pictures, &DecodeLimits::default()).unwrap());
+        let sheet = decode(&sheet(&pictures, &DecodeLimits::default()).unwrap());
         assert_eq!(sheet.dimensions(), (2 * 640 + 8, 2 * 640 + 8));
         // The second picture's right half, upper row, right column.
         assert!(sheet.get_pixel(640 + 8 + 600, 320).0[0] > 180);

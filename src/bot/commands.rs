@@ -1,25 +1,26 @@
-//! Commands without a photo, and presses of buttons: settings, privacy, help, games.
+//! Commands and buttons that need no photo: settings, privacy, help, games.
 
 use tracing::info;
 
 use super::actions::{Action, Button, Setting};
+use super::game::Player;
 use super::languages::Language;
 use super::people::{Asker, Platform};
 use super::problems::Problem;
-use super::settings::{ChatSettings, GenderPolicy, PersonSettings, Player};
+use super::settings::{ChatSettings, GenderPolicy, PersonSettings};
 use super::{Answer, Bot};
 
-/// What somebody wants, other than a guess.
+/// A request other than for a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     Help,
     Privacy,
     Settings,
-    /// On, off, or how it stands.
+    /// On, off, or show the current state.
     Auto(Option<bool>),
-    /// A tag or name; empty to hear which there are.
+    /// A tag or name; anything else lists the languages.
     Language(String),
-    /// A name; empty steps to the next.
+    /// A policy's name; anything else steps to the next policy.
     Gender(String),
     OptOut,
     OptIn,
@@ -28,37 +29,37 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether only a chat's admins may do it.
+    /// Whether only a chat's admins may run it.
     pub fn needs_admin(&self) -> bool {
         matches!(self, Self::Auto(Some(_)))
     }
 }
 
-/// What a press of a button comes to.
+/// The response to a pressed button.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Pressed {
-    /// A short note to the one who pressed.
+    /// A short note to the person who pressed it.
     pub note: Option<String>,
-    /// What the message with the button is now.
+    /// The new content of the message with the button.
     pub edit: Option<Answer>,
-    /// Whether that message is to be deleted.
+    /// Whether to delete that message.
     pub delete: bool,
 }
 
 impl Pressed {
-    fn note(text: String) -> Self {
+    pub(super) fn note(text: String) -> Self {
         Self { note: Some(text), ..Self::default() }
     }
 }
 
-/// What the platform knows of the one who asks, beyond [`Asker`].
+/// What the platform knows about the asker, in addition to [`Asker`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskerRole {
     /// The name that the scoreboard shows.
     pub name: String,
-    /// Whether they may change the chat's settings; everybody may in a chat with the bot alone.
+    /// Whether they may change the chat's settings; in a private chat with the bot everybody may.
     pub admin: bool,
-    /// Whether it is a chat with the bot alone.
+    /// Whether it is a private chat with the bot.
     pub direct: bool,
 }
 
@@ -69,10 +70,10 @@ impl Bot {
         if command.needs_admin() && !role.admin {
             return language.say("admins-only").into();
         }
-        self.obey(command, asker, role, language).await.unwrap_or_else(|problem| problem.message(language).into())
+        self.execute(command, asker, role, language).await.unwrap_or_else(|problem| problem.message(language).into())
     }
 
-    async fn obey(
+    async fn execute(
         &self,
         command: Command,
         asker: &Asker,
@@ -89,10 +90,10 @@ impl Bot {
                 language.say_with("help", &[("how", (&how).into())]).into()
             }
             Command::Privacy => language.say("privacy").into(),
-            Command::Settings => settings(&self.kept(move |store| store.chat(chat)).await?, language),
+            Command::Settings => settings_message(&self.with_store(move |store| store.chat(chat)).await?, language),
             Command::Auto(_) if role.direct => language.say("auto-direct").into(),
             Command::Auto(None) => {
-                let on = self.kept(move |store| store.chat(chat)).await?.auto;
+                let on = self.with_store(move |store| store.chat(chat)).await?.auto;
                 language.say_with("auto-state", &[("on", yes_or_no(on).into())]).into()
             }
             Command::Auto(Some(on)) => {
@@ -128,7 +129,7 @@ impl Bot {
             }
             Command::Forget => {
                 let chat_too = role.admin;
-                self.kept(move |store| {
+                self.with_store(move |store| {
                     store.forget_person(person)?;
                     if chat_too { store.forget_chat(chat) } else { Ok(()) }
                 })
@@ -137,7 +138,7 @@ impl Bot {
                 language.say(if chat_too { "forgotten-chat" } else { "forgotten-person" }).into()
             }
             Command::Scores => {
-                let scores = self.kept(move |store| store.scores(chat)).await?;
+                let scores = self.with_store(move |store| store.scores(chat)).await?;
                 if scores.is_empty() {
                     return Ok(language.say("scores-none").into());
                 }
@@ -152,30 +153,30 @@ impl Bot {
         })
     }
 
-    /// Acts on a button that needs no photo; [`Bot::look_again`] is for those that do.
+    /// Handles a button that needs no photo; [`Bot::look_again`] handles those that do.
     pub async fn press(&self, action: Action, asker: &Asker, role: &AskerRole) -> Pressed {
         let language = self.reply_style(asker).await.language;
-        let pressed = match action {
+        let response = match action {
             Action::Delete { asker: owner } if owner == asker.person => Pressed { delete: true, ..Pressed::default() },
             Action::Delete { .. } => Pressed::note(language.say("not-yours")),
             Action::Set(_) if !role.admin => Pressed::note(language.say("admins-only")),
-            Action::Set(setting) => match self.change_chat(asker, move |settings| step(settings, setting)).await {
-                Ok(now) => {
-                    // What was just chosen for the chat is what the buttons speak.
-                    let language = now.language.unwrap_or(language);
-                    Pressed { edit: Some(settings(&now, language)), ..Pressed::default() }
+            Action::Set(setting) => match self.change_chat(asker, move |settings| advance(settings, setting)).await {
+                Ok(changed) => {
+                    // The buttons use the language that was just chosen.
+                    let language = changed.language.unwrap_or(language);
+                    Pressed { edit: Some(settings_message(&changed, language)), ..Pressed::default() }
                 }
                 Err(problem) => Pressed::note(problem.message(language)),
             },
             Action::Guess { game, age } => {
                 let player = Player { person: asker.person, name: role.name.clone() };
-                self.game_guess(game, player, age, language).await
+                self.record_guess(game, player, age, language).await
             }
-            Action::Reveal { game } => self.game_reveal(game, asker, role, language).await,
+            Action::Reveal { game } => self.reveal_game(game, asker, role, language).await,
             Action::See | Action::Crop(_) | Action::Anyway => Pressed::note(Problem::Gone.message(language)),
         };
         info!(?action, person = ?asker.person, chat = ?asker.chat, "a button was pressed");
-        pressed
+        response
     }
 
     async fn change_chat(
@@ -184,7 +185,7 @@ impl Bot {
         mut change: impl FnMut(&mut ChatSettings) + Send + 'static,
     ) -> Result<ChatSettings, Problem> {
         let chat = asker.chat;
-        self.kept(move |store| store.change_chat(chat, &mut change)).await
+        self.with_store(move |store| store.change_chat(chat, &mut change)).await
     }
 
     async fn change_person(
@@ -193,7 +194,7 @@ impl Bot {
         mut change: impl FnMut(&mut PersonSettings) + Send + 'static,
     ) -> Result<PersonSettings, Problem> {
         let person = asker.person;
-        self.kept(move |store| store.change_person(person, &mut change)).await
+        self.with_store(move |store| store.change_person(person, &mut change)).await
     }
 }
 
@@ -201,30 +202,31 @@ fn yes_or_no(on: bool) -> &'static str {
     if on { "yes" } else { "no" }
 }
 
-fn step(settings: &mut ChatSettings, setting: Setting) {
+/// Steps to the setting's next value.
+fn advance(settings: &mut ChatSettings, setting: Setting) {
     match setting {
         Setting::Auto => settings.auto = !settings.auto,
         Setting::Private => settings.private = !settings.private,
         Setting::Gender => settings.gender = settings.gender.next(),
         Setting::Language => {
-            let at =
-                settings.language.map_or(0, |now| Language::ALL.iter().position(|one| *one == now).unwrap_or(0) + 1);
-            settings.language = Language::ALL.get(at).copied();
+            let position = |language| Language::ALL.iter().position(|one| *one == language).unwrap_or(0);
+            let next = settings.language.map_or(0, |language| position(language) + 1);
+            settings.language = Language::ALL.get(next).copied();
         }
     }
 }
 
-/// The settings of a chat with a button for each.
-fn settings(now: &ChatSettings, language: Language) -> Answer {
+/// The settings of a chat, with a button for each.
+fn settings_message(settings: &ChatSettings, language: Language) -> Answer {
     let button = |setting, label| vec![Button { action: Action::Set(setting), label }];
-    let language_label = match now.language {
+    let language_label = match settings.language {
         Some(chosen) => language.say_with("settings-language", &[("language", chosen.name().into())]),
         None => language.say("settings-language-client"),
     };
     let buttons = vec![
-        button(Setting::Auto, language.say_with("settings-auto", &[("on", yes_or_no(now.auto).into())])),
-        button(Setting::Private, language.say_with("settings-private", &[("on", yes_or_no(now.private).into())])),
-        button(Setting::Gender, language.say_with("settings-gender", &[("gender", now.gender.name().into())])),
+        button(Setting::Auto, language.say_with("settings-auto", &[("on", yes_or_no(settings.auto).into())])),
+        button(Setting::Private, language.say_with("settings-private", &[("on", yes_or_no(settings.private).into())])),
+        button(Setting::Gender, language.say_with("settings-gender", &[("gender", settings.gender.name().into())])),
         button(Setting::Language, language_label),
     ];
     Answer { text: language.say("settings"), buttons, ..Answer::default() }

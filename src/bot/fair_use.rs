@@ -1,7 +1,7 @@
-//! A token bucket for each person and each chat, so that one cannot take the others' share.
+//! Rate limits: a token bucket for each person and each chat, so that nobody takes the others' share.
 //!
-//! Written here rather than taken from a crate, because the bucket also remembers whether its owner
-//! was told to wait, and because tests turn tokio's clock.
+//! Not from a crate, because the bucket also remembers whether its owner has been told to wait, and
+//! because tests control tokio's clock.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,27 +11,27 @@ use tokio::time::Instant;
 
 use super::people::{Asker, ChatId, PersonId};
 
-/// How many photos at once, and how fast more may come.
+/// A rate limit on photos.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Photos that may come at once; 0 means as many as they like.
+    /// Photos that may arrive at once; 0 means no limit.
     pub burst: u32,
-    /// The time after which one more may come.
+    /// The time after which one more may arrive.
     pub every: Duration,
 }
 
-/// Why a photo is not looked at.
+/// Why a photo is refused: come back after `wait`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateLimited {
-    /// To be told: the first since the last photo that was answered.
+    /// The first refusal since a photo was admitted: worth a reply.
     FirstTime { wait: Duration },
-    /// Not to be told again, unless they asked so that silence is no answer.
+    /// A further one: already reported, so only worth a reply where one is owed.
     Repeated { wait: Duration },
 }
 
-/// The buckets of everybody who came lately.
+/// The buckets of recent people and chats.
 #[derive(Debug)]
-pub struct FairUse {
+pub struct RateLimiter {
     person: Rate,
     chat: Rate,
     buckets: Mutex<HashMap<Owner, Bucket>>,
@@ -45,24 +45,25 @@ enum Owner {
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// When it is full again (a bucket told by one time: the generic cell rate algorithm, ITU-T I.371).
+    /// When it is full again: the bucket's whole state (generic cell rate algorithm, ITU-T I.371).
     full_at: Instant,
-    told: bool,
+    /// Whether a refusal has been reported since a photo was admitted.
+    reported: bool,
 }
 
-/// Full buckets are forgotten whenever this many are held.
+/// Full buckets are dropped whenever there are this many buckets.
 const SWEEP_AT: usize = 4096;
 
-impl FairUse {
+impl RateLimiter {
     pub fn new(person: Rate, chat: Rate) -> Self {
         Self { person, chat, buckets: Mutex::default() }
     }
 
-    /// Takes `photos` from the asker's and the chat's bucket, or from neither. More photos than a
-    /// bucket ever holds empty it.
+    /// Takes `photos` tokens from both the asker's and the chat's bucket, or from neither. More photos
+    /// than a bucket's capacity empty it.
     ///
     /// # Errors
-    /// [`RateLimited`] when there are not as many left.
+    /// [`RateLimited`] when one of them has too few tokens.
     pub fn take(&self, asker: &Asker, photos: u32) -> Result<(), RateLimited> {
         let now = Instant::now();
         let owners = [(Owner::Person(asker.person), self.person), (Owner::Chat(asker.chat), self.chat)];
@@ -73,16 +74,17 @@ impl FairUse {
         for (owner, rate) in owners {
             let Some(bucket) = buckets.get_mut(&owner).filter(|_| rate.burst > 0) else { continue };
             let wanted = rate.every * photos.min(rate.burst);
-            let room = rate.every * rate.burst;
-            let wait = (bucket.full_at + wanted).saturating_duration_since(now + room);
+            let capacity = rate.every * rate.burst;
+            let wait = (bucket.full_at + wanted).saturating_duration_since(now + capacity);
             if wait > Duration::ZERO {
-                let told = std::mem::replace(&mut bucket.told, true);
-                return Err(if told { RateLimited::Repeated { wait } } else { RateLimited::FirstTime { wait } });
+                let reported = std::mem::replace(&mut bucket.reported, true);
+                return Err(if reported { RateLimited::Repeated { wait } } else { RateLimited::FirstTime { wait } });
             }
         }
         for (owner, rate) in owners.into_iter().filter(|(_, rate)| rate.burst > 0) {
-            let bucket = buckets.entry(owner).or_insert(Bucket { full_at: now, told: false });
-            *bucket = Bucket { full_at: bucket.full_at.max(now) + rate.every * photos.min(rate.burst), told: false };
+            let bucket = buckets.entry(owner).or_insert(Bucket { full_at: now, reported: false });
+            let full_at = bucket.full_at.max(now) + rate.every * photos.min(rate.burst);
+            *bucket = Bucket { full_at, reported: false };
         }
         Ok(())
     }
@@ -103,24 +105,24 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_refusal_says_when_to_come_back_and_later_ones_are_silent() {
-        let fair = FairUse::new(rate(2, 10), rate(100, 1));
-        assert_eq!((fair.take(&asker(1, 1), 1), fair.take(&asker(1, 1), 1)), (Ok(()), Ok(())));
-        assert_eq!(fair.take(&asker(1, 1), 1), Err(RateLimited::FirstTime { wait: Duration::from_secs(10) }));
-        assert_eq!(fair.take(&asker(1, 2), 1), Err(RateLimited::Repeated { wait: Duration::from_secs(10) }));
-        assert_eq!(fair.take(&asker(2, 1), 1), Ok(()));
+    async fn the_first_refusal_is_reported_and_later_ones_are_not() {
+        let limiter = RateLimiter::new(rate(2, 10), rate(100, 1));
+        assert_eq!((limiter.take(&asker(1, 1), 1), limiter.take(&asker(1, 1), 1)), (Ok(()), Ok(())));
+        assert_eq!(limiter.take(&asker(1, 1), 1), Err(RateLimited::FirstTime { wait: Duration::from_secs(10) }));
+        assert_eq!(limiter.take(&asker(1, 2), 1), Err(RateLimited::Repeated { wait: Duration::from_secs(10) }));
+        assert_eq!(limiter.take(&asker(2, 1), 1), Ok(()));
         tokio::time::advance(Duration::from_secs(10)).await;
-        assert_eq!(fair.take(&asker(1, 1), 1), Ok(()));
-        assert_eq!(fair.take(&asker(1, 1), 1), Err(RateLimited::FirstTime { wait: Duration::from_secs(10) }));
+        assert_eq!(limiter.take(&asker(1, 1), 1), Ok(()));
+        assert_eq!(limiter.take(&asker(1, 1), 1), Err(RateLimited::FirstTime { wait: Duration::from_secs(10) }));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_full_chat_costs_its_members_nothing_and_a_large_album_passes_once() {
-        let fair = FairUse::new(rate(3, 10), rate(4, 60));
-        assert_eq!(fair.take(&asker(1, 7), 10), Ok(()));
-        assert!(matches!(fair.take(&asker(2, 7), 2), Err(RateLimited::FirstTime { .. })));
-        assert_eq!(fair.take(&asker(2, 8), 3), Ok(()));
-        let free = FairUse::new(rate(0, 10), rate(0, 10));
-        assert!((0..1000).all(|_| free.take(&asker(1, 1), 10).is_ok()));
+    async fn a_refusal_by_the_chats_limit_costs_the_person_nothing_and_a_large_album_passes_once() {
+        let limiter = RateLimiter::new(rate(3, 10), rate(4, 60));
+        assert_eq!(limiter.take(&asker(1, 7), 10), Ok(()));
+        assert!(matches!(limiter.take(&asker(2, 7), 2), Err(RateLimited::FirstTime { .. })));
+        assert_eq!(limiter.take(&asker(2, 8), 3), Ok(()));
+        let unlimited = RateLimiter::new(rate(0, 10), rate(0, 10));
+        assert!((0..1000).all(|_| unlimited.take(&asker(1, 1), 10).is_ok()));
     }
 }

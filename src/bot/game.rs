@@ -1,26 +1,76 @@
-//! The game: people guess an age first, then the bot shows its own guess.
+//! The game: people guess an age first, then the bot reveals its own guess.
+//!
+//! Owns the messages, the rules and the [`GameStore`] that persists games and scores.
 
 use tracing::info;
 
 use super::actions::{Action, Button};
 use super::commands::{AskerRole, Pressed};
 use super::languages::Language;
-use super::people::Asker;
-use super::settings::{Game, Guessed, Player};
+use super::people::{Asker, ChatId, PersonId};
+use super::store::{Store, StoreError};
 use super::{Answer, Bot, PhotoSource};
 use crate::inference::{FlowId, Framing};
 
-/// The guesses that have a button: twenty, in rows of five, which is as wide as Discord shows them.
+/// The guesses that have a button: twenty, in rows of five, the widest that Discord shows.
 const AGES: [[u8; 5]; 4] = [[1, 5, 10, 15, 20], [25, 30, 35, 40, 45], [50, 55, 60, 65, 70], [75, 80, 85, 90, 95]];
 /// The most characters of a name on the scoreboard.
-const NAME: usize = 40;
+const MAX_NAME: usize = 40;
+
+/// A player, as the scoreboard shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Player {
+    pub person: PersonId,
+    pub name: String,
+}
+
+/// A game: people guess, then the bot's guess is revealed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Game {
+    pub chat: ChatId,
+    /// The person who started it and may end it.
+    pub host: PersonId,
+    /// The bot's guess as text, in the language in which the game was started.
+    pub guess: String,
+    /// The bot's guess in years.
+    pub age: f32,
+    /// The true age, if the host gave it.
+    pub truth: Option<u8>,
+    /// Each player's guess, in order of arrival.
+    pub guesses: Vec<(Player, u8)>,
+}
+
+/// The result of a player's guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuessOutcome {
+    /// It counts; this many players have guessed so far.
+    Accepted { players: usize },
+    /// The player had already guessed this age.
+    AlreadyGuessed(u8),
+    /// The game is over or never existed.
+    GameOver,
+}
+
+/// Persists games and scores; part of [`Store`].
+pub trait GameStore {
+    /// Inserts a game without its guesses and returns its number.
+    fn open_game(&self, game: &Game) -> Result<i64, StoreError>;
+    /// A game that is not over, with its guesses.
+    fn game(&self, number: i64) -> Result<Option<Game>, StoreError>;
+    fn guess(&self, number: i64, player: &Player, age: u8) -> Result<GuessOutcome, StoreError>;
+    /// Ends a game in one transaction: gives each of the `winners` a point and deletes the game. Returns
+    /// its final state; `None` when it had already ended.
+    fn end_game(&self, number: i64, winners: &dyn Fn(&Game) -> Vec<Player>) -> Result<Option<Game>, StoreError>;
+    /// The best players of a chat, best first: name and points.
+    fn scores(&self, chat: ChatId) -> Result<Vec<(String, u32)>, StoreError>;
+}
 
 impl Bot {
-    /// Begins a game about the one face in a photo; `truth` is the true age, if the host gave it.
+    /// Starts a game about the one face in a photo; `truth` is the true age, if the host gave it.
     pub async fn game(&self, photo: PhotoSource, truth: Option<u8>, asker: &Asker) -> Answer {
         let style = self.reply_style(asker).await;
         let language = style.language;
-        let analysis = match self.look(FlowId::of(&asker.person), photo, Framing::Find).await {
+        let analysis = match self.analyse(FlowId::of(&asker.person), photo, Framing::Find).await {
             Ok((_, analysis)) => analysis,
             Err(problem) => return problem.message(language).into(),
         };
@@ -33,62 +83,65 @@ impl Bot {
             truth,
             guesses: Vec::new(),
         };
-        match self.kept(move |store| store.open_game(&game)).await {
+        match self.with_store(move |store| store.open_game(&game)).await {
             Ok(number) => {
                 info!(chat = ?asker.chat, "a game was opened");
-                board(number, 0, language)
+                open_game_message(number, 0, language)
             }
             Err(problem) => problem.message(language).into(),
         }
     }
 
-    pub(super) async fn game_guess(&self, number: i64, player: Player, age: u8, language: Language) -> Pressed {
-        let guessing = move |store: &dyn super::settings::Store| {
-            let host = store.game(number)?.is_some_and(|game| game.truth.is_some() && game.host == player.person);
-            let player = Player { name: player.name.chars().take(NAME).collect(), ..player };
-            if host { Ok(None) } else { store.guess(number, &player, age).map(Some) }
+    pub(super) async fn record_guess(&self, number: i64, player: Player, age: u8, language: Language) -> Pressed {
+        // `None`: the player is the host, who knows the true age.
+        let record = move |store: &dyn Store| {
+            let knows = store.game(number)?.is_some_and(|game| game.truth.is_some() && game.host == player.person);
+            let player = Player { name: player.name.chars().take(MAX_NAME).collect(), ..player };
+            if knows { Ok(None) } else { store.guess(number, &player, age).map(Some) }
         };
-        let note = |id: &str, age: u8| Some(language.say_with(id, &[("age", u64::from(age).into())]));
-        match self.kept(guessing).await {
-            Ok(None) => Pressed { note: Some(language.say("game-host")), ..Pressed::default() },
-            Ok(Some(Guessed::Counts { players })) => {
-                Pressed { note: note("game-taken", age), edit: Some(board(number, players, language)), delete: false }
-            }
-            Ok(Some(Guessed::Before(age))) => Pressed { note: note("game-changed", age), ..Pressed::default() },
-            Ok(Some(Guessed::Over)) => Pressed { note: Some(language.say("game-over")), ..Pressed::default() },
-            Err(problem) => Pressed { note: Some(problem.message(language)), ..Pressed::default() },
+        let with_age = |id: &str, age: u8| language.say_with(id, &[("age", u64::from(age).into())]);
+        match self.with_store(record).await {
+            Ok(None) => Pressed::note(language.say("game-host")),
+            Ok(Some(GuessOutcome::Accepted { players })) => Pressed {
+                note: Some(with_age("game-taken", age)),
+                edit: Some(open_game_message(number, players, language)),
+                delete: false,
+            },
+            Ok(Some(GuessOutcome::AlreadyGuessed(age))) => Pressed::note(with_age("game-already-guessed", age)),
+            Ok(Some(GuessOutcome::GameOver)) => Pressed::note(language.say("game-over")),
+            Err(problem) => Pressed::note(problem.message(language)),
         }
     }
 
-    pub(super) async fn game_reveal(
+    pub(super) async fn reveal_game(
         &self,
         number: i64,
         asker: &Asker,
         role: &AskerRole,
         language: Language,
     ) -> Pressed {
-        let note = |text: String| Pressed { note: Some(text), ..Pressed::default() };
-        let game = match self.kept(move |store| store.game(number)).await {
+        let game = match self.with_store(move |store| store.game(number)).await {
             Ok(Some(game)) if game.chat == asker.chat => game,
-            Ok(_) => return note(language.say("game-over")),
-            Err(problem) => return note(problem.message(language)),
+            Ok(_) => return Pressed::note(language.say("game-over")),
+            Err(problem) => return Pressed::note(problem.message(language)),
         };
         if game.host != asker.person && !role.admin {
-            return note(language.say("not-yours"));
+            return Pressed::note(language.say("not-yours"));
         }
         let players = |game: &Game| winners(game).into_iter().map(|(player, _)| player).collect();
-        match self.kept(move |store| store.end_game(number, &players)).await {
+        match self.with_store(move |store| store.end_game(number, &players)).await {
             Ok(Some(game)) => {
-                Pressed { edit: Some(outcome(&game, &winners(&game), language).into()), ..Pressed::default() }
+                let message = ended_game_message(&game, &winners(&game), language);
+                Pressed { edit: Some(message.into()), ..Pressed::default() }
             }
-            Ok(None) => note(language.say("game-over")),
-            Err(problem) => note(problem.message(language)),
+            Ok(None) => Pressed::note(language.say("game-over")),
+            Err(problem) => Pressed::note(problem.message(language)),
         }
     }
 }
 
-/// The message of a game that is open.
-fn board(number: i64, players: usize, language: Language) -> Answer {
+/// The message of an open game, with its buttons.
+fn open_game_message(number: i64, players: usize, language: Language) -> Answer {
     let guess = |age: u8| Button { action: Action::Guess { game: number, age }, label: age.to_string() };
     let mut buttons: Vec<Vec<Button>> = AGES.iter().map(|row| row.iter().map(|age| guess(*age)).collect()).collect();
     buttons.push(vec![Button { action: Action::Reveal { game: number }, label: language.say("game-reveal") }]);
@@ -96,18 +149,18 @@ fn board(number: i64, players: usize, language: Language) -> Answer {
     Answer { text: format!("{}\n{players}", language.say("game")), buttons, ..Answer::default() }
 }
 
-/// How far an age is off: from the truth where it is known, from the bot's guess otherwise.
-fn off(game: &Game, age: f32) -> f32 {
+/// The distance of an age in years: from the true age where it is known, from the bot's guess otherwise.
+fn distance(game: &Game, age: f32) -> f32 {
     (age - game.truth.map_or(game.age, f32::from)).abs()
 }
 
-/// Those who came closest, with their guesses.
+/// The players who came closest, with their guesses.
 fn winners(game: &Game) -> Vec<(Player, u8)> {
-    let closest = game.guesses.iter().map(|(_, age)| off(game, f32::from(*age))).fold(f32::INFINITY, f32::min);
-    game.guesses.iter().filter(|(_, age)| off(game, f32::from(*age)) <= closest).cloned().collect()
+    let closest = game.guesses.iter().map(|(_, age)| distance(game, f32::from(*age))).fold(f32::INFINITY, f32::min);
+    game.guesses.iter().filter(|(_, age)| distance(game, f32::from(*age)) <= closest).cloned().collect()
 }
 
-fn outcome(game: &Game, winners: &[(Player, u8)], language: Language) -> String {
+fn ended_game_message(game: &Game, winners: &[(Player, u8)], language: Language) -> String {
     let mut lines = vec![language.say_with("game-mine", &[("person", (&game.guess).into())])];
     if let Some(truth) = game.truth {
         lines.push(language.say_with("game-truth", &[("age", u64::from(truth).into())]));
@@ -121,7 +174,7 @@ fn outcome(game: &Game, winners: &[(Player, u8)], language: Language) -> String 
             let ages = ages.join(", ");
             let variables = [("count", winners.len().into()), ("names", (&names).into()), ("age", (&ages).into())];
             let mut line = language.say_with("game-winner", &variables);
-            if game.truth.is_some() && off(game, f32::from(*age)) < off(game, game.age) {
+            if game.truth.is_some() && distance(game, f32::from(*age)) < distance(game, game.age) {
                 line = format!("{line} {}", language.say("game-beaten"));
             }
             lines.push(line);
@@ -134,7 +187,7 @@ fn outcome(game: &Game, winners: &[(Player, u8)], language: Language) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bot::people::{ChatId, PersonId, Platform};
+    use crate::bot::people::Platform;
 
     fn game(truth: Option<u8>, guesses: &[(&str, u8)]) -> Game {
         let platform = Platform::Discord;
@@ -151,32 +204,32 @@ mod tests {
         }
     }
 
-    fn told(game: &Game) -> String {
-        outcome(game, &winners(game), Language::English)
+    fn message(game: &Game) -> String {
+        ended_game_message(game, &winners(game), Language::English)
     }
 
     #[test]
-    fn the_closest_to_the_truth_win_and_hear_when_they_beat_the_bot() {
-        let text = told(&game(Some(40), &[("Ann", 20), ("Ben", 35), ("Cem", 45)]));
+    fn the_closest_to_the_truth_win_and_learn_when_they_beat_the_bot() {
+        let text = message(&game(Some(40), &[("Ann", 20), ("Ben", 35), ("Cem", 45)]));
         assert!(text.contains("The true age: 40."), "{text}");
         assert!(
             text.contains("Closest: Ben, Cem, with a guess of 35, 45. A point each! And closer than me!"),
             "{text}"
         );
-        let text = told(&game(Some(30), &[("Ann", 20)]));
+        let text = message(&game(Some(30), &[("Ann", 20)]));
         assert!(text.contains("Closest: Ann") && !text.contains("closer than me"), "{text}");
     }
 
     #[test]
     fn without_the_truth_the_closest_to_the_bot_win() {
-        let text = told(&game(None, &[("Ann", 30), ("Ben", 50)]));
+        let text = message(&game(None, &[("Ann", 30), ("Ben", 50)]));
         assert!(text.starts_with("My guess: a woman") && text.contains("Closest: Ann, with a guess of 30. One point!"));
-        assert!(told(&game(None, &[])).ends_with("Nobody guessed this time."));
+        assert!(message(&game(None, &[])).ends_with("Nobody guessed this time."));
     }
 
     #[test]
-    fn a_board_fits_discords_rows() {
-        let Answer { buttons, .. } = board(i64::MAX, 3, Language::English);
+    fn the_buttons_fit_discords_rows() {
+        let Answer { buttons, .. } = open_game_message(i64::MAX, 3, Language::English);
         assert!(buttons.len() <= 5 && buttons.iter().all(|row| row.len() <= 5));
     }
 }

@@ -1,7 +1,6 @@
-//! The languages that the bot speaks, from the Fluent files in `locales/`.
+//! The bot's languages, from the Fluent files in `locales/`: choosing one, and formatting messages.
 //!
-//! Owns which language somebody gets and how a message with its variables becomes text. What is
-//! said when stands in [`words`](super::words) and its neighbours.
+//! [`words`](super::words) and its siblings choose the messages.
 
 use std::sync::OnceLock;
 
@@ -9,7 +8,7 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue};
 use tracing::error;
 
-/// A language with a complete file of messages.
+/// A supported language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Language {
     #[default]
@@ -50,7 +49,7 @@ impl Language {
         }
     }
 
-    /// Its name in itself.
+    /// Its own name for itself.
     pub fn name(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -64,28 +63,28 @@ impl Language {
         }
     }
 
-    /// The language of a tag such as `pt-BR`, as clients send it, or of a name as people write it.
+    /// Parses a tag such as `pt-BR`, as clients send it, or a name as people write it.
     pub fn of(tag: &str) -> Option<Self> {
         let tag = tag.trim().to_lowercase();
         let first = tag.split(['-', '_']).next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| language.code() == first || language.name().to_lowercase() == tag)
     }
 
-    /// The first language that an `Accept-Language` header names and the bot speaks. Browsers send
-    /// their languages in order of preference (RFC 9110, 12.5.4, allows others; none is seen).
+    /// The first supported language of an `Accept-Language` header. Browsers list languages in order of
+    /// preference; RFC 9110, 12.5.4, allows other orders, but none occurs.
     pub fn accepted(header: &str) -> Option<Self> {
         header.split(',').filter_map(|part| part.split(';').next()).find_map(Self::of)
     }
 
-    /// The message `id` without variables.
+    /// Formats the message `id`, which has no variables.
     pub fn say(self, id: &str) -> String {
         self.say_with(id, &[])
     }
 
-    /// The message `id`; `variables` are its names and values.
+    /// Formats the message `id` with `variables`, pairs of name and value.
     ///
-    /// Every language has every message (a test holds it); should one be missing all the same, the
-    /// English one is said, and its bare name if there is none.
+    /// A test checks that every language has every message. If one is missing nevertheless, this falls
+    /// back to English and then to `id` itself.
     pub fn say_with(self, id: &str, variables: &[(&str, Value<'_>)]) -> String {
         let mut arguments = FluentArgs::with_capacity(variables.len());
         for (name, value) in variables {
@@ -95,7 +94,7 @@ impl Language {
             };
             arguments.set(*name, value);
         }
-        [self, Self::English].into_iter().find_map(|language| said(language.bundle(), id, &arguments)).unwrap_or_else(
+        [self, Self::English].into_iter().find_map(|language| format(language.bundle(), id, &arguments)).unwrap_or_else(
             || {
                 error!(id, "a message is missing");
                 id.to_owned()
@@ -103,7 +102,7 @@ impl Language {
         )
     }
 
-    /// The text of its file in `locales/`.
+    /// The content of its file in `locales/`.
     pub fn source(self) -> &'static str {
         match self {
             Self::English => include_str!("../../locales/en.ftl"),
@@ -119,7 +118,7 @@ impl Language {
 
     fn bundle(self) -> &'static FluentBundle<FluentResource> {
         static BUNDLES: OnceLock<[FluentBundle<FluentResource>; Language::ALL.len()]> = OnceLock::new();
-        &BUNDLES.get_or_init(|| Self::ALL.map(bundle))[self as usize]
+        &BUNDLES.get_or_init(|| Self::ALL.map(load_bundle))[self as usize]
     }
 }
 
@@ -127,7 +126,7 @@ impl Language {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
     Text(&'a str),
-    /// Chooses the plural form where a message has several.
+    /// Selects the plural form where a message has several.
     Number(i64),
 }
 
@@ -155,34 +154,34 @@ impl From<u64> for Value<'_> {
     }
 }
 
-/// Rounded: ages are told in whole years.
+/// Rounded, as messages state ages in whole years.
 impl From<f32> for Value<'_> {
     fn from(number: f32) -> Self {
         Self::Number(number.round() as i64)
     }
 }
 
-fn bundle(language: Language) -> FluentBundle<FluentResource> {
+fn load_bundle(language: Language) -> FluentBundle<FluentResource> {
     let identifier = language.code().parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
-    // The marks around variables are for mixing directions of writing; none of these languages does.
+    // Isolation marks around variables are for mixed writing directions, which no language here has.
     bundle.set_use_isolating(false);
-    let resource = FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(whole, faults)| {
-        error!(language = language.code(), faults = faults.len(), "a file of messages is damaged");
-        whole
+    let resource = FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(partial, errors)| {
+        error!(language = language.code(), errors = errors.len(), "a message file has syntax errors");
+        partial
     });
     if bundle.add_resource(resource).is_err() {
-        error!(language = language.code(), "a message is there twice");
+        error!(language = language.code(), "a message is defined twice");
     }
     bundle
 }
 
-fn said(bundle: &FluentBundle<FluentResource>, id: &str, arguments: &FluentArgs<'_>) -> Option<String> {
+fn format(bundle: &FluentBundle<FluentResource>, id: &str, arguments: &FluentArgs<'_>) -> Option<String> {
     let pattern = bundle.get_message(id)?.value()?;
-    let mut faults = Vec::new();
-    let text = bundle.format_pattern(pattern, Some(arguments), &mut faults);
-    if !faults.is_empty() {
-        error!(id, ?faults, "a message lacks a variable");
+    let mut errors = Vec::new();
+    let text = bundle.format_pattern(pattern, Some(arguments), &mut errors);
+    if !errors.is_empty() {
+        error!(id, ?errors, "a message could not be formatted");
     }
     Some(text.into_owned())
 }
@@ -193,7 +192,7 @@ mod tests {
 
     use super::*;
 
-    /// Message → the variables it uses, read from the text itself.
+    /// Message → the variables it uses, parsed from the source text.
     fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
         let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut current = String::new();
@@ -217,18 +216,18 @@ mod tests {
         assert!(english.len() > 100);
         for language in Language::ALL {
             FluentResource::try_new(language.source().to_owned())
-                .map_err(|(_, faults)| faults)
-                .unwrap_or_else(|faults| panic!("{language:?}: {faults:?}"));
-            let theirs = messages(language);
+                .map_err(|(_, errors)| errors)
+                .unwrap_or_else(|errors| panic!("{language:?}: {errors:?}"));
+            let translated = messages(language);
             for (id, variables) in &english {
-                assert_eq!(theirs.get(id), Some(variables), "{language:?}: {id}");
+                assert_eq!(translated.get(id), Some(variables), "{language:?}: {id}");
             }
-            assert_eq!(theirs.len(), english.len(), "{language:?} has messages that English lacks");
+            assert_eq!(translated.len(), english.len(), "{language:?} has messages that English lacks");
         }
     }
 
     #[test]
-    fn every_message_that_the_code_says_exists_and_every_message_is_said() {
+    fn every_message_is_used() {
         let english = messages(Language::English);
         let sources = walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"));
         let text: String = sources
@@ -238,7 +237,7 @@ mod tests {
             .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
             .collect();
         for id in english.keys() {
-            assert!(text.contains(&format!("\"{id}\"")), "{id} is never said");
+            assert!(text.contains(&format!("\"{id}\"")), "{id} is never used");
         }
     }
 
@@ -257,7 +256,7 @@ mod tests {
         }
         assert_eq!(Language::accepted("nl,fr-CH;q=0.9,en;q=0.8"), Some(Language::French));
         assert_eq!(Language::accepted("nl"), None);
-        let person = Language::German.say_with("problem-too-often", &[("seconds", Value::Number(1))]);
-        assert!(!person.contains("problem") && !person.contains('{'), "{person}");
+        let text = Language::German.say_with("problem-too-often", &[("seconds", Value::Number(1))]);
+        assert!(!text.contains("problem") && !text.contains('{'), "{text}");
     }
 }

@@ -1,11 +1,11 @@
-//! Who asks, and where: the platforms' numbers, and how a log may hold them.
+//! The ids of people and chats on their platforms, and how logs show them.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
 use super::languages::Language;
 
-/// A platform whose people and chats have numbers.
+/// A platform on which people and chats have ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Platform {
     Discord,
@@ -22,14 +22,14 @@ impl Platform {
     }
 }
 
-/// A person's number on a platform. Printed, it is scrambled: see [`scrambled`].
+/// A person's id on a platform. Its `Debug` output is scrambled: see [`scrambled`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PersonId {
     pub platform: Platform,
     pub id: i64,
 }
 
-/// A chat's or channel's number on a platform. Printed, it is scrambled: see [`scrambled`].
+/// A chat's or channel's id on a platform. Its `Debug` output is scrambled: see [`scrambled`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChatId {
     pub platform: Platform,
@@ -48,17 +48,17 @@ impl std::fmt::Debug for ChatId {
     }
 }
 
-/// The one who asks for something, and where.
+/// The person who asks for something, and the chat they ask in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
     pub person: PersonId,
     pub chat: ChatId,
-    /// The language of the person's client, where the bot speaks it.
+    /// The language of the person's client, if supported.
     pub language: Option<Language>,
 }
 
-/// A hash of an id for logs, salted with a secret that lives as long as the program: within one
-/// run two lines about the same chat can be told to be, and nobody can find out which chat it is.
+/// A hash of an id for logs, salted with a secret that lasts as long as the program: within one run
+/// lines about the same chat can be matched, but nobody can find out which chat it is.
 fn scrambled(id: &impl std::hash::Hash) -> String {
     static SALT: OnceLock<RandomState> = OnceLock::new();
     format!("{:016x}", SALT.get_or_init(RandomState::new).hash_one(id))
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_printed_id_can_be_told_apart_and_not_read() {
+    fn a_printed_id_can_be_matched_and_not_read() {
         let chat = |id| ChatId { platform: Platform::Telegram, id };
         let printed = format!("{:?}", chat(-100_123));
         assert!(!printed.contains("100123"), "{printed}");

@@ -1,4 +1,4 @@
-//! Why a photo gets a kind sentence in place of a guess, and that sentence, with a next step.
+//! Why a photo gets no guess, and the friendly sentence, with a next step, that it gets instead.
 
 use std::time::Duration;
 
@@ -6,31 +6,31 @@ use super::languages::Language;
 use crate::inference::InferenceError;
 use crate::photo::{DownloadError, PhotoError};
 
-/// Why a photo gets a kind sentence in place of a guess.
+/// Why a photo gets no guess.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Problem {
     /// The file could not be fetched.
     #[error(transparent)]
     Download(#[from] DownloadError),
-    /// The photo could not be answered.
+    /// The photo could not be analysed.
     #[error(transparent)]
     Inference(#[from] InferenceError),
-    /// The platform hands bots no file of this size.
-    #[error("the platform gives bots no file over {limit} bytes")]
+    /// The platform does not let bots fetch files of this size.
+    #[error("the platform lets bots fetch no file over {limit} bytes")]
     PlatformLimit { limit: u64 },
     /// The command or message came without a picture.
     #[error("no picture came with the message")]
     NoPhoto,
-    /// Whoever posted the photo wants it left alone.
+    /// The photo's author has opted out.
     #[error("the photo is by somebody who opted out")]
     OptedOut,
-    /// More photos than everybody's fair share.
+    /// The rate limit of the person or chat is exceeded.
     #[error("too many photos in a short time")]
     TooOften { wait: Duration },
     /// The photo that a button belongs to is gone.
     #[error("the photo that a button belongs to is gone")]
     Gone,
-    /// The program was stopped before it could answer, and started again too late.
+    /// The program was stopped before it could answer, and restarted too late.
     #[error("the program was interrupted before it could answer")]
     Interrupted,
     /// The bot may not write where the photo was posted.
@@ -42,8 +42,8 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Whether the fault lies with this program or its host rather than with the photo.
-    pub fn is_ours(&self) -> bool {
+    /// Whether the fault is this program's or its environment's rather than the photo's.
+    pub fn is_internal(&self) -> bool {
         matches!(
             self,
             Self::Store
@@ -54,7 +54,7 @@ impl Problem {
         )
     }
 
-    /// The sentence for it.
+    /// The message for the asker.
     pub fn message(&self, language: Language) -> String {
         match self {
             Self::NoPhoto => language.say("problem-no-photo"),

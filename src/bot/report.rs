@@ -1,4 +1,4 @@
-//! A reply as JSON, one object a photo: the form that scripts rely on.
+//! A reply as JSON, one object per photo; scripts rely on its format.
 
 use std::time::Duration;
 
@@ -17,13 +17,13 @@ pub struct PhotoReport {
     pub width: Option<u32>,
     /// As `width`.
     pub height: Option<u32>,
-    /// Whether the file was cut short, and this is what the rest of it shows.
+    /// Whether the file was cut short, so that only part of the photo was analysed.
     pub cut_short: bool,
     /// The faces, from left to right.
     pub faces: Vec<FaceReport>,
-    /// One sentence, when there is no answer. A photo without a face is answered.
+    /// The problem, as one message. A photo without a face is not one.
     pub error: Option<String>,
-    /// From the bytes to the answer.
+    /// Milliseconds from the photo's bytes to the answer.
     pub elapsed_ms: f64,
 }
 
@@ -42,16 +42,16 @@ pub struct FaceReport {
     pub gender: Gender,
     /// Probability of `gender`, 0.5 to 1.
     pub gender_probability: f32,
-    /// Whether the words say that gender: not of small children, nor where it is too close or not wanted.
+    /// Whether the text states that gender: not for small children, nor where it is uncertain or unwanted.
     pub gender_told: bool,
     /// The confidence score reaches the configured threshold.
     pub confident: bool,
-    /// How to take or crop the photo better; empty when there is nothing to mend.
+    /// How to take or crop a better photo; empty for a sure guess.
     pub tips: Vec<String>,
 }
 
 impl PhotoReport {
-    /// Sums up an outcome; `style` have the threshold of the confidence score and the language.
+    /// The report of an outcome; `style` has the threshold of the confidence score and the language.
     pub fn new(photo: &str, outcome: &Result<Analysis, Problem>, style: &ReplyStyle, elapsed: Duration) -> Self {
         let analysis = outcome.as_ref().ok();
         Self {
@@ -69,27 +69,28 @@ impl PhotoReport {
 }
 
 impl FaceReport {
-    /// One face in numbers.
+    /// The report of one face.
     pub fn new(face: &FaceAnalysis, style: &ReplyStyle) -> Self {
         let (age_low, age_high) = face.age_range();
         let tenths = |value: f32| (value * 10.0).round() / 10.0;
         let bounds = face.bounds;
         Self {
             bounds: [bounds.x, bounds.y, bounds.w, bounds.h].map(tenths),
-            age: cut_to_tenths(face.age()),
-            age_low: cut_to_tenths(age_low),
-            age_high: cut_to_tenths(age_high),
+            age: truncate_to_tenths(face.age()),
+            age_low: truncate_to_tenths(age_low),
+            age_high: truncate_to_tenths(age_high),
             gender: face.gender(),
             gender_probability: (face.gender_probability() * 1000.0).round() / 1000.0,
-            gender_told: style.tells_gender(face),
+            gender_told: style.reports_gender(face),
             confident: style.is_sure(face),
             tips: style.tips(face),
         }
     }
 }
 
-/// Years with one decimal, cut and not rounded: whoever rounds them to whole years gets those of the words.
-fn cut_to_tenths(years: f32) -> f32 {
+/// Years with one decimal, truncated and not rounded, so that rounding them to whole years gives the
+/// years of the text.
+fn truncate_to_tenths(years: f32) -> f32 {
     (years * 10.0).floor() / 10.0
 }
 
@@ -98,12 +99,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ages_with_one_decimal_round_to_the_years_of_the_words() {
-        assert_eq!(cut_to_tenths(18.46).round(), 18.0, "18.5 would be told as 19");
+    fn ages_with_one_decimal_round_to_the_years_of_the_text() {
+        assert_eq!(truncate_to_tenths(18.46).round(), 18.0, "18.5 would round to 19");
         for years in (0..=10_000).map(|hundredths| hundredths as f32 / 100.0) {
-            let cut = cut_to_tenths(years);
-            assert_eq!(cut.round(), years.round(), "{years} years");
-            assert!((0.0..0.101).contains(&(years - cut)), "{years} years");
+            let truncated = truncate_to_tenths(years);
+            assert_eq!(truncated.round(), years.round(), "{years} years");
+            assert!((0.0..0.101).contains(&(years - truncated)), "{years} years");
         }
     }
 }

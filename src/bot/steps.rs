@@ -1,7 +1,7 @@
-//! Answers to the photos of one message, told as they come.
+//! Answers the photos of one message incrementally.
 //!
-//! All photos share one reply. If not all are looked at within [`PATIENCE`], it is posted with what
-//! there is and edited as more comes, so that nobody stares at nothing.
+//! All photos share one reply. If they are not all analysed within [`EDIT_INTERVAL`], it is posted with
+//! the results so far and edited as more arrive.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use futures_util::{Stream, StreamExt};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::actions::{Action, Button};
-use super::look_again::suggested;
 use super::people::PersonId;
+use super::photo_buttons::suggested_crop;
 use super::words::{ReplyStyle, clipped};
-use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, card, tone};
+use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, Tone, card};
 use crate::inference::{Analysis, FlowId};
 
-/// How long an album may keep people waiting, and how often its reply is edited at most.
-pub const PATIENCE: Duration = Duration::from_secs(2);
+/// The time until the first results of an album are posted, and the shortest time between edits.
+const EDIT_INTERVAL: Duration = Duration::from_secs(2);
 
 /// How a platform posts a reply and edits it.
 pub trait Delivery: Sync {
-    /// A reply that was posted.
+    /// A posted reply.
     type Sent: Send + Sync;
-    /// Posts a reply; `None` when that failed, which is logged there.
+    /// Posts a reply; `None` when that failed, which the implementation logs.
     fn post(&self, answer: &Answer) -> impl Future<Output = Option<Self::Sent>> + Send;
-    /// Replaces a reply that was posted.
+    /// Replaces a posted reply.
     fn edit(&self, sent: &Self::Sent, answer: &Answer) -> impl Future<Output = ()> + Send;
 }
 
 impl Bot {
-    /// Answers all photos of one message in their order, with one reply; returns what was posted.
+    /// Answers all photos of one message, in their order, with one reply; returns the posted reply.
     pub async fn deliver<D: Delivery>(
         &self,
         photos: Vec<PhotoSource>,
@@ -41,13 +41,16 @@ impl Bot {
     ) -> Option<D::Sent> {
         let count = photos.len();
         let flow = FlowId::of(&asker);
-        let guess = |(index, photo)| async move { (index, self.guess_in_turn(flow, photo, style, options).await) };
+        let guess = |(index, photo)| async move {
+            let _permit = self.permits.acquire(flow).await;
+            (index, self.guess(flow, photo, style, options).await)
+        };
         let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
         let mut replies: Vec<Option<Reply>> = vec![None; count];
         let mut sent: Option<D::Sent> = None;
         let mut shown = 0;
-        let mut due = interval_at(Instant::now() + PATIENCE, PATIENCE);
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut edit_due = interval_at(Instant::now() + EDIT_INTERVAL, EDIT_INTERVAL);
+        edit_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
@@ -55,21 +58,21 @@ impl Bot {
                     Some((index, reply)) => replies[index] = Some(reply),
                     None => break,
                 },
-                _ = due.tick(), if count > 1 => {
+                _ = edit_due.tick(), if count > 1 => {
                     let ready = replies.iter().flatten().count();
                     if sent.is_some() && ready == shown {
                         continue;
                     }
                     shown = ready;
-                    let so_far = Answer::from(told(&replies, style, options.max_characters));
+                    let so_far = Answer::from(combined_text(&replies, style, options.max_characters));
                     match &sent {
-                        Some(sent) => meanwhile(delivery.edit(sent, &so_far), &mut running, &mut replies).await,
-                        None => sent = meanwhile(delivery.post(&so_far), &mut running, &mut replies).await,
+                        Some(sent) => send_while_analysing(delivery.edit(sent, &so_far), &mut running, &mut replies).await,
+                        None => sent = send_while_analysing(delivery.post(&so_far), &mut running, &mut replies).await,
                     }
                 }
             }
         }
-        let answer = self.complete(replies, asker, style, options).await;
+        let answer = self.combine(replies, asker, style, options).await;
         match &sent {
             Some(sent) => delivery.edit(sent, &answer).await,
             None => sent = delivery.post(&answer).await,
@@ -77,7 +80,8 @@ impl Bot {
         sent
     }
 
-    async fn complete(
+    /// The whole answer, once all photos are analysed.
+    async fn combine(
         &self,
         replies: Vec<Option<Reply>>,
         asker: PersonId,
@@ -87,12 +91,12 @@ impl Bot {
         if replies.is_empty() {
             return Problem::NoPhoto.message(style.language).into();
         }
-        let mut text = told(&replies, style, options.max_characters);
+        let mut text = combined_text(&replies, style, options.max_characters);
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
-        let tone = tone(replies.iter().map(|reply| &reply.outcome), style);
+        let tone = Tone::from_outcomes(replies.iter().map(|reply| &reply.outcome), style);
         let buttons = match replies.as_slice() {
-            [Reply { outcome: Ok(analysis), .. }] => single(analysis, asker, style),
-            replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete(asker, style)]],
+            [Reply { outcome: Ok(analysis), .. }] => photo_buttons(analysis, asker, style),
+            replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete_button(asker, style)]],
             _ => Vec::new(),
         };
         if buttons.iter().flatten().any(|button| matches!(button.action, Action::Crop(_))) {
@@ -109,24 +113,24 @@ impl Bot {
         Answer { text: clipped(&text, options.max_characters), cards, buttons, tone }
     }
 
-    /// Several cards as one.
+    /// Combines several cards into one.
     async fn sheet(&self, cards: Vec<(usize, Card)>, style: &ReplyStyle) -> Vec<Card> {
-        let told = |(number, card): &(usize, Card)| {
+        let caption = |(number, card): &(usize, Card)| {
             let variables = [("number", (*number).into()), ("text", (&card.alternative_text).into())];
             style.language.say_with("photo-number", &variables)
         };
-        let alternative_text = cards.iter().map(told).collect::<Vec<_>>().join(" ");
+        let alternative_text = cards.iter().map(caption).collect::<Vec<_>>().join(" ");
         let pictures = cards.into_iter().map(|(number, card)| (number, card.jpeg)).collect::<Vec<_>>();
-        self.drawn(clipped(&alternative_text, 1000), move |limits| card::sheet(&pictures, &limits))
+        self.draw_card(clipped(&alternative_text, 1000), move |limits| card::sheet(&pictures, &limits))
             .await
             .into_iter()
             .collect()
     }
 }
 
-/// Waits for `sending` while the photos are looked at all the same: a message may have to wait long
-/// for the platform's limits, and they would keep their turns.
-async fn meanwhile<T>(
+/// Waits for `sending` while the photos are being analysed: a platform's rate limits can delay a message
+/// for long, and unpolled photos would hold their permits meanwhile.
+async fn send_while_analysing<T>(
     sending: impl Future<Output = T>,
     running: &mut (impl Stream<Item = (usize, Reply)> + Unpin),
     replies: &mut [Option<Reply>],
@@ -140,31 +144,30 @@ async fn meanwhile<T>(
     }
 }
 
-/// The texts of all photos as one of at most so many characters. What short ones leave is given to
-/// the long ones.
-fn told(replies: &[Option<Reply>], style: &ReplyStyle, max_characters: usize) -> String {
-    // Room for "Photo 10: " and an empty line each.
-    const BETWEEN: usize = 16;
+/// The texts of all photos as one of at most `max_characters`. Long texts get what short ones leave.
+fn combined_text(replies: &[Option<Reply>], style: &ReplyStyle, max_characters: usize) -> String {
+    // Characters for "Photo 10: " and an empty line each.
+    const OVERHEAD: usize = 16;
     let waiting = style.language.say("photo-waiting").chars().count();
     let length = |reply: &Option<Reply>| reply.as_ref().map_or(waiting, |reply| reply.text.chars().count());
     let lengths: Vec<usize> = replies.iter().map(length).collect();
-    let between = if replies.len() > 1 { BETWEEN * replies.len() } else { 0 };
-    let limits = shares(&lengths, max_characters.saturating_sub(between));
-    let cut = |reply: &Reply, limit: usize| match &reply.outcome {
+    let overhead = if replies.len() > 1 { OVERHEAD * replies.len() } else { 0 };
+    let limits = distribute(&lengths, max_characters.saturating_sub(overhead));
+    let shorten = |reply: &Reply, limit: usize| match &reply.outcome {
         Ok(analysis) if reply.text.chars().count() > limit => style.guess(analysis, limit),
         _ => clipped(&reply.text, limit),
     };
     let texts: Vec<Option<String>> =
-        replies.iter().zip(limits).map(|(reply, limit)| Some(cut(reply.as_ref()?, limit))).collect();
+        replies.iter().zip(limits).map(|(reply, limit)| Some(shorten(reply.as_ref()?, limit))).collect();
     style.numbered_photos(&texts.iter().map(Option::as_deref).collect::<Vec<_>>())
 }
 
-/// How much of `room` each of several lengths is given: the short ones all they need, the others equal
-/// parts of the rest.
-fn shares(lengths: &[usize], room: usize) -> Vec<usize> {
+/// Distributes `total` over several lengths (max-min fair): short ones get all they need, the others
+/// equal parts of the rest.
+fn distribute(lengths: &[usize], total: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|index| lengths[*index]);
-    let (mut granted, mut left) = (vec![0; lengths.len()], room);
+    let (mut granted, mut left) = (vec![0; lengths.len()], total);
     for (position, index) in order.into_iter().enumerate() {
         granted[index] = lengths[index].min(left / (lengths.len() - position));
         left -= granted[index];
@@ -172,23 +175,23 @@ fn shares(lengths: &[usize], room: usize) -> Vec<usize> {
     granted
 }
 
-fn delete(asker: PersonId, style: &ReplyStyle) -> Button {
+fn delete_button(asker: PersonId, style: &ReplyStyle) -> Button {
     Button { action: Action::Delete { asker }, label: style.language.say("button-delete") }
 }
 
-/// What can be done about one photo.
-fn single(analysis: &Analysis, asker: PersonId, style: &ReplyStyle) -> Vec<Vec<Button>> {
+/// The buttons under the reply to a single photo.
+fn photo_buttons(analysis: &Analysis, asker: PersonId, style: &ReplyStyle) -> Vec<Vec<Button>> {
     let button = |action, id| Button { action, label: style.language.say(id) };
     let mut buttons = match analysis.faces.as_slice() {
         [] => vec![button(Action::Anyway, "button-anyway")],
         [face] => {
-            let square = suggested(analysis, face).filter(|_| !style.is_sure(face));
+            let square = suggested_crop(analysis, face).filter(|_| !style.is_sure(face));
             let crop = square.map(|square| button(Action::Crop(square), "button-crop"));
             std::iter::once(button(Action::See, "button-see")).chain(crop).collect()
         }
         _ => Vec::new(),
     };
-    buttons.push(delete(asker, style));
+    buttons.push(delete_button(asker, style));
     vec![buttons]
 }
 
@@ -210,7 +213,7 @@ mod tests {
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };
     const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardWhen::Never, max_cards: 1 };
 
-    /// Answers a photo when its first byte has been let through.
+    /// Analyses a photo once its first byte has been sent through the channel.
     struct Gate(Mutex<std::sync::mpsc::Receiver<u8>>, Mutex<Vec<u8>>);
 
     impl Analyser for Gate {
@@ -232,10 +235,10 @@ mod tests {
         (Arc::new(Bot::new(Arc::new(pool), downloader, Arc::new(Sqlite::in_memory().unwrap()), options)), open)
     }
 
-    /// Tells what was posted and edited.
-    struct Desk(UnboundedSender<(&'static str, Answer)>);
+    /// Records what is posted and edited.
+    struct Recorder(UnboundedSender<(&'static str, Answer)>);
 
-    impl Delivery for Desk {
+    impl Delivery for Recorder {
         type Sent = ();
 
         async fn post(&self, answer: &Answer) -> Option<()> {
@@ -248,31 +251,31 @@ mod tests {
     }
 
     fn deliver(bot: &Arc<Bot>, photos: &[u8]) -> UnboundedReceiver<(&'static str, Answer)> {
-        let (sender, told) = unbounded_channel();
+        let (sender, recorded) = unbounded_channel();
         let photos = photos.iter().map(|first| PhotoSource::Bytes(vec![*first].into())).collect();
         let bot = bot.clone();
         tokio::spawn(async move {
-            bot.deliver(photos, ASKER, &ReplyStyle::plain(0.5), OPTIONS, &Desk(sender)).await;
+            bot.deliver(photos, ASKER, &ReplyStyle::plain(0.5), OPTIONS, &Recorder(sender)).await;
         });
-        told
+        recorded
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_album_that_takes_long_is_told_as_it_comes() {
-        // The clock stands still while a blocking task runs: it moves when the test says so.
+    async fn a_slow_album_is_posted_early_and_edited() {
+        // A running blocking task keeps the paused clock from advancing on its own.
         let (_still, held) = std::sync::mpsc::channel::<()>();
         tokio::task::spawn_blocking(move || held.recv());
         let (bot, open) = bot();
         open.send(1).unwrap();
-        let mut told = deliver(&bot, &[1, 2]);
+        let mut recorded = deliver(&bot, &[1, 2]);
         tokio::task::yield_now().await;
-        tokio::time::advance(PATIENCE).await;
-        let (how, first) = told.recv().await.unwrap();
+        tokio::time::advance(EDIT_INTERVAL).await;
+        let (how, first) = recorded.recv().await.unwrap();
         assert_eq!(how, "post");
         assert!(first.text.ends_with("Photo 2: still looking …"), "{}", first.text);
         open.send(2).unwrap();
         loop {
-            let (how, answer) = told.recv().await.unwrap();
+            let (how, answer) = recorded.recv().await.unwrap();
             assert_eq!(how, "edit");
             if !answer.buttons.is_empty() {
                 let expected = [Action::Delete { asker: ASKER }];
@@ -282,26 +285,26 @@ mod tests {
                 break;
             }
         }
-        assert!(told.recv().await.is_none());
+        assert!(recorded.recv().await.is_none());
     }
 
     #[test]
-    fn what_short_texts_leave_goes_to_the_long_ones() {
-        assert_eq!(shares(&[50, 900, 50, 40], 1000), [50, 860, 50, 40]);
-        assert_eq!(shares(&[900, 50, 900], 1000), [475, 50, 475]);
-        assert_eq!(shares(&[10, 20], 1000), [10, 20]);
-        assert_eq!(shares(&[], 1000), [0; 0]);
+    fn long_texts_get_what_short_ones_leave() {
+        assert_eq!(distribute(&[50, 900, 50, 40], 1000), [50, 860, 50, 40]);
+        assert_eq!(distribute(&[900, 50, 900], 1000), [475, 50, 475]);
+        assert_eq!(distribute(&[10, 20], 1000), [10, 20]);
+        assert_eq!(distribute(&[], 1000), [0; 0]);
     }
 
     #[tokio::test]
-    async fn what_is_quick_is_posted_once_and_whole() {
+    async fn a_quick_answer_is_posted_once_and_complete() {
         let (bot, open) = bot();
         open.send(1).unwrap();
-        let mut told = deliver(&bot, &[1]);
-        let (how, answer) = told.recv().await.unwrap();
+        let mut recorded = deliver(&bot, &[1]);
+        let (how, answer) = recorded.recv().await.unwrap();
         assert!(how == "post" && answer.text.starts_with("I can't find a face"), "{}", answer.text);
         let actions: Vec<Action> = answer.buttons[0].iter().map(|button| button.action).collect();
         assert_eq!(actions, [Action::Anyway, Action::Delete { asker: ASKER }]);
-        assert!(told.recv().await.is_none());
+        assert!(recorded.recv().await.is_none());
     }
 }

@@ -1,28 +1,30 @@
-//! Numbers to sentences: what is seen, how sure that is, and what would help.
+//! Turns analyses into text: the guess, how sure it is, and tips for a better photo.
 
 use super::languages::{Language, Value};
 use super::settings::GenderPolicy;
 use crate::face::{Flaw, Rotation};
 use crate::inference::{Analysis, FaceAnalysis};
 
-/// From this age on a child whose gender is left out is a young person.
+/// Ages that round to less than this many years are called a baby.
+const TODDLER: f32 = 2.0;
+/// Minors of at least this many years whose gender is left out are called a young person.
 const TEENAGER: f32 = 13.0;
-/// The most characters of a picture's alternative text; Discord takes 1,024.
+/// The most characters of a picture's alternative text; Discord's limit is 1,024.
 const ALTERNATIVE_TEXT: usize = 1000;
 
-/// How a guess is told to somebody: in their language, as reserved as they and their chat wish.
+/// How to reply to somebody: their language, the applicable gender policy and the thresholds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReplyStyle {
     pub language: Language,
     pub gender: GenderPolicy,
-    /// The confidence score in 0..=1 from which a guess is told as sure.
+    /// The confidence score in 0..=1 from which a guess counts as sure.
     pub confident: f32,
-    /// The probability from which [`GenderPolicy::Sure`] says a gender.
+    /// The probability from which [`GenderPolicy::Sure`] states a gender.
     pub gender_sure: f32,
 }
 
 impl ReplyStyle {
-    /// English, and everything said.
+    /// English, without restrictions on genders.
     pub fn plain(confident: f32) -> Self {
         Self { language: Language::English, gender: GenderPolicy::Always, confident, gender_sure: 0.5 }
     }
@@ -30,28 +32,28 @@ impl ReplyStyle {
     /// The text for an analysed photo, at most `max_characters` long.
     pub fn guess(&self, analysis: &Analysis, max_characters: usize) -> String {
         let cut_short = analysis.cut_short.then(|| self.language.say("picture-cut-short"));
-        let room = max_characters.saturating_sub(cut_short.as_ref().map_or(0, |text| text.chars().count() + 1));
+        let available = max_characters.saturating_sub(cut_short.as_ref().map_or(0, |text| text.chars().count() + 1));
         let text = match analysis.faces.as_slice() {
             [] => self.language.say("no-face"),
             [face] => self.single(face),
-            faces => self.several(faces, room),
+            faces => self.several(faces, available),
         };
         let one = analysis.faces.len() == 1;
-        let helped = analysis.rotation.filter(|_| one).map(|rotation| self.language.say(rotated(rotation)));
-        [Some(text), helped, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let rotated = analysis.rotation.filter(|_| one).map(|rotation| self.language.say(rotated(rotation)));
+        [Some(text), rotated, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
-    /// The text for the square in the middle of a photo without a face.
+    /// The text for a guess from the square in the middle of a photo without a face.
     pub fn guess_anyway(&self, face: &FaceAnalysis) -> String {
         self.language.say_with("guess-anyway", &[("person", (&self.person(face)).into())])
     }
 
-    /// Whether a guess is told as sure: the estimate's score reaches the threshold.
+    /// Whether a guess counts as sure: the estimate's confidence score reaches the threshold.
     pub fn is_sure(&self, face: &FaceAnalysis) -> bool {
-        face.estimate.confidence_telling(self.tells_gender(face)) >= self.confident
+        face.estimate.confidence_telling(self.reports_gender(face)) >= self.confident
     }
 
-    /// One sentence for each thing that would help; none for a sure guess.
+    /// Tips for a better photo, one sentence each; none for a sure guess.
     pub fn tips(&self, face: &FaceAnalysis) -> Vec<String> {
         if self.is_sure(face) {
             return Vec::new();
@@ -62,7 +64,7 @@ impl ReplyStyle {
         face.flaws.iter().map(|flaw| self.language.say(tip(*flaw))).collect()
     }
 
-    /// What the annotated picture shows, for those who do not see it.
+    /// What the annotated picture shows, for people who do not see it.
     pub fn alternative_text(&self, analysis: &Analysis) -> String {
         let faces = analysis.faces.iter().enumerate();
         let face = |(index, face): (usize, &FaceAnalysis)| {
@@ -74,7 +76,7 @@ impl ReplyStyle {
         clipped(&self.language.say_with("alternative-text", &[("faces", (&faces).into())]), ALTERNATIVE_TEXT)
     }
 
-    /// The texts of one message's photos as one; those still looked at are `None`.
+    /// Combines the texts of one message's photos; `None` for those still being analysed.
     pub fn numbered_photos(&self, texts: &[Option<&str>]) -> String {
         if let [Some(text)] = texts {
             return (*text).to_owned();
@@ -87,19 +89,19 @@ impl ReplyStyle {
         texts.iter().enumerate().map(photo).collect::<Vec<_>>().join("\n\n")
     }
 
-    /// How the network sees a face: what the picture and its curve show.
-    pub fn seen(&self, face: &FaceAnalysis) -> String {
+    /// The explanation of the picture of the network's input and its age curve.
+    pub fn network_input(&self, face: &FaceAnalysis) -> String {
         let (low, high) = face.estimate.age_interval;
         let variables = [("age", face.estimate.age().into()), ("low", low.into()), ("high", high.into())];
-        let seen = self.language.say_with("seen", &variables);
+        let explanation = self.language.say_with("seen", &variables);
         if self.who(face) == "person" {
-            return seen;
+            return explanation;
         }
         let female = Value::from(100.0 * face.estimate.female_probability);
-        format!("{seen} {}", self.language.say_with("seen-gender", &[("female", female)]))
+        format!("{explanation} {}", self.language.say_with("seen-gender", &[("female", female)]))
     }
 
-    /// One face in a few words: who, how old, between which ages.
+    /// One face in a few words: gender or age group, age and interval.
     pub fn person(&self, face: &FaceAnalysis) -> String {
         let (low, high) = face.estimate.age_interval;
         let variables = [
@@ -111,8 +113,8 @@ impl ReplyStyle {
         self.language.say_with("person", &variables)
     }
 
-    /// Whether a face is called a woman, a man, a girl or a boy.
-    pub fn tells_gender(&self, face: &FaceAnalysis) -> bool {
+    /// Whether the text states the gender of a face.
+    pub fn reports_gender(&self, face: &FaceAnalysis) -> bool {
         let estimate = &face.estimate;
         match self.gender {
             GenderPolicy::Always => estimate.tells_gender(),
@@ -121,17 +123,19 @@ impl ReplyStyle {
         }
     }
 
+    /// The variant of the message "person" for a face.
     fn who(&self, face: &FaceAnalysis) -> &'static str {
         let estimate = &face.estimate;
-        let told = self.tells_gender(face);
+        let reports_gender = self.reports_gender(face);
         match (estimate.is_grown_up(), estimate.female_probability >= 0.5) {
-            _ if estimate.is_small_child() => "small-child",
-            (false, _) if !told && estimate.age() < TEENAGER => "child",
-            (false, _) if !told => "young-person",
+            _ if estimate.age().round() < TODDLER => "baby",
+            _ if estimate.is_small_child() => "toddler",
+            (false, _) if !reports_gender && estimate.age() < TEENAGER => "child",
+            (false, _) if !reports_gender => "young-person",
             (false, true) => "girl",
             (false, false) => "boy",
             _ if self.gender == GenderPolicy::Never => "person",
-            _ if !told => "unclear",
+            _ if !reports_gender => "unclear",
             (true, true) => "woman",
             (true, false) => "man",
         }
@@ -149,13 +153,13 @@ impl ReplyStyle {
 
     fn several(&self, faces: &[FaceAnalysis], max_characters: usize) -> String {
         let mut text = self.language.say_with("faces", &[("count", faces.len().into())]);
-        // Room for the closing line that says how many are left out.
-        let room = max_characters.saturating_sub(40);
+        // Reserve characters for the closing line that counts the faces left out.
+        let available = max_characters.saturating_sub(40);
         let mut length = text.chars().count();
         for (index, face) in faces.iter().enumerate() {
-            let next = format!("\n{}", self.line(index + 1, face));
+            let next = format!("\n{}", self.numbered_face(index + 1, face));
             length += next.chars().count();
-            if length > room {
+            if length > available {
                 let more = self.language.say_with("faces-more", &[("count", (faces.len() - index).into())]);
                 return clipped(&format!("{text}\n{more}"), max_characters);
             }
@@ -164,7 +168,7 @@ impl ReplyStyle {
         text
     }
 
-    fn line(&self, number: usize, face: &FaceAnalysis) -> String {
+    fn numbered_face(&self, number: usize, face: &FaceAnalysis) -> String {
         let person = self.person(face);
         let mut variables = vec![("number", number.into()), ("person", (&person).into())];
         if self.is_sure(face) {
@@ -177,7 +181,7 @@ impl ReplyStyle {
     }
 }
 
-/// The text, or its beginning and an ellipsis, at most `max_characters` long.
+/// Truncates the text to at most `max_characters`, with an ellipsis where something is left out.
 pub fn clipped(text: &str, max_characters: usize) -> String {
     if text.chars().count() <= max_characters {
         return text.to_owned();
@@ -187,16 +191,16 @@ pub fn clipped(text: &str, max_characters: usize) -> String {
     short
 }
 
-/// The sentence that says what it took to find the face.
+/// The sentence about a photo that is not upright.
 fn rotated(rotation: Rotation) -> &'static str {
     match rotation {
-        Rotation::Left => "helped-turn-left",
-        Rotation::Right => "helped-turn-right",
-        Rotation::UpsideDown => "helped-turn-over",
+        Rotation::Left => "rotated-left",
+        Rotation::Right => "rotated-right",
+        Rotation::UpsideDown => "rotated-upside-down",
     }
 }
 
-/// What to do about a flaw, as one sentence.
+/// The tip for a flaw, as one sentence.
 fn tip(flaw: Flaw) -> &'static str {
     match flaw {
         Flaw::TooSmall => "tip-too-small",
@@ -208,7 +212,7 @@ fn tip(flaw: Flaw) -> &'static str {
     }
 }
 
-/// The same as a few words behind a numbered line.
+/// A flaw in a few words, for a numbered line.
 fn reason(flaw: Flaw) -> &'static str {
     match flaw {
         Flaw::TooSmall => "why-too-small",
@@ -226,7 +230,7 @@ mod tests {
     use crate::face::{Bounds, CropFrame, FaceCrop};
     use crate::model::estimator::Estimate;
 
-    /// A face around `age` years, sure of both or of neither.
+    /// A face whose age probabilities are uniform over `age` ± `spread` years.
     fn face(age: usize, female: f32, spread: usize, flaws: &[Flaw]) -> FaceAnalysis {
         let years = age.saturating_sub(spread)..=age + spread;
         let share = 1.0 / years.clone().count() as f32;
@@ -248,35 +252,37 @@ mod tests {
     }
 
     #[test]
-    fn a_sure_guess_is_one_plain_sentence() {
+    fn a_sure_guess_is_a_single_sentence() {
         let text = ReplyStyle::plain(0.5).guess(&analysis(vec![face(31, 0.99, 5, &[])]), 2000);
         assert_eq!(text, "Looks like a woman of about 31 (likely 27 to 35).");
         assert!(ReplyStyle::plain(0.5).tips(&face(31, 0.99, 5, &[Flaw::Dark])).is_empty());
     }
 
     #[test]
-    fn an_unsure_guess_says_so_and_names_what_was_measured() {
+    fn an_unsure_guess_says_so_and_has_a_tip_for_each_flaw() {
         let text = ReplyStyle::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[Flaw::Dark, Flaw::Blurred])]), 2000);
         assert!(text.starts_with("I'm not sure, but my guess is a man of about 44 (likely "), "{text}");
-        assert!(text.contains("Tip: The face gets little light: ") && text.contains("The face is blurred: "), "{text}");
+        assert!(
+            text.contains("Tip: There is little light on the face: ") && text.contains("The face is blurred: "),
+            "{text}"
+        );
         let without_flaw = ReplyStyle::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[])]), 2000);
         assert!(without_flaw.contains("Tip: Try another photo"), "{without_flaw}");
     }
 
     #[test]
-    fn children_whose_gender_is_a_coin_toss_are_not_told_as_girls_or_boys() {
+    fn children_of_uncertain_gender_are_not_called_girls_or_boys() {
         let text = |age, female| ReplyStyle::plain(0.0).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
-        assert!(text(2, 0.99).contains("a small child of about 2"));
+        assert!(text(0, 0.99).contains("a baby (likely ") && text(1, 0.01).contains("a baby (likely "));
+        assert!(text(3, 0.99).contains("a toddler of about 3"));
         assert!(text(9, 0.99).contains("a girl of about 9"));
         assert!(text(9, 0.01).contains("a boy of about 9"));
         assert!(text(9, 0.6).contains("a child of about 9") && text(15, 0.4).contains("a young person of about 15"));
         assert!(text(30, 0.6).contains("a woman of about 30"));
-        // What is not told makes nobody unsure.
-        let told = |age, female| ReplyStyle::plain(0.5).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
-        assert!(
-            told(2, 0.55).starts_with("Looks like a small child") && told(9, 0.6).starts_with("Looks like a child")
-        );
-        assert!(told(30, 0.6).starts_with("I'm not sure"));
+        // A gender that is not stated does not lower the confidence.
+        let text = |age, female| ReplyStyle::plain(0.5).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
+        assert!(text(3, 0.55).starts_with("Looks like a toddler") && text(9, 0.6).starts_with("Looks like a child"));
+        assert!(text(30, 0.6).starts_with("I'm not sure"));
         let never = ReplyStyle { gender: GenderPolicy::Never, ..ReplyStyle::plain(0.5) };
         assert!(never.is_sure(&face(30, 0.6, 1, &[])));
     }
@@ -295,35 +301,38 @@ mod tests {
     fn a_gender_is_left_out_where_it_is_not_wanted_or_not_sure() {
         let text = |gender, age, female| {
             let style = ReplyStyle { gender, gender_sure: 0.9, ..ReplyStyle::plain(0.0) };
-            (style.person(&face(age, female, 1, &[])), style.seen(&face(age, female, 1, &[])))
+            (style.person(&face(age, female, 1, &[])), style.network_input(&face(age, female, 1, &[])))
         };
         assert!(text(GenderPolicy::Never, 30, 0.99).0.starts_with("a person of about 30"));
-        assert!(!text(GenderPolicy::Never, 30, 0.99).1.contains("women"));
+        assert!(!text(GenderPolicy::Never, 30, 0.99).1.contains("female"));
         assert!(text(GenderPolicy::Never, 9, 0.99).0.starts_with("a child of about 9"));
-        assert!(text(GenderPolicy::Sure, 30, 0.8).0.starts_with("a man or a woman, I can't tell"));
+        let unclear = text(GenderPolicy::Sure, 30, 0.8).0;
+        assert!(
+            unclear.starts_with("someone around 30") && unclear.ends_with("I can't tell whether it's a man or a woman")
+        );
         assert!(text(GenderPolicy::Sure, 30, 0.95).0.starts_with("a woman of about 30"));
         assert!(text(GenderPolicy::Always, 30, 0.95).1.contains("95 in 100"));
     }
 
     #[test]
-    fn a_picture_that_was_cut_short_is_said_to_be() {
+    fn a_reply_to_an_incomplete_picture_says_so() {
         let faces = (0..20).map(|_| face(31, 0.99, 5, &[])).collect();
         for faces in [Vec::new(), vec![face(31, 0.99, 5, &[])], faces] {
             let cut = Analysis { cut_short: true, ..analysis(faces) };
             let text = ReplyStyle::plain(0.0).guess(&cut, 500);
-            assert!(text.ends_with("this is what the rest shows.") && text.chars().count() <= 500, "{text}");
+            assert!(text.ends_with("the part that is there.") && text.chars().count() <= 500, "{text}");
         }
     }
 
     #[test]
-    fn what_helped_to_find_the_face_is_named() {
-        let helped = Analysis { rotation: Some(Rotation::Left), ..analysis(vec![face(31, 0.99, 5, &[])]) };
-        let text = ReplyStyle::plain(0.0).guess(&helped, 2000);
-        assert!(text.contains("(likely 27 to 35). The photo lies on its side"), "{text}");
+    fn a_reply_to_a_rotated_photo_says_so() {
+        let rotated = Analysis { rotation: Some(Rotation::Left), ..analysis(vec![face(31, 0.99, 5, &[])]) };
+        let text = ReplyStyle::plain(0.0).guess(&rotated, 2000);
+        assert!(text.contains("(likely 27 to 35). The photo is sideways; turn it left"), "{text}");
     }
 
     #[test]
-    fn photos_still_looked_at_keep_their_place() {
+    fn photos_still_being_analysed_keep_their_place() {
         let text = ReplyStyle::plain(0.0).numbered_photos(&[Some("a"), None, Some("c")]);
         assert_eq!(text, "Photo 1: a\n\nPhoto 2: still looking …\n\nPhoto 3: c");
         assert_eq!(ReplyStyle::plain(0.0).numbered_photos(&[Some("a")]), "a");

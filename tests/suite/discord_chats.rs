@@ -99,7 +99,7 @@ async fn settings_change_in_place_and_only_by_admins() {
     let changed = discord.first_answer(by_admin(discord.press(&settings, "set:private"))).await;
     assert_eq!(changed.body["type"], 7);
     let label = &changed.body["data"]["components"][1]["components"][0]["label"];
-    assert_eq!(label, "Replies: to the asker alone");
+    assert_eq!(label, "Replies: only to whoever asked");
     // From now on, /guess is for the asker's eyes.
     let deferred = discord.first_answer(discord.command_with_photo("guess", "one.jpg")).await;
     assert_eq!(deferred.body["data"]["flags"], EPHEMERAL);

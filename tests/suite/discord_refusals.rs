@@ -156,7 +156,7 @@ async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_onc
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "190019001900190"));
     assert!(
         words(&discord.inbox.next("post /channels/700190019001900190/messages").await)
-            .contains("I may not write in that chat")
+            .contains("I'm not allowed to write in that chat")
     );
     let owner = discord.inbox.next("post /channels/7003/messages").await;
     assert!(words(&owner).contains("#general"), "{owner:?}");

@@ -116,7 +116,7 @@ fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_
         command.args(["evaluate", "--aligned", "--json", "--weights"]).arg(&weights);
         let output = command.arg("--data").arg(scene.path("val")).output().unwrap();
         let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(figures["met_validation"], !calibrated);
+        assert_eq!(figures["trained_on_validation"], !calibrated);
         let told = String::from_utf8_lossy(&output.stderr).contains("learnt from their validation faces");
         assert_eq!(told, !calibrated, "whoever reads the figures is told what they are worth");
     }

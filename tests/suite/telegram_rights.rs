@@ -35,7 +35,7 @@ async fn where_the_bot_may_not_write_the_asker_is_told_in_private_and_an_admin_o
         ask(&telegram);
         let private = telegram.inbox.next("sendmessage").await;
         assert_eq!(private.body["chat_id"], PERSON);
-        assert!(text(&private).contains("I may not write in that chat"), "{private:?}");
+        assert!(text(&private).contains("I'm not allowed to write in that chat"), "{private:?}");
         let notice = telegram.inbox.next("sendmessage").await;
         assert_eq!(notice.body["chat_id"], ADMIN);
         assert!(

@@ -5,13 +5,14 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::Sqlite;
 use crate::bot::jobs::{Job, Jobs, UpdateId, unix_now};
 use crate::bot::people::{ChatId, PersonId, Platform};
-use crate::bot::settings::StoreError;
+use crate::bot::store::StoreError;
 
-/// How long an update's number is kept: Telegram delivers none that is older than a day.
-const UPDATES_KEPT: i64 = 25 * 3600;
-/// Old numbers are deleted whenever an update's number is a multiple of this.
+/// How long an update's id is stored, in seconds: Telegram delivers none that is older than a day.
+const UPDATE_LIFETIME: i64 = 25 * 3600;
+/// Old ids are deleted whenever an update's id is a multiple of this.
 const SWEEP_EVERY: i64 = 256;
-const A_DAY: i64 = 24 * 3600;
+/// The shortest time between two notices to a chat's admin, in seconds.
+const NOTICE_INTERVAL: i64 = 24 * 3600;
 
 impl Jobs for Sqlite {
     fn receive(&self, update: Option<UpdateId>, job: Option<&Job>) -> Result<bool, StoreError> {
@@ -22,7 +23,7 @@ impl Jobs for Sqlite {
                     return Ok(false);
                 }
                 if update % SWEEP_EVERY == 0 {
-                    db.execute("DELETE FROM received_update WHERE received < ?1", [unix_now() - UPDATES_KEPT])?;
+                    db.execute("DELETE FROM received_update WHERE received < ?1", [unix_now() - UPDATE_LIFETIME])?;
                 }
             }
             let Some(Job { chat, message, person, received, tries, reference }) = job else { return Ok(true) };
@@ -59,7 +60,7 @@ impl Jobs for Sqlite {
 
     fn claim_admin_notice(&self, chat: ChatId) -> Result<bool, StoreError> {
         let now = unix_now();
-        let values = params![chat.platform.name(), chat.id, now, now - A_DAY];
+        let values = params![chat.platform.name(), chat.id, now, now - NOTICE_INTERVAL];
         self.write(|db| {
             let claimed = db.execute(
                 "INSERT INTO admin_notice VALUES (?1, ?2, ?3)
@@ -70,7 +71,7 @@ impl Jobs for Sqlite {
         })
     }
 
-    fn keep_connection(&self, platform: Platform, number: u32, state: Option<&str>) -> Result<(), StoreError> {
+    fn save_connection(&self, platform: Platform, number: u32, state: Option<&str>) -> Result<(), StoreError> {
         self.write(|db| match state {
             Some(state) => db
                 .execute(
@@ -84,7 +85,7 @@ impl Jobs for Sqlite {
         })
     }
 
-    fn kept_connection(&self, platform: Platform, number: u32) -> Result<Option<String>, StoreError> {
+    fn load_connection(&self, platform: Platform, number: u32) -> Result<Option<String>, StoreError> {
         self.read(|db| {
             let select = "SELECT state FROM connection WHERE platform = ?1 AND number = ?2";
             db.query_row(select, params![platform.name(), number], |row| row.get(0)).optional()

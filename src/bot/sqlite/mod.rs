@@ -1,19 +1,21 @@
-//! The store in one SQLite file: settings and games here, [`jobs`] beside.
+//! The store in one SQLite file: opening it, and what concerns all of its tables. Submodules implement
+//! the parts of [`Store`].
 
+mod games;
 mod jobs;
+mod settings;
 
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 use rusqlite_migration::{M, Migrations};
 
-use crate::bot::languages::Language;
-use crate::bot::people::{ChatId, PersonId, Platform};
-use crate::bot::settings::{ChatSettings, Game, GenderPolicy, Guessed, PersonSettings, Player, Store, StoreError};
+use crate::bot::people::{ChatId, PersonId};
+use crate::bot::store::{Store, StoreError};
 
-/// Every change of the file's layout, in order; one that was ever released is never edited.
+/// The schema's migrations, in order; a released one is never edited.
 const MIGRATIONS: &[M<'static>] = &[
     M::up(
         "CREATE TABLE chat (
@@ -65,11 +67,7 @@ const MIGRATIONS: &[M<'static>] = &[
     ),
 ];
 
-/// The best so many are shown.
-const SCORES: u32 = 10;
-/// Games of a chat that are kept; older ones are over.
-const OPEN_GAMES: u32 = 20;
-/// The path that stands for a store in memory.
+/// The path that means a store in memory.
 const IN_MEMORY: &str = ":memory:";
 /// How long a statement waits for another program that has the file open, such as a backup.
 const BUSY: Duration = Duration::from_secs(5);
@@ -80,44 +78,44 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the file, making it where there is none and bringing an older one up to date.
+    /// Opens the file, creating it if it does not exist and migrating an older one.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written or is no such file.
+    /// [`StoreError`] when it cannot be written or is not an SQLite file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if path != Path::new(IN_MEMORY) {
-            only_for_owner(path).map_err(failed("opened"))?;
+            create_private(path).map_err(failed("opened"))?;
         }
-        Self::prepared(Connection::open(path).map_err(failed("opened"))?)
+        Self::prepare(Connection::open(path).map_err(failed("opened"))?)
     }
 
-    /// A store that is gone with the program.
+    /// A store that lasts as long as this value.
     ///
     /// # Errors
     /// [`StoreError`] when there is no memory for it.
     pub fn in_memory() -> Result<Self, StoreError> {
-        Self::prepared(Connection::open_in_memory().map_err(failed("opened"))?)
+        Self::prepare(Connection::open_in_memory().map_err(failed("opened"))?)
     }
 
-    fn prepared(mut connection: Connection) -> Result<Self, StoreError> {
-        let prepare = |connection: &mut Connection| {
+    fn prepare(mut connection: Connection) -> Result<Self, StoreError> {
+        let configure = |connection: &mut Connection| {
             connection.busy_timeout(BUSY)?;
-            // Readers never wait, and nothing is lost when the program dies. A power cut can take
-            // back the last few changes, which would cost a flush to disk each to prevent.
+            // Readers never wait, and nothing is lost when the program is killed. A power cut can undo
+            // the last few changes; preventing that would take a flush to disk for each.
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "NORMAL")?;
             connection.pragma_update(None, "foreign_keys", true)?;
-            // What is forgotten is overwritten in the file, too.
+            // Deleted content is overwritten in the file as well.
             connection.pragma_update(None, "secure_delete", true)?;
             connection.pragma_update(None, "temp_store", "MEMORY")
         };
-        prepare(&mut connection).map_err(failed("opened"))?;
+        configure(&mut connection).map_err(failed("opened"))?;
         Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).map_err(failed("brought up to date"))?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
     fn connection(&self) -> MutexGuard<'_, Connection> {
-        // A panic in between leaves a connection whose open transaction was rolled back.
+        // A panic under the lock leaves a usable connection: its transaction was rolled back.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -125,31 +123,32 @@ impl Sqlite {
         read(&self.connection()).map_err(failed("read"))
     }
 
-    /// All of it, or nothing.
+    /// Runs `write` in one transaction.
     fn write<T>(&self, write: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let written = |connection: &mut Connection| {
+        let in_transaction = |connection: &mut Connection| {
             let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = write(&transaction)?;
             transaction.commit()?;
             Ok(value)
         };
-        written(&mut self.connection()).map_err(failed::<rusqlite::Error>("written"))
+        in_transaction(&mut self.connection()).map_err(failed::<rusqlite::Error>("written"))
     }
 
-    /// Writes the log into the file and empties it: what was deleted stays readable in it otherwise.
-    fn empty_log(&self) -> Result<(), StoreError> {
+    /// Writes the write-ahead log into the file and truncates it, because deleted content stays readable in
+    /// it otherwise.
+    fn truncate_log(&self) -> Result<(), StoreError> {
         let busy = |row: &Row<'_>| row.get::<_, bool>(0);
         match self.connection().query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], busy) {
             Ok(false) => Ok(()),
-            Ok(true) => Err(failed("emptied")(std::io::Error::other("another program is reading it"))),
-            Err(error) => Err(failed("emptied")(error)),
+            Ok(true) => Err(failed("truncated")(std::io::Error::other("another program is reading it"))),
+            Err(error) => Err(failed("truncated")(error)),
         }
     }
 }
 
-/// Makes the file, where there is none, so that its owner alone can read it: it holds who opted out,
-/// and for minutes what answers a command on Discord.
-fn only_for_owner(path: &Path) -> std::io::Result<()> {
+/// Creates the file, if it does not exist, readable by its owner only: it contains who opted out and,
+/// for minutes, the tokens of Discord interactions.
+fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -157,108 +156,11 @@ fn only_for_owner(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn failed<E: std::error::Error + Send + Sync + 'static>(doing: &'static str) -> impl Fn(E) -> StoreError {
-    move |source| StoreError { doing, source: Box::new(source) }
-}
-
-fn chat_settings(row: &Row<'_>) -> rusqlite::Result<ChatSettings> {
-    Ok(ChatSettings {
-        auto: row.get("auto")?,
-        language: language(row, "language")?,
-        gender: gender(row)?,
-        private: row.get("private")?,
-    })
-}
-
-fn read_chat(db: &Connection, chat: ChatId) -> rusqlite::Result<ChatSettings> {
-    let query = "SELECT * FROM chat WHERE platform = ?1 AND id = ?2";
-    let found = db.query_row(query, params![chat.platform.name(), chat.id], chat_settings).optional()?;
-    Ok(found.unwrap_or_default())
-}
-
-fn person_settings(row: &Row<'_>) -> rusqlite::Result<PersonSettings> {
-    Ok(PersonSettings { opted_out: row.get("opted_out")?, language: language(row, "language")?, gender: gender(row)? })
-}
-
-fn read_person(db: &Connection, person: PersonId) -> rusqlite::Result<PersonSettings> {
-    let query = "SELECT * FROM person WHERE platform = ?1 AND id = ?2";
-    let found = db.query_row(query, params![person.platform.name(), person.id], person_settings).optional()?;
-    Ok(found.unwrap_or_default())
-}
-
-fn read_game(db: &Connection, number: i64) -> rusqlite::Result<Option<Game>> {
-    let game = |row: &Row<'_>| {
-        let platform = match row.get::<_, String>("platform")?.as_str() {
-            "telegram" => Platform::Telegram,
-            _ => Platform::Discord,
-        };
-        Ok(Game {
-            chat: ChatId { platform, id: row.get("chat")? },
-            host: PersonId { platform, id: row.get("host")? },
-            guess: row.get("guess")?,
-            age: row.get("age")?,
-            truth: row.get("truth")?,
-            guesses: Vec::new(),
-        })
-    };
-    let found = db.query_row("SELECT * FROM game WHERE number = ?1", [number], game).optional()?;
-    let Some(mut game) = found else { return Ok(None) };
-    let mut guesses = db.prepare("SELECT person, name, age FROM game_guess WHERE game = ?1 ORDER BY rowid")?;
-    let guess = |row: &Row<'_>| {
-        let person = PersonId { platform: game.chat.platform, id: row.get(0)? };
-        Ok((Player { person, name: row.get(1)? }, row.get(2)?))
-    };
-    let guesses = guesses.query_map([number], guess)?.collect::<rusqlite::Result<_>>()?;
-    game.guesses = guesses;
-    Ok(Some(game))
-}
-
-fn language(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Language>> {
-    Ok(row.get::<_, Option<String>>(column)?.as_deref().and_then(Language::of))
-}
-
-/// A name that a later version knows and this one does not counts as the most reserved.
-fn gender(row: &Row<'_>) -> rusqlite::Result<GenderPolicy> {
-    Ok(GenderPolicy::of(&row.get::<_, String>("gender")?).unwrap_or(GenderPolicy::Never))
+fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str) -> impl Fn(E) -> StoreError {
+    move |source| StoreError { operation, source: Box::new(source) }
 }
 
 impl Store for Sqlite {
-    fn chat(&self, chat: ChatId) -> Result<ChatSettings, StoreError> {
-        self.read(|db| read_chat(db, chat))
-    }
-
-    fn change_chat(&self, chat: ChatId, change: &mut dyn FnMut(&mut ChatSettings)) -> Result<ChatSettings, StoreError> {
-        self.write(|db| {
-            let mut settings = read_chat(db, chat)?;
-            change(&mut settings);
-            let ChatSettings { auto, language, gender, private } = settings;
-            let language = language.map(Language::code);
-            let statement = "INSERT OR REPLACE INTO chat VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            db.execute(statement, params![chat.platform.name(), chat.id, auto, language, gender.name(), private])?;
-            Ok(settings)
-        })
-    }
-
-    fn person(&self, person: PersonId) -> Result<PersonSettings, StoreError> {
-        self.read(|db| read_person(db, person))
-    }
-
-    fn change_person(
-        &self,
-        person: PersonId,
-        change: &mut dyn FnMut(&mut PersonSettings),
-    ) -> Result<PersonSettings, StoreError> {
-        self.write(|db| {
-            let mut settings = read_person(db, person)?;
-            change(&mut settings);
-            let PersonSettings { opted_out, language, gender } = settings;
-            let language = language.map(Language::code);
-            let statement = "INSERT OR REPLACE INTO person VALUES (?1, ?2, ?3, ?4, ?5)";
-            db.execute(statement, params![person.platform.name(), person.id, opted_out, language, gender.name()])?;
-            Ok(settings)
-        })
-    }
-
     fn forget_person(&self, person: PersonId) -> Result<(), StoreError> {
         let key = params![person.platform.name(), person.id];
         self.write(|db| {
@@ -271,7 +173,7 @@ impl Store for Sqlite {
             )?;
             db.execute("DELETE FROM job WHERE platform = ?1 AND person = ?2", key).map(drop)
         })?;
-        self.empty_log()
+        self.truncate_log()
     }
 
     fn forget_chat(&self, chat: ChatId) -> Result<(), StoreError> {
@@ -283,7 +185,7 @@ impl Store for Sqlite {
             db.execute("DELETE FROM admin_notice WHERE platform = ?1 AND chat = ?2", key)?;
             db.execute("DELETE FROM job WHERE platform = ?1 AND chat = ?2", key).map(drop)
         })?;
-        self.empty_log()
+        self.truncate_log()
     }
 
     fn move_chat(&self, from: ChatId, to: ChatId) -> Result<(), StoreError> {
@@ -293,73 +195,6 @@ impl Store for Sqlite {
             db.execute("UPDATE OR REPLACE score SET chat = ?3 WHERE platform = ?1 AND chat = ?2", key)?;
             db.execute("UPDATE game SET chat = ?3 WHERE platform = ?1 AND chat = ?2", key)?;
             db.execute("UPDATE OR REPLACE job SET chat = ?3 WHERE platform = ?1 AND chat = ?2", key).map(drop)
-        })
-    }
-
-    fn open_game(&self, game: &Game) -> Result<i64, StoreError> {
-        let Game { chat, host, guess, age, truth, .. } = game;
-        self.write(|db| {
-            db.execute(
-                "INSERT INTO game (platform, chat, host, guess, age, truth) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![chat.platform.name(), chat.id, host.id, guess, age, truth],
-            )?;
-            let number = db.last_insert_rowid();
-            db.execute(
-                "DELETE FROM game WHERE platform = ?1 AND chat = ?2 AND number NOT IN
-                    (SELECT number FROM game WHERE platform = ?1 AND chat = ?2 ORDER BY number DESC LIMIT ?3)",
-                params![chat.platform.name(), chat.id, OPEN_GAMES],
-            )?;
-            Ok(number)
-        })
-    }
-
-    fn game(&self, number: i64) -> Result<Option<Game>, StoreError> {
-        self.read(|db| read_game(db, number))
-    }
-
-    fn guess(&self, number: i64, player: &Player, age: u8) -> Result<Guessed, StoreError> {
-        self.write(|db| {
-            let open = db.query_row("SELECT 1 FROM game WHERE number = ?1", [number], |_| Ok(())).optional()?;
-            if open.is_none() {
-                return Ok(Guessed::Over);
-            }
-            let before = "SELECT age FROM game_guess WHERE game = ?1 AND person = ?2";
-            let before = db.query_row(before, params![number, player.person.id], |row| row.get(0)).optional()?;
-            if let Some(age) = before {
-                return Ok(Guessed::Before(age));
-            }
-            db.execute(
-                "INSERT INTO game_guess VALUES (?1, ?2, ?3, ?4)",
-                params![number, player.person.id, player.name, age],
-            )?;
-            let players: u32 =
-                db.query_row("SELECT COUNT(*) FROM game_guess WHERE game = ?1", [number], |row| row.get(0))?;
-            Ok(Guessed::Counts { players: players as usize })
-        })
-    }
-
-    fn end_game(&self, number: i64, winners: &dyn Fn(&Game) -> Vec<Player>) -> Result<Option<Game>, StoreError> {
-        self.write(|db| {
-            let Some(game) = read_game(db, number)? else { return Ok(None) };
-            for Player { person, name } in winners(&game) {
-                db.execute(
-                    "INSERT INTO score VALUES (?1, ?2, ?3, ?4, 1)
-                        ON CONFLICT DO UPDATE SET points = points + 1, name = excluded.name",
-                    params![game.chat.platform.name(), game.chat.id, person.id, name],
-                )?;
-            }
-            db.execute("DELETE FROM game WHERE number = ?1", [number])?;
-            Ok(Some(game))
-        })
-    }
-
-    fn scores(&self, chat: ChatId) -> Result<Vec<(String, u32)>, StoreError> {
-        self.read(|db| {
-            let mut scores = db.prepare(
-                "SELECT name, points FROM score WHERE platform = ?1 AND chat = ?2 ORDER BY points DESC, rowid LIMIT ?3",
-            )?;
-            let key = params![chat.platform.name(), chat.id, SCORES];
-            scores.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
     }
 }

@@ -1,7 +1,12 @@
-//! The store's promises, on files and in memory.
+//! Tests of the whole store, on files and in memory.
 
+use super::games::MAX_OPEN_GAMES;
 use super::*;
+use crate::bot::game::{Game, GameStore, GuessOutcome, Player};
 use crate::bot::jobs::{Job, Jobs, UpdateId};
+use crate::bot::languages::Language;
+use crate::bot::people::Platform;
+use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore};
 
 const CHAT: ChatId = ChatId { platform: Platform::Telegram, id: -100 };
 const ANN: PersonId = PersonId { platform: Platform::Telegram, id: 1 };
@@ -11,9 +16,9 @@ fn player(id: i64) -> Player {
 }
 
 #[test]
-fn a_restart_forgets_nothing() {
+fn settings_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("kept.sqlite3");
+    let path = dir.path().join("store.sqlite3");
     let chat = ChatSettings { auto: true, language: Some(Language::Czech), gender: GenderPolicy::Sure, private: true };
     let person = PersonSettings { opted_out: true, language: None, gender: GenderPolicy::Never };
     {
@@ -32,7 +37,7 @@ fn a_restart_forgets_nothing() {
 }
 
 #[test]
-fn the_migrations_are_sound_and_another_file_is_refused() {
+fn the_migrations_are_valid_and_another_file_is_refused() {
     Migrations::from_slice(MIGRATIONS).validate().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notes.txt");
@@ -43,18 +48,18 @@ fn the_migrations_are_sound_and_another_file_is_refused() {
 }
 
 #[test]
-fn a_game_takes_each_players_first_guess_and_ends_once() {
+fn a_game_accepts_each_players_first_guess_and_ends_once() {
     let store = Sqlite::in_memory().unwrap();
     let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: Some(33), guesses: vec![] };
     let number = store.open_game(&game).unwrap();
-    assert_eq!(store.guess(number, &player(2), 30).unwrap(), Guessed::Counts { players: 1 });
-    assert_eq!(store.guess(number, &player(2), 40).unwrap(), Guessed::Before(30));
-    assert_eq!(store.guess(number, &player(3), 35).unwrap(), Guessed::Counts { players: 2 });
-    let kept = store.game(number).unwrap().unwrap();
-    assert_eq!(kept, Game { guesses: vec![(player(2), 30), (player(3), 35)], ..game.clone() });
+    assert_eq!(store.guess(number, &player(2), 30).unwrap(), GuessOutcome::Accepted { players: 1 });
+    assert_eq!(store.guess(number, &player(2), 40).unwrap(), GuessOutcome::AlreadyGuessed(30));
+    assert_eq!(store.guess(number, &player(3), 35).unwrap(), GuessOutcome::Accepted { players: 2 });
+    let stored = store.game(number).unwrap().unwrap();
+    assert_eq!(stored, Game { guesses: vec![(player(2), 30), (player(3), 35)], ..game.clone() });
     assert!(store.end_game(number, &|_| vec![player(3)]).unwrap().is_some());
     assert!(store.end_game(number, &|_| vec![player(3)]).unwrap().is_none());
-    assert_eq!(store.guess(number, &player(4), 35).unwrap(), Guessed::Over);
+    assert_eq!(store.guess(number, &player(4), 35).unwrap(), GuessOutcome::GameOver);
     let second = store.open_game(&game).unwrap();
     assert_ne!(second, number);
     store.end_game(second, &|_| vec![player(3), player(2)]).unwrap();
@@ -62,7 +67,7 @@ fn a_game_takes_each_players_first_guess_and_ends_once() {
 }
 
 #[test]
-fn forgetting_deletes_all_that_is_kept() {
+fn forgetting_deletes_everything_stored() {
     let store = Sqlite::in_memory().unwrap();
     let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
     let other = Game { host: player(5).person, ..game.clone() };
@@ -82,11 +87,11 @@ fn forgetting_deletes_all_that_is_kept() {
 }
 
 #[test]
-fn old_games_of_a_chat_make_room_for_new_ones() {
+fn the_oldest_game_of_a_chat_is_deleted_for_a_new_one() {
     let store = Sqlite::in_memory().unwrap();
     let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
     let first = store.open_game(&game).unwrap();
-    for _ in 0..OPEN_GAMES {
+    for _ in 0..MAX_OPEN_GAMES {
         store.open_game(&game).unwrap();
     }
     assert_eq!(store.game(first).unwrap(), None);
@@ -96,7 +101,7 @@ fn old_games_of_a_chat_make_room_for_new_ones() {
 fn changes_made_at_the_same_time_all_hold() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.sqlite3");
-    // Two connections, as two programs would have: a mutex of one does not order them.
+    // Two connections, as two programs would have: no common mutex orders them.
     let stores = [Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap()];
     for round in 0..50 {
         let person = PersonId { id: round, ..ANN };
@@ -110,7 +115,7 @@ fn changes_made_at_the_same_time_all_hold() {
 }
 
 #[test]
-fn a_guess_that_comes_as_the_game_ends_counts_or_is_refused_and_is_never_lost() {
+fn a_guess_that_races_with_the_end_of_its_game_counts_or_is_refused() {
     let store = Sqlite::in_memory().unwrap();
     let everybody = |game: &Game| game.guesses.iter().map(|(player, _)| player.clone()).collect();
     for _ in 0..50 {
@@ -121,7 +126,7 @@ fn a_guess_that_comes_as_the_game_ends_counts_or_is_refused_and_is_never_lost() 
             let ended = scope.spawn(|| store.end_game(number, &everybody).unwrap().unwrap());
             (guessed.join().unwrap(), ended.join().unwrap())
         });
-        assert_eq!(guessed == Guessed::Over, ended.guesses.is_empty());
+        assert_eq!(guessed == GuessOutcome::GameOver, ended.guesses.is_empty());
     }
 }
 
@@ -130,16 +135,19 @@ fn job(message: i64) -> Job {
 }
 
 #[test]
-fn a_job_outlives_the_program_until_it_is_finished() {
+fn a_job_survives_restarts_until_it_is_finished() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.sqlite3");
     let update = |update| Some(UpdateId { bot: 5, update });
     {
         let store = Sqlite::open(&path).unwrap();
         assert!(store.receive(update(1), Some(&job(1))).unwrap() && store.receive(update(2), Some(&job(2))).unwrap());
-        assert!(!store.receive(update(2), Some(&job(3))).unwrap(), "an update that comes twice brings nothing");
+        assert!(!store.receive(update(2), Some(&job(3))).unwrap(), "an update is received once");
         assert!(!store.receive(update(4), Some(&job(2))).unwrap(), "a message has one job");
-        assert!(store.receive(Some(UpdateId { bot: 6, update: 1 }), None).unwrap(), "other bots count for themselves");
+        assert!(
+            store.receive(Some(UpdateId { bot: 6, update: 1 }), None).unwrap(),
+            "each bot numbers its updates separately"
+        );
         store.finish(CHAT, 1).unwrap();
     }
     let store = Sqlite::open(&path).unwrap();
@@ -155,7 +163,7 @@ fn a_job_outlives_the_program_until_it_is_finished() {
 }
 
 #[test]
-fn an_admin_is_told_once_a_day() {
+fn an_admin_notice_can_be_claimed_once_a_day() {
     let store = Sqlite::in_memory().unwrap();
     assert!(store.claim_admin_notice(CHAT).unwrap() && !store.claim_admin_notice(CHAT).unwrap());
     assert!(store.claim_admin_notice(ChatId { id: -7, ..CHAT }).unwrap());
@@ -199,7 +207,7 @@ fn what_is_forgotten_is_in_no_file_on_disk() {
 
 #[cfg(unix)]
 #[test]
-fn the_file_is_its_owners_alone() {
+fn only_the_owner_can_read_the_file() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.sqlite3");
@@ -211,14 +219,14 @@ fn the_file_is_its_owners_alone() {
 }
 
 #[test]
-fn what_a_connection_needs_is_there_after_a_restart_until_it_is_forgotten() {
+fn a_connections_state_survives_restarts_until_it_is_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.sqlite");
     let open = || Sqlite::open(&path).unwrap();
-    open().keep_connection(Platform::Discord, 1, Some("first")).unwrap();
-    open().keep_connection(Platform::Discord, 1, Some("second")).unwrap();
-    assert_eq!(open().kept_connection(Platform::Discord, 1).unwrap().as_deref(), Some("second"));
-    assert_eq!(open().kept_connection(Platform::Discord, 0).unwrap(), None);
-    open().keep_connection(Platform::Discord, 1, None).unwrap();
-    assert_eq!(open().kept_connection(Platform::Discord, 1).unwrap(), None);
+    open().save_connection(Platform::Discord, 1, Some("first")).unwrap();
+    open().save_connection(Platform::Discord, 1, Some("second")).unwrap();
+    assert_eq!(open().load_connection(Platform::Discord, 1).unwrap().as_deref(), Some("second"));
+    assert_eq!(open().load_connection(Platform::Discord, 0).unwrap(), None);
+    open().save_connection(Platform::Discord, 1, None).unwrap();
+    assert_eq!(open().load_connection(Platform::Discord, 1).unwrap(), None);
 }

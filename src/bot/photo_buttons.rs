@@ -1,21 +1,21 @@
-//! What the buttons under a reply do that need its photo once more: how the network sees the face, the
-//! suggested crop, a guess without a face.
+//! Buttons that need the reply's photo again: the network's input, the suggested crop, a guess without
+//! a face.
 
 use bytes::Bytes;
 
-use super::actions::{Action, Square, WHOLE};
+use super::actions::{Action, SQUARE_SCALE, Square};
 use super::people::PersonId;
-use super::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions, ReplyStyle, Tone, card, tone, words};
+use super::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions, ReplyStyle, Tone, card, words};
 use crate::face::CropFrame;
 use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, InferenceError};
 
-/// A face whose suggested square has less than this share of the photo's shorter side is worth a cut.
-const WORTH_A_CUT: f32 = 0.75;
-/// The suggested square's side, in sides of the face's frame: the face with some room around it.
-const ROOM: f32 = 1.8;
+/// A crop is suggested when its side is at most this fraction of the photo's shorter side.
+const MAX_CROP: f32 = 0.75;
+/// The side of the suggested crop, in sides of the face's frame: the face with some margin.
+const CROP_SIDE: f32 = 1.8;
 
 impl Bot {
-    /// Acts on a button that needs the photo it was about.
+    /// Handles a button that needs the photo, given as `source`.
     pub async fn look_again(
         &self,
         asker: PersonId,
@@ -25,27 +25,32 @@ impl Bot {
         options: ReplyOptions,
     ) -> Answer {
         let flow = FlowId::of(&asker);
-        let _turn = self.turns.take(flow).await;
+        let _permit = self.permits.acquire(flow).await;
         let answer = match action {
-            Action::See => self.see(flow, source, style).await,
-            Action::Crop(square) => self.cut(flow, source, square, style, options).await,
-            Action::Anyway => self.anyway(flow, source, style, options).await,
+            Action::See => self.show_network_input(flow, source, style).await,
+            Action::Crop(square) => self.guess_crop(flow, source, square, style, options).await,
+            Action::Anyway => self.guess_anyway(flow, source, style, options).await,
             _ => Err(Problem::Gone),
         };
         answer.unwrap_or_else(|problem| problem.message(style.language).into())
     }
 
-    async fn see(&self, flow: FlowId, source: PhotoSource, style: &ReplyStyle) -> Result<Answer, Problem> {
-        let (_, analysis) = self.look(flow, source, Framing::Find).await?;
+    async fn show_network_input(
+        &self,
+        flow: FlowId,
+        source: PhotoSource,
+        style: &ReplyStyle,
+    ) -> Result<Answer, Problem> {
+        let (_, analysis) = self.analyse(flow, source, Framing::Find).await?;
         let [face] = analysis.faces.as_slice() else { return Ok(style.language.say("no-face").into()) };
         let age = face.estimate.age();
         let alternative_text = style.language.say_with("alternative-text-seen", &[("age", age.into())]);
-        let seen = face.clone();
-        let card = self.drawn(alternative_text, move |_| card::draw_seen(&seen)).await;
-        Ok(Answer { text: style.seen(face), cards: card.into_iter().collect(), ..Answer::default() })
+        let drawn = face.clone();
+        let card = self.draw_card(alternative_text, move |_| card::draw_network_input(&drawn)).await;
+        Ok(Answer { text: style.network_input(face), cards: card.into_iter().collect(), ..Answer::default() })
     }
 
-    async fn cut(
+    async fn guess_crop(
         &self,
         flow: FlowId,
         source: PhotoSource,
@@ -53,55 +58,55 @@ impl Bot {
         style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
-        let photo = self.fetch(source).await?;
+        let photo = source.fetch(&self.downloader).await?;
         let limits = self.options.decode_limits.clone();
-        let cut = tokio::task::spawn_blocking(move || card::cut(&photo, &limits, square)).await;
-        let cut = match cut {
-            Ok(Ok(cut)) => Bytes::from(cut),
+        let crop = tokio::task::spawn_blocking(move || card::crop(&photo, &limits, square)).await;
+        let crop = match crop {
+            Ok(Ok(crop)) => Bytes::from(crop),
             Ok(Err(card::CardError::Photo(error))) => return Err(InferenceError::Photo(error).into()),
             Ok(Err(error)) => return Err(InferenceError::Failed(error.to_string()).into()),
             Err(panic) => return Err(InferenceError::Failed(panic.to_string()).into()),
         };
-        let reply = self.guess(flow, PhotoSource::Bytes(cut.clone()), style, options).await;
+        let reply = self.guess(flow, PhotoSource::Bytes(crop.clone()), style, options).await;
         let text = style.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
-        let tone = tone([&reply.outcome], style);
+        let tone = Tone::from_outcomes([&reply.outcome], style);
         let alternative_text = style.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
-        // The numbered boxes if there are any, else the square itself.
-        let card = reply.card.unwrap_or(Card { jpeg: cut, alternative_text });
+        // The numbered boxes if there are any, else the crop itself.
+        let card = reply.card.unwrap_or(Card { jpeg: crop, alternative_text });
         Ok(Answer { text: words::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
     }
 
-    async fn anyway(
+    async fn guess_anyway(
         &self,
         flow: FlowId,
         source: PhotoSource,
         style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
-        let (photo, analysis) = self.look(flow, source, Framing::Aligned).await?;
+        let (photo, analysis) = self.analyse(flow, source, Framing::Aligned).await?;
         let Some(face) = analysis.faces.first() else { return Ok(style.language.say("no-face").into()) };
         let text = style.guess_anyway(face);
         let card = if options.card == CardWhen::Never {
             None
         } else {
             let alternative_text = style.alternative_text(&analysis);
-            self.drawn(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
+            self.draw_card(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
         };
         Ok(Answer { text, cards: card.into_iter().collect(), buttons: vec![], tone: Tone::Unsure })
     }
 }
 
-/// The square to cut around a face, where that is a real cut.
-pub(super) fn suggested(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
+/// The crop to suggest around a face; `None` where it would hardly be smaller than the photo.
+pub(super) fn suggested_crop(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
     let (width, height) = (analysis.width as f32, analysis.height as f32);
     let CropFrame { center_x, center_y, side, .. } = face.frame;
-    let side = (side * ROOM).min(width).min(height);
-    // Another frame than the first cannot be named by a button.
-    if analysis.frame > 0 || side <= 0.0 || side > WORTH_A_CUT * width.min(height) {
+    let side = (side * CROP_SIDE).min(width).min(height);
+    // A button's square always refers to the first frame.
+    if analysis.frame > 0 || side <= 0.0 || side > MAX_CROP * width.min(height) {
         return None;
     }
     let left = (center_x - side / 2.0).clamp(0.0, width - side);
     let top = (center_y - side / 2.0).clamp(0.0, height - side);
-    let part = |value: f32, of: f32| (WHOLE * value / of).round() as u16;
+    let part = |value: f32, of: f32| (SQUARE_SCALE * value / of).round() as u16;
     Some(Square { left: part(left, width), top: part(top, height), side: part(side, width).max(1) })
 }

@@ -1,0 +1,53 @@
+//! Where a photo comes from, and fetching it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use url::Url;
+
+use super::Problem;
+use crate::photo::{DownloadError, Downloader, Hosts};
+
+/// Where a photo comes from.
+#[derive(Debug, Clone)]
+pub enum PhotoSource {
+    /// Its bytes.
+    Bytes(Bytes),
+    /// One of the platform's own file hosts. `renew` asks the platform for a fresh link when this one
+    /// has expired.
+    Link { url: Url, hosts: Hosts, renew: Option<Renew> },
+    /// A file below a folder that the platform's server shares with this program.
+    File { path: PathBuf, folder: PathBuf },
+    /// Not available, and why.
+    Refused(Problem),
+}
+
+/// Asks a platform for a fresh link to a photo; `None` when there is none.
+#[derive(Clone)]
+pub struct Renew(pub Arc<dyn Fn() -> BoxFuture<'static, Option<Url>> + Send + Sync>);
+
+impl std::fmt::Debug for Renew {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Renew")
+    }
+}
+
+impl PhotoSource {
+    /// The photo's bytes; an expired link is renewed once.
+    pub(super) async fn fetch(self, downloader: &Downloader) -> Result<Bytes, Problem> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            Self::Link { url, hosts, renew } => match (downloader.fetch(url, &hosts).await, renew) {
+                (Err(gone @ DownloadError::Gone { .. }), Some(Renew(renew))) => match renew().await {
+                    Some(fresh) => Ok(downloader.fetch(fresh, &hosts).await?),
+                    None => Err(gone.into()),
+                },
+                (fetched, _) => Ok(fetched?),
+            },
+            Self::File { path, folder } => Ok(downloader.read(&path, &folder).await?),
+            Self::Refused(problem) => Err(problem),
+        }
+    }
+}
