@@ -1,4 +1,4 @@
-//! The chat page in a real browser, where Chromium's driver is installed.
+//! The chat page in a real browser, if chromedriver is installed.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -12,7 +12,7 @@ use crate::support::photo_with_faces;
 use crate::support::program::Program;
 use crate::support::{folder, left_out, photo_with_a_face};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 struct Driver {
     process: Child,
@@ -20,7 +20,7 @@ struct Driver {
 }
 
 impl Driver {
-    /// `None`, with the reason printed, where there is no driver.
+    /// `None`, with the reason printed, if chromedriver cannot be started.
     fn start() -> Option<Self> {
         let port = free_port();
         let argument = format!("--port={port}");
@@ -33,7 +33,7 @@ impl Driver {
         }
     }
 
-    /// A headless browser that trusts its page with nothing but what it is given.
+    /// A new session of a headless browser.
     async fn browser(&self) -> Client {
         let options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
             "--window-size=900,1400"] });
@@ -48,7 +48,7 @@ impl Driver {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, connect).await.expect("the browser's driver answers")
+        tokio::time::timeout(TIMEOUT, connect).await.expect("chromedriver does not answer")
     }
 }
 
@@ -63,7 +63,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// Drops a file on the page as a hand with a mouse would.
+/// Dispatches the events of a file that is dropped on the page with the mouse.
 const DROP: &str = r#"
     const [name, base64] = arguments;
     const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
@@ -81,10 +81,10 @@ async fn drop_file(browser: &Client, name: &str, bytes: &[u8]) {
 }
 
 async fn wait(browser: &Client, css: &str) -> fantoccini::elements::Element {
-    browser.wait().at_most(PATIENCE).for_element(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}"))
+    browser.wait().at_most(TIMEOUT).for_element(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}"))
 }
 
-/// Keeps a picture of the page where FACEGUESSER_SCREENSHOTS names a folder.
+/// Saves a screenshot if FACEGUESSER_SCREENSHOTS names a folder.
 async fn screenshot(browser: &Client, name: &str) {
     if let Some(folder) = std::env::var_os("FACEGUESSER_SCREENSHOTS") {
         let picture = browser.screenshot().await.unwrap();
@@ -100,7 +100,7 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     let browser = driver.browser().await;
     let page = format!("http://{listen}/");
     let open = async { while browser.goto(&page).await.is_err() {} };
-    tokio::time::timeout(PATIENCE, open).await.expect("the chat page opens");
+    tokio::time::timeout(TIMEOUT, open).await.expect("the chat page does not open");
     screenshot(&browser, "empty.png").await;
 
     drop_file(&browser, "three.jpg", &photo_with_faces(3)).await;
@@ -116,8 +116,8 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     assert!(card.attr("alt").await.unwrap().unwrap().contains("box 1"));
     let drawn = "return [...document.querySelectorAll('img.card')].at(-1).decode().then(() => [...document.querySelectorAll('img.card')].at(-1).naturalWidth)";
     assert!(browser.execute(drawn, vec![]).await.unwrap().as_u64().unwrap() >= 320);
-    let said = wait(&browser, ".message.bot:last-child .words").await.text().await.unwrap();
-    assert!(said.contains(" of about ") && said.contains("likely"), "{said}");
+    let text = wait(&browser, ".message.bot:last-child .text").await.text().await.unwrap();
+    assert!(text.contains(" of about ") && text.contains("likely"), "{text}");
     screenshot(&browser, "one-face.png").await;
 
     let genders = "return document.querySelectorAll('.message.bot:last-child .gender').length";
@@ -125,13 +125,18 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
         assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 1);
         drop_file(&browser, "baby.jpg", &std::fs::read(photos.join("person-baby.jpg")).unwrap()).await;
         wait(&browser, ".message.bot:last-child img.card").await;
-        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 0, "nobody says a baby's gender");
+        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 0, "a baby's gender is shown");
         screenshot(&browser, "baby.png").await;
     }
 
     drop_file(&browser, "notes.jpg", b"Just some words.\n").await;
-    let refusal = Locator::XPath("//*[contains(@class,'words')][contains(text(),'not a picture')]");
-    browser.wait().at_most(PATIENCE).for_element(refusal).await.expect("a kind refusal");
+    let refusal = Locator::XPath("//*[contains(@class,'text')][contains(text(),'not a picture')]");
+    browser
+        .wait()
+        .at_most(TIMEOUT)
+        .for_element(refusal)
+        .await
+        .expect("no error message for a file that is not a picture");
     screenshot(&browser, "refused.png").await;
 
     browser.set_window_size(390, 844).await.unwrap();

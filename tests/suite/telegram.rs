@@ -1,4 +1,4 @@
-//! The real program against a stand-in Telegram: what people send, and what they get.
+//! The real program against a mock Telegram: what users send and the replies they get.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::inbox::Asked;
 use crate::support::telegram::{BOT_NAME, GROUP, PERSON, Telegram, document, message, photo, text};
 use crate::support::{jpeg, photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-/// The largest size is fetched, the reply refers to the message, the token stays out of the log.
+/// The largest size is fetched, the reply references the message, the token is not logged.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_in_a_private_chat_is_answered() {
     let (mut telegram, program) = Telegram::polled(&[]).await;
@@ -22,11 +22,11 @@ async fn a_photo_in_a_private_chat_is_answered() {
     program.terminate();
     let (status, log) = program.finished().await;
     assert!(status.success(), "{log}");
-    assert!(!log.contains("stand-in-telegram-token"), "the token is in the log");
+    assert!(!log.contains("stand-in-telegram-token"), "the token is logged");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_faces_come_as_a_numbered_picture_with_a_caption() {
+async fn several_faces_are_answered_with_a_numbered_picture_and_a_caption() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("group", photo_with_faces(3));
     telegram.post(PERSON, json!({ "document": document("group", 90_000, "image/jpeg") }));
@@ -38,7 +38,7 @@ async fn several_faces_come_as_a_numbered_picture_with_a_caption() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
+async fn what_cannot_be_answered_gets_a_specific_error_message() {
     let (mut telegram, mut program) = Telegram::polled(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
     let whole = photo_with_a_face();
     telegram.shelf.put("text.jpg", "Just some words.\n");
@@ -63,7 +63,7 @@ async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
         let reply = telegram.inbox.next("sendmessage").await;
         assert!(text(&reply).contains(words), "{words}: {reply:?}");
     }
-    // A file whose size was not told is found out by Telegram itself.
+    // Telegram itself refuses a large file if the update has no size.
     let refusal = json!({ "ok": false, "error_code": 400, "description": "Bad Request: file is too big" });
     telegram.script("getFile", refusal);
     telegram.post(PERSON, json!({ "photo": photo("selfie") }));
@@ -85,7 +85,7 @@ async fn in_a_group_only_the_command_is_answered() {
     telegram.post(GROUP, json!({ "text": named, "reply_to_message": original }));
     let in_topic = json!({ "text": "/guess", "message_thread_id": 3, "is_topic_message": true });
     let bare = telegram.post(GROUP, in_topic);
-    // The answer about a photo refers to the photo, so that its buttons find it again.
+    // The answer replies to the photo, where its buttons find it again.
     for (id, words) in [(caption, " of about "), (50, " of about "), (bare, "no picture")] {
         let about = |asked: &Asked| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
         let reply = telegram.inbox.wait("a reply", about).await;
@@ -96,7 +96,7 @@ async fn in_a_group_only_the_command_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_and_chatter_in_private_are_answered_with_help() {
+async fn commands_and_other_text_in_private_are_answered() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     for (said, words) in [("/start", "128×128"), ("/help", "/guess"), ("hello", "Hi!"), ("/privacy", "not stored")] {
         telegram.post(PERSON, json!({ "text": said }));
@@ -106,7 +106,7 @@ async fn commands_and_chatter_in_private_are_answered_with_help() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_waits_as_long_as_telegram_asks_and_follows_a_group_that_moved() {
+async fn a_reply_waits_for_retry_after_and_follows_a_group_that_became_a_supergroup() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     let moved = json!({
         "ok": false, "error_code": 400, "description": "Bad Request: group chat was upgraded to a supergroup chat",
@@ -124,7 +124,7 @@ async fn a_reply_waits_as_long_as_telegram_asks_and_follows_a_group_that_moved()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_in_flight_is_answered_and_confirmed_when_the_program_is_told_to_stop() {
+async fn requests_in_progress_are_answered_and_confirmed_at_shutdown() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("slow") }));
@@ -140,7 +140,7 @@ async fn work_in_flight_is_answered_and_confirmed_when_the_program_is_told_to_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn trouble_with_telegram_is_explained_and_outlived() {
+async fn an_invalid_token_is_reported_and_a_polling_conflict_is_survived() {
     let telegram = Telegram::start().await;
     let program = telegram.program(&[("FACEGUESSER__TELEGRAM__TOKEN", ""), ("TELOXIDE_TOKEN", "1:wrong-token")]);
     let (status, log) = program.finished().await;
@@ -177,7 +177,7 @@ async fn every_language_has_menus_for_people_groups_and_admins() {
     assert!(menus.contains(&("default".into(), "any".into())), "{menus:?}");
 }
 
-/// The client's language, then the person's own choice.
+/// First in the client's language, then in the chosen one.
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_answered_in_their_language() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
@@ -190,7 +190,7 @@ async fn people_are_answered_in_their_language() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forwarded_photo_is_answered_to_who_forwards_it() {
+async fn a_forwarded_photo_is_answered_to_the_user_who_forwards_it() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let origin = json!({ "type": "hidden_user", "sender_user_name": "Quillon", "date": 1_700_000_000 });
@@ -199,7 +199,7 @@ async fn a_forwarded_photo_is_answered_to_who_forwards_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_that_was_never_turned_upright_is_answered_and_the_reply_says_what_helped() {
+async fn a_rotated_photo_is_answered_and_the_reply_mentions_the_rotation() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     let upright = image::load_from_memory(&photo_with_a_face()).unwrap().to_luma8();
     for (name, picture, words) in [
@@ -214,7 +214,7 @@ async fn a_photo_that_was_never_turned_upright_is_answered_and_the_reply_says_wh
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_holds_no_ids_but_scrambled_ones() {
+async fn the_log_contains_only_pseudonymous_ids() {
     const SOMEBODY: i64 = 777_000_123;
     let (mut telegram, program) = Telegram::polled(&[]).await;
     let from = json!({ "id": SOMEBODY, "is_bot": false, "first_name": "Ludmila" });

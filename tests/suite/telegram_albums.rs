@@ -1,11 +1,11 @@
-//! Albums on Telegram: their photos come one by one and get one reply.
+//! Albums (media groups) on Telegram: their photos arrive one by one and get one reply.
 
 use serde_json::{Value, json};
 
 use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, message, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-/// Hands out the photos of an album, the last one first; returns the first one's number.
+/// Queues the photos of an album, the last one first; returns the id of the first one.
 fn post_album(telegram: &Telegram, chat: i64, album: &str, names: &[&str], caption: Option<&str>) -> i64 {
     let part = |(index, name): (usize, &&str)| {
         let caption = caption.filter(|_| index == 0);
@@ -28,8 +28,9 @@ async fn an_album_gets_one_reply_for_its_photos_in_their_order() {
     let first = post_album(&telegram, PERSON, "album", &["one", "none", "three"], None);
     let reply = telegram.inbox.next("sendphoto").await;
     let words = text(&reply);
-    let places = ["Photo 1: ", "Photo 2: I can't find a face", "Photo 3: I see 3 faces"].map(|part| words.find(part));
-    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{words}");
+    let positions =
+        ["Photo 1: ", "Photo 2: I can't find a face", "Photo 3: I see 3 faces"].map(|part| words.find(part));
+    assert!(positions.iter().all(Option::is_some) && positions.is_sorted(), "{words}");
     assert_eq!(reply.body["reply_parameters"]["message_id"], first);
     assert_eq!(buttons(&reply).len(), 1, "{reply:?}");
     assert!(telegram.inbox.left("send").iter().all(|asked| asked.what == "sendchataction"));
@@ -66,15 +67,15 @@ async fn an_album_in_a_group_is_answered_when_a_caption_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_that_are_too_long_for_a_caption_come_without_the_picture_and_whole() {
+async fn text_that_is_too_long_for_a_caption_is_sent_complete_without_the_picture() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("three", photo_with_faces(3));
     post_album(&telegram, PERSON, "long", &["three"; 8], None);
-    let is_whole = |words: &str| words.contains("Photo 8: I see 3 faces") && !words.contains("still looking");
+    let is_complete = |text: &str| text.contains("Photo 8: I see 3 faces") && !text.contains("still looking");
     let reply = telegram
         .inbox
-        .wait("the whole", |asked| {
-            (asked.what == "sendmessage" || asked.what.starts_with("edit")) && is_whole(text(asked))
+        .wait("the complete reply", |asked| {
+            (asked.what == "sendmessage" || asked.what.starts_with("edit")) && is_complete(text(asked))
         })
         .await;
     assert!(text(&reply).chars().count() > 1024 && text(&reply).contains("\n3. "), "{reply:?}");
@@ -93,7 +94,7 @@ async fn album_parts_that_come_late_are_told_in_the_reply_that_the_others_got() 
     post_part(&telegram, PERSON, "late", "one");
     let reply = telegram.inbox.next("sendmessage").await;
     assert!(text(&reply).contains(" of about ") && !text(&reply).contains("Photo 1"), "{reply:?}");
-    // The reply becomes a picture, and then words below that.
+    // The text becomes longer, then the reply becomes a picture.
     for (name, edit, words) in [
         ("none", "editmessagetext", "Photo 2: I can't find a face"),
         ("three", "editmessagemedia", "Photo 3: I see 3 faces"),
@@ -107,7 +108,7 @@ async fn album_parts_that_come_late_are_told_in_the_reply_that_the_others_got() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_album_part_that_comes_while_the_others_are_answered_joins_them() {
+async fn an_album_part_that_arrives_while_the_others_are_answered_joins_them() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     telegram.shelf.put("none", photo_without_a_face());
@@ -115,7 +116,7 @@ async fn an_album_part_that_comes_while_the_others_are_answered_joins_them() {
     telegram.post(GROUP, json!({ "photo": photo("slow"), "media_group_id": "busy", "caption": "/guess" }));
     telegram.inbox.next("fetched photos/slow").await;
     post_part(&telegram, GROUP, "busy", "none");
-    // An update is taken when the next poll confirms it.
+    // Updates are handled in order, so once this is answered the part has been handled.
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
     gate.send(true).unwrap();

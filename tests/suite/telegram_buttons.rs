@@ -8,10 +8,10 @@ use crate::support::{photo_with_a_face, photo_without_a_face};
 
 const STRANGER: i64 = 10;
 
-/// The answer to a press.
-async fn note(telegram: &mut Telegram, press: &str) -> Option<String> {
-    let is = |asked: &Asked| asked.what == "answercallbackquery" && asked.body["callback_query_id"] == *press;
-    telegram.inbox.wait("the answer to a press", is).await.body["text"].as_str().map(str::to_owned)
+/// The notification that answers a callback query.
+async fn notification(telegram: &mut Telegram, query: &str) -> Option<String> {
+    let is = |asked: &Asked| asked.what == "answercallbackquery" && asked.body["callback_query_id"] == *query;
+    telegram.inbox.wait("the answer to a callback query", is).await.body["text"].as_str().map(str::to_owned)
 }
 
 fn photo_message(chat: i64, id: i64, name: &str) -> Value {
@@ -19,7 +19,7 @@ fn photo_message(chat: i64, id: i64, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn buttons_look_again_at_the_photo_that_the_reply_refers_to() {
+async fn buttons_analyse_the_photo_that_the_reply_references_again() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.shelf.put("none", photo_without_a_face());
@@ -32,7 +32,7 @@ async fn buttons_look_again_at_the_photo_that_the_reply_refers_to() {
         ("anyway", "none", "the square in the middle"),
     ] {
         let press = telegram.press(PERSON, code, PERSON, sent(&reply), photo_message(PERSON, id, name));
-        assert_eq!(note(&mut telegram, &press).await, None);
+        assert_eq!(notification(&mut telegram, &press).await, None);
         let again = telegram.inbox.next("sendphoto").await;
         assert!(text(&again).contains(words), "{again:?}");
         assert_eq!(again.body["reply_parameters"]["message_id"], id);
@@ -42,22 +42,22 @@ async fn buttons_look_again_at_the_photo_that_the_reply_refers_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_press_without_its_photo_or_of_an_unknown_button_is_answered() {
+async fn a_callback_query_without_a_photo_or_of_an_unknown_button_is_answered() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     for code in ["see", "no such button"] {
         let press = telegram.press(PERSON, code, PERSON, 5000, Value::Null);
-        let note = note(&mut telegram, &press).await.unwrap();
-        assert!(note.contains("gone"), "{note}");
+        let notification = notification(&mut telegram, &press).await.unwrap();
+        assert!(notification.contains("gone"), "{notification}");
     }
     telegram.post(PERSON, json!({ "text": "/optout" }));
     telegram.inbox.next("sendmessage").await;
     let press = telegram.press(STRANGER, "see", GROUP, 5000, photo_message(GROUP, 77, "one"));
-    assert!(note(&mut telegram, &press).await.unwrap().contains("asked me not to look"));
+    assert!(notification(&mut telegram, &press).await.unwrap().contains("asked me not to look"));
     assert!(telegram.inbox.left("getfile").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_who_asked_can_delete_a_reply() {
+async fn only_the_asker_can_delete_a_reply() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/guess" }));
@@ -65,14 +65,14 @@ async fn only_who_asked_can_delete_a_reply() {
     let delete = button(&reply, "delete:");
     let about = photo_message(GROUP, id, "one");
     let press = telegram.press(STRANGER, &delete, GROUP, sent(&reply), about.clone());
-    assert!(note(&mut telegram, &press).await.unwrap().contains("Only the person who asked"));
+    assert!(notification(&mut telegram, &press).await.unwrap().contains("Only the person who asked"));
     assert!(telegram.inbox.left("deletemessage").is_empty());
     telegram.press(PERSON, &delete, GROUP, sent(&reply), about);
     assert_eq!(telegram.inbox.next("deletemessage").await.body["message_id"], sent(&reply));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_asked_in_the_name_of_a_group_is_its_admins_to_delete() {
+async fn a_reply_requested_on_behalf_of_a_group_can_be_deleted_by_its_admins() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let anonymous = json!({
@@ -84,7 +84,7 @@ async fn what_was_asked_in_the_name_of_a_group_is_its_admins_to_delete() {
     let reply = telegram.inbox.next("sendmessage").await;
     let delete = button(&reply, "delete:");
     let press = telegram.press(STRANGER, &delete, GROUP, sent(&reply), Value::Null);
-    assert!(note(&mut telegram, &press).await.is_some());
+    assert!(notification(&mut telegram, &press).await.is_some());
     telegram.make_admin(STRANGER);
     telegram.press(STRANGER, &delete, GROUP, sent(&reply), Value::Null);
     telegram.inbox.next("deletemessage").await;
@@ -97,17 +97,17 @@ async fn admins_change_the_settings_in_place() {
     let settings = telegram.inbox.next("sendmessage").await;
     assert_eq!(buttons(&settings).len(), 4, "{settings:?}");
     let press = telegram.press(PERSON, "set:auto", GROUP, sent(&settings), Value::Null);
-    assert!(note(&mut telegram, &press).await.unwrap().contains("Only an admin"));
+    assert!(notification(&mut telegram, &press).await.unwrap().contains("Only an admin"));
     telegram.make_admin(PERSON);
     let press = telegram.press(PERSON, "set:auto", GROUP, sent(&settings), Value::Null);
-    assert_eq!(note(&mut telegram, &press).await, None);
+    assert_eq!(notification(&mut telegram, &press).await, None);
     let edit = telegram.inbox.next("editmessagetext").await;
     assert_eq!(edit.body["message_id"], sent(&settings));
     assert!(buttons(&edit).contains(&("set:auto".into(), "Automatic replies: on".into())), "{edit:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_plays_and_the_score_is_kept() {
+async fn a_group_plays_a_game_and_the_score_is_stored() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/game 30" }));
@@ -127,17 +127,17 @@ async fn a_group_plays_and_the_score_is_kept() {
         (PERSON, "30", "let the others guess"),
     ] {
         let pressed = press(&telegram, person, &code(age));
-        let note = note(&mut telegram, &pressed).await.unwrap();
-        assert!(note.contains(words), "{note}");
+        let notification = notification(&mut telegram, &pressed).await.unwrap();
+        assert!(notification.contains(words), "{notification}");
     }
-    // The first edit may have given way to the second.
+    // The second edit may have replaced the first one before it was sent.
     telegram
         .inbox
         .wait("both guesses", |asked| asked.what == "editmessagetext" && text(asked).contains("2 guesses"))
         .await;
     let reveal = codes.last().unwrap().0.clone();
     let pressed = press(&telegram, 12, &reveal);
-    assert!(note(&mut telegram, &pressed).await.unwrap().contains("Only the person who asked"));
+    assert!(notification(&mut telegram, &pressed).await.unwrap().contains("Only the person who asked"));
     press(&telegram, PERSON, &reveal);
     let revealed = telegram
         .inbox

@@ -1,4 +1,4 @@
-//! Photos that are covered, and replies that are to disappear.
+//! Photos with a spoiler or protected content, and the deletion of replies.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::inbox::Asked;
 use crate::support::telegram::{GROUP, PERSON, Telegram, button, message, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-fn covered() -> [(Value, &'static str); 2] {
+fn media_flags() -> [(Value, &'static str); 2] {
     [
         (json!({ "has_media_spoiler": true }), "has_spoiler"),
         (json!({ "has_protected_content": true }), "protect_content"),
@@ -18,26 +18,26 @@ async fn whatever_is_made_of_a_covered_photo_is_covered_as_well() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.shelf.put("three", photo_with_faces(3));
-    for (cover, field) in covered() {
-        telegram.post(GROUP, with(json!({ "photo": photo("three"), "caption": "/guess" }), cover.clone()));
+    for (flag, field) in media_flags() {
+        telegram.post(GROUP, with(json!({ "photo": photo("three"), "caption": "/guess" }), flag.clone()));
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");
         // Asked about in a reply.
-        let theirs = with(message(GROUP, telegram.next_id()), with(json!({ "photo": photo("three") }), cover.clone()));
+        let theirs = with(message(GROUP, telegram.next_id()), with(json!({ "photo": photo("three") }), flag.clone()));
         telegram.post(GROUP, json!({ "text": "/guess", "reply_to_message": theirs }));
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");
-        // Looked at again through a button.
-        telegram.post(GROUP, with(json!({ "photo": photo("one"), "caption": "/guess" }), cover.clone()));
+        // Analysed again through a button.
+        telegram.post(GROUP, with(json!({ "photo": photo("one"), "caption": "/guess" }), flag.clone()));
         let reply = telegram.inbox.next("sendmessage").await;
         telegram.press(PERSON, &button(&reply, "see"), GROUP, sent(&reply), Value::Null);
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");
     }
     telegram.post(GROUP, json!({ "photo": photo("three"), "caption": "/guess" }));
-    let open = telegram.inbox.next("sendphoto").await;
-    assert!(open.body["has_spoiler"].is_null() && open.body["protect_content"].is_null(), "{open:?}");
+    let plain = telegram.inbox.next("sendphoto").await;
+    assert!(plain.body["has_spoiler"].is_null() && plain.body["protect_content"].is_null(), "{plain:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_album_with_a_covered_photo_keeps_its_cover_when_it_is_edited() {
+async fn an_edited_reply_to_an_album_keeps_the_flags_of_its_photos() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("none", photo_without_a_face());
     let gate = telegram.shelf.put_gated("slow", photo_with_faces(3));
@@ -63,7 +63,7 @@ async fn a_protected_photo_is_not_copied_into_a_private_chat() {
     let reply = telegram.inbox.next("sendphoto").await;
     assert_eq!((&reply.body["chat_id"], &reply.body["protect_content"]), (&json!(PERSON), &json!(true)));
     assert!(telegram.inbox.left("copymessage").is_empty() && telegram.inbox.left("denied").is_empty());
-    telegram.close(PERSON);
+    telegram.close_private_chat(PERSON);
     telegram.post(GROUP, protected);
     assert!(text(&telegram.inbox.next("sendmessage").await).contains("press Start"));
 }
@@ -77,7 +77,7 @@ async fn a_reply_that_is_too_old_to_be_deleted_is_emptied() {
         telegram.post(GROUP, json!({ "photo": photo(name), "caption": "/guess" }));
         let sends = |asked: &Asked| !asked.body["sent"].is_null();
         let reply = telegram.inbox.wait("the reply", sends).await;
-        telegram.age(GROUP, sent(&reply), 49);
+        telegram.make_older(GROUP, sent(&reply), 49);
         if edit == "editmessagecaption" {
             telegram.refuse("editMessageMedia", 400, "Bad Request: not enough rights to send photos to the chat");
         }
@@ -88,19 +88,19 @@ async fn a_reply_that_is_too_old_to_be_deleted_is_emptied() {
         assert!(edited.body["reply_markup"].is_null(), "{edited:?}");
         if let Some(blank) = edited.files.values().next() {
             let blank = image::load_from_memory(blank).unwrap().to_luma8();
-            let plain = blank.pixels().all(|pixel| pixel.0[0].abs_diff(128) <= 2);
-            assert!(plain, "the picture still shows something");
+            let is_grey = blank.pixels().all(|pixel| pixel.0[0].abs_diff(128) <= 2);
+            assert!(is_grey, "the picture is not blank");
         }
         telegram.inbox.left("editmessagemedia");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn delete_works_on_a_message_that_telegram_shows_no_more_of() {
+async fn the_delete_button_works_on_an_inaccessible_message() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.post(PERSON, json!({ "text": "/help" }));
     let reply = telegram.inbox.next("sendmessage").await;
-    telegram.age(PERSON, sent(&reply), 49);
+    telegram.make_older(PERSON, sent(&reply), 49);
     let inaccessible = json!({ "chat": { "id": PERSON, "type": "private" }, "message_id": sent(&reply), "date": 0 });
     let person = json!({ "id": PERSON, "is_bot": false, "first_name": "Quillon" });
     telegram.update(

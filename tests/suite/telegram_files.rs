@@ -1,11 +1,12 @@
-//! Files that Telegram, or a server of the host's own, delivers late, elsewhere or not at all.
+//! Files that Telegram or a self-hosted server delivers late, elsewhere or not at all.
 
 use serde_json::{Value, json};
 
 use crate::support::photo_with_a_face;
 use crate::support::telegram::{PERSON, Telegram, document, photo, text};
 
-async fn is_answered(telegram: &mut Telegram, words: &str) {
+/// Sends a photo and checks that the reply contains `words`.
+async fn assert_answered(telegram: &mut Telegram, words: &str) {
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     let reply = telegram.inbox.next("sendmessage").await;
     assert!(text(&reply).contains(words), "{reply:?}");
@@ -28,10 +29,10 @@ async fn a_file_that_fails_once_is_asked_for_again() {
     ];
     for fault in faults {
         telegram.script("getFile", fault.clone());
-        is_answered(&mut telegram, " of about ").await;
+        assert_answered(&mut telegram, " of about ").await;
         if fault["error_code"] != 400 {
             telegram.script("file", fault);
-            is_answered(&mut telegram, " of about ").await;
+            assert_answered(&mut telegram, " of about ").await;
         }
     }
 }
@@ -42,9 +43,9 @@ async fn a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_
     telegram.shelf.put("one", photo_with_a_face());
     for method in ["getFile", "file"] {
         telegram.script(method, json!({ "stall": true }));
-        is_answered(&mut telegram, " of about ").await;
+        assert_answered(&mut telegram, " of about ").await;
     }
-    // A reply as well.
+    // The same for a reply.
     telegram.script("sendMessage", json!({ "stall": true }));
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     telegram.inbox.next("sendmessage").await;
@@ -52,21 +53,21 @@ async fn a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_link_that_has_expired_is_asked_for_anew() {
+async fn an_expired_link_is_renewed() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.script("file", json!({ "html": 404 }));
-    is_answered(&mut telegram, " of about ").await;
+    assert_answered(&mut telegram, " of about ").await;
     assert_eq!(telegram.inbox.left("getfile").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_stays_unavailable_is_told_within_the_time_limit() {
+async fn a_file_that_stays_unavailable_is_reported_within_the_time_limit() {
     let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__LIMITS__DOWNLOAD_TIMEOUT", "1s")]).await;
     for _ in 0..5 {
         telegram.refuse("getFile", 400, "Bad Request: wrong file_id or the file is temporarily unavailable");
     }
-    is_answered(&mut telegram, "couldn't fetch").await;
+    assert_answered(&mut telegram, "couldn't fetch").await;
     assert_eq!(telegram.inbox.left("getfile").len(), 2);
 }
 
@@ -75,14 +76,14 @@ async fn a_self_hosted_servers_files_are_read_from_its_folder_and_from_nowhere_e
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let mut telegram = Telegram::start().await;
-    telegram.leave_files_in(folder.path());
+    telegram.store_files_in(folder.path());
     let local = [
         ("FACEGUESSER__TELEGRAM__LOCAL_FILES", folder.path().to_str().unwrap()),
         ("FACEGUESSER__LIMITS__PHOTO_BYTES", "30 MiB"),
     ];
     let program = telegram.program(&local);
     let mut large = photo_with_a_face();
-    // What follows a picture's end is no part of it.
+    // Bytes after the end of the picture are ignored.
     large.resize(25 << 20, 0);
     std::fs::write(folder.path().join("one"), large).unwrap();
     std::fs::write(folder.path().join("larger"), vec![0xff; 31 << 20]).unwrap();
@@ -108,10 +109,10 @@ async fn a_self_hosted_servers_files_are_read_from_its_folder_and_from_nowhere_e
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_absolute_path_is_no_file_of_this_machine_unless_a_folder_is_configured() {
+async fn an_absolute_path_is_not_read_from_disk_unless_a_folder_is_configured() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("one"), photo_with_a_face()).unwrap();
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.leave_files_in(folder.path());
-    is_answered(&mut telegram, "no longer there").await;
+    telegram.store_files_in(folder.path());
+    assert_answered(&mut telegram, "no longer there").await;
 }

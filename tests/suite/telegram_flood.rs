@@ -1,4 +1,4 @@
-//! A thousand people at once, under Telegram's limits.
+//! A thousand concurrent users, under Telegram's rate limits.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use crate::support::telegram::{GROUP, Telegram, photo, with};
 use crate::support::tiny_photo;
 
 const PEOPLE: i64 = 1000;
-/// Two groups in which ten people each ask at once.
+/// Messages in two groups, ten in each.
 const IN_GROUPS: i64 = 20;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! Groups, channels and what people there may decide, on Telegram.
+//! Groups and channels on Telegram, and their settings.
 
 use serde_json::{Value, json};
 
@@ -9,88 +9,88 @@ use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, document, messa
 const OTHER: i64 = 20;
 const CHANNEL: i64 = -1_000_000_000_099;
 
-fn by(person: i64, content: Value) -> Value {
+fn from_user(person: i64, content: Value) -> Value {
     with(json!({ "from": { "id": person, "is_bot": false, "first_name": "Quillon" } }), content)
 }
 
-/// The next message of the bot's, in words.
-async fn said(telegram: &mut Telegram) -> String {
+/// The text of the bot's next message.
+async fn next_text(telegram: &mut Telegram) -> String {
     text(&telegram.inbox.next("sendmessage").await).to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn admins_switch_automatic_replies_on_and_hear_when_photos_are_hidden() {
+async fn admins_switch_automatic_replies_on_and_are_warned_about_privacy_mode() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.post(GROUP, json!({ "text": "/auto on" }));
-    assert!(said(&mut telegram).await.contains("Only an admin"));
+    assert!(next_text(&mut telegram).await.contains("Only an admin"));
     telegram.make_admin(PERSON);
     telegram.post(GROUP, json!({ "text": "/auto on" }));
-    let answer = said(&mut telegram).await;
+    let answer = next_text(&mut telegram).await;
     assert!(answer.contains("I answer every photo") && answer.contains("Telegram hides photos"), "{answer}");
     telegram.post(GROUP, json!({ "document": document("paper.pdf", 900, "application/pdf") }));
-    let id = telegram.post(GROUP, by(OTHER, json!({ "photo": photo("one") })));
+    let id = telegram.post(GROUP, from_user(OTHER, json!({ "photo": photo("one") })));
     let reply = telegram.inbox.next("sendmessage").await;
     assert_eq!(reply.body["reply_parameters"]["message_id"], id);
     assert!(text(&reply).contains(" of about "), "{reply:?}");
     telegram.make_bot_admin();
     telegram.post(GROUP, json!({ "text": "/auto on" }));
-    assert!(!said(&mut telegram).await.contains("Telegram hides photos"));
-    // An admin who writes as the group.
+    assert!(!next_text(&mut telegram).await.contains("Telegram hides photos"));
+    // An anonymous admin.
     let anonymous = json!({
         "from": { "id": 1_087_968_824, "is_bot": true, "first_name": "Group" },
         "sender_chat": { "id": GROUP, "type": "supergroup", "title": "A group" }, "text": "/auto off"
     });
     telegram.post(GROUP, anonymous);
-    assert!(said(&mut telegram).await.contains("no longer answer photos"));
+    assert!(next_text(&mut telegram).await.contains("no longer answer photos"));
     telegram.post(GROUP, json!({ "photo": photo("one") }));
     telegram.post(GROUP, json!({ "text": "/auto" }));
-    assert!(said(&mut telegram).await.contains("are off"));
+    assert!(next_text(&mut telegram).await.contains("are off"));
     assert!(telegram.inbox.left("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_opted_out_is_left_alone_whoever_asks() {
+async fn photos_of_users_who_opted_out_are_ignored_whoever_asks() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.make_admin(OTHER);
-    telegram.post(GROUP, by(OTHER, json!({ "text": "/auto on" })));
-    said(&mut telegram).await;
+    telegram.post(GROUP, from_user(OTHER, json!({ "text": "/auto on" })));
+    next_text(&mut telegram).await;
     telegram.post(PERSON, json!({ "text": "/optout" }));
-    assert!(said(&mut telegram).await.contains("I ignore your photos"));
+    assert!(next_text(&mut telegram).await.contains("I ignore your photos"));
     let theirs = with(message(GROUP, 50), json!({ "photo": photo("one") }));
     telegram.post(GROUP, json!({ "photo": photo("one") }));
-    telegram.post(GROUP, by(OTHER, json!({ "text": "/guess", "reply_to_message": theirs })));
-    assert!(said(&mut telegram).await.contains("asked me not to look"));
-    telegram.post(GROUP, by(OTHER, json!({ "text": "/game", "reply_to_message": theirs })));
-    assert!(said(&mut telegram).await.contains("asked me not to look"));
+    telegram.post(GROUP, from_user(OTHER, json!({ "text": "/guess", "reply_to_message": theirs })));
+    assert!(next_text(&mut telegram).await.contains("asked me not to look"));
+    telegram.post(GROUP, from_user(OTHER, json!({ "text": "/game", "reply_to_message": theirs })));
+    assert!(next_text(&mut telegram).await.contains("asked me not to look"));
     telegram.post(PERSON, json!({ "photo": photo("one") }));
-    assert!(said(&mut telegram).await.contains("asked me not to look"));
+    assert!(next_text(&mut telegram).await.contains("asked me not to look"));
     assert!(telegram.inbox.left("getfile").is_empty());
     telegram.post(PERSON, json!({ "text": "/optin" }));
-    said(&mut telegram).await;
+    next_text(&mut telegram).await;
     telegram.post(PERSON, json!({ "photo": photo("one") }));
-    assert!(said(&mut telegram).await.contains(" of about "));
+    assert!(next_text(&mut telegram).await.contains(" of about "));
     assert!(telegram.inbox.left("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_photos_are_refused_with_words_once() {
+async fn too_many_photos_are_refused_with_one_message() {
     let rate = [("FACEGUESSER__FAIR_USE__PERSON_BURST", "1"), ("FACEGUESSER__FAIR_USE__PERSON_EVERY", "1h")];
     let (mut telegram, _program) = Telegram::polled(&rate).await;
     telegram.shelf.put("one", photo_with_a_face());
     for words in [" of about ", "That's a lot of photos"] {
         telegram.post(PERSON, json!({ "photo": photo("one") }));
-        assert!(said(&mut telegram).await.contains(words));
+        assert!(next_text(&mut telegram).await.contains(words));
     }
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     telegram.post(PERSON, json!({ "text": "/scores" }));
-    assert!(said(&mut telegram).await.contains("Nobody has a score"));
+    assert!(next_text(&mut telegram).await.contains("Nobody has a score"));
     assert_eq!(telegram.inbox.left("getfile").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_can_have_its_answers_told_to_the_asker_alone() {
+async fn a_group_can_have_its_answers_sent_to_the_asker_in_private() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.make_admin(PERSON);
@@ -105,15 +105,15 @@ async fn a_group_can_have_its_answers_told_to_the_asker_alone() {
     assert_eq!((&reply.body["chat_id"], sent(&copy)), (&json!(PERSON), sent(&copy)));
     assert_eq!(reply.body["reply_parameters"]["message_id"], sent(&copy));
     assert!(text(&reply).contains(" of about ") && buttons(&reply)[0].0 == "see", "{reply:?}");
-    // Where copies are forbidden, the words come alone.
+    // Where copies are forbidden, the reply is sent without one.
     let protected = json!({ "ok": false, "error_code": 400, "description": "Bad Request: message can't be copied" });
     telegram.script("copyMessage", protected);
     telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/guess" }));
     let reply = telegram.inbox.next("sendmessage").await;
     assert_eq!((&reply.body["chat_id"], &reply.body["reply_parameters"]), (&json!(PERSON), &Value::Null));
     assert!(buttons(&reply).iter().all(|(code, _)| code.starts_with("delete:")), "{reply:?}");
-    telegram.close(OTHER);
-    telegram.post(GROUP, by(OTHER, json!({ "photo": photo("one"), "caption": "/guess" })));
+    telegram.close_private_chat(OTHER);
+    telegram.post(GROUP, from_user(OTHER, json!({ "photo": photo("one"), "caption": "/guess" })));
     let reply = telegram.inbox.next("sendmessage").await;
     assert_eq!(reply.body["chat_id"], GROUP);
     assert!(text(&reply).contains("press Start"), "{reply:?}");
@@ -136,15 +136,15 @@ async fn channels_are_served_like_groups() {
     let reply = telegram.inbox.next("sendmessage").await;
     assert_eq!((&reply.body["chat_id"], &reply.body["reply_parameters"]["message_id"]), (&json!(CHANNEL), &json!(id)));
     post(&telegram, json!({ "text": "/auto on" }));
-    let answer = said(&mut telegram).await;
+    let answer = next_text(&mut telegram).await;
     assert!(answer.contains("I answer every photo") && !answer.contains("hides"), "{answer}");
     post(&telegram, json!({ "photo": photo("one") }));
-    assert!(said(&mut telegram).await.contains(" of about "));
+    assert!(next_text(&mut telegram).await.contains(" of about "));
     assert!(telegram.inbox.left("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn answers_stay_in_the_topic_of_the_question() {
+async fn answers_are_sent_to_the_topic_of_the_request() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     let topic = json!({ "message_thread_id": 3, "is_topic_message": true });
@@ -161,23 +161,23 @@ async fn answers_stay_in_the_topic_of_the_question() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_moved_keeps_its_settings() {
+async fn a_group_that_became_a_supergroup_keeps_its_settings() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.make_admin(PERSON);
     telegram.post(-55, json!({ "text": "/auto on" }));
-    said(&mut telegram).await;
+    next_text(&mut telegram).await;
     let group = json!({ "id": -55, "type": "group", "title": "A group" });
     telegram.post(-55, json!({ "chat": group, "migrate_to_chat_id": GROUP }));
-    // The move is noted beside other messages, so the state is asked for until it is there.
+    // The migration is stored concurrently with other messages, so this asks until it is done.
     loop {
         telegram.post(GROUP, json!({ "text": "/auto" }));
-        if said(&mut telegram).await.contains("are on") {
+        if next_text(&mut telegram).await.contains("are on") {
             break;
         }
     }
     telegram.post(GROUP, json!({ "photo": photo("one") }));
-    assert!(said(&mut telegram).await.contains(" of about "));
+    assert!(next_text(&mut telegram).await.contains(" of about "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -195,16 +195,16 @@ async fn an_edit_that_asks_is_answered_once() {
     let about = |asked: &Asked| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
     assert!(text(&telegram.inbox.wait("the answer", about).await).contains(" of about "));
     telegram.update("edited_message", edited("/guess please", json!({})));
-    // One from before the program started may have been answered then.
+    // A message from before the start may have been answered by an earlier run.
     telegram.update("edited_message", edited("/guess", json!({ "message_id": 7, "date": 1_600_000_000 })));
     telegram.post(PERSON, json!({ "photo": photo("one") }));
-    said(&mut telegram).await;
+    next_text(&mut telegram).await;
     assert!(telegram.inbox.left("sendmessage").is_empty());
     assert_eq!(telegram.inbox.left("getfile").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_restart_forgets_nothing_that_was_chosen() {
+async fn settings_survive_a_restart() {
     let (mut telegram, program) = Telegram::polled(&[]).await;
     telegram.make_admin(PERSON);
     telegram.make_bot_admin();

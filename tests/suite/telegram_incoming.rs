@@ -1,4 +1,4 @@
-//! Updates as Telegram sends them today and may send them tomorrow.
+//! Updates as Telegram sends them now and may send them in future.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,8 @@ async fn reply_to(telegram: &mut Telegram, id: i64) -> Asked {
     telegram.inbox.wait("a reply", about).await
 }
 
-async fn is_guessed(telegram: &mut Telegram, chat: i64, content: Value) -> Asked {
+/// Posts a message and checks that the reply is a guess.
+async fn assert_guessed(telegram: &mut Telegram, chat: i64, content: Value) -> Asked {
     let id = telegram.post(chat, content.clone());
     let reply = reply_to(telegram, id).await;
     assert!(text(&reply).contains(" of about "), "{content}: {reply:?}");
@@ -39,9 +40,9 @@ async fn photos_in_messages_that_typed_parsers_drop_are_answered() {
         json!({ "photo": photo("one"), "forward_origin": { "type": "from the future" }, "effect_id": 5, "quote": [] }),
         json!({ "photo": photo("one"), "reply_markup": 1, "via_bot": "x", "date": "yesterday", "sender_tag": {} }),
     ] {
-        is_guessed(&mut telegram, PERSON, content).await;
+        assert_guessed(&mut telegram, PERSON, content).await;
     }
-    // Without a picture that is said, and what nobody knows is passed over.
+    // Content without a picture, of known and unknown kinds.
     for content in [json!({ "video": { "file_id": "v" } }), json!({ "hologram": { "file_id": "h" } })] {
         let id = telegram.post(PERSON, content);
         assert!(text(&reply_to(&mut telegram, id).await).contains("no picture"));
@@ -55,7 +56,7 @@ async fn updates_of_unknown_kinds_are_passed_over_and_the_log_names_the_kind_alo
     telegram.update("telepathy", json!({ "thought": "Ludmila's secret" }));
     telegram.update("message", json!({ "text": "Ludmila's secret" }));
     telegram.update("callback_query", json!({ "data": "Ludmila's secret" }));
-    is_guessed(&mut telegram, PERSON, json!({ "photo": photo("one") })).await;
+    assert_guessed(&mut telegram, PERSON, json!({ "photo": photo("one") })).await;
     program.terminate();
     let (_, log) = program.finished().await;
     assert!(log.contains("telepathy") && !log.contains("Ludmila"), "{log}");
@@ -72,8 +73,8 @@ async fn a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it() {
         json!({ "document": file }),
         json!({ "live_photo": { "photo": photo("one") } }),
     ] {
-        let asks = json!({ "text": "/guess", "external_reply": with(quoted, json!({ "origin": origin })) });
-        let reply = is_guessed(&mut telegram, GROUP, asks).await;
+        let request = json!({ "text": "/guess", "external_reply": with(quoted, json!({ "origin": origin })) });
+        let reply = assert_guessed(&mut telegram, GROUP, request).await;
         let press = button(&reply, "see");
         telegram.press(PERSON, &press, GROUP, reply.body["sent"].as_i64().unwrap(), Value::Null);
         telegram.inbox.next("sendphoto").await;
@@ -89,7 +90,7 @@ async fn direct_messages_to_a_channel_are_answered_in_their_own_topic() {
     let topic = json!({ "topic_id": 4321, "user": { "id": PERSON, "is_bot": false, "first_name": "Quillon" } });
     let place = json!({ "chat": chat, "direct_messages_topic": topic });
     let reply =
-        is_guessed(&mut telegram, DIRECT, with(json!({ "photo": photo("one"), "caption": "/guess" }), place)).await;
+        assert_guessed(&mut telegram, DIRECT, with(json!({ "photo": photo("one"), "caption": "/guess" }), place)).await;
     assert_eq!(
         (&reply.body["direct_messages_topic_id"], &reply.body["message_thread_id"]),
         (&json!(4321), &Value::Null)
@@ -109,7 +110,7 @@ async fn a_mention_or_a_command_within_a_caption_asks_as_well() {
         json!({ "photo": photo("one"), "caption": "how old? /guess please" }),
         json!({ "photo": photo("one"), "caption": format!("My uncle.\n/guess@{BOT_NAME}") }),
     ] {
-        is_guessed(&mut telegram, GROUP, content).await;
+        assert_guessed(&mut telegram, GROUP, content).await;
     }
     for words in [named.as_str(), "well, /guess"] {
         telegram.post(GROUP, json!({ "text": words, "reply_to_message": theirs }));

@@ -1,4 +1,4 @@
-//! The program is killed, and nobody's photo is lost.
+//! The program is killed, and no photo is lost.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::support::inbox::Asked;
 use crate::support::telegram::{GROUP, PERSON, Telegram, photo, text};
 use crate::support::{photo_with_a_face, photo_without_a_face, tiny_photo};
 
-const MOMENTS: u64 = 100;
-/// The latest moment after a photo was posted.
-const LATEST: Duration = Duration::from_millis(50);
+const KILLS: u64 = 100;
+/// The longest delay between a photo and the kill.
+const MAX_DELAY: Duration = Duration::from_millis(50);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_under_way_when_the_program_is_killed_is_answered_once_by_the_next_one() {
+async fn a_photo_in_progress_when_the_program_is_killed_is_answered_once_by_the_next_run() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     let topic =
@@ -34,7 +34,7 @@ async fn a_photo_under_way_when_the_program_is_killed_is_answered_once_by_the_ne
         (&reply.body["reply_parameters"]["message_id"], &reply.body["message_thread_id"]),
         (&json!(id), &json!(3))
     );
-    // By none after that.
+    // Later runs do not answer it again.
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
     program.kill();
@@ -44,30 +44,30 @@ async fn a_photo_under_way_when_the_program_is_killed_is_answered_once_by_the_ne
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_album_under_way_when_the_program_is_killed_gets_one_reply() {
+async fn an_album_in_progress_when_the_program_is_killed_gets_one_reply() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
     telegram.shelf.put("none", photo_without_a_face());
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     for (name, caption) in [("none", ""), ("slow", "/guess"), ("none", "")] {
         telegram.post(GROUP, json!({ "photo": photo(name), "caption": caption, "media_group_id": "album" }));
     }
-    // Of one that nobody asked about nothing is left.
+    // An album that nobody asks about gets no reply.
     telegram.post(GROUP, json!({ "photo": photo("none"), "media_group_id": "silent" }));
     telegram.inbox.next("fetched photos/slow").await;
     program.kill();
     gate.send(true).unwrap();
     telegram.inbox.left("send");
     let _program = telegram.program(&[]);
-    let whole = |asked: &Asked| {
-        let says = asked.body["text"].as_str().unwrap_or_default();
-        says.contains("Photo 3: I can't find a face") && says.contains(" of about ")
+    let is_complete = |asked: &Asked| {
+        let text = asked.body["text"].as_str().unwrap_or_default();
+        text.contains("Photo 3: I can't find a face") && text.contains(" of about ")
     };
-    telegram.inbox.wait("the whole reply", whole).await;
+    telegram.inbox.wait("the complete reply", is_complete).await;
     assert!(telegram.inbox.left("sendmessage").len() <= 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_that_kills_the_program_again_and_again_gets_an_apology() {
+async fn a_photo_that_crashes_the_program_repeatedly_gets_an_apology() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
     let _gate = telegram.shelf.put_gated("deadly", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("deadly") }));
@@ -82,7 +82,7 @@ async fn a_photo_that_kills_the_program_again_and_again_gets_an_apology() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_that_could_not_be_answered_before_the_end_is_answered_after_it() {
+async fn a_photo_that_could_not_be_answered_before_shutdown_is_answered_by_the_next_run() {
     let (mut telegram, program) = Telegram::polled(&[("FACEGUESSER__INFERENCE__GRACE", "100ms")]).await;
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     telegram.post(PERSON, json!({ "photo": photo("slow") }));
@@ -104,7 +104,7 @@ async fn photos_that_were_let_in_by_the_last_run_are_not_counted_again_by_the_ne
     }
     program.kill();
     gate.send(true).unwrap();
-    // The next run would let one of them in.
+    // The limits of the next run would admit only one of them.
     let fair = [("FACEGUESSER__FAIR_USE__PERSON_BURST", "1"), ("FACEGUESSER__FAIR_USE__PERSON_EVERY", "1h")];
     let _program = telegram.program(&fair);
     for _ in 0..3 {
@@ -117,18 +117,18 @@ async fn photos_that_were_let_in_by_the_last_run_are_not_counted_again_by_the_ne
 #[derive(Default)]
 struct Tally {
     guesses: BTreeMap<i64, u32>,
-    /// Those that came when the photo had one already.
-    more: u64,
+    /// Replies to photos that already had one.
+    duplicates: u64,
 }
 
 impl Tally {
     fn count(&mut self, reply: &Asked) {
         let about = reply.body["reply_parameters"]["message_id"].as_i64().unwrap();
         let guesses = self.guesses.get_mut(&about).unwrap();
-        // Who is killed between the reply and its end three times in a row apologises: one reply more.
+        // After three kills between the reply and the end of its job, an apology follows the reply.
         let is_guess = text(reply).contains("can't find a face");
         assert!(is_guess || *guesses > 0 && text(reply).contains("I was interrupted"), "{reply:?}");
-        self.more += u64::from(*guesses > 0);
+        self.duplicates += u64::from(*guesses > 0);
         *guesses += u32::from(is_guess);
     }
 
@@ -146,7 +146,7 @@ impl Tally {
     }
 }
 
-/// Kills the program at a random moment after each photo and starts it again with the same store.
+/// Kills the program at a random moment after each photo and restarts it with the same database.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_photo_is_lost_at_a_hundred_moments() {
     let mut telegram = Telegram::start().await;
@@ -160,32 +160,32 @@ async fn no_photo_is_lost_at_a_hundred_moments() {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(17);
     let mut tally = Tally::default();
     let mut unanswered = 0;
-    for moment in 0..MOMENTS {
-        // Of each five one comes through a webhook. What was not accepted there is polled later.
-        let pushed = moment % 5 == 4;
+    for kill in 0..KILLS {
+        // Every fifth photo comes through a webhook. If it is not accepted there, it is polled later.
+        let pushed = kill % 5 == 4;
         let mut program = telegram.program(if pushed { &webhook } else { &[] });
         telegram.inbox.next(if pushed { "setwebhook" } else { "deletewebhook" }).await;
         if !pushed {
             tally.complete(&mut telegram).await;
         }
-        // Each chat has a pace of its own.
-        let (person, content) = (1000 + moment.cast_signed(), json!({ "photo": photo("tiny") }));
+        // Another chat each time, because messages in one are rate-limited.
+        let (person, content) = (1000 + kill.cast_signed(), json!({ "photo": photo("tiny") }));
         let id = if pushed { telegram.push(person, content, &listen).await } else { telegram.post(person, content) };
         tally.guesses.insert(id, 0);
-        tokio::time::sleep(random.random_range(Duration::ZERO..LATEST)).await;
+        tokio::time::sleep(random.random_range(Duration::ZERO..MAX_DELAY)).await;
         program.kill();
         telegram.inbox.drain("sendmessage").iter().for_each(|reply| tally.count(reply));
         unanswered += u32::from(tally.is_unanswered(id));
     }
     let _program = telegram.program(&[]);
     tally.complete(&mut telegram).await;
-    let Tally { guesses, more } = tally;
+    let Tally { guesses, duplicates } = tally;
     let answered = guesses.values().filter(|guesses| **guesses > 0).count();
     let lost = guesses.len() - answered;
-    println!("Telegram: {MOMENTS} moments, answered {answered}, told twice {more}, lost {lost}");
-    println!("{unanswered} of them were not answered yet when the program was killed");
-    // Of each kill at most the one in flight is told again.
-    assert!(lost == 0 && more <= MOMENTS, "{guesses:?}");
+    println!("Telegram: {KILLS} kills, answered {answered}, answered twice {duplicates}, lost {lost}");
+    println!("{unanswered} photos were not answered yet when the program was killed");
+    // Each kill duplicates at most the reply that was being sent.
+    assert!(lost == 0 && duplicates <= KILLS, "{guesses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

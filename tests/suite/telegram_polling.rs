@@ -1,4 +1,4 @@
-//! What keeps updates from coming: webhooks, other programs, failures.
+//! What prevents polling: webhooks, other programs, failures.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ async fn a_webhook_that_could_not_be_deleted_at_the_start_is_deleted_later() {
     telegram.post(PERSON, json!({ "text": "/help" }));
     assert!(text(&telegram.inbox.next("sendmessage").await).contains("/guess"));
     assert_eq!(telegram.inbox.left("deletewebhook").len(), 3);
-    // One that is set while the program runs goes as well.
+    // One that is set while the program runs is deleted as well.
     telegram.set_webhook();
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
@@ -29,7 +29,7 @@ async fn two_programs_with_one_token_are_told_apart_from_other_trouble() {
     let (mut telegram, program) = Telegram::polled(&[]).await;
     let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
     telegram.refuse("getUpdates", 409, conflict);
-    // The poll that is being held ends with the first of them.
+    // The first message ends the pending poll.
     for _ in 0..2 {
         telegram.post(PERSON, json!({ "text": "/help" }));
         telegram.inbox.next("sendmessage").await;
@@ -41,7 +41,7 @@ async fn two_programs_with_one_token_are_told_apart_from_other_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_of_all_methods_at_the_start_are_outlived_and_named_without_the_address() {
+async fn failures_of_all_methods_at_the_start_are_retried_and_logged_without_the_address() {
     let mut telegram = Telegram::start().await;
     telegram.shelf.put("one", photo_with_a_face());
     for method in ["getMe", "getUpdates", "setMyCommands"] {
@@ -51,7 +51,7 @@ async fn failures_of_all_methods_at_the_start_are_outlived_and_named_without_the
     let program = telegram.program(&[]);
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
-    // The failed menu is registered after all.
+    // The failed menu is retried.
     for _ in 0..33 {
         telegram.inbox.next("setmycommands").await;
     }
@@ -62,22 +62,22 @@ async fn failures_of_all_methods_at_the_start_are_outlived_and_named_without_the
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_cannot_be_reached_is_named_by_its_cause_and_not_by_its_address() {
+async fn an_unreachable_server_is_logged_with_the_cause_and_without_the_address() {
     let telegram = Telegram::start().await;
-    // A port on which nobody listens any more.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let program = telegram.program(&[("FACEGUESSER__TELEGRAM__API_BASE", &format!("http://{nobody}"))]);
+    // A port on which nothing listens any more.
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let program = telegram.program(&[("FACEGUESSER__TELEGRAM__API_BASE", &format!("http://{unused}"))]);
     program.logged("Connection refused").await;
     program.terminate();
     let (status, log) = program.finished().await;
     assert!(
-        status.success() && !log.contains("stand-in-telegram-token") && !log.contains(&nobody.to_string()),
+        status.success() && !log.contains("stand-in-telegram-token") && !log.contains(&unused.to_string()),
         "{log}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_speaks_no_tls_is_told_apart_from_other_trouble() {
+async fn a_tls_error_is_logged_as_such() {
     let telegram = Telegram::start().await;
     let base = telegram.base().replace("http://", "https://");
     let program = telegram.program(&[("FACEGUESSER__TELEGRAM__API_BASE", &base)]);

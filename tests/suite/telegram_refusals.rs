@@ -1,4 +1,4 @@
-//! Refusals of a reply's form, and failures on its way: the words come all the same.
+//! Refused parts of replies, and failures in sending them: the text arrives all the same.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::inbox::Asked;
 use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-/// Posts a photo; returns what was sent in the end and how often that was tried.
+/// Posts a photo and returns the reply that was sent successfully.
 async fn answered(telegram: &mut Telegram, name: &str, chat: i64, more: Value) -> Asked {
     telegram.post(chat, with(json!({ "photo": photo(name), "caption": "/guess" }), more));
     telegram.inbox.wait("a reply", |asked| asked.what.starts_with("send") && !asked.body["sent"].is_null()).await
@@ -64,7 +64,7 @@ async fn a_reply_that_fails_on_its_way_is_sent_again() {
 async fn what_is_refused_by_name_is_left_out_alone() {
     let (mut telegram, _program) = with_photos().await;
     let topic = || json!({ "message_thread_id": 3, "is_topic_message": true });
-    for (words, reference, thread, keys) in [
+    for (words, reference, thread, has_buttons) in [
         ("message to be replied not found", false, true, true),
         ("message to reply not found", false, true, true),
         ("REPLY_MESSAGE_ID_INVALID", false, true, true),
@@ -77,7 +77,7 @@ async fn what_is_refused_by_name_is_left_out_alone() {
         let reply = answered(&mut telegram, "one", GROUP, topic()).await;
         assert_eq!(reply.body["reply_parameters"].is_object(), reference, "{words}");
         assert_eq!(reply.body["message_thread_id"].is_i64(), thread, "{words}");
-        assert_eq!(reply.body["reply_markup"].is_object(), keys, "{words}");
+        assert_eq!(reply.body["reply_markup"].is_object(), has_buttons, "{words}");
     }
 }
 
@@ -85,7 +85,7 @@ async fn what_is_refused_by_name_is_left_out_alone() {
 async fn a_refusal_that_names_nothing_leads_step_by_step_to_words_alone() {
     let (mut telegram, _program) = with_photos().await;
     for _ in 0..4 {
-        telegram.refuse("sendPhoto", 400, "Bad Request: something that nobody has heard of");
+        telegram.refuse("sendPhoto", 400, "Bad Request: something unknown");
     }
     telegram.post(
         GROUP,
@@ -120,7 +120,7 @@ async fn a_closed_or_deleted_topic_is_answered_in_the_general_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn words_that_are_refused_as_too_long_are_shortened() {
+async fn text_that_is_refused_as_too_long_is_shortened() {
     let (mut telegram, _program) = with_photos().await;
     for _ in 0..2 {
         telegram.refuse("sendMessage", 400, "Bad Request: message is too long");
@@ -130,7 +130,7 @@ async fn words_that_are_refused_as_too_long_are_shortened() {
     assert!((200..=1024).contains(&text(&reply).chars().count()), "{reply:?}");
 }
 
-/// Posts an album of which one photo is slow; returns the reply that was posted before it came.
+/// Posts an album with one slow photo; returns the reply that was sent before that one was analysed.
 async fn part_of_an_album(telegram: &mut Telegram, slow: Vec<u8>) -> (Asked, tokio::sync::watch::Sender<bool>) {
     telegram.shelf.put("none", photo_without_a_face());
     let gate = telegram.shelf.put_gated("slow", slow);
@@ -144,11 +144,11 @@ async fn part_of_an_album(telegram: &mut Telegram, slow: Vec<u8>) -> (Asked, tok
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_that_is_refused_or_fails_is_made_more_plainly_or_again() {
+async fn an_edit_that_is_refused_or_fails_is_simplified_or_retried() {
     let (mut telegram, _program) = with_photos().await;
     let refused =
         |words: &str| json!({ "ok": false, "error_code": 400, "description": format!("Bad Request: {words}") });
-    for (fault, method, keys) in [
+    for (fault, method, has_buttons) in [
         (refused("not enough rights to send photos to the chat"), "editmessagetext", true),
         (refused("IMAGE_PROCESS_FAILED"), "editmessagetext", true),
         (refused("BUTTON_DATA_INVALID"), "editmessagemedia", false),
@@ -159,13 +159,13 @@ async fn an_edit_that_is_refused_or_fails_is_made_more_plainly_or_again() {
         telegram.script("editMessageMedia", fault.clone());
         gate.send(true).unwrap();
         let id = sent(&part);
-        let fits = |asked: &Asked| asked.what == method && asked.body["reply_markup"].is_object() == keys;
-        let kept = |asked: &Asked| fits(asked) && asked.body["message_id"] == id;
+        let has_form = |asked: &Asked| asked.what == method && asked.body["reply_markup"].is_object() == has_buttons;
+        let is_edit = |asked: &Asked| has_form(asked) && asked.body["message_id"] == id;
         // The first attempt was refused and looks the same.
-        if method == "editmessagemedia" && keys {
-            telegram.inbox.wait("the refused edit", kept).await;
+        if method == "editmessagemedia" && has_buttons {
+            telegram.inbox.wait("the refused edit", is_edit).await;
         }
-        let edit = telegram.inbox.wait("the edit", kept).await;
+        let edit = telegram.inbox.wait("the edit", is_edit).await;
         assert!(text(&edit).contains("Photo 2: I see 3 faces"), "{fault}: {edit:?}");
     }
 }
@@ -182,9 +182,9 @@ async fn an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew() {
     telegram.refuse("editMessageText", 400, "Bad Request: message can't be edited");
     gate.send(true).unwrap();
     telegram.inbox.next("sendmessage").await;
-    // There is one reply all the same.
+    // The old reply is deleted, so that there is only one.
     assert_eq!(telegram.inbox.next("deletemessage").await.body["message_id"], sent(&part));
-    // Refused for a reason that nobody knows, with and without its button.
+    // Refused for an unknown reason, with and without its button.
     let (part, gate) = part_of_an_album(&mut telegram, photo_with_a_face()).await;
     telegram.refuse("editMessageText", 400, "Bad Request: something new");
     telegram.refuse("editMessageText", 400, "Bad Request: something new");
@@ -195,7 +195,7 @@ async fn an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn presses_and_questions_about_admins_are_repeated_as_well() {
+async fn answers_to_callback_queries_and_admin_lookups_are_retried_as_well() {
     let (mut telegram, _program) = with_photos().await;
     telegram.make_admin(PERSON);
     telegram.script("getChatMember", json!({ "html": 502 }));
@@ -209,12 +209,12 @@ async fn presses_and_questions_about_admins_are_repeated_as_well() {
     for what in ["answercallbackquery", "answercallbackquery", "editmessagetext", "editmessagetext"] {
         telegram.inbox.next(what).await;
     }
-    let kept = telegram.kept(GROUP, sent(&settings)).unwrap();
-    assert!(kept["reply_markup"].to_string().contains("Automatic replies: off"), "{kept}");
+    let stored = telegram.stored_message(GROUP, sent(&settings)).unwrap();
+    assert!(stored["reply_markup"].to_string().contains("Automatic replies: off"), "{stored}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn telegrams_words_stay_out_of_the_log() {
+async fn telegrams_error_descriptions_are_not_logged() {
     let (mut telegram, program) = Telegram::polled(&[("FACEGUESSER__LOG__LEVEL", "debug")]).await;
     telegram.shelf.put("one", photo_with_a_face());
     for method in ["sendMessage", "getFile", "setMyCommands", "sendChatAction"] {

@@ -1,4 +1,4 @@
-//! Where the bot may not write, or nobody is left to read.
+//! Chats in which the bot may not write, or that no longer exist.
 
 use serde_json::{Value, json};
 
@@ -14,8 +14,8 @@ async fn start(words: &str, code: u16) -> (Telegram, crate::support::program::Pr
     for admin in [BOT, CLOSED_ADMIN, ADMIN] {
         telegram.make_admin(admin);
     }
-    telegram.close(CLOSED_ADMIN);
-    telegram.ban("send", GROUP, code, words);
+    telegram.close_private_chat(CLOSED_ADMIN);
+    telegram.deny("send", GROUP, code, words);
     (telegram, program)
 }
 
@@ -24,7 +24,7 @@ fn ask(telegram: &Telegram) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_the_bot_may_not_write_the_asker_is_told_in_private_and_an_admin_once_a_day() {
+async fn where_the_bot_may_not_write_the_asker_is_notified_in_private_and_an_admin_once_a_day() {
     for words in [
         "Bad Request: not enough rights to send text messages to the chat",
         "Bad Request: have no rights to send a message",
@@ -42,7 +42,7 @@ async fn where_the_bot_may_not_write_the_asker_is_told_in_private_and_an_admin_o
             text(&notice).contains("“\u{2068}A group\u{2069}”") || text(&notice).contains("“A group”"),
             "{notice:?}"
         );
-        // Not twice a day; commands are no different from photos.
+        // The admin is notified once a day only; commands are treated like photos.
         telegram.post(GROUP, json!({ "text": "/help" }));
         assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON);
         ask(&telegram);
@@ -52,14 +52,14 @@ async fn where_the_bot_may_not_write_the_asker_is_told_in_private_and_an_admin_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_did_not_ask_is_not_told_that_the_bot_may_not_write() {
+async fn a_user_who_did_not_ask_is_not_notified_that_the_bot_may_not_write() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.shelf.put("one", photo_with_a_face());
     telegram.make_admin(ADMIN);
     let admin = json!({ "from": { "id": ADMIN, "is_bot": false, "first_name": "Quillon" }, "text": "/auto on" });
     telegram.post(GROUP, admin);
     telegram.inbox.next("sendmessage").await;
-    telegram.ban("send", GROUP, 400, "Bad Request: not enough rights to send text messages to the chat");
+    telegram.deny("send", GROUP, 400, "Bad Request: not enough rights to send text messages to the chat");
     telegram.post(GROUP, json!({ "photo": photo("one") }));
     assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], ADMIN);
     assert!(telegram.inbox.left("sendmessage").is_empty());
@@ -83,7 +83,7 @@ async fn where_nobody_is_left_the_bot_stops_quietly() {
         program.terminate();
         let (_, log) = program.finished().await;
         assert!(!log.contains("WARN"), "{words}: {log}");
-        // Nothing is owed any more.
+        // The next run owes no reply.
         let _program = telegram.program(&[]);
         telegram.post(PERSON, json!({ "text": "/help" }));
         telegram.inbox.next("sendmessage").await;
@@ -92,7 +92,7 @@ async fn where_nobody_is_left_the_bot_stops_quietly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_that_moves_while_its_photo_is_looked_at_is_answered_where_it_is_now() {
+async fn a_group_that_becomes_a_supergroup_while_its_photo_is_analysed_is_answered_there() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
     let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
     let group = json!({ "chat": { "id": -55, "type": "group", "title": "A group" } });
@@ -108,9 +108,9 @@ async fn a_group_that_moves_while_its_photo_is_looked_at_is_answered_where_it_is
     gate.send(true).unwrap();
     assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], -55);
     let reply = telegram.inbox.next("sendmessage").await;
-    // Messages have other numbers there.
+    // Messages have other ids there.
     assert_eq!((&reply.body["chat_id"], &reply.body["reply_parameters"]), (&json!(GROUP), &Value::Null));
-    // The job moved with the group, and is done: nobody is answered again.
+    // The job moved with the group and is finished: the next run does not answer it again.
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
     program.kill();

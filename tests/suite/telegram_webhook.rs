@@ -1,4 +1,4 @@
-//! Updates that Telegram posts, and others that it does not.
+//! Updates that Telegram posts to the webhook, and requests from others.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ struct Webhook {
 impl Webhook {
     async fn start(variables: &[(&str, &str)]) -> Self {
         let mut telegram = Telegram::start().await;
-        // A free port; the listener is gone before the program wants it.
+        // A free port; the listener is dropped before the program binds it.
         let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
         let mut all =
             vec![("FACEGUESSER__TELEGRAM__WEBHOOK_URL", URL), ("FACEGUESSER__TELEGRAM__WEBHOOK_LISTEN", &*listen)];
@@ -34,7 +34,7 @@ impl Webhook {
         assert_eq!(set.body["url"], URL);
         assert!(set.body["allowed_updates"].as_array().unwrap().contains(&json!("callback_query")), "{set:?}");
         let secret = set.body["secret_token"].as_str().unwrap().to_owned();
-        // The program hangs up on posts that it does not read; the next one must not meet that.
+        // The program closes connections whose body it does not read, so none is reused.
         let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
         Self { telegram, program, client, address: format!("http://{listen}/telegram/door"), secret }
     }
@@ -55,7 +55,7 @@ impl Webhook {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_posts_with_the_secret_are_taken() {
+async fn only_requests_with_the_secret_are_accepted() {
     let mut webhook = Webhook::start(&[("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "open-sesame")]).await;
     assert_eq!(webhook.secret, "open-sesame");
     let update = webhook.help();
@@ -63,16 +63,16 @@ async fn only_posts_with_the_secret_are_taken() {
         assert_eq!(webhook.post(secret, update.to_string()).await, StatusCode::UNAUTHORIZED);
     }
     let large = webhook.client.post(&webhook.address).header("X-Telegram-Bot-Api-Secret-Token", "open-sesame");
-    // The line may be cut before the answer is read.
+    // The connection may be closed before the response is read.
     let large = large.body("x".repeat(2 << 20)).send().await;
     assert!(large.is_err() || large.unwrap().status() == StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(webhook.client.get(&webhook.address).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
     let elsewhere = webhook.address.replace("/door", "/window");
     assert_eq!(webhook.client.post(elsewhere).send().await.unwrap().status(), StatusCode::NOT_FOUND);
-    // Telegram would send what is refused again and again.
+    // Telegram would resend an update that is refused.
     assert_eq!(webhook.post(Some("open-sesame"), "{}".into()).await, StatusCode::OK);
     assert!(webhook.telegram.inbox.left("send").is_empty());
-    // And sends what was taken again when it did not hear so.
+    // It also resends an accepted update if the response is lost.
     for _ in 0..2 {
         assert_eq!(webhook.post(Some("open-sesame"), update.to_string()).await, StatusCode::OK);
     }
@@ -86,8 +86,8 @@ async fn only_posts_with_the_secret_are_taken() {
     assert!(status.success() && !log.contains("open-sesame"), "{log}");
 }
 
-/// As long as a head may take, and a little more.
-const PATIENCE: Duration = Duration::from_secs(25);
+/// The time limit for a request's head, and a little more.
+const TIMEOUT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_every_connection_without_a_word_loses_them_and_updates_are_taken_again() {
@@ -101,15 +101,15 @@ async fn whoever_holds_every_connection_without_a_word_loses_them_and_updates_ar
     }
     let secret = webhook.secret.clone();
     let update = webhook.help().to_string();
-    let posted = tokio::time::timeout(PATIENCE, webhook.post(Some(&secret), update)).await;
+    let posted = tokio::time::timeout(TIMEOUT, webhook.post(Some(&secret), update)).await;
     assert_eq!(posted.unwrap(), StatusCode::OK);
     webhook.telegram.inbox.next("sendmessage").await;
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, held[0].read_to_end(&mut answer)).await.unwrap().unwrap();
+    tokio::time::timeout(TIMEOUT, held[0].read_to_end(&mut answer)).await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_under_way_is_answered_when_the_program_is_told_to_stop() {
+async fn a_photo_in_progress_is_answered_at_shutdown() {
     let mut webhook = Webhook::start(&[]).await;
     let secret = webhook.secret.clone();
     assert!(secret.len() >= 32 && secret.chars().all(|c| c.is_ascii_alphanumeric()), "{secret}");

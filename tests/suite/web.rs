@@ -1,4 +1,4 @@
-//! The chat page's door over real sockets: what comes in, what goes out, what is refused.
+//! The chat page's HTTP server over real sockets: accepted and refused requests, and the responses.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Barrier};
@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// A server on a free port; it stops with the value.
+/// A server on a free port, which stops when this is dropped.
 struct Server {
     address: SocketAddr,
     shutdown: CancellationToken,
@@ -55,7 +55,7 @@ impl Server {
         answer(self.post("/api/guess").multipart(form(name, photo))).await
     }
 
-    /// Sends bytes as they are and returns all that comes back until the server closes.
+    /// Sends raw bytes and returns the response until the server closes the connection.
     async fn raw(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request).await.unwrap();
@@ -80,7 +80,7 @@ async fn answer(request: RequestBuilder) -> (StatusCode, Value) {
     (response.status(), response.json().await.unwrap())
 }
 
-fn said(answer: &Value) -> &str {
+fn error_text(answer: &Value) -> &str {
     answer["error"].as_str().unwrap_or_default()
 }
 
@@ -91,7 +91,7 @@ fn jpeg() -> Vec<u8> {
     bytes
 }
 
-/// Answers every photo with "no face"; holds one named "wait" between two meetings at its barrier.
+/// Answers every photo with "no face"; one with the content "wait" is held between two barrier waits.
 struct Scripted(Barrier);
 
 impl Analyser for Scripted {
@@ -104,12 +104,12 @@ impl Analyser for Scripted {
     }
 }
 
-/// A bot with one worker and one place to wait.
+/// A bot with one worker and a queue of one.
 fn scripted() -> (Arc<Bot>, Arc<Scripted>) {
     scripted_within(DownloadLimits::default())
 }
 
-/// The same, with so much room for photos.
+/// The same, with these download limits.
 fn scripted_within(limits: DownloadLimits) -> (Arc<Bot>, Arc<Scripted>) {
     let script = Arc::new(Scripted(Barrier::new(2)));
     let options = PoolOptions { workers: 1, queue: 1, deadline: Duration::from_secs(60) };
@@ -126,7 +126,7 @@ fn scripted_within(limits: DownloadLimits) -> (Arc<Bot>, Arc<Scripted>) {
     )
 }
 
-async fn meet(script: &Arc<Scripted>) {
+async fn wait_at_barrier(script: &Arc<Scripted>) {
     let script = script.clone();
     tokio::task::spawn_blocking(move || script.0.wait()).await.unwrap();
 }
@@ -175,7 +175,7 @@ async fn a_picture_without_a_face_is_answered() {
 }
 
 #[tokio::test]
-async fn what_is_no_whole_picture_gets_its_own_kind_sentence() {
+async fn an_invalid_picture_gets_a_specific_error_message() {
     let server = Server::real().await;
     let whole = jpeg();
     let cases = [
@@ -186,14 +186,14 @@ async fn what_is_no_whole_picture_gets_its_own_kind_sentence() {
     for (bytes, status, words) in cases {
         let (got, answer) = server.guess("photo.jpg", bytes).await;
         assert_eq!(got, status, "{answer}");
-        assert!(said(&answer).contains(words), "{answer}");
+        assert!(error_text(&answer).contains(words), "{answer}");
         assert_eq!(answer["text"], answer["error"]);
         assert!(answer["width"].is_null() && answer["faces"].as_array().unwrap().is_empty());
     }
 }
 
 #[tokio::test]
-async fn a_request_without_one_photo_is_told_what_is_missing() {
+async fn an_invalid_form_gets_a_specific_error_message() {
     let server = Server::start(scripted().0, WebOptions::default()).await;
     let other = Form::new().text("picture", "?");
     let twice = form("a", "a").part("photo", Part::text("b"));
@@ -203,33 +203,33 @@ async fn a_request_without_one_photo_is_told_what_is_missing() {
         (server.post("/api/guess").body("photo"), "field named \"photo\""),
         (
             server.post("/api/guess").header("content-type", "multipart/form-data; boundary=x").body("--x\r\nbroken"),
-            "broke off",
+            "was interrupted",
         ),
     ];
     for (request, words) in cases {
         let (status, answer) = answer(request).await;
         assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
-        assert!(said(&answer).contains(words), "{answer}");
+        assert!(error_text(&answer).contains(words), "{answer}");
     }
 }
 
 #[tokio::test]
-async fn an_oversized_photo_is_refused_whether_announced_or_not() {
+async fn an_oversized_photo_is_refused_with_and_without_content_length() {
     let options = WebOptions { photo_bytes: 1 << 20, ..WebOptions::default() };
     let server = Server::start(scripted().0, options).await;
-    // Far more than sockets hold: the client is still sending when it is refused.
+    // Far more than socket buffers hold: the client is still sending when it is refused.
     let large = Bytes::from(vec![7; 32 << 20]);
-    let (status, announced) = server.guess("large.jpg", large.clone()).await;
+    let (status, with_length) = server.guess("large.jpg", large.clone()).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert!(said(&announced).contains("1 MB"), "{announced}");
+    assert!(error_text(&with_length).contains("1 MB"), "{with_length}");
 
     let pieces = (0..512).map(move |index| Ok::<_, std::io::Error>(large.slice(index << 16..(index + 1) << 16)));
     let part = Part::stream(Body::wrap_stream(stream::iter(pieces))).file_name("large.jpg");
     let (status, chunked) = answer(server.post("/api/guess").multipart(Form::new().part("photo", part))).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(chunked["error"], announced["error"]);
+    assert_eq!(chunked["error"], with_length["error"]);
 
-    // One byte more than allowed slips under every announcement.
+    // One byte too many still fits the limit on Content-Length, which allows for the rest of the form.
     let (status, _) = server.guess("close.jpg", vec![7; (1 << 20) + 1]).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
     let (status, _) = server.guess("fits.jpg", vec![7; 1 << 20]).await;
@@ -246,20 +246,20 @@ async fn folders_in_a_file_name_are_left_out() {
 }
 
 #[tokio::test]
-async fn other_sites_are_kept_out() {
+async fn requests_from_other_sites_are_refused() {
     let server = Server::start(scripted().0, WebOptions::default()).await;
     let rebound = server.get("/").header("host", "rebound.example").send().await.unwrap();
     assert_eq!(rebound.status(), StatusCode::FORBIDDEN);
     let (status, foreign) =
         answer(server.post("/api/guess").header("sec-fetch-site", "cross-site").multipart(form("x", "x"))).await;
     assert_eq!(status, StatusCode::FORBIDDEN);
-    assert!(!said(&foreign).is_empty());
+    assert!(!error_text(&foreign).is_empty());
     let own = server.post("/api/guess").header("sec-fetch-site", "same-origin").multipart(form("x", "x"));
     assert_eq!(answer(own).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn the_page_comes_whole_and_runs_nothing_from_elsewhere() {
+async fn the_page_and_its_files_are_served_and_load_nothing_from_other_hosts() {
     let server = Server::start(scripted().0, WebOptions::default()).await;
     let page = server.get("/").send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
@@ -270,7 +270,7 @@ async fn the_page_comes_whole_and_runs_nothing_from_elsewhere() {
     let script = server.get("/page.js").send().await.unwrap().text().await.unwrap();
     let style = server.get("/page.css").send().await.unwrap().text().await.unwrap();
     for text in [&page, &script, &style] {
-        assert!(!text.replace("http://www.w3.org/2000/svg", "").contains("://"), "an outside address: {text}");
+        assert!(!text.replace("http://www.w3.org/2000/svg", "").contains("://"), "a URL of another host: {text}");
     }
     for link in page.split(" href=\"/").chain(page.split(" src=\"/")).skip(1) {
         let link = link
@@ -287,25 +287,25 @@ async fn the_page_comes_whole_and_runs_nothing_from_elsewhere() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_house_says_busy_and_when_to_come_back() {
+async fn an_overloaded_server_replies_busy_with_retry_after() {
     let (bot, script) =
         scripted_within(DownloadLimits { max_bytes: 1000, max_memory: 1000, ..DownloadLimits::default() });
     let options = WebOptions { photo_bytes: 1000, ..WebOptions::default() };
     let server = Server::start(bot, options).await;
     let held = tokio::spawn(answer(server.post("/api/guess").multipart(form("held.jpg", "wait"))));
-    meet(&script).await;
-    // The held photo's four bytes are still in memory, so another thousand do not fit.
+    wait_at_barrier(&script).await;
+    // The held photo's four bytes are still in memory, so another thousand exceed the limit.
     let busy = server.post("/api/guess").multipart(form("second.jpg", vec![7; 1000])).send().await.unwrap();
     assert_eq!(busy.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(busy.headers()["retry-after"].to_str().unwrap().parse::<u32>().is_ok());
     let busy: Value = busy.json().await.unwrap();
-    assert!(said(&busy).contains("busy"), "{busy}");
+    assert!(error_text(&busy).contains("busy"), "{busy}");
     // One photo may wait behind it; of two more, one finds the queue full.
     let mut more: Vec<_> =
         (0..2).map(|_| tokio::spawn(answer(server.post("/api/guess").multipart(form("x", "x"))))).collect();
     let (first, _, rest) = futures_util::future::select_all(more.drain(..)).await;
     assert_eq!(first.unwrap().0, StatusCode::SERVICE_UNAVAILABLE);
-    meet(&script).await;
+    wait_at_barrier(&script).await;
     assert_eq!(held.await.unwrap().0, StatusCode::OK);
     for waiting in rest {
         assert_eq!(waiting.await.unwrap().0, StatusCode::OK);
@@ -313,26 +313,26 @@ async fn a_full_house_says_busy_and_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn shutdown_answers_what_is_under_way_and_takes_nothing_new() {
+async fn shutdown_finishes_requests_in_progress_and_accepts_no_new_ones() {
     let (bot, script) = scripted();
     let mut server = Server::start(bot, WebOptions::default()).await;
     let held = tokio::spawn(answer(server.post("/api/guess").multipart(form("held.jpg", "wait"))));
-    meet(&script).await;
-    // An open connection without a request must not hold the end up.
+    wait_at_barrier(&script).await;
+    // An open connection without a request must not delay the shutdown.
     let _idle = TcpStream::connect(server.address).await.unwrap();
     server.shutdown.cancel();
     while TcpStream::connect(server.address).await.is_ok() {
         tokio::task::yield_now().await;
     }
     assert!(!held.is_finished() && !server.task.is_finished());
-    meet(&script).await;
+    wait_at_barrier(&script).await;
     let (status, answer) = held.await.unwrap();
     assert_eq!((status, &answer["photo"]), (StatusCode::OK, &Value::from("held.jpg")));
     (&mut server.task).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn a_client_that_trickles_is_not_waited_for() {
+async fn a_client_that_stalls_is_timed_out() {
     let brief = Duration::from_millis(100);
     let connections = ConnectionLimits { head_timeout: brief, ..ConnectionLimits::default() };
     let options = WebOptions { connections, pause_timeout: brief, ..WebOptions::default() };

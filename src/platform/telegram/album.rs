@@ -1,5 +1,5 @@
-//! Collects the photos of an album: Telegram sends each as an update of its own, with nothing to
-//! tell which is the last. What comes when the album was answered already joins it all the same.
+//! Collects the parts of albums (media groups): Telegram sends each photo as a separate update and
+//! does not mark the last one. Parts that arrive after the album was answered still join it.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,82 +7,85 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::delivery::{Place, Sent};
-use super::request::Request;
+use super::destination::Destination;
+use super::form::SentMessage;
+use super::request::PhotoRequest;
 
-/// An album counts as whole when nothing has come for this long; its updates come at once, or in
-/// two polls that follow each other.
-const QUIET: Duration = Duration::from_millis(700);
-/// How long after its last part an album is remembered.
-const REMEMBERED: Duration = Duration::from_secs(90);
+/// An album counts as complete when no part has arrived for this long; its updates come together or
+/// in two consecutive polls.
+const QUIET_PERIOD: Duration = Duration::from_millis(700);
+/// How long an album is remembered after its last part.
+const RETENTION: Duration = Duration::from_secs(90);
 
-/// Names an album: its chat and Telegram's own name for it.
-pub(super) type Key = (i64, String);
+/// A chat's id and Telegram's id of the album.
+pub(super) type AlbumKey = (i64, String);
 
-/// The albums of the last minute.
+/// The recent albums.
 #[derive(Default)]
-pub(super) struct Albums(Mutex<HashMap<Key, Album>>);
+pub(super) struct Albums(Mutex<HashMap<AlbumKey, Album>>);
 
 struct Album {
-    parts: Vec<Request>,
-    last: Instant,
-    /// Whether somebody waits for the end of it or answers it.
-    is_busy: bool,
-    reply: Option<Reply>,
+    parts: Vec<PhotoRequest>,
+    updated: Instant,
+    /// Whether a task waits for its end or answers it.
+    in_progress: bool,
+    reply: Option<AlbumReply>,
 }
 
-/// The reply that an album has already.
+/// The reply to an album.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Reply {
-    pub(super) sent: Sent,
-    pub(super) place: Place,
-    /// How many photos it is about.
+pub(super) struct AlbumReply {
+    pub(super) sent: SentMessage,
+    pub(super) destination: Destination,
+    /// How many photos it covers.
     pub(super) photos: usize,
 }
 
 impl Albums {
-    /// Adds a message, in place of an earlier version of it; the album's key when nobody is busy with
-    /// it: then somebody has to wait for the [`Albums::whole`] of it. `None` for a message of no album.
-    pub(super) fn add(&self, request: Request) -> Option<Key> {
+    /// Adds a part or replaces an earlier version of it. Returns the album's key if no task works on
+    /// the album: then the caller has to wait for [`Albums::complete`]. `None` for a message that is
+    /// not part of an album.
+    pub(super) fn add(&self, request: PhotoRequest) -> Option<AlbumKey> {
         let key = (request.asker.chat.id, request.album.clone()?);
         let now = Instant::now();
         let mut albums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        albums.retain(|_, album| album.is_busy || now < album.last + REMEMBERED);
-        let album =
-            albums.entry(key.clone()).or_insert(Album { parts: vec![], last: now, is_busy: false, reply: None });
-        album.last = now;
+        albums.retain(|_, album| album.in_progress || now < album.updated + RETENTION);
+        let new = Album { parts: vec![], updated: now, in_progress: false, reply: None };
+        let album = albums.entry(key.clone()).or_insert(new);
+        album.updated = now;
         album.parts.retain(|part| part.message != request.message);
         album.parts.push(request);
         album.parts.sort_by_key(|part| part.message.0);
-        (!std::mem::replace(&mut album.is_busy, true)).then_some(key)
+        (!std::mem::replace(&mut album.in_progress, true)).then_some(key)
     }
 
-    /// Waits for the end of an album: its parts, in the order in which they were sent, and the reply
-    /// that they have already.
-    pub(super) async fn whole(&self, key: &Key) -> (Vec<Request>, Option<Reply>) {
+    /// Waits until an album is complete; returns its parts in the order in which they were sent and
+    /// the reply that it already has.
+    pub(super) async fn complete(&self, key: &AlbumKey) -> (Vec<PhotoRequest>, Option<AlbumReply>) {
         loop {
-            let last = self.look(key, |album| album.last).unwrap_or_else(Instant::now);
-            sleep_until(last + QUIET).await;
-            let whole = self.look(key, |album| (album.last <= last).then(|| (album.parts.clone(), album.reply)));
-            match whole {
-                Some(Some(whole)) => return whole,
+            let updated = self.with_album(key, |album| album.updated).unwrap_or_else(Instant::now);
+            sleep_until(updated + QUIET_PERIOD).await;
+            let complete =
+                self.with_album(key, |album| (album.updated <= updated).then(|| (album.parts.clone(), album.reply)));
+            match complete {
+                Some(Some(complete)) => return complete,
                 Some(None) => {}
                 None => return (Vec::new(), None),
             }
         }
     }
 
-    /// Notes the reply to these parts; `false` when more came meanwhile and wants an answer, too.
-    pub(super) fn is_done(&self, key: &Key, answered: &[Request], reply: Option<Reply>) -> bool {
-        let done = self.look(key, |album| {
+    /// Stores the reply to these parts; `false` when more have arrived since and need an answer.
+    pub(super) fn finish(&self, key: &AlbumKey, answered: &[PhotoRequest], reply: Option<AlbumReply>) -> bool {
+        let finished = self.with_album(key, |album| {
             album.reply = reply.or(album.reply);
-            album.is_busy = album.parts != answered;
-            !album.is_busy
+            album.in_progress = album.parts != answered;
+            !album.in_progress
         });
-        done.unwrap_or(true)
+        finished.unwrap_or(true)
     }
 
-    fn look<T>(&self, key: &Key, at: impl FnOnce(&mut Album) -> T) -> Option<T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).map(at)
+    fn with_album<T>(&self, key: &AlbumKey, run: impl FnOnce(&mut Album) -> T) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).map(run)
     }
 }

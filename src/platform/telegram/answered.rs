@@ -1,4 +1,4 @@
-//! Remembers which messages were answered, so that an edit gets no second answer.
+//! Remembers which messages were answered, so that an edited message is not answered twice.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -7,37 +7,37 @@ use teloxide::types::{ChatId, MessageId};
 
 use crate::platform::fifo_cache::FifoCache;
 
-/// Messages remembered: hours of a busy bot.
-const REMEMBERED: usize = 16_384;
+/// How many messages are remembered: hours of a busy bot.
+const CAPACITY: usize = 16_384;
 
-type Key = (ChatId, MessageId);
+type MessageKey = (ChatId, MessageId);
 
-/// The messages answered lately, with their Unix times.
-pub(super) struct Answered {
+/// The recently answered messages, with their dates in Unix seconds.
+pub(super) struct AnsweredMessages {
     started: Instant,
     horizon: Mutex<Horizon>,
-    answered: FifoCache<Key, i64>,
-    /// Messages that came as new ones since the start, answered or not.
-    seen: FifoCache<Key, i64>,
+    answered: FifoCache<MessageKey, i64>,
+    /// Messages that arrived as new ones since the start, answered or not.
+    received: FifoCache<MessageKey, i64>,
 }
 
-/// Which messages are too old for anything to be known about them.
+/// Which messages are too old to know whether they were answered.
 struct Horizon {
-    /// When the program started, in Unix time of Telegram's clock.
-    since: i64,
-    /// The date of the newest answered message that is no longer remembered.
-    evicted: Option<i64>,
+    /// When the program started, in Unix seconds of Telegram's clock.
+    start_date: i64,
+    /// The date of the newest answered message that was evicted.
+    evicted_date: Option<i64>,
 }
 
-impl Answered {
-    /// Nothing answered yet, at this time of Telegram's clock; without one, this machine's is used.
-    pub(super) fn new(clock: Option<i64>) -> Self {
-        let own = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
+impl AnsweredMessages {
+    /// `now` is the current time of Telegram's clock; without it, this machine's clock is used.
+    pub(super) fn new(now: Option<i64>) -> Self {
+        let local = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed());
         Self {
             started: Instant::now(),
-            horizon: Mutex::new(Horizon { since: clock.unwrap_or_else(own), evicted: None }),
-            answered: FifoCache::new(REMEMBERED),
-            seen: FifoCache::new(REMEMBERED),
+            horizon: Mutex::new(Horizon { start_date: now.unwrap_or_else(local), evicted_date: None }),
+            answered: FifoCache::new(CAPACITY),
+            received: FifoCache::new(CAPACITY),
         }
     }
 
@@ -45,33 +45,33 @@ impl Answered {
         self.horizon.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Learns what Telegram's clock shows now: this machine's may be wrong.
-    pub(super) fn clock(&self, now: i64) {
+    /// Corrects the start date by the current time of Telegram's clock: this machine's may be wrong.
+    pub(super) fn sync_clock(&self, now: i64) {
         let mut horizon = self.horizon();
-        horizon.since = horizon.since.min(now - self.started.elapsed().as_secs().cast_signed());
+        horizon.start_date = horizon.start_date.min(now - self.started.elapsed().as_secs().cast_signed());
     }
 
-    /// Notes that a message came as a new one.
-    pub(super) fn see(&self, key: Key, date: i64) {
-        self.seen.insert(key, date);
+    /// Records that a message arrived as a new one.
+    pub(super) fn insert_received(&self, key: MessageKey, date: i64) {
+        self.received.insert(key, date);
     }
 
-    /// Remembers a message as answered.
-    pub(super) fn insert(&self, key: Key, date: i64) {
+    /// Records that a message was answered.
+    pub(super) fn insert(&self, key: MessageKey, date: i64) {
         let mut horizon = self.horizon();
-        horizon.evicted = horizon.evicted.max(self.answered.insert(key, date));
+        horizon.evicted_date = horizon.evicted_date.max(self.answered.insert(key, date));
     }
 
-    /// Whether a message was answered, as far as is known.
-    pub(super) fn contains(&self, key: Key) -> bool {
+    /// Whether a message is known to be answered.
+    pub(super) fn contains(&self, key: MessageKey) -> bool {
         self.answered.contains(key)
     }
 
-    /// Whether an answer to a message would still be known: one from before the program started may
-    /// have been answered then.
-    pub(super) fn would_know(&self, key: Key, date: i64) -> bool {
+    /// Whether the message would be remembered if it had been answered: one from before the program
+    /// started may have been answered by an earlier run.
+    pub(super) fn would_contain(&self, key: MessageKey, date: i64) -> bool {
         let horizon = self.horizon();
-        self.seen.contains(key) || date >= horizon.since && Some(date) > horizon.evicted
+        self.received.contains(key) || date >= horizon.start_date && Some(date) > horizon.evicted_date
     }
 }
 
@@ -79,28 +79,28 @@ impl Answered {
 mod tests {
     use super::*;
 
-    const KEY: Key = (ChatId(1), MessageId(2));
+    const KEY: MessageKey = (ChatId(1), MessageId(2));
 
     #[test]
     fn telegrams_clock_decides_which_messages_are_older_than_the_program() {
-        let answered = Answered::new(Some(1000));
-        assert!(answered.would_know(KEY, 1000) && !answered.would_know(KEY, 999));
-        answered.see(KEY, 5);
-        assert!(answered.would_know(KEY, 5) && !answered.contains(KEY));
-        answered.clock(900);
-        assert!(answered.would_know((ChatId(1), MessageId(3)), 900));
-        answered.clock(5000);
-        assert!(!answered.would_know((ChatId(1), MessageId(3)), 899));
+        let messages = AnsweredMessages::new(Some(1000));
+        assert!(messages.would_contain(KEY, 1000) && !messages.would_contain(KEY, 999));
+        messages.insert_received(KEY, 5);
+        assert!(messages.would_contain(KEY, 5) && !messages.contains(KEY));
+        messages.sync_clock(900);
+        assert!(messages.would_contain((ChatId(1), MessageId(3)), 900));
+        messages.sync_clock(5000);
+        assert!(!messages.would_contain((ChatId(1), MessageId(3)), 899));
     }
 
     #[test]
-    fn what_is_forgotten_counts_as_answered() {
-        let answered = Answered::new(Some(0));
-        for id in 0..=REMEMBERED as i32 {
-            answered.insert((ChatId(1), MessageId(id)), id.into());
+    fn an_evicted_message_is_not_known_to_be_unanswered() {
+        let messages = AnsweredMessages::new(Some(0));
+        for id in 0..=CAPACITY as i32 {
+            messages.insert((ChatId(1), MessageId(id)), id.into());
         }
         let first = (ChatId(1), MessageId(0));
-        assert!(!answered.contains(first) && answered.contains((ChatId(1), MessageId(1))));
-        assert!(!answered.would_know(first, 0) && answered.would_know(first, 1));
+        assert!(!messages.contains(first) && messages.contains((ChatId(1), MessageId(1))));
+        assert!(!messages.would_contain(first, 0) && messages.would_contain(first, 1));
     }
 }

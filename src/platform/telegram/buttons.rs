@@ -1,14 +1,15 @@
-//! Presses of the buttons under replies.
+//! Handles callback queries: presses of the buttons under replies.
 
 use teloxide::payloads::{AnswerCallbackQuery, AnswerCallbackQuerySetters};
 use teloxide::types::CallbackQueryId;
 use tracing::debug;
 
-use super::chat::{Chat, PATIENCE};
-use super::delivery::{Place, Sent};
-use super::incoming::{ChatKind, Message, Press};
-use super::photos::OF_ONE;
-use super::request;
+use super::destination::Destination;
+use super::form::SentMessage;
+use super::handler::{Handler, LOOKUP_LIMIT};
+use super::identity::{chat_id, person_id};
+use super::incoming::{CallbackQuery, ChatKind, Message};
+use super::photos::SINGLE_PHOTO;
 use crate::bot::actions::Action;
 use crate::bot::commands::AskerRole;
 use crate::bot::languages::Language;
@@ -16,92 +17,101 @@ use crate::bot::people::{Asker, Platform};
 use crate::bot::words::clipped;
 use crate::bot::{PhotoSource, Problem};
 
-/// The most characters of the note that a press gets (Bot API, answerCallbackQuery).
-const NOTE: usize = 200;
+/// The most characters of a notification (Bot API, answerCallbackQuery).
+const MAX_NOTIFICATION: usize = 200;
 
-impl Chat {
-    /// Acts on a press. Every press is answered, or the button would seem to work for ever.
-    pub(super) async fn pressed(&self, press: Press) {
-        let action = press.data.as_deref().and_then(|code| Action::of(code, Platform::Telegram));
-        let language = press.from.language.as_deref().and_then(Language::of);
-        let (Some(action), Some(message)) = (action, &press.message) else {
-            return self.note(&press, Some(Problem::Gone.message(language.unwrap_or_default()))).await;
+impl Handler {
+    /// Runs a button's action. Every query is answered, because until then the client shows the button
+    /// as loading.
+    pub(super) async fn handle_callback_query(&self, query: CallbackQuery) {
+        let action = query.data.as_deref().and_then(|code| Action::of(code, Platform::Telegram));
+        let language = query.from.language.as_deref().and_then(Language::of);
+        let (Some(action), Some(message)) = (action, &query.message) else {
+            let notification = Problem::Gone.message(language.unwrap_or_default());
+            return self.answer_callback_query(&query, Some(notification)).await;
         };
-        let asker = Asker { person: request::person(press.from.id), chat: request::chat(message.chat), language };
+        let asker = Asker { person: person_id(query.from.id), chat: chat_id(message.chat), language };
         if action.needs_photo() {
-            self.look_again(&press, action, message, &asker).await;
+            self.analyse_again(&query, action, message, &asker).await;
         } else {
-            self.press(&press, action, message, asker).await;
+            self.run_action(&query, action, message, asker).await;
         }
     }
 
-    async fn look_again(&self, press: &Press, action: Action, message: &Message, asker: &Asker) {
+    /// Analyses the photo again, the way that the button asks for.
+    async fn analyse_again(&self, query: &CallbackQuery, action: Action, message: &Message, asker: &Asker) {
         let style = self.bot.reply_style(asker).await;
-        let photos = message.replied.as_ref().and_then(|photo| photo.photos.clone().or(photo.quoted.clone()));
+        let replied = message.reply_to.as_ref();
+        let photos = replied.and_then(|replied| replied.photos.clone().or(replied.external_photos.clone()));
         let problem = match &photos {
             None => Some(Problem::Gone),
-            Some(photos) if self.bot.ignores(request::person(photos.author)).await => Some(Problem::OptedOut),
+            Some(photos) if self.bot.ignores(person_id(photos.author)).await => Some(Problem::OptedOut),
             Some(_) => match self.bot.admit(asker, 1) {
                 Ok(()) => None,
                 Err(Some(problem)) => Some(problem),
-                Err(None) => return self.note(press, None).await,
+                Err(None) => return self.answer_callback_query(query, None).await,
             },
         };
         let (Some(photos), None) = (photos, &problem) else {
-            return self.note(press, problem.map(|problem| problem.message(style.language))).await;
+            let notification = problem.map(|problem| problem.message(style.language));
+            return self.answer_callback_query(query, notification).await;
         };
-        self.note(press, None).await;
-        let cover = message.cover.and(photos.cover);
-        let place = Place { about: Some(photos.message), cover, asker: *asker, ..Place::of(message) };
+        self.answer_callback_query(query, None).await;
+        let destination = Destination {
+            reply_to: Some(photos.message),
+            flags: message.flags.union(photos.flags),
+            asker: *asker,
+            ..Destination::reply_to(message)
+        };
         let work = async {
             let source = self.files.sources(photos.files).await.into_iter().next();
             let source = source.unwrap_or(PhotoSource::Refused(Problem::Gone));
-            let answer = self.bot.look_again(asker.person, action, source, &style, OF_ONE).await;
-            self.outbox.post(place, &answer).await;
+            let answer = self.bot.look_again(asker.person, action, source, &style, SINGLE_PHOTO).await;
+            self.sender.post(destination, &answer).await;
         };
-        self.typing_while(place, work).await;
+        self.typing_while(destination, work).await;
     }
 
-    async fn press(&self, press: &Press, action: Action, message: &Message, mut asker: Asker) {
-        let as_chat = request::person(message.chat.0);
-        let needs_standing = match action {
+    async fn run_action(&self, query: &CallbackQuery, action: Action, message: &Message, mut asker: Asker) {
+        let chat_as_person = person_id(message.chat.0);
+        let needs_admin = match action {
             Action::Set(_) | Action::Reveal { .. } => true,
-            // What was asked for in the name of the group or channel is its admins'.
-            Action::Delete { asker } => asker == as_chat,
+            // Replies requested on behalf of the group or channel belong to its admins.
+            Action::Delete { asker } => asker == chat_as_person,
             _ => false,
         };
-        let direct = message.kind == ChatKind::Private;
-        let admin = direct || needs_standing && self.is_admin(message.chat, press.from.id).await;
-        if admin && action == (Action::Delete { asker: as_chat }) {
-            asker.person = as_chat;
+        let direct = message.chat_kind == ChatKind::Private;
+        let admin = direct || needs_admin && self.is_admin(message.chat, query.from.id).await;
+        if admin && action == (Action::Delete { asker: chat_as_person }) {
+            asker.person = chat_as_person;
         }
-        let role = AskerRole { name: press.from.name.clone(), admin, direct };
-        let sent = Sent { chat: message.chat, message: message.id, is_picture: message.is_picture };
+        let role = AskerRole { name: query.from.name.clone(), admin, direct };
+        let sent = SentMessage { chat: message.chat, id: message.id, is_picture: message.is_picture };
         let (pressed, edit);
         {
-            // Edits of a game begin in the order of the guesses that they count.
-            let _in_order = self.presses.lock().await;
+            // Edits of a game must start in the order of the guesses that they show.
+            let _in_order = self.callback_lock.lock().await;
             pressed = self.bot.press(action, &asker, &role).await;
-            edit = pressed.edit.as_ref().map(|answer| self.outbox.edit(sent, message.cover, answer));
+            edit = pressed.edit.as_ref().map(|answer| self.sender.edit(sent, message.flags, answer));
         }
-        self.note(press, pressed.note.clone()).await;
+        self.answer_callback_query(query, pressed.note.clone()).await;
         if pressed.delete {
             let language = self.bot.reply_style(&asker).await.language;
-            self.outbox.delete(sent, message.cover, language).await;
+            self.sender.delete(sent, message.flags, language).await;
         }
         if let Some(edit) = edit {
             edit.await;
         }
     }
 
-    async fn note(&self, press: &Press, note: Option<String>) {
-        let mut request = AnswerCallbackQuery::new(CallbackQueryId(press.id.clone()));
-        if let Some(note) = note {
-            request = request.text(clipped(&note, NOTE));
+    async fn answer_callback_query(&self, query: &CallbackQuery, notification: Option<String>) {
+        let mut request = AnswerCallbackQuery::new(CallbackQueryId(query.id.clone()));
+        if let Some(notification) = notification {
+            request = request.text(clipped(&notification, MAX_NOTIFICATION));
         }
-        if let Err(error) = self.api().call_within(&request, PATIENCE).await {
-            // A press is void after a while; then nobody is waiting any more.
-            debug!(%error, "a press could not be answered");
+        if let Err(error) = self.api().call_within(&request, LOOKUP_LIMIT).await {
+            // Queries expire after a while; then the client no longer waits.
+            debug!(%error, "a callback query could not be answered");
         }
     }
 }

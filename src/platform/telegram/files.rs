@@ -1,10 +1,10 @@
-//! Where photos are to be had: asks Telegram for the place of a file.
+//! Locates photo files through `getFile`.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::payloads::GetFile;
 use teloxide::types::FileId;
@@ -12,28 +12,27 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 use url::Url;
 
-use super::TelegramOptions;
-use super::api::{Api, Fault, below};
+use super::api::{Api, join_path};
 use super::incoming::RemoteFile;
-use super::refusals::Meaning;
+use super::options::TelegramOptions;
+use super::refusals::{ApiError, ErrorKind};
 use crate::bot::{PhotoSource, Problem, Renew};
 use crate::photo::{DownloadError, Hosts};
 
-/// `getFile` hands bots nothing larger (Bot API, getFile), except on a server of the host's own.
+/// The largest file that bots can download (Bot API, getFile), except from a self-hosted server.
 const MAX_FILE: u64 = 20 << 20;
-/// Files asked for at once: more gain nothing, and each is a connection.
-const FILES_AT_ONCE: usize = 16;
+/// Concurrent `getFile` requests: more are not faster, and each needs a connection.
+const CONCURRENT_LOOKUPS: usize = 16;
 
-/// The way to files.
 pub(super) struct Files {
     api: Api,
     base: Url,
     token: SecretString,
-    /// The folder in which a self-hosted server leaves files.
+    /// The folder in which a self-hosted Bot API server stores files.
     local: Option<PathBuf>,
-    /// The longest that Telegram is asked where a file is.
-    patience: Duration,
-    at_once: Semaphore,
+    /// How long `getFile` is retried.
+    lookup_limit: Duration,
+    lookups: Semaphore,
 }
 
 impl Files {
@@ -43,65 +42,64 @@ impl Files {
             base: options.file_base.clone(),
             token: options.token.clone(),
             local: options.local_files.clone(),
-            patience: options.download_timeout,
-            at_once: Semaphore::new(FILES_AT_ONCE),
+            lookup_limit: options.download_timeout,
+            lookups: Semaphore::new(CONCURRENT_LOOKUPS),
         }
     }
 
-    /// The sources of files, in their order.
+    /// The sources of files, in the same order.
     pub(super) async fn sources(&self, files: Vec<RemoteFile>) -> Vec<PhotoSource> {
         let source = |file| async { self.source(file).await.unwrap_or_else(PhotoSource::Refused) };
         join_all(files.into_iter().map(source)).await
     }
 
     async fn source(&self, file: RemoteFile) -> Result<PhotoSource, Problem> {
-        let limit = Problem::PlatformLimit { limit: MAX_FILE };
+        let too_big = Problem::PlatformLimit { limit: MAX_FILE };
         if self.local.is_none() && file.bytes.is_some_and(|bytes| bytes > MAX_FILE) {
-            return Err(limit);
+            return Err(too_big);
         }
         let path = {
-            let _permit = self.at_once.acquire().await;
-            locate(&self.api, &file.id, self.patience).await
+            let _permit = self.lookups.acquire().await;
+            get_file_path(&self.api, &file.id, self.lookup_limit).await
         };
         let path = match path {
             Ok(path) => path,
-            Err(error) if error.meaning() == Meaning::TooBig => return Err(limit),
+            Err(error) if error.kind() == ErrorKind::FileTooBig => return Err(too_big),
             Err(error) => {
-                warn!(%error, "Telegram did not say where a file is");
+                warn!(%error, "a file could not be located on Telegram");
                 return Err(Problem::Download(DownloadError::Failed { reason: "getFile failed".into() }));
             }
         };
         if let Some(folder) = &self.local {
-            // Absolute, or relative to the folder.
+            // The path is absolute or relative to the folder.
             return Ok(PhotoSource::File { path: folder.join(path), folder: folder.clone() });
         }
-        let link = Link { base: self.base.clone(), token: self.token.clone() };
-        let (url, hosts) = (link.to(&path), Hosts::of([&self.base]));
-        let (api, id, patience) = (self.api.clone(), file.id, self.patience);
-        let renew = move || -> futures_util::future::BoxFuture<'static, Option<Url>> {
-            let (api, id, link) = (api.clone(), id.clone(), link.clone());
-            Box::pin(async move { locate(&api, &id, patience).await.ok().map(|path| link.to(&path)) })
+        let file_host = FileHost { base: self.base.clone(), token: self.token.clone() };
+        let (url, hosts) = (file_host.url(&path), Hosts::of([&self.base]));
+        let (api, id, limit) = (self.api.clone(), file.id, self.lookup_limit);
+        let renew = move || -> BoxFuture<'static, Option<Url>> {
+            let (api, id, file_host) = (api.clone(), id.clone(), file_host.clone());
+            Box::pin(async move { get_file_path(&api, &id, limit).await.ok().map(|path| file_host.url(&path)) })
         };
         Ok(PhotoSource::Link { url, hosts, renew: Some(Renew(Arc::new(renew))) })
     }
 }
 
-/// The path of a file on the file host or, on a self-hosted server, on disk.
-async fn locate(api: &Api, id: &str, patience: Duration) -> Result<String, Fault> {
-    let file = api.call_within(&GetFile::new(FileId(id.to_owned())), patience).await?;
+/// The path of a file on the file host or, with a self-hosted server, on disk.
+async fn get_file_path(api: &Api, id: &str, limit: Duration) -> Result<String, ApiError> {
+    let file = api.call_within(&GetFile::new(FileId(id.to_owned())), limit).await?;
     Ok(file["file_path"].as_str().unwrap_or_default().to_owned())
 }
 
-/// How links to files are made.
 #[derive(Clone)]
-struct Link {
+struct FileHost {
     base: Url,
     token: SecretString,
 }
 
-impl Link {
-    /// `<base>/file/bot<token>/<path>`, as the Bot API has it.
-    fn to(&self, path: &str) -> Url {
-        below(&self.base, &format!("file/bot{}/{path}", self.token.expose_secret()))
+impl FileHost {
+    /// `<base>/file/bot<token>/<path>`, as the Bot API documents it.
+    fn url(&self, path: &str) -> Url {
+        join_path(&self.base, &format!("file/bot{}/{path}", self.token.expose_secret()))
     }
 }

@@ -1,20 +1,28 @@
-//! Telegram's updates as far as they matter here, read from their JSON.
+//! Parses the fields of Telegram's updates that the bot uses from their JSON.
 //!
-//! Every part but a message's number and chat may be absent, malformed or of a kind that came after
-//! this program: it is passed over then, and the rest is read all the same. Typed parsers drop the
-//! whole update instead.
+//! Everything but a message's id and chat may be absent, malformed or newer than this program: then
+//! it is ignored and the rest is parsed all the same. Typed parsers drop the whole update instead.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use teloxide::types::{ChatId, MessageId, ThreadId};
+use teloxide::types::{AllowedUpdate, ChatId, MessageId, ThreadId};
 
-/// The kinds of updates that are asked for and understood.
-pub(super) const MESSAGES: [&str; 2] = ["message", "channel_post"];
-pub(super) const EDITS: [&str; 2] = ["edited_message", "edited_channel_post"];
-pub(super) const PRESS: &str = "callback_query";
+/// The kinds of updates that are requested from Telegram.
+pub(super) const ALLOWED_UPDATES: [AllowedUpdate; 5] = [
+    AllowedUpdate::Message,
+    AllowedUpdate::EditedMessage,
+    AllowedUpdate::ChannelPost,
+    AllowedUpdate::EditedChannelPost,
+    AllowedUpdate::CallbackQuery,
+];
 
-/// Fields of a message that hold something that somebody sent; all others only tell what happened.
-const CONTENT: [&str; 19] = [
+/// The same as names of an update's fields.
+const MESSAGES: [&str; 2] = ["message", "channel_post"];
+const EDITED_MESSAGES: [&str; 2] = ["edited_message", "edited_channel_post"];
+const CALLBACK_QUERY: &str = "callback_query";
+
+/// Fields of a message that hold user content; all others belong to service messages.
+const CONTENT_FIELDS: [&str; 19] = [
     "text",
     "rich_message",
     "animation",
@@ -36,51 +44,53 @@ const CONTENT: [&str; 19] = [
     "location",
 ];
 
-/// An update: its number and what it brings.
+/// An update: its id and its content.
 pub(super) struct Update {
     pub(super) id: i64,
-    pub(super) content: Content,
+    pub(super) content: UpdateContent,
 }
 
-/// What an update brings.
-pub(super) enum Content {
+/// The content of an update.
+pub(super) enum UpdateContent {
     Message(Box<Message>),
-    Edited(Box<Message>),
-    Press(Box<Press>),
-    /// One of a kind, named here, that is not understood or that nobody asked for.
-    Other(String),
+    EditedMessage(Box<Message>),
+    CallbackQuery(Box<CallbackQuery>),
+    /// The name of a kind that was not requested or could not be parsed.
+    Unknown(String),
 }
 
 impl Update {
-    /// `None` for JSON that is no update.
-    pub(super) fn of(update: &Value) -> Option<Self> {
+    /// `None` for JSON that is not an update.
+    pub(super) fn from_json(update: &Value) -> Option<Self> {
         let id = update["update_id"].as_i64()?;
         let fields = update.as_object()?.iter().filter(|(name, _)| *name != "update_id");
-        let is_known = |name: &str| MESSAGES.contains(&name) || EDITS.contains(&name) || name == PRESS;
-        // What is known may come with something that is not.
+        let is_known =
+            |name: &str| MESSAGES.contains(&name) || EDITED_MESSAGES.contains(&name) || name == CALLBACK_QUERY;
+        // An unknown field may come along with a known one.
         let (kind, value) = fields.clone().find(|(name, _)| is_known(name)).or(fields.clone().next())?;
-        let read = match kind.as_str() {
-            kind if MESSAGES.contains(&kind) => Message::of(value).map(|message| Content::Message(message.into())),
-            kind if EDITS.contains(&kind) => Message::of(value).map(|message| Content::Edited(message.into())),
-            PRESS => Press::of(value).map(|press| Content::Press(press.into())),
+        let message = || Message::from_json(value).map(Box::new);
+        let content = match kind.as_str() {
+            kind if MESSAGES.contains(&kind) => message().map(UpdateContent::Message),
+            kind if EDITED_MESSAGES.contains(&kind) => message().map(UpdateContent::EditedMessage),
+            CALLBACK_QUERY => CallbackQuery::from_json(value).map(|query| UpdateContent::CallbackQuery(query.into())),
             _ => None,
         };
-        // Whoever can post updates can post any name; Telegram's own are short words.
+        // Anyone who can post updates chooses the name; Telegram's own are short words.
         let name = || kind.chars().filter(|c| c.is_ascii_lowercase() || *c == '_').take(40).collect();
-        Some(Self { id, content: read.unwrap_or_else(|| Content::Other(name())) })
+        Some(Self { id, content: content.unwrap_or_else(|| UpdateContent::Unknown(name())) })
     }
 }
 
-/// Where a chat's messages are kept apart.
+/// A topic within a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Topic {
     /// A topic of a forum.
     Thread(ThreadId),
-    /// Somebody's direct messages to a channel.
+    /// A user's direct messages to a channel.
     Direct(i64),
 }
 
-/// What a chat is.
+/// The kind of a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum ChatKind {
     Private,
@@ -88,50 +98,51 @@ pub(super) enum ChatKind {
     Channel,
 }
 
-/// A file on Telegram's side.
+/// A file on Telegram's servers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RemoteFile {
     pub(super) id: String,
-    /// Absent when Telegram does not say.
+    /// `None` when Telegram does not give the size.
     pub(super) bytes: Option<u64>,
 }
 
 impl RemoteFile {
-    fn of(file: &Value) -> Option<Self> {
+    fn from_json(file: &Value) -> Option<Self> {
         Some(Self { id: file["file_id"].as_str()?.to_owned(), bytes: file["file_size"].as_u64() })
     }
 }
 
-/// How a photo is covered, and so whatever is made of it.
+/// How a photo's content is restricted. Replies about it get the same flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(super) struct Cover {
-    /// It is shown once somebody taps on it.
+pub(super) struct MediaFlags {
+    /// It is hidden until a user taps on it.
     pub(super) spoiler: bool,
     /// It may not be forwarded or saved.
     pub(super) protected: bool,
 }
 
-impl Cover {
-    /// Covered wherever one of both is.
-    pub(super) fn and(self, other: Self) -> Self {
+impl MediaFlags {
+    pub(super) fn union(self, other: Self) -> Self {
         Self { spoiler: self.spoiler || other.spoiler, protected: self.protected || other.protected }
     }
 }
 
-/// The pictures of one message.
+/// The photos of one message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Photos {
     pub(super) files: Vec<RemoteFile>,
-    /// The message that a reply refers to: the buttons under the reply find the photo there.
+    /// The message to reply to: the buttons under the reply find the photo there.
     pub(super) message: MessageId,
-    /// Whoever posted or forwarded them; a chat's number when a chat did.
+    /// The user who posted or forwarded them; a chat's id if they were posted on its behalf.
     pub(super) author: i64,
-    pub(super) cover: Cover,
-    /// Whether they can be taken for photos when nobody says that they are.
-    pub(super) evident: bool,
+    #[serde(rename = "cover")]
+    pub(super) flags: MediaFlags,
+    /// Whether Telegram marks them as pictures. Other files are treated as photos only on request.
+    #[serde(rename = "evident")]
+    pub(super) is_image: bool,
 }
 
-/// Somebody.
+/// A user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct User {
     pub(super) id: i64,
@@ -141,7 +152,7 @@ pub(super) struct User {
 }
 
 impl User {
-    pub(super) fn of(user: &Value) -> Option<Self> {
+    pub(super) fn from_json(user: &Value) -> Option<Self> {
         let names = ["first_name", "last_name"].map(|part| user[part].as_str().unwrap_or_default());
         Some(Self {
             id: user["id"].as_i64()?,
@@ -156,48 +167,49 @@ impl User {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Message {
     pub(super) chat: ChatId,
-    pub(super) kind: ChatKind,
+    pub(super) chat_kind: ChatKind,
     pub(super) id: MessageId,
     pub(super) topic: Option<Topic>,
     pub(super) from: Option<User>,
-    /// The chat as which somebody writes.
+    /// The chat on whose behalf it was sent.
     pub(super) sender_chat: Option<i64>,
-    /// Unix seconds of Telegram's clock, 0 when it does not say; and of the latest edit.
+    /// Unix seconds of Telegram's clock, 0 when absent.
     pub(super) date: i64,
+    /// The time of the latest edit.
     pub(super) edit_date: Option<i64>,
     /// The text, or the caption.
     pub(super) text: Option<String>,
     pub(super) is_caption: bool,
-    /// People without a username who are mentioned.
-    pub(super) mentioned: Vec<i64>,
+    /// Mentioned users who have no username.
+    pub(super) mentioned_users: Vec<i64>,
     pub(super) photos: Option<Photos>,
-    /// The pictures of a message in another chat, which this one replies to.
-    pub(super) quoted: Option<Photos>,
-    pub(super) replied: Option<Box<Message>>,
-    /// The album that it is part of.
+    /// The photos of a message in another chat to which this one replies.
+    pub(super) external_photos: Option<Photos>,
+    pub(super) reply_to: Option<Box<Message>>,
+    /// The id of the album (media group) that it is part of.
     pub(super) album: Option<String>,
-    pub(super) cover: Cover,
-    /// The number that the chat has from now on.
-    pub(super) moved_to: Option<i64>,
-    /// Whether somebody sent something, rather than something having happened.
+    pub(super) flags: MediaFlags,
+    /// The chat's new id.
+    pub(super) migrated_to: Option<i64>,
+    /// Whether a user sent content; service messages have none.
     pub(super) has_content: bool,
-    /// Whether it is a picture, with a caption or without.
+    /// Whether it is a picture, with or without a caption.
     pub(super) is_picture: bool,
 }
 
 impl Message {
-    /// `None` without a number or a chat.
-    pub(super) fn of(message: &Value) -> Option<Self> {
+    /// `None` without an id or a chat.
+    pub(super) fn from_json(message: &Value) -> Option<Self> {
         let chat = message["chat"]["id"].as_i64()?;
-        let id = MessageId(i32::try_from(message["message_id"].as_i64()?).ok()?);
-        let from = User::of(&message["from"]);
+        let id = parse_message_id(message)?;
+        let from = User::from_json(&message["from"]);
         let sender_chat = message["sender_chat"]["id"].as_i64();
-        let author = sender_chat.or(from.as_ref().map(|sender| sender.id)).unwrap_or(chat);
+        let author = sender_chat.or(from.as_ref().map(|user| user.id)).unwrap_or(chat);
         let text = message["text"].as_str();
         let external = &message["external_reply"];
         Some(Self {
             chat: ChatId(chat),
-            kind: kind(&message["chat"], chat),
+            chat_kind: chat_kind(&message["chat"], chat),
             id,
             topic: topic(message),
             from,
@@ -206,46 +218,51 @@ impl Message {
             edit_date: message["edit_date"].as_i64(),
             text: text.or(message["caption"].as_str()).map(str::to_owned),
             is_caption: text.is_none(),
-            mentioned: mentioned(message),
+            mentioned_users: mentioned_users(message),
             photos: photos(message, id, author),
-            // The photo's own message is in another chat, so that a reply refers to this one.
-            quoted: photos(external, id, origin(external).unwrap_or(author)),
-            replied: Self::of(&message["reply_to_message"]).map(Box::new),
+            // The photo's own message is in another chat, so a reply refers to this one.
+            external_photos: photos(external, id, external_author(external).unwrap_or(author)),
+            reply_to: Self::from_json(&message["reply_to_message"]).map(Box::new),
             album: message["media_group_id"].as_str().map(str::to_owned),
-            cover: cover(message),
-            moved_to: message["migrate_to_chat_id"].as_i64(),
+            flags: media_flags(message),
+            migrated_to: message["migrate_to_chat_id"].as_i64(),
             has_content: has_content(message),
             is_picture: message["photo"].is_array(),
         })
     }
 }
 
-/// A press of a button.
-pub(super) struct Press {
+/// A press of an inline button.
+pub(super) struct CallbackQuery {
     pub(super) id: String,
     pub(super) from: User,
     pub(super) data: Option<String>,
-    /// The message with the button. Of one that is no longer accessible only number and chat are known.
+    /// The message with the button. If it is inaccessible, only its id and chat are known.
     pub(super) message: Option<Message>,
 }
 
-impl Press {
-    fn of(query: &Value) -> Option<Self> {
+impl CallbackQuery {
+    fn from_json(query: &Value) -> Option<Self> {
         Some(Self {
             id: query["id"].as_str()?.to_owned(),
-            from: User::of(&query["from"])?,
+            from: User::from_json(&query["from"])?,
             data: query["data"].as_str().map(str::to_owned),
-            message: Message::of(&query["message"]),
+            message: Message::from_json(&query["message"]),
         })
     }
 }
 
-fn kind(chat: &Value, id: i64) -> ChatKind {
+/// The `message_id` of a message or of a method's result.
+pub(super) fn parse_message_id(message: &Value) -> Option<MessageId> {
+    Some(MessageId(i32::try_from(message["message_id"].as_i64()?).ok()?))
+}
+
+fn chat_kind(chat: &Value, id: i64) -> ChatKind {
     match chat["type"].as_str() {
         Some("private") => ChatKind::Private,
         Some("channel") => ChatKind::Channel,
         Some("group" | "supergroup") => ChatKind::Group,
-        // Numbers of people are positive, all others are not.
+        // Users' ids are positive, all others are negative.
         _ if id > 0 => ChatKind::Private,
         _ => ChatKind::Group,
     }
@@ -259,71 +276,71 @@ fn topic(message: &Value) -> Option<Topic> {
     Some(Topic::Thread(ThreadId(MessageId(i32::try_from(thread).ok()?))))
 }
 
-fn mentioned(message: &Value) -> Vec<i64> {
+fn mentioned_users(message: &Value) -> Vec<i64> {
     let lists = ["entities", "caption_entities"].map(|list| message[list].as_array().map_or(&[][..], Vec::as_slice));
     lists.into_iter().flatten().filter_map(|entity| entity["user"]["id"].as_i64()).collect()
 }
 
 fn has_content(message: &Value) -> bool {
-    // What came after this program and holds a file is content as well.
-    let unknown = |value: &Value| value["file_id"].is_string();
+    // An unknown field that holds a file is content as well.
+    let is_file = |value: &Value| value["file_id"].is_string();
     message
         .as_object()
-        .is_some_and(|fields| fields.iter().any(|(name, value)| CONTENT.contains(&&**name) || unknown(value)))
+        .is_some_and(|fields| fields.iter().any(|(name, value)| CONTENT_FIELDS.contains(&&**name) || is_file(value)))
 }
 
-fn cover(message: &Value) -> Cover {
-    let is = |field: &str| message[field] == true;
-    Cover { spoiler: is("has_media_spoiler"), protected: is("has_protected_content") }
+fn media_flags(message: &Value) -> MediaFlags {
+    let is_set = |field: &str| message[field] == true;
+    MediaFlags { spoiler: is_set("has_media_spoiler"), protected: is_set("has_protected_content") }
 }
 
-/// The pictures of a message, or of what is quoted of one.
-fn photos(message: &Value, about: MessageId, author: i64) -> Option<Photos> {
-    let mut cover = cover(message);
-    let mut evident = true;
+/// The photos of a message or of an `external_reply`.
+fn photos(message: &Value, reply_to: MessageId, author: i64) -> Option<Photos> {
+    let mut flags = media_flags(message);
+    let mut is_image = true;
     let mut files = Vec::new();
     if let Some(file) = largest(&message["photo"]).or_else(|| largest(&message["live_photo"]["photo"])) {
         files.push(file);
     } else if let Some(paid) = message["paid_media"]["paid_media"].as_array() {
-        let one = |media: &Value| largest(&media["photo"]).or_else(|| largest(&media["live_photo"]["photo"]));
-        files.extend(paid.iter().filter_map(one));
-        // Others have to pay before they see it.
-        cover = Cover { spoiler: true, protected: true };
-    } else if let Some(file) = RemoteFile::of(&message["document"]) {
-        // Its bytes decide later whether it is a picture.
-        evident = message["document"]["mime_type"].as_str().is_some_and(|mime| mime.starts_with("image/"));
+        let photo = |media: &Value| largest(&media["photo"]).or_else(|| largest(&media["live_photo"]["photo"]));
+        files.extend(paid.iter().filter_map(photo));
+        // Everybody else has to pay to see it.
+        flags = MediaFlags { spoiler: true, protected: true };
+    } else if let Some(file) = RemoteFile::from_json(&message["document"]) {
+        // Whether it really is a picture is decided later, by its bytes.
+        is_image = message["document"]["mime_type"].as_str().is_some_and(|mime| mime.starts_with("image/"));
         files.push(file);
     } else {
-        in_blocks(&message["rich_message"]["blocks"], &mut files, &mut cover);
+        collect_from_blocks(&message["rich_message"]["blocks"], &mut files, &mut flags);
     }
-    (!files.is_empty()).then_some(Photos { files, message: about, author, cover, evident })
+    (!files.is_empty()).then_some(Photos { files, message: reply_to, author, flags, is_image })
 }
 
 /// The largest of a photo's sizes.
 fn largest(sizes: &Value) -> Option<RemoteFile> {
     let area = |size: &Value| size["width"].as_u64().unwrap_or(0).saturating_mul(size["height"].as_u64().unwrap_or(0));
     let sizes = sizes.as_array()?.iter().filter(|size| size["file_id"].is_string());
-    RemoteFile::of(sizes.max_by_key(|size| area(size))?)
+    RemoteFile::from_json(sizes.max_by_key(|size| area(size))?)
 }
 
-/// The photos among the blocks of a rich message, which can lie in one another.
-fn in_blocks(blocks: &Value, files: &mut Vec<RemoteFile>, cover: &mut Cover) {
+/// Collects the photos among the blocks of a rich message, which can be nested.
+fn collect_from_blocks(blocks: &Value, files: &mut Vec<RemoteFile>, flags: &mut MediaFlags) {
     match blocks {
-        Value::Array(blocks) => blocks.iter().for_each(|block| in_blocks(block, files, cover)),
+        Value::Array(blocks) => blocks.iter().for_each(|block| collect_from_blocks(block, files, flags)),
         Value::Object(block) => {
             if let Some(file) = block.get("photo").and_then(largest) {
                 files.push(file);
-                cover.spoiler |= block.get("has_spoiler").is_some_and(|spoiler| *spoiler == true);
+                flags.spoiler |= block.get("has_spoiler").is_some_and(|spoiler| *spoiler == true);
             } else {
-                block.values().for_each(|inner| in_blocks(inner, files, cover));
+                block.values().for_each(|inner| collect_from_blocks(inner, files, flags));
             }
         }
         _ => {}
     }
 }
 
-/// Whoever wrote what is quoted.
-fn origin(external: &Value) -> Option<i64> {
+/// The author of the message that an `external_reply` refers to.
+fn external_author(external: &Value) -> Option<i64> {
     let origin = &external["origin"];
     let ids =
         [&origin["sender_user"]["id"], &origin["sender_chat"]["id"], &origin["chat"]["id"], &external["chat"]["id"]];
@@ -339,22 +356,25 @@ mod tests {
     fn message(content: Value) -> Message {
         let mut message = json!({ "message_id": 5, "date": 1, "chat": { "id": -7, "type": "supergroup" } });
         message.as_object_mut().unwrap().extend(content.as_object().unwrap().clone());
-        Message::of(&message).unwrap()
+        Message::from_json(&message).unwrap()
     }
 
     #[test]
-    fn malformed_parts_are_passed_over_and_the_photo_is_read() {
+    fn malformed_fields_are_ignored_and_the_photo_is_parsed() {
         let size = json!([{ "file_id": "f", "width": "odd" }, { "width": 9, "height": 9 }, 7]);
-        let read = message(json!({
+        let parsed = message(json!({
             "photo": size, "from": "nobody", "caption": 5, "caption_entities": { "type": "date_time" },
             "reply_to_message": { "message_id": "x" }, "media_group_id": 5, "external_reply": { "photo": 1 }
         }));
-        assert_eq!(read.photos.unwrap().files, [RemoteFile { id: "f".into(), bytes: None }]);
-        assert_eq!((read.from, read.text, read.replied, read.album, read.quoted), (None, None, None, None, None));
+        assert_eq!(parsed.photos.unwrap().files, [RemoteFile { id: "f".into(), bytes: None }]);
+        assert_eq!(
+            (parsed.from, parsed.text, parsed.reply_to, parsed.album, parsed.external_photos),
+            (None, None, None, None, None)
+        );
     }
 
     #[test]
-    fn pictures_are_found_wherever_telegram_puts_them() {
+    fn photos_are_found_in_every_field_that_can_hold_them() {
         let photo = json!([{ "file_id": "f", "width": 9, "height": 9, "file_size": 5_000_000_000_u64 }]);
         for content in [
             json!({ "photo": photo }),
@@ -363,21 +383,21 @@ mod tests {
             json!({ "document": { "file_id": "f", "mime_type": 7, "file_size": 5_000_000_000_u64 } }),
             json!({ "rich_message": { "blocks": [{ "type": "list", "items": [{ "blocks": [{ "type": "photo", "photo": photo }] }] }] } }),
         ] {
-            let quoted = message(json!({ "text": "/guess", "external_reply": content }));
+            let reply = message(json!({ "text": "/guess", "external_reply": content }));
             let photos = message(content).photos.unwrap();
             assert_eq!(photos.files, [RemoteFile { id: "f".into(), bytes: Some(5_000_000_000) }]);
-            assert_eq!(quoted.quoted.unwrap().files, photos.files);
+            assert_eq!(reply.external_photos.unwrap().files, photos.files);
         }
     }
 
     #[test]
-    fn kinds_that_nobody_knows_are_named_and_nothing_more() {
+    fn unknown_kinds_of_updates_are_reported_by_name_alone() {
         for update in [json!({ "update_id": 1, "hologram": { "text": "x" } }), json!({ "update_id": 1, "message": [] })]
         {
-            assert!(matches!(Update::of(&update).unwrap().content, Content::Other(_)));
+            assert!(matches!(Update::from_json(&update).unwrap().content, UpdateContent::Unknown(_)));
         }
-        assert!(Update::of(&json!({ "message": {} })).is_none());
+        assert!(Update::from_json(&json!({ "message": {} })).is_none());
         let both = json!({ "update_id": 1, "aura": 5, "message": { "message_id": 2, "chat": { "id": 3 } } });
-        assert!(matches!(Update::of(&both).unwrap().content, Content::Message(_)));
+        assert!(matches!(Update::from_json(&both).unwrap().content, UpdateContent::Message(_)));
     }
 }

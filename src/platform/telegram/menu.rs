@@ -1,5 +1,4 @@
-//! The commands in Telegram's menus: for private chats, groups and groups' admins, in every
-//! language.
+//! Registers the command menus: for private chats, groups and group admins, in every language.
 
 use std::time::Duration;
 
@@ -7,13 +6,14 @@ use teloxide::payloads::{SetMyCommands, SetMyCommandsSetters};
 use teloxide::types::{BotCommand, BotCommandScope};
 use tracing::warn;
 
-use super::api::{Api, Fault};
+use super::api::Api;
+use super::refusals::ApiError;
 use crate::bot::languages::Language;
 
-/// How long one menu is tried.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long the registration of one menu is retried.
+const MENU_LIMIT: Duration = Duration::from_secs(120);
 
-/// A command and the message that describes it.
+/// A command and the key of the message that describes it.
 type Entry = (&'static str, &'static str);
 
 const GUESS: Entry = ("guess", "command-guess");
@@ -29,35 +29,34 @@ const FORGET: Entry = ("forget", "command-forget");
 const PRIVACY: Entry = ("privacy", "command-privacy");
 const HELP: Entry = ("help", "command-help");
 
-/// Where nothing narrower applies: private chats.
-const ANYWHERE: &[Entry] = &[GUESS, GAME, SCORES, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
-const GROUPS: &[Entry] = ANYWHERE;
+/// The commands that everyone can use, and those of group admins.
+const EVERYONE: &[Entry] = &[GUESS, GAME, SCORES, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
 const ADMINS: &[Entry] = &[GUESS, GAME, SCORES, AUTO, SETTINGS, LANGUAGE, GENDER, OPTOUT, OPTIN, FORGET, PRIVACY, HELP];
 
-/// Registers all menus. A failure costs the menu alone, so it is logged and the next one is tried.
+/// Registers all menus. A failure affects only its menu, so it is logged and the next one follows.
 pub(super) async fn register(api: &Api) {
     let scopes = [
-        (BotCommandScope::Default, ANYWHERE),
-        (BotCommandScope::AllPrivateChats, ANYWHERE),
-        (BotCommandScope::AllGroupChats, GROUPS),
+        (BotCommandScope::Default, EVERYONE),
+        (BotCommandScope::AllPrivateChats, EVERYONE),
+        (BotCommandScope::AllGroupChats, EVERYONE),
         (BotCommandScope::AllChatAdministrators, ADMINS),
     ];
     for language in Language::ALL {
         for (scope, entries) in &scopes {
-            if let Err(error) = set(api, scope.clone(), entries, language).await {
+            if let Err(error) = set_menu(api, scope.clone(), entries, language).await {
                 let language = language.code();
-                warn!(language, %error, "a menu of commands could not be registered with Telegram");
+                warn!(language, %error, "a command menu could not be registered with Telegram");
             }
         }
     }
 }
 
-async fn set(api: &Api, scope: BotCommandScope, entries: &[Entry], language: Language) -> Result<(), Fault> {
+async fn set_menu(api: &Api, scope: BotCommandScope, entries: &[Entry], language: Language) -> Result<(), ApiError> {
     let commands = entries.iter().map(|(name, description)| BotCommand::new(*name, language.say(description)));
     let mut request = SetMyCommands::new(commands).scope(scope);
-    // English is what people get whose language has no menu of its own.
+    // The English menu has no language code: it is the fallback for languages without a menu.
     if language != Language::default() {
         request = request.language_code(language.code());
     }
-    api.call_within(&request, PATIENCE).await.map(drop)
+    api.call_within(&request, MENU_LIMIT).await.map(drop)
 }

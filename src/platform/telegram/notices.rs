@@ -1,63 +1,67 @@
-//! Where the bot may not write: the asker is told in private, and an admin once a day.
+//! Private notices about chats in which the bot may not write: to the asker, and to an admin once a
+//! day.
 
 use std::time::Duration;
 
 use teloxide::payloads::{GetChat, GetChatAdministrators};
+use teloxide::types::ChatId;
 use tracing::{debug, info};
 
-use super::delivery::{Outbox, Place};
+use super::destination::Destination;
+use super::identity::{chat_id, person_id};
 use super::incoming::User;
-use super::request;
+use super::sender::Sender;
 use crate::bot::Problem;
 use crate::bot::languages::Language;
-use crate::bot::people::{Asker, PersonId, Platform};
+use crate::bot::people::Asker;
 
-/// How long Telegram is asked who the admins are.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a request for a chat's title or admins is retried.
+const LOOKUP_LIMIT: Duration = Duration::from_secs(30);
 
-impl Outbox {
-    /// Tells those who can do something about it that the bot may not write at a place.
-    pub(super) async fn cannot_write(&self, place: Place) {
-        let person = place.asker.person.id;
-        // In a private chat there is nobody else to tell, and a chat that asks has no private one.
-        if place.chat.0 > 0 {
+impl Sender {
+    /// Notifies those who can do something about it that the bot may not write to a chat.
+    pub(super) async fn notify_cannot_write(&self, destination: Destination) {
+        // In a private chat there is nobody else to notify.
+        if destination.chat.0 > 0 {
             return;
         }
-        if place.asked && person > 0 {
-            let language = self.bot.reply_style(&place.asker).await.language;
-            self.tell(place, person, &Problem::CannotWrite.message(language)).await;
+        let person = destination.asker.person.id;
+        // Only users have a private chat; an asker that is itself a chat has none.
+        if destination.is_requested && person > 0 {
+            let language = self.bot.reply_style(&destination.asker).await.language;
+            self.send_in_private(destination, person, &Problem::CannotWrite.message(language)).await;
         }
-        if self.bot.claim_admin_notice(request::chat(place.chat)).await {
-            self.tell_an_admin(place).await;
+        if self.bot.claim_admin_notice(chat_id(destination.chat)).await {
+            self.notify_admin(destination).await;
         }
     }
 
-    /// Tells the first admin who has a chat with the bot.
-    async fn tell_an_admin(&self, place: Place) {
-        let title = self.api.call_within(&GetChat::new(place.chat), PATIENCE).await;
+    /// Notifies the first admin who has a chat with the bot.
+    async fn notify_admin(&self, destination: Destination) {
+        let title = self.api.call_within(&GetChat::new(destination.chat), LOOKUP_LIMIT).await;
         let title = title.ok().and_then(|chat| chat["title"].as_str().map(str::to_owned)).unwrap_or_default();
-        let admins = match self.api.call_within(&GetChatAdministrators::new(place.chat), PATIENCE).await {
+        let admins = match self.api.call_within(&GetChatAdministrators::new(destination.chat), LOOKUP_LIMIT).await {
             Ok(admins) => admins,
-            Err(error) => return debug!(%error, "Telegram did not say who is an admin"),
+            Err(error) => return debug!(%error, "the admins of a chat could not be fetched"),
         };
-        let admins = admins.as_array().into_iter().flatten().filter_map(|member| User::of(&member["user"]));
+        let admins = admins.as_array().into_iter().flatten().filter_map(|member| User::from_json(&member["user"]));
         for admin in admins.filter(|admin| !admin.is_bot) {
             let asker = Asker {
-                person: PersonId { platform: Platform::Telegram, id: admin.id },
-                chat: request::chat(teloxide::types::ChatId(admin.id)),
+                person: person_id(admin.id),
+                chat: chat_id(ChatId(admin.id)),
                 language: admin.language.as_deref().and_then(Language::of),
             };
             let language = self.bot.reply_style(&asker).await.language;
             let text = language.say_with("admin-cannot-write", &[("chat", (&title).into())]);
-            if self.tell(place, admin.id, &text).await {
-                return info!("an admin of a chat was told that the bot may not write there");
+            if self.send_in_private(destination, admin.id, &text).await {
+                return info!("an admin was notified that the bot may not write in their chat");
             }
         }
     }
 
-    /// Writes to somebody in private; whether that was possible.
-    async fn tell(&self, place: Place, person: i64, text: &str) -> bool {
-        let told = self.send(place.private(person), &text.to_owned().into()).await;
-        told.inspect_err(|error| debug!(%error, "somebody could not be told in private")).is_ok()
+    /// Sends a private message; `false` when that failed.
+    async fn send_in_private(&self, destination: Destination, person: i64, text: &str) -> bool {
+        let sent = self.send(destination.in_private(person), &text.to_owned().into()).await;
+        sent.inspect_err(|error| debug!(%error, "a private notice could not be sent")).is_ok()
     }
 }

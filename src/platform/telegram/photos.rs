@@ -1,4 +1,4 @@
-//! Answers photos: a guess, a game, or why there is none.
+//! Answers photo requests: with a guess, a game, or the reason why there is none.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,199 +6,216 @@ use teloxide::payloads::{CopyMessage, SendChatAction};
 use teloxide::types::ChatAction;
 use tracing::debug;
 
-use super::album::Reply;
-use super::api::Request as ApiRequest;
-use super::chat::Chat;
-use super::delivery::{CAPTION, Place, Posted, TEXT, message_number};
-use super::edits::{Edited, ReplyAt};
-use super::incoming::{ChatKind, Photos};
+use super::album::AlbumReply;
+use super::api::ApiRequest;
+use super::delivery::{PhotoReply, PostOutcome};
+use super::destination::Destination;
+use super::edits::EditOutcome;
+use super::form::{MAX_CAPTION, MAX_TEXT};
+use super::handler::Handler;
+use super::identity::person_id;
+use super::incoming::{ChatKind, Photos, parse_message_id};
 use super::refusals::refusal;
-use super::request::{self, Asks, Gathered, Request};
+use super::request::{MergedRequest, PhotoRequest, PhotoTask};
 use crate::bot::steps::Delivery;
 use crate::bot::{Answer, CardWhen, Problem, ReplyOptions};
 use crate::platform::refusal::Refusal;
 
-/// How one photo is answered: the words fit under the picture.
-pub(super) const OF_ONE: ReplyOptions =
-    ReplyOptions { max_characters: CAPTION, card: CardWhen::SeveralFaces, max_cards: 1 };
-/// How an album is: each photo's words need room, which only a message without a picture has.
-const OF_ALBUM: ReplyOptions = ReplyOptions { max_characters: TEXT, ..OF_ONE };
+/// The reply to one photo: the text fits into the picture's caption.
+pub(super) const SINGLE_PHOTO: ReplyOptions =
+    ReplyOptions { max_characters: MAX_CAPTION, card: CardWhen::SeveralFaces, max_cards: 1 };
+/// The reply to an album: its text may need a message without a picture.
+const ALBUM: ReplyOptions = ReplyOptions { max_characters: MAX_TEXT, ..SINGLE_PHOTO };
 
-/// So many photos that no further one makes a difference to the reply.
-const ALL: usize = usize::MAX;
+/// The photo count of a reply that further photos do not change.
+const ALL_PHOTOS: usize = usize::MAX;
 
-/// What came of the answer to a message or an album.
-pub(super) struct Outcome {
-    /// Whether nothing more is owed.
-    pub(super) is_settled: bool,
-    pub(super) reply: Option<Reply>,
+/// The result of answering a message or an album.
+pub(super) struct AnswerOutcome {
+    /// Whether no reply is owed any more.
+    pub(super) is_final: bool,
+    pub(super) reply: Option<AlbumReply>,
 }
 
-impl Outcome {
-    const NOTHING_OWED: Self = Self { is_settled: true, reply: None };
+impl AnswerOutcome {
+    const NO_REPLY_OWED: Self = Self { is_final: true, reply: None };
 
-    fn of(posted: Posted, place: Place, photos: usize) -> Self {
-        let reply = match posted {
-            Posted::Sent(sent) => Some(Reply { sent, place, photos }),
+    fn new(outcome: PostOutcome, destination: Destination, photos: usize) -> Self {
+        let reply = match outcome {
+            PostOutcome::Sent(sent) => Some(AlbumReply { sent, destination, photos }),
             _ => None,
         };
-        Self { is_settled: posted != Posted::NotYet, reply }
+        Self { is_final: outcome != PostOutcome::Deferred, reply }
     }
 }
 
-impl Chat {
-    /// Answers the parts of an album, or a message alone. Parts that come after the `earlier` reply
-    /// are told in it.
-    pub(super) async fn answer(&self, parts: &[Request], earlier: Option<Reply>) -> Outcome {
-        let Some(Gathered { first, asks, photos }) = Gathered::of(parts) else { return Outcome::NOTHING_OWED };
-        if asks.is_none() && (photos.is_none() || !self.bot.chat_settings(first.asker.chat).await.auto) {
-            return Outcome::NOTHING_OWED;
+impl Handler {
+    /// Answers the parts of an album or a single message. Parts that arrive after the `earlier` reply
+    /// are added to it.
+    pub(super) async fn answer_photos(&self, parts: &[PhotoRequest], earlier: Option<AlbumReply>) -> AnswerOutcome {
+        let Some(MergedRequest { lead, task, photos }) = MergedRequest::new(parts) else {
+            return AnswerOutcome::NO_REPLY_OWED;
+        };
+        if task.is_none() && (photos.is_none() || !self.is_auto(lead.asker.chat).await) {
+            return AnswerOutcome::NO_REPLY_OWED;
         }
         for part in parts {
-            self.answered.insert((part.place().chat, part.message), part.date);
+            self.answered.insert((part.destination().chat, part.message), part.date);
         }
-        let Some(photos) = photos else { return self.no_photo(first).await };
+        let Some(photos) = photos else { return self.reply_no_photo(lead).await };
         if let Some(earlier) = earlier {
-            return self.complete(first, photos, earlier).await;
+            return self.extend_reply(lead, photos, earlier).await;
         }
-        let place = match self.admitted(&photos, first, photos.files.len()).await {
-            Ok(place) => place,
+        let destination = match self.admit(&photos, lead, photos.files.len()).await {
+            Ok(destination) => destination,
             Err(outcome) => return outcome,
         };
-        match asks {
-            Some(Asks::Game { truth }) => self.game(photos, truth, first, place).await,
-            _ => self.guess(photos, first, place).await,
+        match task {
+            Some(PhotoTask::Game { truth }) => self.start_game(photos, truth, lead, destination).await,
+            _ => self.guess(photos, lead, destination).await,
         }
     }
 
-    async fn no_photo(&self, request: &Request) -> Outcome {
+    async fn reply_no_photo(&self, request: &PhotoRequest) -> AnswerOutcome {
         let language = self.bot.reply_style(&request.asker).await.language;
         let text = format!("{} {}", Problem::NoPhoto.message(language), language.say("how-telegram"));
-        let place = request.place();
-        // Photos of its album that come later are told in this reply.
-        Outcome::of(self.outbox.post(place, &text.into()).await, place, 0)
+        let destination = request.destination();
+        // Photos of the same album that arrive later are added to this reply.
+        AnswerOutcome::new(self.sender.post(destination, &text.into()).await, destination, 0)
     }
 
-    async fn guess(&self, photos: Photos, request: &Request, place: Place) -> Outcome {
+    async fn guess(&self, photos: Photos, request: &PhotoRequest, destination: Destination) -> AnswerOutcome {
         let asker = &request.asker;
         let style = self.bot.reply_style(asker).await;
         let private = self.bot.chat_settings(asker.chat).await.private;
-        let place = match private && request.kind == ChatKind::Group && asker.person.id > 0 {
-            true => match self.private_place(&photos, place).await {
-                Some(place) => place,
-                None if request.asks.is_none() => return Outcome::NOTHING_OWED,
+        let destination = if private && request.chat_kind == ChatKind::Group && asker.person.id > 0 {
+            match self.private_destination(&photos, destination).await {
+                Some(destination) => destination,
+                None if request.task.is_none() => return AnswerOutcome::NO_REPLY_OWED,
                 None => {
                     let answer = style.language.say("private-start").into();
-                    let place = request.place();
-                    return Outcome::of(self.outbox.post(place, &answer).await, place, ALL);
+                    let destination = request.destination();
+                    let outcome = self.sender.post(destination, &answer).await;
+                    return AnswerOutcome::new(outcome, destination, ALL_PHOTOS);
                 }
-            },
-            false => place,
+            }
+        } else {
+            destination
         };
         let count = photos.files.len();
-        let options = if count > 1 { OF_ALBUM } else { OF_ONE };
+        let options = if count > 1 { ALBUM } else { SINGLE_PHOTO };
         let work = async {
             let sources = self.files.sources(photos.files).await;
-            let reply = ReplyAt::new(&self.outbox, place);
+            let reply = PhotoReply::new(&self.sender, destination);
             self.bot.deliver(sources, asker.person, &style, options, &reply).await;
             reply.finish().await
         };
-        Outcome::of(self.typing_while(place, work).await, place, count)
+        AnswerOutcome::new(self.typing_while(destination, work).await, destination, count)
     }
 
-    async fn game(&self, photos: Photos, truth: Option<u8>, request: &Request, place: Place) -> Outcome {
+    async fn start_game(
+        &self,
+        photos: Photos,
+        truth: Option<u8>,
+        request: &PhotoRequest,
+        destination: Destination,
+    ) -> AnswerOutcome {
         let work = async {
-            // A game is about one face, so an album's first photo will do.
+            // A game is about one face, so only an album's first photo is used.
             let sources = self.files.sources(photos.files.into_iter().take(1).collect()).await;
-            let Some(source) = sources.into_iter().next() else { return Posted::Never };
+            let Some(source) = sources.into_iter().next() else { return PostOutcome::Undeliverable };
             let answer = self.bot.game(source, truth, &request.asker).await;
-            self.outbox.post(place, &answer).await
+            self.sender.post(destination, &answer).await
         };
-        // A late part of the album is not part of the game.
-        Outcome::of(self.typing_while(place, work).await, place, ALL)
+        // Late parts of the album are not part of the game.
+        AnswerOutcome::new(self.typing_while(destination, work).await, destination, ALL_PHOTOS)
     }
 
-    /// Tells the parts of an album that came late in the reply that the others got.
-    async fn complete(&self, first: &Request, photos: Photos, earlier: Reply) -> Outcome {
-        let Reply { sent, mut place, photos: told } = earlier;
+    /// Adds late parts of an album to the reply to the others.
+    async fn extend_reply(&self, lead: &PhotoRequest, photos: Photos, earlier: AlbumReply) -> AnswerOutcome {
+        let AlbumReply { sent, mut destination, photos: covered } = earlier;
         let count = photos.files.len();
-        let asker = &first.asker;
-        let same = Outcome { is_settled: true, reply: Some(earlier) };
-        // Of people who are asked to wait the reply stays as it is.
-        if count <= told
-            || self.bot.ignores(request::person(photos.author)).await
-            || self.bot.admit(asker, count - told).is_err()
+        let asker = &lead.asker;
+        let unchanged = AnswerOutcome { is_final: true, reply: Some(earlier) };
+        // If the asker has exceeded their limit, the reply stays as it is.
+        if count <= covered
+            || self.bot.ignores(person_id(photos.author)).await
+            || self.bot.admit(asker, count - covered).is_err()
         {
-            return same;
+            return unchanged;
         }
-        place.cover = place.cover.and(photos.cover);
+        destination.flags = destination.flags.union(photos.flags);
         let style = self.bot.reply_style(asker).await;
         let sources = self.files.sources(photos.files).await;
         let draft = Draft::default();
-        self.bot.deliver(sources, asker.person, &style, OF_ALBUM, &draft).await;
-        let Some(answer) = draft.0.into_inner().unwrap_or_else(PoisonError::into_inner) else { return same };
-        let posted = match self.outbox.edit(sent, place.cover, &answer).await {
-            Edited::Done(sent) => Posted::Sent(sent),
-            Edited::Impossible => self.outbox.replace(Posted::Sent(sent), place, &answer).await,
-            Edited::Failed => return same,
+        self.bot.deliver(sources, asker.person, &style, ALBUM, &draft).await;
+        let Some(answer) = draft.0.into_inner().unwrap_or_else(PoisonError::into_inner) else { return unchanged };
+        let outcome = match self.sender.edit(sent, destination.flags, &answer).await {
+            EditOutcome::Done(sent) => PostOutcome::Sent(sent),
+            EditOutcome::NotEditable => self.sender.replace(PostOutcome::Sent(sent), destination, &answer).await,
+            EditOutcome::Failed => return unchanged,
         };
-        Outcome::of(posted, place, count)
+        AnswerOutcome::new(outcome, destination, count)
     }
 
-    /// The place of the answer, unless the photos are not to be looked at; says why not.
-    async fn admitted(&self, photos: &Photos, request: &Request, count: usize) -> Result<Place, Outcome> {
-        let place = request.place();
-        let problem = if self.bot.ignores(request::person(photos.author)).await {
-            Some(Problem::OptedOut).filter(|_| request.asks.is_some())
+    /// Checks opt-outs and rate limits; returns the reply's destination, or the outcome of a refusal,
+    /// which is sent here.
+    async fn admit(&self, photos: &Photos, request: &PhotoRequest, count: usize) -> Result<Destination, AnswerOutcome> {
+        let destination = request.destination();
+        let problem = if self.bot.ignores(person_id(photos.author)).await {
+            Some(Problem::OptedOut).filter(|_| request.task.is_some())
         } else {
-            // What an earlier run has begun with counted there.
+            // An earlier run has already counted the photos of a resumed request.
             let admitted = if request.resumed { Ok(()) } else { self.bot.admit(&request.asker, count) };
             match admitted {
                 Ok(()) => {
-                    let cover = place.cover.and(photos.cover);
-                    return Ok(Place { about: Some(photos.message), cover, ..place });
+                    let flags = destination.flags.union(photos.flags);
+                    return Ok(Destination { reply_to: Some(photos.message), flags, ..destination });
                 }
                 Err(problem) => problem,
             }
         };
-        let Some(problem) = problem else { return Err(Outcome::NOTHING_OWED) };
+        let Some(problem) = problem else { return Err(AnswerOutcome::NO_REPLY_OWED) };
         let language = self.bot.reply_style(&request.asker).await.language;
-        Err(Outcome::of(self.outbox.post(place, &problem.message(language).into()).await, place, 0))
+        let outcome = self.sender.post(destination, &problem.message(language).into()).await;
+        Err(AnswerOutcome::new(outcome, destination, 0))
     }
 
-    /// A place in the asker's private chat, beside a copy of the photo; `None` if the bot may not
-    /// write there.
-    async fn private_place(&self, photos: &Photos, place: Place) -> Option<Place> {
-        let private = place.private(place.asker.person.id);
-        let request = match photos.cover.protected {
-            // Telegram copies none of these. This says as well whether the bot may write there.
-            true => ApiRequest::of(&SendChatAction::new(private.chat, ChatAction::Typing)),
-            false => ApiRequest::of(&CopyMessage::new(private.chat, place.chat, photos.message)),
+    /// The asker's private chat, in reply to a copy of the photo; `None` if the bot may not write
+    /// there.
+    async fn private_destination(&self, photos: &Photos, destination: Destination) -> Option<Destination> {
+        let private = destination.in_private(destination.asker.person.id);
+        let request = if photos.flags.protected {
+            // Protected photos cannot be copied. A chat action shows just as well whether the bot may
+            // write there.
+            ApiRequest::new(&SendChatAction::new(private.chat, ChatAction::Typing))
+        } else {
+            ApiRequest::new(&CopyMessage::new(private.chat, destination.chat, photos.message))
         };
-        match self.outbox.request(private.chat, &request).await {
-            Ok(copy) => Some(Place { about: message_number(&copy), ..private }),
+        match self.sender.send_request(private.chat, &request).await {
+            Ok(copy) => Some(Destination { reply_to: parse_message_id(&copy), ..private }),
             Err(error) if matches!(refusal(&error), Refusal::Gone | Refusal::Forbidden) => None,
             Err(error) => {
-                // Some groups forbid copies.
+                // Some groups do not allow copies.
                 debug!(%error, "a photo could not be copied");
                 Some(private)
             }
         }
     }
 
-    /// Says that a photo is too old to be answered now.
-    pub(super) async fn apologise(&self, request: &Request) -> Posted {
+    /// Replies that a photo is too old to be answered now.
+    pub(super) async fn apologise(&self, request: &PhotoRequest) -> PostOutcome {
         let language = self.bot.reply_style(&request.asker).await.language;
-        self.outbox.post(request.place(), &Problem::Interrupted.message(language).into()).await
+        self.sender.post(request.destination(), &Problem::Interrupted.message(language).into()).await
     }
 }
 
-/// Keeps the latest version of a reply instead of sending each.
+/// Stores the latest version of a reply instead of sending it.
 #[derive(Default)]
 struct Draft(Mutex<Option<Answer>>);
 
 impl Draft {
-    fn keep(&self, answer: &Answer) {
+    fn store(&self, answer: &Answer) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer.clone());
     }
 }
@@ -207,11 +224,11 @@ impl Delivery for Draft {
     type Sent = ();
 
     async fn post(&self, answer: &Answer) -> Option<()> {
-        self.keep(answer);
+        self.store(answer);
         Some(())
     }
 
     async fn edit(&self, (): &(), answer: &Answer) {
-        self.keep(answer);
+        self.store(answer);
     }
 }

@@ -1,4 +1,4 @@
-//! Long polling: asks for updates, and confirms them once what they ask for is stored.
+//! Long polling: fetches updates, and confirms them once what they ask for is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,52 +9,55 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::api::{Api, Fault, Request};
-use super::chat::Chat;
-use super::refusals::{Meaning, refusal};
-use super::{FIRST_PAUSE, LONGEST_PAUSE, TelegramError, UPDATES};
+use super::api::{Api, ApiRequest};
+use super::error::TelegramError;
+use super::handler::Handler;
+use super::incoming::ALLOWED_UPDATES;
+use super::refusals::{ApiError, ErrorKind, refusal};
+use super::retry::{FIRST_PAUSE, LONGEST_PAUSE};
 use crate::platform::refusal::Refusal;
 
-/// How long Telegram may hold a poll while there is nothing new.
-const POLL: Duration = Duration::from_secs(25);
-/// How much longer a poll may take before it is taken to be lost.
-const LATENESS: Duration = Duration::from_secs(10);
+/// How long Telegram may hold a poll while there are no updates.
+const POLL_TIMEOUT: Duration = Duration::from_secs(25);
+/// How much longer the HTTP request may take before it counts as failed.
+const POLL_MARGIN: Duration = Duration::from_secs(10);
 /// The most updates of one poll (Bot API, getUpdates).
 const BATCH: usize = 100;
-/// How long the last poll may take, which confirms what was taken.
-const LAST_POLL: Duration = Duration::from_secs(5);
+/// The time limit of the last poll, which only confirms updates.
+const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Takes updates until `shutdown`.
-pub(super) async fn poll(chat: &Arc<Chat>, shutdown: &CancellationToken) -> Result<(), TelegramError> {
-    // Telegram hands out updates one way only: with a webhook set, polling is refused. When this
-    // fails, the refusal leads to the next attempt.
-    let release = DeleteWebhook::new();
+/// Polls for updates and handles them until `shutdown`.
+pub(super) async fn poll(handler: &Arc<Handler>, shutdown: &CancellationToken) -> Result<(), TelegramError> {
+    // While a webhook is set, Telegram refuses polls. If the deletion fails, that refusal triggers the
+    // next attempt.
+    let delete_webhook = DeleteWebhook::new();
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        released = chat.api().call(&release) => if let Err(error) = released {
-            warn!(%error, "a webhook, if one is set, could not be switched off yet");
+        deleted = handler.api().call(&delete_webhook) => if let Err(error) = deleted {
+            warn!(%error, "the webhook, if one is set, could not be deleted yet");
         }
     }
     let mut offset: i64 = 0;
-    // What waits at Telegram at the start comes in whole batches, one after the other.
+    // Updates queued at Telegram before the start come first, in full batches.
     let mut is_fresh = false;
     loop {
         let updates = tokio::select! {
             () = shutdown.cancelled() => break,
-            updates = persistently_next(chat.api(), offset) => updates?,
+            updates = fetch_until_answered(handler.api(), offset) => updates?,
         };
         for update in &updates {
             if let Some(id) = update["update_id"].as_i64() {
-                // Asking with the next number confirms all updates below it.
+                // Polling from the next id confirms all updates below it.
                 offset = offset.max(id.saturating_add(1));
             }
-            chat.take(update, is_fresh).await;
+            handler.handle_update(update, is_fresh).await;
         }
         is_fresh |= updates.len() < BATCH;
     }
     if offset > 0 {
-        // Confirms what is stored or being answered, so that the next start need not look at it again.
-        let confirmed = timeout(LAST_POLL, next(chat.api(), offset, Duration::ZERO)).await;
+        // Confirms updates that are stored or being answered, so that the next start does not receive
+        // them again.
+        let confirmed = timeout(LAST_POLL_TIMEOUT, fetch_updates(handler.api(), offset, Duration::ZERO)).await;
         if !matches!(confirmed, Ok(Ok(_))) {
             warn!("the last updates could not be confirmed: Telegram may send them again");
         }
@@ -62,34 +65,35 @@ pub(super) async fn poll(chat: &Arc<Chat>, shutdown: &CancellationToken) -> Resu
     Ok(())
 }
 
-/// The next updates. Tries again, with growing pauses, until Telegram answers or refuses the token.
-async fn persistently_next(api: &Api, offset: i64) -> Result<Vec<Value>, TelegramError> {
+/// Fetches the next updates, with growing pauses between attempts, until Telegram answers or refuses
+/// the token.
+async fn fetch_until_answered(api: &Api, offset: i64) -> Result<Vec<Value>, TelegramError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match next(api, offset, POLL).await {
+        let error = match fetch_updates(api, offset, POLL_TIMEOUT).await {
             Ok(updates) => return Ok(updates),
             Err(error) => error,
         };
         let mut wait = pause;
-        match error.meaning() {
-            Meaning::BadToken => return Err(TelegramError::InvalidToken),
-            Meaning::WebhookSet => match api.call(&DeleteWebhook::new()).await {
+        match error.kind() {
+            ErrorKind::InvalidToken => return Err(TelegramError::InvalidToken),
+            ErrorKind::WebhookActive => match api.call(&DeleteWebhook::new()).await {
                 Ok(_) => {
-                    info!("a webhook was set, so that updates could not be polled; it is switched off now");
-                    // Should it come back at once, something else sets it: no reason to hurry.
+                    info!("a webhook was set, which prevents polling; it is deleted now");
+                    // If it is set again immediately, another program does that: back off.
                     wait = if pause == FIRST_PAUSE { Duration::ZERO } else { pause };
                 }
-                Err(error) => warn!(%error, pause_s = wait.as_secs(), "a webhook is set and could not be switched off"),
+                Err(error) => warn!(%error, pause_s = wait.as_secs(), "a webhook is set and could not be deleted"),
             },
-            Meaning::OtherProgram => warn!(
+            ErrorKind::ConcurrentPolling => warn!(
                 pause_s = wait.as_secs(),
-                "another program uses the same Telegram token: stop one of them, or each gets a part of the messages"
+                "another program uses the same Telegram token: stop one of them, or each gets only some of the messages"
             ),
             _ => {
                 if let Refusal::Wait { after: Some(after) } = refusal(&error) {
                     wait = after;
                 }
-                warn!(method = "getUpdates", %error, pause_s = wait.as_secs(), "Telegram did not answer as hoped, trying again");
+                warn!(method = "getUpdates", %error, pause_s = wait.as_secs(), "request to Telegram failed, retrying");
             }
         }
         sleep(wait).await;
@@ -97,16 +101,17 @@ async fn persistently_next(api: &Api, offset: i64) -> Result<Vec<Value>, Telegra
     }
 }
 
-async fn next(api: &Api, offset: i64, poll: Duration) -> Result<Vec<Value>, Fault> {
+async fn fetch_updates(api: &Api, offset: i64, poll_timeout: Duration) -> Result<Vec<Value>, ApiError> {
     let mut request = GetUpdates::new();
-    // A last look asks for one update alone: it is there to confirm, not to fetch.
-    request.limit = Some(if poll.is_zero() { 1 } else { BATCH as u8 });
-    request.timeout = Some(poll.as_secs() as u32);
-    request.allowed_updates = Some(UPDATES.to_vec());
-    // teloxide's release thinks that these numbers have 32 bits.
-    match api.send(&Request::of(&request).with("offset", offset).within(poll + LATENESS)).await? {
+    // The last poll is meant to confirm updates, not to fetch any; one is the smallest limit.
+    request.limit = Some(if poll_timeout.is_zero() { 1 } else { BATCH as u8 });
+    request.timeout = Some(poll_timeout.as_secs() as u32);
+    request.allowed_updates = Some(ALLOWED_UPDATES.to_vec());
+    // Set as a field, because teloxide's release has only 32 bits for it.
+    let request = ApiRequest::new(&request).with_field("offset", offset).with_timeout(poll_timeout + POLL_MARGIN);
+    match api.send(&request).await? {
         Value::Array(updates) => Ok(updates),
-        // To be asked again, but not at once.
-        _ => Err(Fault::Garbled { status: 200, retry_after: None }),
+        // Retried after a pause.
+        _ => Err(ApiError::InvalidResponse { status: 200, retry_after: None }),
     }
 }

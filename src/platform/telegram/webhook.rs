@@ -1,9 +1,8 @@
-//! Takes the updates that Telegram posts to the bot's own address.
+//! Receives the updates that Telegram posts to the bot's webhook.
 //!
-//! A reverse proxy with TLS stands in front: Telegram posts to `https://` alone.
+//! Telegram posts to `https://` alone, so this listener needs a reverse proxy with TLS in front.
 
 use std::hint::black_box;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,116 +17,95 @@ use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
-use url::Url;
 
-use super::chat::Chat;
-use super::{TelegramError, UPDATES, persistently};
-use crate::config::Config;
+use super::error::TelegramError;
+use super::handler::Handler;
+use super::incoming::ALLOWED_UPDATES;
+use super::options::WebhookOptions;
+use super::retry::call_until_answered;
 use crate::platform::connections::{self, ConnectionLimits};
 
 /// Bot API, setWebhook.
 const SECRET_HEADER: &str = "X-Telegram-Bot-Api-Secret-Token";
-/// An update holds a message of 4,096 characters and the one it replies to, and some numbers.
-const UPDATE_BYTES: usize = 1 << 20;
-/// The longest an update may take to arrive.
-const UPDATE_TIME: Duration = Duration::from_secs(10);
+/// The largest update. One holds a message of 4,096 characters, the one that it replies to, and
+/// metadata.
+const MAX_UPDATE_BYTES: usize = 1 << 20;
+/// The longest that an update may take to arrive.
+const UPDATE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where Telegram posts updates, and where they arrive.
-#[derive(Debug, Clone)]
-pub(super) struct WebhookOptions {
-    url: Url,
-    listen: SocketAddr,
-    secret: SecretString,
-}
-
-impl WebhookOptions {
-    /// `None` when no address is configured: then updates are polled. Without a configured secret
-    /// each start has one of its own.
-    pub(super) fn new(config: &Config) -> Option<Self> {
-        let telegram = &config.telegram;
-        let random = || format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).into();
-        Some(Self {
-            url: telegram.webhook_url.clone()?,
-            listen: telegram.webhook_listen,
-            secret: telegram.webhook_secret.clone().unwrap_or_else(random),
-        })
-    }
-}
-
-struct Door {
-    chat: Arc<Chat>,
+struct WebhookState {
+    handler: Arc<Handler>,
     path: String,
     secret: SecretString,
 }
 
-/// Tells Telegram where to post, and takes updates until `shutdown`. The webhook stays set: what
-/// comes in between waits at Telegram for the next start.
+/// Registers the webhook and handles updates until `shutdown`. The webhook stays set: Telegram queues
+/// updates until the next start.
 pub(super) async fn serve(
-    chat: &Arc<Chat>,
+    handler: &Arc<Handler>,
     options: &WebhookOptions,
     shutdown: &CancellationToken,
 ) -> Result<(), TelegramError> {
     let cannot_listen = |source| TelegramError::Listen { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot_listen)?;
-    let set = SetWebhook::new(options.url.clone()).secret_token(options.secret.expose_secret());
-    let set = set.allowed_updates(UPDATES);
+    let set_webhook = SetWebhook::new(options.url.clone()).secret_token(options.secret.expose_secret());
+    let set_webhook = set_webhook.allowed_updates(ALLOWED_UPDATES);
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        set = persistently(chat.api(), &set) => set?,
+        set = call_until_answered(handler.api(), &set_webhook) => set?,
     };
-    info!(listen = %options.listen, "Telegram posts updates to the webhook");
+    info!(listen = %options.listen, "the webhook is set");
     let path = options.url.path().to_owned();
-    let door = Door { chat: chat.clone(), path, secret: options.secret.clone() };
-    let router = Router::new().fallback(take).with_state(Arc::new(door));
+    let state = WebhookState { handler: handler.clone(), path, secret: options.secret.clone() };
+    let router = Router::new().fallback(receive_update).with_state(Arc::new(state));
     let limits = ConnectionLimits::default();
     tokio::select! {
         () = connections::serve(listener, limits, |_| router.clone(), shutdown) => Ok(()),
-        // A connection that never ends its request must not keep the program from stopping.
-        () = async { shutdown.cancelled().await; sleep(UPDATE_TIME).await } => Ok(()),
+        // A connection that never completes its request must not prevent the shutdown.
+        () = async { shutdown.cancelled().await; sleep(UPDATE_TIMEOUT).await } => Ok(()),
     }
 }
 
-/// Telegram counts every answer but a 2xx as a failure and sends the update again, so one that is
-/// not understood is taken, too.
-async fn take(State(door): State<Arc<Door>>, request: Request<Body>) -> StatusCode {
-    if request.uri().path() != door.path {
+/// Telegram sends an update again after any response but a 2xx, so an invalid update is accepted, too.
+async fn receive_update(State(state): State<Arc<WebhookState>>, request: Request<Body>) -> StatusCode {
+    if request.uri().path() != state.path {
         return StatusCode::NOT_FOUND;
     }
     if request.method() != Method::POST {
         return StatusCode::METHOD_NOT_ALLOWED;
     }
     let given = request.headers().get(SECRET_HEADER).map_or(&b""[..], |given| given.as_bytes());
-    if !same(given, door.secret.expose_secret().as_bytes()) {
-        debug!("a post without the webhook's secret was refused");
+    if !constant_time_eq(given, state.secret.expose_secret().as_bytes()) {
+        debug!("a request without the webhook's secret was refused");
         return StatusCode::UNAUTHORIZED;
     }
-    let update = match timeout(UPDATE_TIME, to_bytes(request.into_body(), UPDATE_BYTES)).await {
+    let update = match timeout(UPDATE_TIMEOUT, to_bytes(request.into_body(), MAX_UPDATE_BYTES)).await {
         Err(_) => return StatusCode::REQUEST_TIMEOUT,
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE,
         Ok(Ok(update)) => update,
     };
     match serde_json::from_slice::<Value>(&update) {
-        // Whether it waited at Telegram is not to be known.
-        Ok(update) => take_whole(&door, update).await,
-        // The error's own words can quote the update.
-        Err(error) => warn!(line = error.line(), column = error.column(), "an update is not understood"),
+        Ok(update) => handle_to_completion(&state, update).await,
+        // The error's message could quote the update.
+        Err(error) => warn!(line = error.line(), column = error.column(), "invalid update from Telegram"),
     }
     StatusCode::OK
 }
 
-/// Takes an update even if Telegram hangs up meanwhile, which would end the request's own task.
-async fn take_whole(door: &Arc<Door>, update: Value) {
-    let chat = door.chat.clone();
-    let taken = tokio::spawn(async move { chat.take(&update, false).await }).await;
-    if taken.is_err() {
-        warn!("an update could not be taken");
+/// Handles an update in its own task, because a disconnect would cancel the request's task.
+async fn handle_to_completion(state: &Arc<WebhookState>, update: Value) {
+    let handler = state.handler.clone();
+    // Whether the update was queued before the start is unknown, so it does not count as fresh.
+    let handled = tokio::spawn(async move { handler.handle_update(&update, false).await }).await;
+    if handled.is_err() {
+        warn!("an update could not be handled");
     }
 }
 
-/// Whether two secrets are the same, in a time that tells nothing of where they differ.
-fn same(given: &[u8], secret: &[u8]) -> bool {
-    let differing = given.iter().zip(secret).fold(0, |differing, (one, other)| black_box(differing | (one ^ other)));
-    given.len() == secret.len() && differing == 0
+/// Compares two secrets in a time that does not reveal where they differ.
+fn constant_time_eq(given: &[u8], secret: &[u8]) -> bool {
+    let difference = given.iter().zip(secret).fold(0, |difference, (a, b)| black_box(difference | (a ^ b)));
+    given.len() == secret.len() && difference == 0
 }
 
 #[cfg(test)]
@@ -135,10 +113,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_whole_secret_is_the_same() {
-        assert!(same(b"secret", b"secret"));
+    fn only_the_whole_secret_is_equal() {
+        assert!(constant_time_eq(b"secret", b"secret"));
         for given in [&b""[..], b"secre", b"secrets", b"Secret", b"secreT"] {
-            assert!(!same(given, b"secret"));
+            assert!(!constant_time_eq(given, b"secret"));
         }
     }
 }

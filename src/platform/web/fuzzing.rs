@@ -1,15 +1,14 @@
-//! Property of the heads of requests. Compiled for fuzzing and tests only.
+//! Properties that hold for every request's head. Compiled only for fuzzing and tests.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::guard::{is_loopback, refusal};
-use super::guess::{NAME_CHARACTERS, Visitor, base_name};
+use super::guess::{ClientAddr, MAX_NAME, sanitise_name};
 use crate::bot::languages::Language;
 
 const HEADERS: [&str; 5] = ["host", "origin", "sec-fetch-site", "x-forwarded-for", "accept-language"];
 
-/// The input's lines are the URI, the value of each header (empty for a missing one) and a file
-/// name.
+/// `data` is lines: the URI, the value of each header (an empty line leaves it out), a file name.
 pub fn web_request(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let uri = lines.next().and_then(|line| Uri::try_from(line).ok()).unwrap_or_default();
@@ -24,14 +23,14 @@ pub fn web_request(data: &[u8]) {
     let host = headers.get("host").and_then(|host| host.to_str().ok());
     for method in [Method::GET, Method::POST] {
         if refusal(&method, &uri, &headers).is_none() {
-            assert!(host.is_some_and(is_loopback), "a host other than this machine is accepted");
+            assert!(host.is_some_and(is_loopback), "a host that is not loopback is accepted");
             let site = headers.get("sec-fetch-site");
             assert!(method == Method::GET || site.is_none_or(|site| site == "same-origin" || site == "none"));
         }
     }
-    let _ = Visitor(std::net::Ipv4Addr::LOCALHOST.into()).flow(&headers);
+    let _ = ClientAddr(std::net::Ipv4Addr::LOCALHOST.into()).flow(&headers);
     headers.get("accept-language").and_then(|value| Language::accepted(value.to_str().ok()?));
-    let name = base_name(&String::from_utf8_lossy(lines.next().unwrap_or_default()));
-    assert!((1..=NAME_CHARACTERS).contains(&name.chars().count()));
+    let name = sanitise_name(&String::from_utf8_lossy(lines.next().unwrap_or_default()));
+    assert!((1..=MAX_NAME).contains(&name.chars().count()));
     assert!(!name.contains(['/', '\\']) && !name.chars().any(char::is_control));
 }

@@ -1,8 +1,8 @@
-//! Who may ask, and what a browser may do with the answer.
+//! Refuses requests from other sites, and adds the security headers.
 //!
-//! A server on loopback can be reached by every page that the machine's browser shows. Two checks
-//! keep those pages out: the `Host` has to be a loopback one (a foreign name that resolves to
-//! this machine is DNS rebinding), and a photo has to come from this page or from no page at all.
+//! Every page in the machine's browser can reach a server on loopback. Two checks keep other sites
+//! out: the `Host` has to be a loopback one (a foreign name that resolves to this machine is DNS
+//! rebinding), and a photo has to come from this page or from a client that is not a browser.
 
 use axum::extract::Request;
 use axum::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::json;
 
-/// Every answer carries these. The page loads nothing from elsewhere and runs no inline script.
+/// Added to every response. The page loads nothing from other hosts and runs no inline scripts.
 const HEADERS: [(&str, &str); 6] = [
     (
         "content-security-policy",
@@ -27,12 +27,12 @@ const HEADERS: [(&str, &str); 6] = [
     ("permissions-policy", "camera=(self), microphone=(), geolocation=()"),
 ];
 
-/// The router with the headers on every answer and, on `loopback`, both checks on every request.
+/// Adds the headers to every response and, on `loopback`, both checks to every request.
 pub(super) fn guarded(router: Router, loopback: bool) -> Router {
     router.layer(middleware::from_fn(move |request: Request, next: Next| async move {
         let refusal = if loopback { refusal(request.method(), request.uri(), request.headers()) } else { None };
         let mut response = match refusal {
-            Some(why) => refused(why),
+            Some(message) => forbidden(message),
             None => next.run(request).await,
         };
         for (name, value) in HEADERS {
@@ -42,23 +42,27 @@ pub(super) fn guarded(router: Router, loopback: bool) -> Router {
     }))
 }
 
-fn refused(why: &'static str) -> Response {
-    (StatusCode::FORBIDDEN, Json(json!({ "error": why }))).into_response()
+fn forbidden(message: &'static str) -> Response {
+    (StatusCode::FORBIDDEN, Json(json!({ "error": message }))).into_response()
 }
 
+/// Why a request is refused, as a message for the client; `None` if it is accepted.
 pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str).peekable();
-    let named_here = hosts.peek().is_some() && hosts.all(|host| host.is_ok_and(is_loopback));
-    if !named_here || uri.authority().is_some_and(|authority| !is_loopback(authority.as_str())) {
-        return Some("This page is only for this machine: open it as http://localhost or by its own address.");
+    let is_loopback_host = hosts.peek().is_some() && hosts.all(|host| host.is_ok_and(is_loopback));
+    if !is_loopback_host || uri.authority().is_some_and(|authority| !is_loopback(authority.as_str())) {
+        return Some(
+            "This page is only available on this machine: open it as http://localhost or by its loopback address.",
+        );
     }
-    if method == Method::POST && !is_own_page(headers) {
-        return Some("I only take photos from my own page, not from other sites.");
+    if method == Method::POST && !is_from_own_page(headers) {
+        return Some("Photos are only accepted from this page, not from other websites.");
     }
     None
 }
 
-/// Whether `host`, with or without a port, is this machine under a name that nobody else can own.
+/// Whether `host`, with or without a port, is a loopback address or `localhost`: names that nobody
+/// else can register.
 pub(super) fn is_loopback(host: &str) -> bool {
     let Ok(authority) = host.parse::<Authority>() else { return false };
     let host = authority.host();
@@ -67,9 +71,9 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
-/// Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin` alone;
-/// programs that are no browsers send neither.
-fn is_own_page(headers: &HeaderMap) -> bool {
+/// Browsers send a request's source in `Sec-Fetch-Site`, older ones only in `Origin`; other programs
+/// send neither.
+fn is_from_own_page(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin" || site == "none";
     }
@@ -92,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_loopback_hosts_are_this_machine() {
+    fn only_loopback_hosts_are_accepted() {
         for host in ["localhost", "LocalHost:80", "127.0.0.1:8080", "127.9.9.9", "[::1]:1", "[::ffff:127.0.0.1]"] {
             assert!(is_loopback(host), "{host}");
         }
@@ -112,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_are_taken_from_the_own_page_and_from_programs_alone() {
+    fn photos_are_accepted_only_from_the_page_itself_and_from_programs() {
         let host = ("host", "localhost:8080");
         for own in
             [&[host][..], &[host, ("sec-fetch-site", "same-origin")], &[host, ("origin", "http://localhost:8080")]]

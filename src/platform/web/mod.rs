@@ -1,15 +1,16 @@
-//! The chat page and its JSON door, served by the program itself.
+//! The chat page and its JSON API.
 //!
-//! [`guess`] answers photos, [`guard`] keeps other sites out, `page.*` is the page.
+//! [`guess`] answers photos, [`options`] bounds what clients may use, [`guard`] refuses requests from
+//! other sites, `page.*` is the page.
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
 mod guess;
+mod options;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -19,48 +20,20 @@ use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::connections::{self, ConnectionLimits};
+use super::connections;
 use crate::bot::Bot;
-use crate::config::Config;
+use guess::ClientAddr;
 
-/// Bounds on what visitors may cost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WebOptions {
-    /// The largest photo file in bytes.
-    pub photo_bytes: u64,
-    pub connections: ConnectionLimits,
-    /// The longest pause within an upload.
-    pub pause_timeout: Duration,
-    /// The longest a whole upload may take.
-    pub upload_timeout: Duration,
-}
+pub use options::WebOptions;
 
-impl Default for WebOptions {
-    fn default() -> Self {
-        Self {
-            photo_bytes: 20 << 20,
-            connections: ConnectionLimits::default(),
-            pause_timeout: Duration::from_secs(15),
-            upload_timeout: Duration::from_secs(180),
-        }
-    }
-}
-
-impl WebOptions {
-    /// The configured photo limit; the rest as [`Default`].
-    pub fn new(config: &Config) -> Self {
-        Self { photo_bytes: config.decode_limits().max_bytes, ..Self::default() }
-    }
-}
-
-/// Serves the page on `listener` until `shutdown`, then answers what is under way and returns.
+/// Serves the page on `listener` until `shutdown`, then finishes the requests in progress and returns.
 ///
-/// A listener on a loopback address answers only requests that name a loopback host, so that no
-/// page elsewhere reaches it by pointing its own name here, and takes photos from no other site.
-/// A reverse proxy in front of it has to send its upstream's address as `Host`.
+/// On a loopback address only requests to a loopback `Host` are answered, which prevents DNS
+/// rebinding, and photos from other sites are refused. A reverse proxy in front has to send its
+/// upstream's address as `Host`.
 ///
 /// # Errors
-/// When the listener has no address; later failures concern one connection each and are logged.
+/// When the listener has no local address; later failures affect single connections and are logged.
 pub async fn run(
     listener: TcpListener,
     options: WebOptions,
@@ -69,14 +42,14 @@ pub async fn run(
 ) -> io::Result<()> {
     let loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
     let router = router(options, bot, loopback);
-    let visited = |visitor| router.clone().layer(Extension(guess::Visitor(visitor)));
-    connections::serve(listener, options.connections, visited, &shutdown).await;
+    let router_for = |address| router.clone().layer(Extension(ClientAddr(address)));
+    connections::serve(listener, options.connections, router_for, &shutdown).await;
     Ok(())
 }
 
 fn router(options: WebOptions, bot: Arc<Bot>, loopback: bool) -> Router {
-    let asset = |kind: &'static str, text: &'static str| {
-        get(move || async move { ([(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")], text) })
+    let asset = |content_type: &'static str, content: &'static str| {
+        get(move || async move { ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-cache")], content) })
     };
     let icon = || asset("image/svg+xml", include_str!("icon.svg"));
     let router = Router::new()
@@ -87,6 +60,6 @@ fn router(options: WebOptions, bot: Arc<Bot>, loopback: bool) -> Router {
         .route("/favicon.ico", icon())
         .route("/health", get(|| async { ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#) }))
         .route("/api/guess", guess::route(bot, options))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing here. The chat is at /\n").into_response() });
+        .fallback(|| async { (StatusCode::NOT_FOUND, "Not found. The chat page is at /\n").into_response() });
     guard::guarded(router, loopback)
 }

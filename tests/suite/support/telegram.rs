@@ -1,7 +1,7 @@
-//! A stand-in for Telegram: the Bot API and its file host on one port.
+//! A mock of Telegram: the Bot API and its file host on one port.
 //!
-//! `telegram_server` answers requests, `telegram_rules` holds what Telegram refuses; this is what tests
-//! do with it.
+//! `telegram_server` answers requests and `telegram_rules` decides which ones Telegram would refuse; this
+//! is the interface for tests.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::telegram_server::{Shared, router};
 
 pub const TOKEN: &str = "12345:stand-in-telegram-token";
 pub const BOT_NAME: &str = "guessing_bot";
-/// The one who writes, unless a test says otherwise.
+/// The default sender of messages.
 pub const PERSON: i64 = 9_009_009_009;
 pub const GROUP: i64 = -1_000_000_000_007;
 pub const BOT: i64 = 12345;
@@ -31,7 +31,7 @@ pub struct Telegram {
     address: SocketAddr,
     shared: Arc<Shared>,
     ids: AtomicI64,
-    /// Where the program keeps what it keeps.
+    /// The folder of the program's database.
     store: tempfile::TempDir,
 }
 
@@ -46,30 +46,30 @@ impl Telegram {
             api: super::specification("telegram-bot-api-10.1.json").map(BotApi),
             shelf: shelf.clone(),
             updates: Default::default(),
-            more: Default::default(),
+            new_updates: Default::default(),
             scripted: Default::default(),
             admins: Default::default(),
-            closed: Default::default(),
+            closed_chats: Default::default(),
             sent: AtomicI64::new(5000),
             flood: Default::default(),
             rules: Default::default(),
             webhook: Default::default(),
-            clock: Default::default(),
+            clock_offset: Default::default(),
             folder: Default::default(),
         });
-        shared.rules.lock().unwrap().know_chat(GROUP);
+        shared.rules.lock().unwrap().insert_chat(GROUP);
         let router = router(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let store = tempfile::tempdir().unwrap();
         Self { inbox, shelf, address, shared, ids: AtomicI64::new(100), store }
     }
 
-    /// The file in which the program keeps what it keeps.
+    /// The path of the program's database.
     pub fn store(&self) -> std::path::PathBuf {
         self.store.path().join("store.sqlite3")
     }
 
-    /// The program, served by this.
+    /// Starts the program with this as its Bot API.
     pub fn program(&self, variables: &[(&str, &str)]) -> Program {
         let store = self.store();
         let base = self.base();
@@ -83,7 +83,7 @@ impl Telegram {
         Program::start(&all)
     }
 
-    /// With the program, polling.
+    /// Starts this and a program that polls it.
     pub async fn polled(variables: &[(&str, &str)]) -> (Self, Program) {
         let mut telegram = Self::start().await;
         let program = telegram.program(variables);
@@ -95,23 +95,22 @@ impl Telegram {
         format!("http://{}", self.address)
     }
 
-    /// Makes the next call of `method`, or of the file host (`file`), answer this; after what was
-    /// scripted before.
+    /// Queues an answer for the next call of `method`, or of the file host (`file`).
     pub fn script(&self, method: &str, answer: Value) {
         if let Some(moved) = answer["parameters"]["migrate_to_chat_id"].as_i64() {
-            self.shared.rules.lock().unwrap().know_chat(moved);
+            self.shared.rules.lock().unwrap().insert_chat(moved);
         }
         self.shared.scripted.lock().unwrap().entry(method.to_lowercase()).or_default().push_back(answer);
     }
 
-    /// As [`Telegram::script`], with a refusal.
+    /// As [`Telegram::script`], with an error.
     pub fn refuse(&self, method: &str, code: u16, description: &str) {
         self.script(method, json!({ "ok": false, "error_code": code, "description": description }));
     }
 
     /// From now on refuses methods whose names contain `method` in a chat.
-    pub fn ban(&self, method: &str, chat: i64, code: u16, description: &str) {
-        self.shared.rules.lock().unwrap().ban(method, chat, code, description);
+    pub fn deny(&self, method: &str, chat: i64, code: u16, description: &str) {
+        self.shared.rules.lock().unwrap().deny(method, chat, code, description);
     }
 
     pub fn close_topic(&self, chat: i64, topic: i64) {
@@ -122,26 +121,26 @@ impl Telegram {
         self.shared.rules.lock().unwrap().delete_topic(chat, topic);
     }
 
-    /// Deletes a message, as people do.
+    /// Deletes a message, as a user would.
     pub fn delete(&self, chat: i64, id: i64) {
-        self.shared.rules.lock().unwrap().forget(chat, id);
+        self.shared.rules.lock().unwrap().remove(chat, id);
     }
 
-    /// A message as Telegram has it now.
-    pub fn kept(&self, chat: i64, id: i64) -> Option<Value> {
+    /// A message in its current state.
+    pub fn stored_message(&self, chat: i64, id: i64) -> Option<Value> {
         self.shared.rules.lock().unwrap().message(chat, id).cloned()
     }
 
-    /// Makes a message so many hours older.
-    pub fn age(&self, chat: i64, id: i64, hours: i64) {
-        let mut message = self.kept(chat, id).unwrap();
+    /// Makes a message `hours` older.
+    pub fn make_older(&self, chat: i64, id: i64, hours: i64) {
+        let mut message = self.stored_message(chat, id).unwrap();
         message["date"] = (message["date"].as_i64().unwrap() - 3600 * hours).into();
-        self.shared.rules.lock().unwrap().keep(&message);
+        self.shared.rules.lock().unwrap().insert(&message);
     }
 
-    /// Sets Telegram's clock so many seconds ahead of the machine's.
+    /// Sets Telegram's clock `ahead` seconds ahead of the machine's.
     pub fn set_clock(&self, ahead: i64) {
-        self.shared.clock.store(ahead, Ordering::Relaxed);
+        self.shared.clock_offset.store(ahead, Ordering::Relaxed);
     }
 
     /// Telegram's clock, in Unix seconds.
@@ -154,22 +153,22 @@ impl Telegram {
         self.shared.webhook.store(true, Ordering::Relaxed);
     }
 
-    /// Becomes a self-hosted server that leaves files in `folder`.
-    pub fn leave_files_in(&self, folder: &std::path::Path) {
+    /// Behaves like a self-hosted server that stores files in `folder`.
+    pub fn store_files_in(&self, folder: &std::path::Path) {
         *self.shared.folder.lock().unwrap() = Some(folder.to_owned());
     }
 
-    /// Hands out a message by a person in a private chat or, with a negative id, in a group.
+    /// Queues a message in a private chat or, with a negative id, in a group; returns its id.
     pub fn post(&self, chat: i64, content: Value) -> i64 {
         let id = self.next_id();
         let dated = with(message(chat, id), json!({ "date": self.now() }));
         let update = json!({ "update_id": id, "message": with(dated, content) });
-        self.hand_out(update);
+        self.queue(update);
         id
     }
 
-    /// As [`Telegram::post`], through the webhook that listens at an address. What is not accepted there
-    /// is kept for later, as is all that a poll does not confirm.
+    /// As [`Telegram::post`], but also posted to the webhook at `listen`. Unless the webhook accepts it, the
+    /// update stays queued for polling.
     pub async fn push(&self, chat: i64, content: Value, listen: &str) -> i64 {
         let id = self.post(chat, content);
         let update = self.shared.updates.lock().unwrap().last().cloned().unwrap();
@@ -184,34 +183,34 @@ impl Telegram {
         id
     }
 
-    /// A number that no message or update has had.
+    /// An unused id for a message or update.
     pub fn next_id(&self) -> i64 {
         self.ids.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Hands out an update of some kind.
+    /// Queues an update of any kind.
     pub fn update(&self, kind: &str, content: Value) {
-        self.hand_out(self.as_update(kind, content));
+        self.queue(self.as_update(kind, content));
     }
 
-    /// An update to be handed out in some other way.
+    /// Creates an update without queueing it.
     pub fn as_update(&self, kind: &str, content: Value) -> Value {
         secrets::learn(&content);
         json!({ "update_id": self.next_id(), kind: content })
     }
 
-    fn hand_out(&self, update: Value) {
+    fn queue(&self, update: Value) {
         secrets::learn(&update);
-        self.shared.rules.lock().unwrap().learn(&update);
+        self.shared.rules.lock().unwrap().record_update(&update);
         self.shared.updates.lock().unwrap().push(update);
-        self.shared.more.notify_waiters();
+        self.shared.new_updates.notify_waiters();
     }
 
-    /// Presses a button under one of the bot's messages, which is a reply to `about` unless Telegram
-    /// knows better; returns the press's own number.
+    /// Presses a button under one of the bot's messages; returns the callback query's id. `about`, unless
+    /// null, becomes the message that it replies to.
     pub fn press(&self, person: i64, code: &str, chat: i64, sent: i64, about: Value) -> String {
         let press = format!("press-{}", self.next_id());
-        let mut pressed = self.kept(chat, sent).unwrap_or_else(|| {
+        let mut pressed = self.stored_message(chat, sent).unwrap_or_else(|| {
             let me = json!({ "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME });
             with(message(chat, sent), json!({ "from": me, "text": "some answer" }))
         });
@@ -224,7 +223,7 @@ impl Telegram {
         press
     }
 
-    /// Makes somebody, or the bot itself, an admin of every group.
+    /// Makes a user an admin of every group.
     pub fn make_admin(&self, person: i64) {
         self.shared.admins.lock().unwrap().insert(person);
     }
@@ -233,17 +232,17 @@ impl Telegram {
         self.make_admin(BOT);
     }
 
-    /// Somebody whom the bot may not write to.
-    pub fn close(&self, person: i64) {
-        self.shared.closed.lock().unwrap().insert(person);
+    /// Makes a private chat one that the bot may not write to.
+    pub fn close_private_chat(&self, person: i64) {
+        self.shared.closed_chats.lock().unwrap().insert(person);
     }
 
-    /// From now on Telegram's limits hold.
+    /// From now on enforces Telegram's rate limits.
     pub fn enforce_limits(&self) {
         *self.shared.flood.lock().unwrap() = Some(Flood::default());
     }
 
-    /// Messages refused because of the limits, and the most in a row.
+    /// How many messages exceeded the rate limits, and the most in a row.
     pub fn refusals(&self) -> (usize, usize) {
         self.shared.flood.lock().unwrap().as_ref().map_or((0, 0), Flood::refusals)
     }
@@ -255,18 +254,18 @@ pub fn with(mut value: Value, fields: Value) -> Value {
     value
 }
 
-/// The text or caption of what the bot sent.
+/// The text or caption of a message that the bot sent.
 pub fn text(asked: &Asked) -> &str {
     let text = [&asked.body["text"], &asked.body["caption"], &asked.body["media"]["caption"]];
     text.into_iter().find_map(Value::as_str).unwrap()
 }
 
-/// The number of the message that the bot sent.
+/// The id of a message that the bot sent.
 pub fn sent(asked: &Asked) -> i64 {
     asked.body["sent"].as_i64().unwrap()
 }
 
-/// The buttons of what the bot sent: identifier and label.
+/// The buttons of a message that the bot sent: callback data and label.
 pub fn buttons(asked: &Asked) -> Vec<(String, String)> {
     let rows = asked.body["reply_markup"]["inline_keyboard"].as_array().cloned().unwrap_or_default();
     let all = rows.iter().flat_map(|row| row.as_array().unwrap());
@@ -274,7 +273,7 @@ pub fn buttons(asked: &Asked) -> Vec<(String, String)> {
     all.map(|button| (part(button, "callback_data"), part(button, "text"))).collect()
 }
 
-/// The identifier of the button whose identifier starts like this.
+/// The callback data of the button whose data starts with `start`.
 pub fn button(asked: &Asked, start: &str) -> String {
     let buttons = buttons(asked);
     let found = buttons.iter().find(|(code, _)| code.starts_with(start));
@@ -295,13 +294,13 @@ pub fn message(chat: i64, id: i64) -> Value {
     })
 }
 
-/// A photo in three sizes, the largest of which lies on the shelf as `name`.
+/// A photo in three sizes; `name` is the largest one's file on the shelf.
 pub fn photo(name: &str) -> Value {
     let size = |file: &str, width: u32, height: u32, bytes: u64| json!({ "file_id": file, "file_unique_id": file, "width": width, "height": height, "file_size": bytes });
     json!([size("thumbnail", 90, 60, 900), size(name, 1280, 960, 9000), size("middle", 320, 240, 4000)])
 }
 
-/// A file sent without Telegram's own compression.
+/// A file sent without Telegram's compression.
 pub fn document(name: &str, bytes: u64, mime: &str) -> Value {
     json!({ "file_id": name, "file_unique_id": name, "file_name": name, "mime_type": mime, "file_size": bytes })
 }

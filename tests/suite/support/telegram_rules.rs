@@ -1,4 +1,4 @@
-//! What Telegram knows of chats and messages, and the requests that it refuses because of it.
+//! The mock's state of chats and messages, and the requests that Telegram would refuse because of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 
 use super::telegram::BOT;
 
-/// The most of a picture's bytes, a caption's and a text's UTF-16 units, and a button's bytes.
+/// The limits of pictures and buttons in bytes, and of captions and texts in UTF-16 units.
 const PICTURE_BYTES: usize = 10 << 20;
 const CAPTION: usize = 1024;
 const TEXT: usize = 4096;
 const BUTTON_BYTES: usize = 64;
-/// The longest side to side of a picture, and the most that one side is of the other.
+/// The limits of the sum of a picture's sides, and of their ratio.
 const SIDES: u32 = 10_000;
 const RATIO: u32 = 20;
-/// How long a message can be deleted, in seconds.
+/// How long a message can be deleted after it was sent, in seconds.
 const DELETABLE: i64 = 48 * 3600;
 
-/// A code and Telegram's words.
+/// An error code and description.
 pub type Refused = (u16, String);
 
 /// Chats, their topics and messages.
@@ -27,10 +27,10 @@ pub struct Rules {
     chats: BTreeSet<i64>,
     messages: BTreeMap<(i64, i64), Value>,
     topics: BTreeMap<(i64, i64), Topic>,
-    /// Presses that wait for an answer.
-    presses: BTreeSet<String>,
-    /// What the bot may not do: part of a method's name, the chat, and Telegram's words.
-    bans: Vec<(String, i64, Refused)>,
+    /// The ids of callback queries that are not answered yet.
+    callback_queries: BTreeSet<String>,
+    /// What the bot may not do: part of a method's name, the chat, and the error.
+    denials: Vec<(String, i64, Refused)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -39,29 +39,29 @@ enum Topic {
     Closed,
 }
 
-fn bad(words: &str) -> Refused {
-    (400, format!("Bad Request: {words}"))
+fn bad(description: &str) -> Refused {
+    (400, format!("Bad Request: {description}"))
 }
 
 impl Rules {
-    /// Learns of the chats, topics and messages that an update mentions.
-    pub fn learn(&mut self, update: &Value) {
+    /// Records the chats, topics and messages that an update mentions.
+    pub fn record_update(&mut self, update: &Value) {
         for content in update.as_object().unwrap().values().filter(|content| content.is_object()) {
-            if let Some(press) = content["chat_instance"].is_string().then(|| content["id"].as_str()).flatten() {
-                self.presses.insert(press.to_owned());
+            if let Some(query) = content["chat_instance"].is_string().then(|| content["id"].as_str()).flatten() {
+                self.callback_queries.insert(query.to_owned());
             }
-            self.keep(content);
-            self.keep(&content["reply_to_message"]);
-            // The message that a press is under. Of one that is inaccessible an update says less.
+            self.insert(content);
+            self.insert(&content["reply_to_message"]);
+            // The message with a pressed button. An inaccessible one lacks most fields.
             let pressed = &content["message"];
             if pressed["date"] != 0 && self.message(id(&pressed["chat"]["id"]), id(&pressed["message_id"])).is_none() {
-                self.keep(pressed);
+                self.insert(pressed);
             }
         }
     }
 
-    /// Keeps a message as it is now.
-    pub fn keep(&mut self, message: &Value) {
+    /// Inserts or replaces a message.
+    pub fn insert(&mut self, message: &Value) {
         let (Some(chat), Some(id)) = (message["chat"]["id"].as_i64(), message["message_id"].as_i64()) else { return };
         self.chats.insert(chat);
         self.messages.insert((chat, id), message.clone());
@@ -72,7 +72,7 @@ impl Rules {
         }
     }
 
-    pub fn know_chat(&mut self, chat: i64) {
+    pub fn insert_chat(&mut self, chat: i64) {
         self.chats.insert(chat);
     }
 
@@ -80,7 +80,7 @@ impl Rules {
         self.messages.get(&(chat, id))
     }
 
-    pub fn forget(&mut self, chat: i64, id: i64) {
+    pub fn remove(&mut self, chat: i64, id: i64) {
         self.messages.remove(&(chat, id));
     }
 
@@ -93,11 +93,11 @@ impl Rules {
     }
 
     /// From now on refuses methods whose names contain `method` in a chat.
-    pub fn ban(&mut self, method: &str, chat: i64, code: u16, words: &str) {
-        self.bans.push((method.to_lowercase(), chat, (code, words.to_owned())));
+    pub fn deny(&mut self, method: &str, chat: i64, code: u16, description: &str) {
+        self.denials.push((method.to_lowercase(), chat, (code, description.to_owned())));
     }
 
-    /// Whether Telegram takes a request, and what it says otherwise.
+    /// Whether Telegram accepts a request, else its error.
     pub fn check(
         &mut self,
         method: &str,
@@ -106,52 +106,52 @@ impl Rules {
         now: i64,
     ) -> Result<(), Refused> {
         let chat = body["chat_id"].as_i64().unwrap_or_default();
-        let ban = self.bans.iter().find(|(part, banned, _)| method.contains(&**part) && *banned == chat);
-        if let Some((_, _, refused)) = ban {
+        let denial = self.denials.iter().find(|(part, denied, _)| method.contains(&**part) && *denied == chat);
+        if let Some((_, _, refused)) = denial {
             return Err(refused.clone());
         }
         if method == "answercallbackquery" {
-            let known = self.presses.remove(body["callback_query_id"].as_str().unwrap_or_default());
+            let known = self.callback_queries.remove(body["callback_query_id"].as_str().unwrap_or_default());
             let old = || bad("query is too old and response timeout expired or query ID is invalid");
             return known.then_some(()).ok_or_else(old);
         }
-        // People are known who never wrote: those who are not are `closed`.
+        // Private chats always exist; those that the bot may not write to are in `closed_chats`.
         if body["chat_id"].is_i64() && chat < 0 && !self.chats.contains(&chat) {
             return Err(bad("chat not found"));
         }
-        contents(body, files)?;
+        check_contents(body, files)?;
         match method {
-            "sendmessage" | "sendphoto" => self.place(chat, body),
-            "sendchataction" => self.topic(chat, &body["message_thread_id"]),
-            "copymessage" => self.copied(body),
+            "sendmessage" | "sendphoto" => self.check_destination(chat, body),
+            "sendchataction" => self.check_topic(chat, &body["message_thread_id"]),
+            "copymessage" => self.check_copy(body),
             "deletemessage" => {
-                let message = self.own(chat, body, "message to delete not found")?;
-                let young = now - message["date"].as_i64().unwrap_or(now) < DELETABLE;
-                young.then_some(()).ok_or_else(|| bad("message can't be deleted for everyone"))
+                let message = self.own_message(chat, body, "message to delete not found")?;
+                let is_deletable = now - message["date"].as_i64().unwrap_or(now) < DELETABLE;
+                is_deletable.then_some(()).ok_or_else(|| bad("message can't be deleted for everyone"))
             }
-            "editmessagetext" | "editmessagecaption" | "editmessagemedia" => self.edit(method, chat, body),
+            "editmessagetext" | "editmessagecaption" | "editmessagemedia" => self.check_edit(method, chat, body),
             _ => Ok(()),
         }
     }
 
-    fn place(&self, chat: i64, body: &Value) -> Result<(), Refused> {
-        self.topic(chat, &body["message_thread_id"])?;
+    fn check_destination(&self, chat: i64, body: &Value) -> Result<(), Refused> {
+        self.check_topic(chat, &body["message_thread_id"])?;
         let direct = &body["direct_messages_topic_id"];
-        self.topic(chat, direct)?;
+        self.check_topic(chat, direct)?;
         if direct.is_null() && self.messages.iter().any(|((other, _), message)| *other == chat && is_direct(message)) {
             return Err(bad("direct messages topic must be specified"));
         }
         let reply = &body["reply_parameters"];
         let Some(about) = reply["message_id"].as_i64() else { return Ok(()) };
         match self.messages.get(&(chat, about)) {
-            // The reply would go where the message is.
-            Some(message) => self.topic(chat, &message["message_thread_id"]),
+            // A reply goes to the message's topic.
+            Some(message) => self.check_topic(chat, &message["message_thread_id"]),
             None if reply["allow_sending_without_reply"] == true => Ok(()),
             None => Err(bad("message to be replied not found")),
         }
     }
 
-    fn topic(&self, chat: i64, topic: &Value) -> Result<(), Refused> {
+    fn check_topic(&self, chat: i64, topic: &Value) -> Result<(), Refused> {
         let Some(topic) = topic.as_i64() else { return Ok(()) };
         match self.topics.get(&(chat, topic)) {
             Some(Topic::Open) => Ok(()),
@@ -160,21 +160,21 @@ impl Rules {
         }
     }
 
-    fn copied(&self, body: &Value) -> Result<(), Refused> {
+    fn check_copy(&self, body: &Value) -> Result<(), Refused> {
         let from = (body["from_chat_id"].as_i64().unwrap_or_default(), body["message_id"].as_i64().unwrap_or_default());
         let message = self.messages.get(&from).ok_or_else(|| bad("message to copy not found"))?;
         let protected = message["has_protected_content"] == true;
         if protected { Err(bad("message can't be copied")) } else { Ok(()) }
     }
 
-    fn own(&self, chat: i64, body: &Value, words: &str) -> Result<&Value, Refused> {
+    fn own_message(&self, chat: i64, body: &Value, not_found: &str) -> Result<&Value, Refused> {
         let id = body["message_id"].as_i64().unwrap_or_default();
-        let message = self.messages.get(&(chat, id)).ok_or_else(|| bad(words))?;
+        let message = self.messages.get(&(chat, id)).ok_or_else(|| bad(not_found))?;
         if message["from"]["id"] == BOT { Ok(message) } else { Err(bad("message can't be edited")) }
     }
 
-    fn edit(&self, method: &str, chat: i64, body: &Value) -> Result<(), Refused> {
-        let message = self.own(chat, body, "message to edit not found")?;
+    fn check_edit(&self, method: &str, chat: i64, body: &Value) -> Result<(), Refused> {
+        let message = self.own_message(chat, body, "message to edit not found")?;
         let is_picture = message["photo"].is_array();
         match method {
             "editmessagetext" if is_picture => return Err(bad("there is no text in the message to edit")),
@@ -191,7 +191,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Keeps what the bot sent or edited; returns it as Telegram would.
+    /// Stores a message that the bot sent or edited; returns it as Telegram would.
     pub fn apply(&mut self, method: &str, body: &Value, id: i64, now: i64) -> Value {
         let chat = body["chat_id"].as_i64().unwrap_or_default();
         let mut message = self.messages.get(&(chat, id)).cloned().unwrap_or_else(|| {
@@ -240,8 +240,8 @@ fn is_direct(message: &Value) -> bool {
     message["direct_messages_topic"].is_object()
 }
 
-/// Whether texts, pictures and buttons are as Telegram takes them.
-fn contents(body: &Value, files: &BTreeMap<String, Bytes>) -> Result<(), Refused> {
+/// Whether Telegram accepts the texts, pictures and buttons.
+fn check_contents(body: &Value, files: &BTreeMap<String, Bytes>) -> Result<(), Refused> {
     let units = |text: &Value| text.as_str().map(|text| text.encode_utf16().count());
     if units(&body["text"]).is_some_and(|units| units > TEXT) {
         return Err(bad("message is too long"));

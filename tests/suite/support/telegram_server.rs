@@ -1,4 +1,4 @@
-//! The stand-in Telegram's HTTP side: methods, files, and what a test scripted for either.
+//! The mock Telegram's HTTP server: methods, files, and the answers that a test scripted for them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -21,7 +21,7 @@ use super::inbox::{Asked, Shelf, taken_apart};
 use super::telegram::{BOT, BOT_NAME, TOKEN};
 use super::telegram_rules::Rules;
 
-/// Bot API, getFile; a server of one's own has no such limit.
+/// Bot API, getFile. Self-hosted servers have no such limit.
 const LARGEST_FILE: usize = 20 << 20;
 
 pub struct Shared {
@@ -29,22 +29,22 @@ pub struct Shared {
     pub api: Option<BotApi>,
     pub shelf: Arc<Shelf>,
     pub updates: Mutex<Vec<Value>>,
-    pub more: Notify,
-    /// Answers of the next calls of a method, or of the file host (`file`), before the ordinary ones.
+    pub new_updates: Notify,
+    /// Queued answers by method or `file` for the file host; without one the call is answered normally.
     pub scripted: Mutex<BTreeMap<String, VecDeque<Value>>>,
     /// The admins of every group.
     pub admins: Mutex<BTreeSet<i64>>,
-    /// Those who have not started a chat with the bot.
-    pub closed: Mutex<BTreeSet<i64>>,
-    /// The numbers of messages that the bot sends.
+    /// Private chats that the bot may not write to.
+    pub closed_chats: Mutex<BTreeSet<i64>>,
+    /// The next id of a message that the bot sends.
     pub sent: AtomicI64,
     pub flood: Mutex<Option<Flood>>,
     pub rules: Mutex<Rules>,
     /// Whether updates go to a webhook.
     pub webhook: AtomicBool,
     /// How far this server's clock is ahead of the machine's, in seconds.
-    pub clock: AtomicI64,
-    /// A self-hosted server's folder: files are left there and not served over HTTP.
+    pub clock_offset: AtomicI64,
+    /// A self-hosted server's folder: files are stored there and not served over HTTP.
     pub folder: Mutex<Option<std::path::PathBuf>>,
 }
 
@@ -52,12 +52,12 @@ pub fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/file/{bot}/{*path}", get(file))
         .route("/{bot}/{method}", any(method))
-        .layer(axum::middleware::from_fn_with_state(shared.clone(), dated))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), add_date))
         .with_state(shared)
 }
 
-/// Gives each answer the date of this server's clock.
-async fn dated(State(shared): State<Arc<Shared>>, request: Request, next: axum::middleware::Next) -> Response {
+/// Adds this server's clock to each response as its `Date`.
+async fn add_date(State(shared): State<Arc<Shared>>, request: Request, next: axum::middleware::Next) -> Response {
     let mut response = next.run(request).await;
     let now = UNIX_EPOCH + Duration::from_secs(shared.now().cast_unsigned());
     response.headers_mut().insert(header::DATE, HeaderValue::from_str(&httpdate::fmt_http_date(now)).unwrap());
@@ -70,7 +70,7 @@ async fn file(State(shared): State<Arc<Shared>>, Path((bot, path)): Path<(String
     }
     let _ = shared.asked.send(Asked { what: format!("fetched {path}"), body: Value::Null, files: Default::default() });
     if let Some(answer) = shared.next_scripted("file") {
-        return acted(&answer).await;
+        return play(&answer).await;
     }
     match shared.shelf.clone().take(path.trim_start_matches("photos/").to_owned()).await {
         Some(bytes) if shared.folder.lock().unwrap().is_none() => bytes.into_response(),
@@ -86,27 +86,29 @@ async fn method(
     if bot != format!("bot{TOKEN}") {
         return refused(401, "Unauthorized");
     }
-    // Telegram takes every spelling; others that stand in its place take the documented one.
-    let spelled = method.starts_with(|first: char| first.is_ascii_lowercase());
+    // Telegram ignores case; other implementations need the documented spelling.
+    let is_documented = method.starts_with(|first: char| first.is_ascii_lowercase());
     let method = method.to_lowercase();
-    if !spelled {
+    if !is_documented {
         let asked = Asked { what: format!("refused {method}"), body: "its spelling".into(), files: Default::default() };
         let _ = shared.asked.send(asked);
         return refused(404, "Not Found: method not found");
     }
-    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let fits = kind.starts_with("application/json") || kind.starts_with("multipart/form-data; boundary=");
-    let kind = kind.to_owned();
+    let content_type =
+        request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_supported =
+        content_type.starts_with("application/json") || content_type.starts_with("multipart/form-data; boundary=");
+    let content_type = content_type.to_owned();
     let (mut body, files) = taken_apart(request).await;
     let fault = shared.api.as_ref().and_then(|api| api.check(&method, &body, &files).err());
-    let fault = fault.or((!fits).then(|| format!("content type {kind}")));
+    let fault = fault.or((!is_supported).then(|| format!("content type {content_type}")));
     if let Some(fault) = fault {
         let _ = shared.asked.send(Asked { what: format!("refused {method}"), body: fault.clone().into(), files });
         return refused(400, &fault);
     }
     if let Some(answer) = shared.next_scripted(&method) {
         let _ = shared.asked.send(Asked { what: method, body, files });
-        return acted(&answer).await;
+        return play(&answer).await;
     }
     if let Some(response) = shared.refusal(&method, &body, &files) {
         let _ = shared.asked.send(Asked { what: format!("denied {method}"), body, files });
@@ -116,7 +118,7 @@ async fn method(
     let _ = shared.asked.send(Asked { what: method, body, files });
     match result {
         Ok(result) => axum::Json(json!({ "ok": true, "result": result })).into_response(),
-        Err((code, words)) => refused(code, &words),
+        Err((code, description)) => refused(code, &description),
     }
 }
 
@@ -124,16 +126,16 @@ fn refused(code: u16, description: &str) -> Response {
     scripted(&json!({ "ok": false, "error_code": code, "description": description }))
 }
 
-/// As [`scripted`], where a request can be left without an answer.
-async fn acted(answer: &Value) -> Response {
+/// As [`scripted`]; a stalled request never returns.
+async fn play(answer: &Value) -> Response {
     if answer["stall"] == true {
         std::future::pending::<()>().await;
     }
     scripted(answer)
 }
 
-/// An answer as a test wrote it: `{"html": status}` is a page of a server in front, `{"cut": true}` a
-/// connection that breaks off, `{"stall": true}` one on which nothing comes, all else the Bot API's own.
+/// A scripted answer: `{"html": status}` is a proxy's error page, `{"cut": true}` a connection that breaks,
+/// `{"stall": true}` one without a response; all else is the Bot API's JSON.
 fn scripted(answer: &Value) -> Response {
     let status = |code: &Value| StatusCode::from_u16(code.as_u64().unwrap() as u16).unwrap();
     if answer["cut"] == true {
@@ -151,7 +153,7 @@ impl Shared {
     /// This server's clock, in Unix seconds.
     pub fn now(&self) -> i64 {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
-        now + self.clock.load(Ordering::Relaxed)
+        now + self.clock_offset.load(Ordering::Relaxed)
     }
 
     fn next_scripted(&self, method: &str) -> Option<Value> {
@@ -164,12 +166,12 @@ impl Shared {
             ["sendmessage", "sendphoto", "copymessage", "editmessagetext", "editmessagemedia", "editmessagecaption"];
         if chat > 0
             && (sends.contains(&method) || method == "sendchataction")
-            && self.closed.lock().unwrap().contains(&chat)
+            && self.closed_chats.lock().unwrap().contains(&chat)
         {
             return Some(refused(403, "Forbidden: bot can't initiate conversation with a user"));
         }
-        if let Err((code, words)) = self.rules.lock().unwrap().check(method, body, files, self.now()) {
-            return Some(refused(code, &words));
+        if let Err((code, description)) = self.rules.lock().unwrap().check(method, body, files, self.now()) {
+            return Some(refused(code, &description));
         }
         if sends.contains(&method) {
             let wait = self.flood.lock().unwrap().as_mut().and_then(|flood| flood.takes(chat).err())?;
@@ -190,19 +192,19 @@ impl Shared {
                 "can_connect_to_business": false, "has_main_web_app": false
             }),
             "getupdates" if self.webhook.load(Ordering::Relaxed) => {
-                let words = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
-                return Err((409, words.into()));
+                let description = "Conflict: can't use getUpdates method while webhook is active; use deleteWebhook to delete the webhook first";
+                return Err((409, description.into()));
             }
             "getupdates" => self.updates(body).await,
             "setwebhook" | "deletewebhook" => {
                 self.webhook.store(method == "setwebhook", Ordering::Relaxed);
                 true.into()
             }
-            "getfile" => self.place_of_file(body["file_id"].as_str().unwrap_or_default())?,
+            "getfile" => self.locate_file(body["file_id"].as_str().unwrap_or_default())?,
             "sendmessage" | "sendphoto" | "copymessage" => {
                 let id = self.sent.fetch_add(1, Ordering::Relaxed);
                 let result = self.rules.lock().unwrap().apply(method, body, id, self.now());
-                // For tests, which see requests alone.
+                // For tests, which see only requests.
                 body["sent"] = id.into();
                 if method == "copymessage" { json!({ "message_id": id }) } else { result }
             }
@@ -212,7 +214,7 @@ impl Shared {
             }
             "deletemessage" => {
                 let (chat, id) = (body["chat_id"].as_i64().unwrap(), body["message_id"].as_i64().unwrap());
-                self.rules.lock().unwrap().forget(chat, id);
+                self.rules.lock().unwrap().remove(chat, id);
                 true.into()
             }
             "getchat" => json!({ "id": body["chat_id"], "type": "supergroup", "title": "A group" }),
@@ -229,27 +231,27 @@ impl Shared {
         })
     }
 
-    fn place_of_file(&self, file: &str) -> Result<Value, (u16, String)> {
-        let place = match &*self.folder.lock().unwrap() {
+    fn locate_file(&self, file: &str) -> Result<Value, (u16, String)> {
+        let path = match &*self.folder.lock().unwrap() {
             Some(folder) => folder.join(file).to_str().unwrap().to_owned(),
             None if self.shelf.size(file).is_some_and(|bytes| bytes > LARGEST_FILE) => {
                 return Err((400, "Bad Request: file is too big".into()));
             }
             None => format!("photos/{file}"),
         };
-        Ok(json!({ "file_id": file, "file_unique_id": file, "file_path": place }))
+        Ok(json!({ "file_id": file, "file_unique_id": file, "file_path": path }))
     }
 
-    /// Updates from the offset on, dropping those below it; holds the poll while there are none.
+    /// The updates from the offset on, after dropping those below it; waits while there are none.
     async fn updates(&self, body: &Value) -> Value {
         let offset = body["offset"].as_i64().unwrap_or(0);
         let limit = body["limit"].as_u64().map_or(100, |limit| limit as usize);
         let hold = Duration::from_secs(body["timeout"].as_u64().unwrap_or(0));
-        let held = async {
+        let poll = async {
             loop {
-                let more = self.more.notified();
-                let mut more = std::pin::pin!(more);
-                more.as_mut().enable();
+                let notified = self.new_updates.notified();
+                let mut notified = std::pin::pin!(notified);
+                notified.as_mut().enable();
                 {
                     let mut updates = self.updates.lock().unwrap();
                     updates.retain(|update| update["update_id"].as_i64() >= Some(offset));
@@ -257,9 +259,9 @@ impl Shared {
                         return updates.iter().take(limit).cloned().collect();
                     }
                 }
-                more.await;
+                notified.await;
             }
         };
-        tokio::time::timeout(hold, held).await.unwrap_or_else(|_| json!([]))
+        tokio::time::timeout(hold, poll).await.unwrap_or_else(|_| json!([]))
     }
 }

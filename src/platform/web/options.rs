@@ -1,0 +1,36 @@
+//! Limits on what clients of the chat page may use.
+
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::platform::connections::ConnectionLimits;
+
+/// Limits on uploads and connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebOptions {
+    /// The largest photo file in bytes.
+    pub photo_bytes: u64,
+    pub connections: ConnectionLimits,
+    /// The longest pause within an upload.
+    pub pause_timeout: Duration,
+    /// The longest that a whole upload may take.
+    pub upload_timeout: Duration,
+}
+
+impl Default for WebOptions {
+    fn default() -> Self {
+        Self {
+            photo_bytes: 20 << 20,
+            connections: ConnectionLimits::default(),
+            pause_timeout: Duration::from_secs(15),
+            upload_timeout: Duration::from_secs(180),
+        }
+    }
+}
+
+impl WebOptions {
+    /// The configured photo limit; the rest as [`Default`].
+    pub fn new(config: &Config) -> Self {
+        Self { photo_bytes: config.decode_limits().max_bytes, ..Self::default() }
+    }
+}
