@@ -1,4 +1,4 @@
-//! One program on both platforms.
+//! One program connected to both stand-in platforms.
 
 use super::discord::{self, Discord};
 use super::program::Program;
@@ -11,15 +11,15 @@ pub struct Both {
 }
 
 impl Both {
-    /// Connected to stand-ins that refuse what comes faster than the platforms take it. The program is
-    /// the one that `FACEGUESSER_PROGRAM` names, if it is set.
+    /// With stand-ins that enforce the platforms' rate limits. `FACEGUESSER_PROGRAM`, where set, names the
+    /// program.
     pub async fn strict(variables: &[(&str, &str)]) -> Self {
         let telegram = Telegram::start().await;
         telegram.enforce_limits();
         Self::started(telegram, Discord::strict().await, variables).await
     }
 
-    /// Connected to stand-ins that hold the form of what they get against the platforms' descriptions.
+    /// With stand-ins that validate requests against the platforms' API descriptions.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         Self::started(Telegram::start().await, Discord::start().await, variables).await
     }
@@ -32,7 +32,7 @@ impl Both {
         Self { telegram, discord, program }
     }
 
-    /// Kills the program as a power cut would, and starts another one on what it left.
+    /// Kills the program and starts another one on the same store.
     pub fn restart(&mut self, variables: &[(&str, &str)]) {
         self.program.kill();
         self.program = program(&self.telegram, &self.discord, variables);
