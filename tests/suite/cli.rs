@@ -38,10 +38,7 @@ fn guess_prints_one_json_object_per_photo_with_the_documented_keys() {
     assert_eq!(output.status.code(), Some(0), "a photo without a face is a success: {}", errors(&output));
     let [face_line, plain_line] = &lines(&output)[..] else { panic!("not two lines") };
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(
-        keys(face_line),
-        ["photo", "width", "height", "cut_short", "faces", "error", "elapsed_ms"].map(str::to_owned).sorted()
-    );
+    assert_eq!(keys(face_line), sorted(&["photo", "width", "height", "cut_short", "faces", "error", "elapsed_ms"]));
     assert_eq!(
         (&face_line["photo"], &face_line["width"], &face_line["height"]),
         (&json!(face), &json!(640), &json!(480))
@@ -49,7 +46,7 @@ fn guess_prints_one_json_object_per_photo_with_the_documented_keys() {
     let found = &face_line["faces"][0];
     let wanted =
         ["box", "age", "age_low", "age_high", "gender", "gender_probability", "gender_told", "confident", "tips"];
-    assert_eq!(keys(found), wanted.map(str::to_owned).sorted());
+    assert_eq!(keys(found), sorted(&wanted));
     let [x, y, w, h] = [0, 1, 2, 3].map(|at| found["box"][at].as_f64().unwrap());
     assert!(x > 160.0 && y > 80.0 && x + w < 480.0 && y + h < 420.0 && w > 100.0, "{found}");
     let [low, age, high] = ["age_low", "age", "age_high"].map(|key| found[key].as_f64().unwrap());
@@ -59,16 +56,10 @@ fn guess_prints_one_json_object_per_photo_with_the_documented_keys() {
     assert_eq!((&plain_line["faces"], &plain_line["error"]), (&json!([]), &Value::Null));
 }
 
-trait Sorted {
-    fn sorted(self) -> Vec<String>;
-}
-
-impl<const N: usize> Sorted for [String; N] {
-    fn sorted(self) -> Vec<String> {
-        let mut names = Vec::from(self);
-        names.sort();
-        names
-    }
+fn sorted(names: &[&str]) -> Vec<String> {
+    let mut names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    names.sort();
+    names
 }
 
 #[test]

@@ -15,7 +15,7 @@ use faceguesser::photo::{DecodeLimits, WorkClock};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma};
 
-use crate::support::{crops, photo_with_a_face};
+use crate::support::{crops, mean_face, photo_with_a_face};
 
 fn engine() -> &'static Engine {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -104,8 +104,7 @@ fn every_exif_orientation_gives_the_same_guess() {
 
 #[test]
 fn the_mean_face_anywhere_in_a_larger_picture_gives_the_guess_of_its_tight_crop() {
-    let mean_face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().to_luma8();
-    assert_place_matters_little(&[mean_face]);
+    assert_place_matters_little(&[mean_face()]);
 }
 
 #[test]

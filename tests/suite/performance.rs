@@ -15,7 +15,7 @@ use reqwest::Client;
 use reqwest::multipart::{Form, Part};
 
 use crate::support::file;
-use crate::support::program::Program;
+use crate::support::program::{Program, measured_program};
 
 /// The system allocator, counting the allocations of each thread.
 struct Counting;
@@ -86,7 +86,7 @@ const ASKERS: usize = 16;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes and measures the machine; the head of this file says how to run it"]
 async fn under_load_throughput_scales_with_the_cores_and_memory_stays_flat() {
-    let program = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(crate::support::program::PROGRAM.to_owned());
+    let program = measured_program();
     let photo = file("FACEGUESSER_PHOTOS", "person-man.jpg");
     let (rate, milliseconds) = single_thread(&program, &photo);
     let cores = std::thread::available_parallelism().unwrap().get();
@@ -174,7 +174,7 @@ const MOST_UNDER_LOAD: f64 = 4.0;
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes and measures the machine; the head of this file says how to run it"]
 async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
-    let program = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(crate::support::program::PROGRAM.to_owned());
+    let program = measured_program();
     let kind = |name, photo: &str, share| {
         let photo = file("FACEGUESSER_PHOTOS", photo);
         Kind { name, photo, share, alone: f64::MAX }

@@ -1,19 +1,18 @@
 //! One program connected to both stand-in platforms.
 
 use super::discord::{self, Discord};
-use super::program::Program;
+use super::program::{Program, measured_program};
 use super::telegram::{self, Telegram};
 
-pub struct Both {
+pub struct BothPlatforms {
     pub telegram: Telegram,
     pub discord: Discord,
     pub program: Program,
 }
 
-impl Both {
-    /// With stand-ins that enforce the platforms' rate limits. `FACEGUESSER_PROGRAM`, where set, names the
-    /// program.
-    pub async fn strict(variables: &[(&str, &str)]) -> Self {
+impl BothPlatforms {
+    /// With stand-ins that enforce the platforms' rate limits.
+    pub async fn with_rate_limits(variables: &[(&str, &str)]) -> Self {
         let telegram = Telegram::start().await;
         telegram.enforce_limits();
         Self::started(telegram, Discord::strict().await, variables).await
@@ -40,7 +39,6 @@ impl Both {
 }
 
 fn program(telegram: &Telegram, discord: &Discord, variables: &[(&str, &str)]) -> Program {
-    let at = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(super::program::PROGRAM.to_owned());
     let (discord_base, telegram_base, store) =
         (format!("{}/api/v10", discord.base()), telegram.base(), telegram.store());
     let mut all = vec![
@@ -52,5 +50,5 @@ fn program(telegram: &Telegram, discord: &Discord, variables: &[(&str, &str)]) -
         ("FACEGUESSER__WEB__ENABLED", "false"),
     ];
     all.extend_from_slice(variables);
-    Program::start_at(&at, &all)
+    Program::start_at(&measured_program(), &all)
 }

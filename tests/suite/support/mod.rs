@@ -102,10 +102,14 @@ pub fn specification(name: &str) -> Option<serde_json::Value> {
     cfg!(with_specs).then(|| serde_json::from_slice(&file("FACEGUESSER_SPECS", name)).unwrap())
 }
 
+/// The bundled mean of many faces, a tight crop.
+pub fn mean_face() -> image::GrayImage {
+    image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().to_luma8()
+}
+
 /// A photo with one face in it: the mean of many, enlarged on a plain background.
 pub fn photo_with_a_face() -> Vec<u8> {
-    let face = image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().to_luma8();
-    let face = image::imageops::resize(&face, 320, 320, image::imageops::FilterType::Triangle);
+    let face = image::imageops::resize(&mean_face(), 320, 320, image::imageops::FilterType::Triangle);
     let mut photo = image::GrayImage::from_pixel(640, 480, image::Luma([150]));
     image::imageops::overlay(&mut photo, &face, 160, 80);
     jpeg(&photo)
@@ -113,8 +117,7 @@ pub fn photo_with_a_face() -> Vec<u8> {
 
 /// A photo with `count` such faces in a row.
 pub fn photo_with_faces(count: u32) -> Vec<u8> {
-    let face = image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().to_luma8();
-    let face = image::imageops::resize(&face, 200, 200, image::imageops::FilterType::Triangle);
+    let face = image::imageops::resize(&mean_face(), 200, 200, image::imageops::FilterType::Triangle);
     let mut photo = image::GrayImage::from_pixel(count * 260, 400, image::Luma([150]));
     for index in 0..count {
         image::imageops::overlay(&mut photo, &face, i64::from(index * 260 + 30), 100);

@@ -11,6 +11,11 @@ use super::secrets;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 
+/// The executable for measurements: the one that `FACEGUESSER_PROGRAM` names, or the one under test.
+pub fn measured_program() -> String {
+    std::env::var("FACEGUESSER_PROGRAM").unwrap_or(PROGRAM.to_owned())
+}
+
 /// A command for the program without the environment variables that would configure it.
 pub fn command() -> Command {
     command_for(PROGRAM)
