@@ -1,8 +1,8 @@
-//! The rules of the house that a compiler does not hold: which room may use what.
+//! The project's rules that the compiler does not check: which module may use what, and the length of files.
 
 use std::path::{Path, PathBuf};
 
-/// Every source file of the crate, as its path below `src` and its text.
+/// Every source file of the crate: its path relative to `src`, and its text.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let files = walkdir::WalkDir::new(&root).into_iter().map(|entry| entry.unwrap().into_path());
@@ -11,14 +11,14 @@ fn sources() -> Vec<(String, String)> {
     rust.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap())).collect()
 }
 
-/// The code of a file: no comments, no tests.
+/// The code of a file without comments and tests.
 fn code(text: &str) -> String {
-    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
-    product.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let without_tests = text.split("#[cfg(test)]").next().unwrap_or_default();
+    without_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
-fn chat_libraries_stay_in_platform_and_tensors_in_the_rooms_of_the_networks() {
+fn chat_libraries_are_used_in_platform_only_and_tensors_in_the_modules_of_the_networks() {
     let rules: [(&str, &[&str]); 4] = [
         ("serenity", &["platform/"]),
         ("teloxide", &["platform/"]),
@@ -26,15 +26,15 @@ fn chat_libraries_stay_in_platform_and_tensors_in_the_rooms_of_the_networks() {
         ("candle_nn", &["model/", "inference/", "training/", "evaluation/"]),
     ];
     for (file, text) in sources() {
-        for (library, rooms) in rules {
-            let allowed = rooms.iter().any(|room| file.starts_with(room));
+        for (library, modules) in rules {
+            let allowed = modules.iter().any(|module| file.starts_with(module));
             assert!(allowed || !code(&text).contains(&format!("{library}::")), "{file} uses {library}");
         }
     }
 }
 
 #[test]
-fn arrows_between_rooms_never_run_upward() {
+fn modules_depend_only_on_those_below_them() {
     let may_use: [(&str, &[&str]); 9] = [
         ("telemetry.rs", &["config"]),
         ("photo/", &["photo"]),
@@ -47,16 +47,16 @@ fn arrows_between_rooms_never_run_upward() {
         ("evaluation/", &["evaluation", "photo", "face", "model"]),
     ];
     for (file, text) in sources() {
-        let Some((_, rooms)) = may_use.iter().find(|(room, _)| file.starts_with(room)) else { continue };
+        let Some((_, modules)) = may_use.iter().find(|(module, _)| file.starts_with(module)) else { continue };
         for used in code(&text).split("crate::").skip(1) {
             let used: String = used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-            assert!(rooms.contains(&used.as_str()), "{file} uses {used}");
+            assert!(modules.contains(&used.as_str()), "{file} uses {used}");
         }
     }
 }
 
 #[test]
-fn no_source_file_is_too_long_to_read() {
+fn no_source_file_is_longer_than_450_lines() {
     for (file, text) in sources() {
         assert!(text.lines().count() <= 450, "{file} has {} lines: split it", text.lines().count());
     }

@@ -1,4 +1,4 @@
-//! The chat page in a real browser, if chromedriver is installed.
+//! The chat page in a real browser, driven through chromedriver.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::photo_with_faces;
 use crate::support::program::Program;
-use crate::support::{folder, left_out, photo_with_a_face};
+use crate::support::{file, photo_with_a_face};
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -20,17 +20,12 @@ struct Driver {
 }
 
 impl Driver {
-    /// `None`, with the reason printed, if chromedriver cannot be started.
-    fn start() -> Option<Self> {
+    fn start() -> Self {
         let port = free_port();
         let argument = format!("--port={port}");
-        match Command::new("chromedriver").arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).spawn() {
-            Ok(process) => Some(Self { process, port }),
-            Err(error) => {
-                left_out(&format!("chromedriver cannot be started ({error})"));
-                None
-            }
-        }
+        let started = Command::new("chromedriver").arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = started.unwrap_or_else(|error| panic!("chromedriver is needed and does not start: {error}"));
+        Self { process, port }
     }
 
     /// A new session of a headless browser.
@@ -92,26 +87,29 @@ async fn screenshot(browser: &Client, name: &str) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
-    let Some(driver) = Driver::start() else { return };
+/// The program and its chat page in a browser.
+async fn open_page(driver: &Driver) -> (Program, Client) {
     let listen = format!("127.0.0.1:{}", free_port());
-    let _program = Program::start(&[("FACEGUESSER__WEB__LISTEN", &listen)]);
+    let program = Program::start(&[("FACEGUESSER__WEB__LISTEN", &listen)]);
     let browser = driver.browser().await;
     let page = format!("http://{listen}/");
     let open = async { while browser.goto(&page).await.is_err() {} };
-    tokio::time::timeout(TIMEOUT, open).await.expect("the chat page does not open");
+    tokio::time::timeout(TIMEOUT, open).await.expect("the chat page opens");
+    (program, browser)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
+    let driver = Driver::start();
+    let (_program, browser) = open_page(&driver).await;
     screenshot(&browser, "empty.png").await;
 
     drop_file(&browser, "three.jpg", &photo_with_faces(3)).await;
     wait(&browser, ".message.bot:last-child .face:nth-child(3)").await;
     screenshot(&browser, "three-faces.png").await;
 
-    let photo = match folder("FACEGUESSER_PHOTOS") {
-        Some(photos) => std::fs::read(photos.join("person-woman.jpg")).unwrap(),
-        None => photo_with_a_face(),
-    };
-    drop_file(&browser, "person-woman.jpg", &photo).await;
+    drop_file(&browser, "one.jpg", &photo_with_a_face()).await;
     let card = wait(&browser, ".message.bot:last-child img.card").await;
     assert!(card.attr("alt").await.unwrap().unwrap().contains("box 1"));
     let drawn = "return [...document.querySelectorAll('img.card')].at(-1).decode().then(() => [...document.querySelectorAll('img.card')].at(-1).naturalWidth)";
@@ -119,15 +117,6 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     let text = wait(&browser, ".message.bot:last-child .text").await.text().await.unwrap();
     assert!(text.contains(" of about ") && text.contains("likely"), "{text}");
     screenshot(&browser, "one-face.png").await;
-
-    let genders = "return document.querySelectorAll('.message.bot:last-child .gender').length";
-    if let Some(photos) = folder("FACEGUESSER_PHOTOS") {
-        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 1);
-        drop_file(&browser, "baby.jpg", &std::fs::read(photos.join("person-baby.jpg")).unwrap()).await;
-        wait(&browser, ".message.bot:last-child img.card").await;
-        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), 0, "a baby's gender is shown");
-        screenshot(&browser, "baby.png").await;
-    }
 
     drop_file(&browser, "notes.jpg", b"Just some words.\n").await;
     let refusal = Locator::XPath("//*[contains(@class,'text')][contains(text(),'not a picture')]");
@@ -143,5 +132,24 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     let overflow = "const page = document.documentElement; return page.scrollWidth - page.clientWidth";
     assert_eq!(browser.execute(overflow, vec![]).await.unwrap(), 0, "the page scrolls sideways on a phone");
     screenshot(&browser, "phone.png").await;
+    browser.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(
+    not(all(with_browser, with_photos)),
+    ignore = "install chromedriver and Chromium, and set FACEGUESSER_PHOTOS to the folder of the photographs"
+)]
+async fn the_page_shows_a_womans_gender_and_no_babys() {
+    let driver = Driver::start();
+    let (_program, browser) = open_page(&driver).await;
+    let genders = "return document.querySelectorAll('.message.bot:last-child .gender').length";
+    for (name, shown) in [("person-woman.jpg", 1), ("person-baby.jpg", 0)] {
+        // A second photo is answered below the first one.
+        drop_file(&browser, name, &file("FACEGUESSER_PHOTOS", name)).await;
+        wait(&browser, ".message.bot:last-child img.card").await;
+        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), shown, "{name}");
+        screenshot(&browser, &name.replace(".jpg", ".png")).await;
+    }
     browser.close().await.unwrap();
 }

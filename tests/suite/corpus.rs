@@ -1,5 +1,5 @@
-//! Files that the tests make to do harm: bombs, the costliest that are permitted, damaged and
-//! disguised ones.
+//! Hostile files, generated: decompression bombs, the costliest that the limits permit, damaged and disguised
+//! ones.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn guesser(limits: DecodeLimits) -> Guesser {
     Guesser::builder().limits(limits).build().unwrap()
 }
 
-/// A small file of every kind, with what a decoder may fall over in it.
+/// A small file of every format and variant.
 fn small_files() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("baseline.jpg", bombs::jpeg(75, 53, false)),
@@ -29,7 +29,7 @@ fn small_files() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn bombs_are_refused_by_their_header_at_once_and_reserve_nothing() {
+fn bombs_are_refused_by_their_header_and_reserve_nothing() {
     let mut large_jpeg = bombs::jpeg(64, 64, false);
     let frame = large_jpeg.windows(2).position(|marker| marker == [0xff, 0xc0]).unwrap();
     // 280 megapixels.
@@ -43,7 +43,7 @@ fn bombs_are_refused_by_their_header_at_once_and_reserve_nothing() {
         ("a GIF of 65,535²", large_gif),
         ("a JPEG of 3,000 scans", bombs::many_scans(64, 64, 1, 3000, Scan::Empty)),
     ];
-    // With a budget of nothing, whatever reserves memory is refused as too large for it.
+    // With an empty memory budget, any reservation would be refused as too large for it.
     let limits = DecodeLimits { memory: MemoryBudget::new(0), ..DecodeLimits::default() };
     for (name, bytes) in bombs {
         let begun = ThreadTime::now();
@@ -91,11 +91,11 @@ fn the_costliest_permitted_files_take_no_longer_than_one_photo_may() {
                 Err(error) => error.to_string(),
             }
         );
-        // Scans that come in no order are damage to the general decoder, which cannot be stopped.
+        // The general decoder, which cannot be interrupted, refuses scans out of order as damage.
         let damaged = PhotoError::Damaged { format: "JPEG" };
         let refused = |error: &PhotoError| *error == PhotoError::TooMuchWork || *error == damaged;
         assert!(answer.is_ok() || matches!(&answer, Err(GuessError::Photo(error)) if refused(error)), "{name}");
-        // What cannot be stopped is one frame, or one look of the finder.
+        // One frame and one pass of the face detector cannot be interrupted.
         assert!(took < most + Duration::from_millis(500), "{name} took {took:?}");
         let begun = ThreadTime::now();
         let drawn = decode_colour(&bytes, &limits, 1280);
@@ -110,7 +110,7 @@ fn the_costliest_permitted_files_take_no_longer_than_one_photo_may() {
 }
 
 #[test]
-fn a_tight_limit_of_time_stops_every_decoder_within_its_loops() {
+fn a_tight_time_limit_stops_every_decoder_inside_its_loops() {
     let limits = DecodeLimits { cpu_time: Duration::from_millis(5), ..DecodeLimits::default() };
     for (name, bytes) in [
         ("JPEG", bombs::jpeg(8000, 6000, false)),
@@ -125,9 +125,9 @@ fn a_tight_limit_of_time_stops_every_decoder_within_its_loops() {
     }
 }
 
-/// Everything that is done with a stranger's bytes before a network sees them: an answer or a named
-/// error, and never a size beyond the limits.
-fn hold(name: &str, bytes: &[u8]) {
+/// Runs every decoding step that precedes the networks: each gives a picture within the limits or an error,
+/// and none panics.
+pub fn assert_answered_or_refused(name: &str, bytes: &[u8]) {
     let limits = DecodeLimits { max_pixels: 1_000_000, ..DecodeLimits::default() };
     for enough in [u32::MAX, 16] {
         if let Ok(photo) = decode_reduced(bytes, &limits, enough) {
@@ -142,16 +142,16 @@ fn hold(name: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn files_cut_at_every_byte_of_their_structure_are_answered_or_refused_by_name() {
+fn files_cut_at_every_byte_are_answered_or_refused() {
     for (name, file) in small_files() {
         for length in 0..=file.len() {
-            hold(name, &file[..length]);
+            assert_answered_or_refused(name, &file[..length]);
         }
     }
 }
 
 #[test]
-fn flipped_bits_and_moved_pieces_are_answered_or_refused_by_name() {
+fn files_with_flipped_bits_and_moved_pieces_are_answered_or_refused() {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(1);
     for (name, file) in small_files() {
         for _ in 0..400 {
@@ -169,13 +169,13 @@ fn flipped_bits_and_moved_pieces_are_answered_or_refused_by_name() {
                     }
                 }
             }
-            hold(name, &bytes);
+            assert_answered_or_refused(name, &bytes);
         }
     }
 }
 
 #[test]
-fn a_file_that_is_two_things_at_once_is_the_picture_it_begins_with() {
+fn a_polyglot_file_is_the_picture_it_begins_with() {
     let picture = support::tiny_photo();
     let alone = decode(&picture, &DecodeLimits::default()).unwrap().luma;
     let others: [&[u8]; 5] = [
@@ -189,7 +189,7 @@ fn a_file_that_is_two_things_at_once_is_the_picture_it_begins_with() {
         let both = [&picture[..], other].concat();
         let photo = decode(&both, &DecodeLimits::default()).unwrap();
         assert!(photo.whole && photo.luma == alone);
-        // The other way round it is what it begins with, or the picture itself twice.
+        // The other way round it is the other format, or the same picture twice.
         let turned = [other, &picture[..]].concat();
         match decode(&turned, &DecodeLimits::default()) {
             Ok(photo) => assert!(other == picture && photo.luma == alone),
@@ -200,7 +200,7 @@ fn a_file_that_is_two_things_at_once_is_the_picture_it_begins_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_file_is_decides_and_not_what_it_is_called() {
+async fn a_file_is_recognised_by_its_content_and_not_by_its_name_or_type() {
     let program = support::program::Program::start(&[("FACEGUESSER__WEB__LISTEN", "127.0.0.1:0")]);
     let page = program.page().await;
     let client = reqwest::Client::new();
@@ -212,7 +212,7 @@ async fn what_a_file_is_decides_and_not_what_it_is_called() {
         let form = reqwest::multipart::Form::new().part("photo", part);
         let answer = client.post(format!("{page}api/guess")).multipart(form).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{name}");
-        let told: serde_json::Value = answer.json().await.unwrap();
-        assert_eq!(told["faces"].as_array().unwrap().len(), 1, "{name}");
+        let answer: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(answer["faces"].as_array().unwrap().len(), 1, "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! Downloads under limits, from a file host that does not keep to its word.
+//! Downloads within limits, from file hosts that misbehave.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn downloader(timeout: Duration) -> Downloader {
 }
 
 #[tokio::test]
-async fn limits_hold_whatever_the_host_announces() {
+async fn size_limits_hold_with_and_without_a_content_length() {
     let host = host().await;
     let hosts = Hosts::of([&host]);
     let downloader = downloader(Duration::from_secs(30));
@@ -51,7 +51,7 @@ async fn limits_hold_whatever_the_host_announces() {
 }
 
 #[tokio::test]
-async fn only_the_platforms_own_hosts_are_asked() {
+async fn only_the_platforms_own_hosts_are_contacted() {
     let host = host().await;
     let downloader = downloader(Duration::from_secs(30));
     let own = Hosts::of([&host]);
@@ -63,7 +63,7 @@ async fn only_the_platforms_own_hosts_are_asked() {
 }
 
 #[tokio::test]
-async fn a_host_that_stalls_is_given_up() {
+async fn a_download_from_a_host_that_stalls_times_out() {
     let host = host().await;
     let limit = Duration::from_millis(200);
     let stalled = downloader(limit).fetch(host.join("stalled").unwrap(), &Hosts::of([&host])).await;
@@ -77,21 +77,21 @@ async fn a_download_waits_until_there_is_memory_for_it() {
     let downloader = downloader(Duration::from_secs(30));
     let small = host.join("small").unwrap();
     let held = downloader.fetch(small.clone(), &hosts).await.unwrap();
-    let asked = Arc::new(Notify::new());
+    let started = Arc::new(Notify::new());
     let second = tokio::spawn({
-        let (downloader, asked) = (downloader.clone(), asked.clone());
+        let (downloader, started) = (downloader.clone(), started.clone());
         async move {
-            asked.notify_one();
+            started.notify_one();
             downloader.fetch(small, &hosts).await
         }
     });
-    asked.notified().await;
+    started.notified().await;
     assert!(!second.is_finished());
     drop(held);
     assert_eq!(second.await.unwrap().unwrap().len(), 600);
 }
 
-/// A host that answers its first request like this, in raw bytes, and later ones with the file.
+/// A host that answers its first request with these raw bytes, and later ones with the file.
 async fn host_failing_once(first: &'static [u8]) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/file", listener.local_addr().unwrap()).parse().unwrap();
@@ -100,8 +100,8 @@ async fn host_failing_once(first: &'static [u8]) -> Url {
         let mut answers = std::iter::once(first.to_vec()).chain(std::iter::repeat(whole));
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut head = [0; 4096];
-            let asked = socket.read(&mut head).await.unwrap();
-            assert!(head[..asked].starts_with(b"GET "));
+            let length = socket.read(&mut head).await.unwrap();
+            assert!(head[..length].starts_with(b"GET "));
             socket.write_all(&answers.next().unwrap()).await.unwrap();
         }
     });
@@ -109,8 +109,8 @@ async fn host_failing_once(first: &'static [u8]) -> Url {
 }
 
 #[tokio::test]
-async fn a_photo_is_not_lost_to_one_hiccup_of_its_host() {
-    let hiccups: [(&str, &'static [u8]); 7] = [
+async fn a_photo_survives_a_single_failure_of_its_host() {
+    let failures: [(&str, &'static [u8]); 7] = [
         ("502", b"HTTP/1.1 502 Bad Gateway\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
         ("500", b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 4\r\nconnection: close\r\n\r\noops"),
         (
@@ -118,11 +118,11 @@ async fn a_photo_is_not_lost_to_one_hiccup_of_its_host() {
             b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 0.3\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
         ),
         ("408", b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"),
-        ("nothing at all", b""),
-        ("a cut file", b"HTTP/1.1 200 OK\r\ncontent-length: 600\r\nconnection: close\r\n\r\n7777"),
-        ("a cut chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n258\r\n7777"),
+        ("no response", b""),
+        ("a truncated body", b"HTTP/1.1 200 OK\r\ncontent-length: 600\r\nconnection: close\r\n\r\n7777"),
+        ("a truncated chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n258\r\n7777"),
     ];
-    for (what, first) in hiccups {
+    for (what, first) in failures {
         let url = host_failing_once(first).await;
         let hosts = Hosts::of([&url]);
         let fetched = downloader(Duration::from_secs(10)).fetch(url, &hosts).await;
@@ -131,7 +131,7 @@ async fn a_photo_is_not_lost_to_one_hiccup_of_its_host() {
 }
 
 #[tokio::test]
-async fn a_host_that_stays_down_is_given_up_in_time_and_the_cause_is_named_to_its_root() {
+async fn a_host_that_stays_down_fails_in_time_with_the_root_cause_and_without_its_address() {
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let down: Url = format!("http://127.0.0.1:{port}/bot12345:secret/file").parse().unwrap();
     let begun = tokio::time::Instant::now();
@@ -143,7 +143,7 @@ async fn a_host_that_stays_down_is_given_up_in_time_and_the_cause_is_named_to_it
 }
 
 #[tokio::test]
-async fn a_file_beside_a_local_server_is_read_from_its_folder_and_from_nowhere_else() {
+async fn files_of_a_local_server_are_read_from_its_folder_only() {
     let folder = tempfile::tempdir().unwrap();
     let shared = folder.path().join("server");
     std::fs::create_dir_all(shared.join("photos")).unwrap();

@@ -1,4 +1,4 @@
-//! Evaluation and calibration as a person runs them, on weights that a short training leaves.
+//! Evaluation and calibration on the command line, with weights from a short training run.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,10 +7,11 @@ use faceguesser::model::calibration::Calibration;
 use faceguesser::training::{TrainingOptions, train};
 use serde_json::json;
 
-use crate::training::{self, PROGRAM, Scene, estimator};
+use crate::support::program::PROGRAM;
+use crate::training::{self, Scene, estimator};
 
 #[test]
-fn evaluation_prints_its_contract_and_says_what_it_left_out() {
+fn evaluation_prints_the_documented_keys_and_reports_skipped_files() {
     let scene = Scene::new();
     train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
     std::fs::write(scene.path("val/notes.txt"), "not a picture").unwrap();
@@ -18,7 +19,7 @@ fn evaluation_prints_its_contract_and_says_what_it_left_out() {
     let output = scene.evaluate(&["--json", "--predictions", csv.to_str().unwrap()]);
     assert!(output.status.success());
     let scores: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    let contract = [
+    let keys = [
         "age_mae",
         "age_mae_21_60",
         "gender_accuracy",
@@ -29,7 +30,7 @@ fn evaluation_prints_its_contract_and_says_what_it_left_out() {
         "photos",
     ];
     for figures in [&scores, &scores["surest_70"], &scores["groups"][0], &scores["decades"][0]] {
-        assert!(contract.iter().all(|key| figures.get(key).is_some()), "{figures}");
+        assert!(keys.iter().all(|key| figures.get(key).is_some()), "{figures}");
     }
     assert_eq!((&scores["photos"], &scores["surest_70"]["photos"]), (&json!(32), &json!(22)));
     let robustness = &scores["framing_robustness"];
@@ -44,7 +45,7 @@ fn evaluation_prints_its_contract_and_says_what_it_left_out() {
         error_sum += (age - file.split('_').next().unwrap().parse::<f64>().unwrap()).abs();
     }
     assert!((error_sum / 32.0 - scores["age_mae"].as_f64().unwrap()).abs() < 1e-3);
-    // A picture that cannot be read is left out, told, and shows in the exit status.
+    // A picture that cannot be decoded is skipped, reported, and fails the command.
     std::fs::write(scene.path("val/30_1_0_9.jpg"), "this is text").unwrap();
     let output = scene.evaluate(&[]);
     assert_eq!(output.status.code(), Some(1));
@@ -53,7 +54,7 @@ fn evaluation_prints_its_contract_and_says_what_it_left_out() {
 }
 
 #[test]
-fn a_report_is_a_page_with_every_figure_and_its_pictures() {
+fn a_report_is_a_page_with_every_metric_and_its_charts() {
     let scene = Scene::new();
     train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
     let report = scene.path("report");
@@ -71,7 +72,7 @@ fn a_report_is_a_page_with_every_figure_and_its_pictures() {
 }
 
 #[test]
-fn weights_are_calibrated_on_the_faces_one_has() {
+fn weights_are_calibrated_on_given_faces_or_like_other_weights() {
     let scene = Scene::new();
     train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
     scene.draw("mine", 200);
@@ -84,14 +85,14 @@ fn weights_are_calibrated_on_the_faces_one_has() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert!(calibrate(&["--data"], &scene.path("mine"), &calibrated).contains("measured on the other"));
-    assert!(training::weights(&weights) == training::weights(&calibrated), "the network itself stays as it is");
+    assert!(training::weights(&weights) == training::weights(&calibrated), "calibration changes no weights");
     let calibration = |path: &Path| estimator(path).calibration().clone();
     assert!(calibration(&weights) != calibration(&calibrated));
 
-    let taken_over = scene.path("taken-over.safetensors");
-    calibrate(&["--calibration-from"], &calibrated, &taken_over);
-    assert_eq!(calibration(&taken_over), calibration(&calibrated));
-    assert!(training::weights(&taken_over) == training::weights(&weights));
+    let copied = scene.path("copied.safetensors");
+    calibrate(&["--calibration-from"], &calibrated, &copied);
+    assert_eq!(calibration(&copied), calibration(&calibrated));
+    assert!(training::weights(&copied) == training::weights(&weights));
 
     let small = scene.path("small.safetensors");
     calibrate(&["--eight-bits", "--calibration-from"], &calibrated, &small);
@@ -103,7 +104,7 @@ fn weights_are_calibrated_on_the_faces_one_has() {
 }
 
 #[test]
-fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_them() {
+fn weights_trained_on_their_validation_faces_are_not_calibrated_on_them() {
     let scene = Scene::new();
     let base = || TrainingOptions { stop_after: Some(1), ..scene.options("alone") };
     let folders = vec![scene.path("train"), scene.path("val")];
@@ -117,12 +118,12 @@ fn a_network_that_learns_from_its_validation_faces_as_well_is_not_calibrated_on_
         let output = command.arg("--data").arg(scene.path("val")).output().unwrap();
         let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(figures["trained_on_validation"], !calibrated);
-        let told = String::from_utf8_lossy(&output.stderr).contains("learnt from their validation faces");
-        assert_eq!(told, !calibrated, "whoever reads the figures is told what they are worth");
+        let warned = String::from_utf8_lossy(&output.stderr).contains("learnt from their validation faces");
+        assert_eq!(warned, !calibrated, "a warning comes with metrics on faces that the weights were trained on");
     }
-    assert!(scene.weights("alone") != scene.weights("both"), "the faces of every folder are learnt from");
+    assert!(scene.weights("alone") != scene.weights("both"), "every --train folder is used");
 
-    // Whoever goes on from there is no better a judge.
+    // Training that starts from such weights inherits the flag.
     let start_from = vec![scene.path("alone/estimator.safetensors"), scene.path("both/estimator.safetensors")];
     let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
     train(&later).unwrap();

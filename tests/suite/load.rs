@@ -1,4 +1,4 @@
-//! Both platforms at once at twice what they take, by hand; with fewer photos in the suite:
+//! Both platforms at twice their rate limits; the suite uses fewer photos than a run by hand:
 //!
 //!     FACEGUESSER_LOAD=20000 FACEGUESSER_PROGRAM=target/release/faceguesser cargo test --test suite load -- --nocapture
 
@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use tokio::time::interval;
 
 use super::performance::quantile;
-use super::support::both::Both;
+use super::support::both::BothPlatforms;
 use super::support::discord::{BOT_ID, words};
 use super::support::telegram::{photo, text, with};
 use super::support::{photo_with_a_face, tiny_photo};
 
-/// Answers a second that each platform takes of a bot (`support/flood.rs`, `support/discord_limits.rs`):
-/// 30 messages; 50 requests, of which an answer and the sign that it is being written are two.
-const TELEGRAM_TAKES: f64 = 30.0;
-const DISCORD_TAKES: f64 = 25.0;
-/// A reply is given up after five minutes; nothing may come that late.
+/// Replies per second that each platform accepts (`support/flood.rs`, `support/discord_limits.rs`): 30
+/// messages; 50 requests, two for each reply, as a typing indicator precedes it.
+const TELEGRAM_RATE: f64 = 30.0;
+const DISCORD_RATE: f64 = 25.0;
+/// The bot gives a reply up after five minutes; none may come that late.
 const LATEST: Duration = Duration::from_secs(290);
 /// Above the idle program, in megabytes.
 const MOST: f64 = 256.0;
@@ -28,14 +28,14 @@ const ENDED: Duration = Duration::from_secs(30);
 /// What came of one platform's photos.
 #[derive(Default)]
 struct Answers {
-    /// When each message without an answer was posted.
+    /// When each message that has no reply yet was posted.
     open: BTreeMap<String, Instant>,
     guessed: Vec<f64>,
     busy: Vec<f64>,
 }
 
 impl Answers {
-    fn take(&mut self, message: &str, words: &str) {
+    fn record(&mut self, message: &str, words: &str) {
         let posted = self.open.remove(message).unwrap_or_else(|| panic!("{message} was answered twice: {words}"));
         let took = posted.elapsed().as_secs_f64();
         match words.contains("busy") || words.contains("too many photos") {
@@ -44,8 +44,8 @@ impl Answers {
         }
     }
 
-    fn told(&mut self, name: &str) {
-        for (what, times) in [("guessed", &mut self.guessed), ("told to come back", &mut self.busy)] {
+    fn print(&mut self, name: &str) {
+        for (what, times) in [("guessed", &mut self.guessed), ("refused as busy", &mut self.busy)] {
             if !times.is_empty() {
                 let (median, p99) = (quantile(times, 0.5), quantile(times, 0.99));
                 println!("{name}: {} {what}, median {median:.1} s, p99 {p99:.1} s", times.len());
@@ -55,16 +55,17 @@ impl Answers {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(target_os = "linux"), ignore = "reads memory from /proc")]
 async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_stays_flat() {
     let photos: usize = std::env::var("FACEGUESSER_LOAD").map_or(600, |count| count.parse().unwrap());
-    let mut both = Both::strict(&[]).await;
+    let mut both = BothPlatforms::with_rate_limits(&[]).await;
     for (name, file) in [("face", photo_with_a_face()), ("tiny", tiny_photo())] {
         both.telegram.shelf.put(name, file.clone());
         both.discord.shelf.put(name, file);
     }
     let idle = both.program.resident_megabytes();
     let (mut on_telegram, mut on_discord) = (Answers::default(), Answers::default());
-    let mut arrivals = interval(Duration::from_secs_f64(0.5 / (TELEGRAM_TAKES + DISCORD_TAKES)));
+    let mut arrivals = interval(Duration::from_secs_f64(0.5 / (TELEGRAM_RATE + DISCORD_RATE)));
     let mut seconds = interval(Duration::from_secs(1));
     let (mut posted, mut resident, mut waiting) = (0, Vec::new(), 0);
     let begun = Instant::now();
@@ -72,7 +73,7 @@ async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_sta
         tokio::select! {
             _ = arrivals.tick(), if posted < photos => {
                 let file = if posted % 8 == 0 { "face" } else { "tiny" };
-                // In proportion to what each takes.
+                // In proportion to the rates.
                 if posted % 11 < 6 {
                     let id = post_on_telegram(&both, posted, file);
                     on_telegram.open.insert(id, Instant::now());
@@ -84,13 +85,13 @@ async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_sta
             }
             asked = both.telegram.inbox.whatever() => {
                 if asked.what.starts_with("send") && asked.what != "sendchataction" {
-                    let of = asked.body["reply_parameters"]["message_id"].to_string();
-                    on_telegram.take(&of, text(&asked));
+                    let message = asked.body["reply_parameters"]["message_id"].to_string();
+                    on_telegram.record(&message, text(&asked));
                 }
             }
             asked = both.discord.inbox.whatever() => {
                 if asked.what.starts_with("post /channels/") && asked.what.ends_with("/messages") {
-                    on_discord.take(asked.body["message_reference"]["message_id"].as_str().unwrap(), words(&asked));
+                    on_discord.record(asked.body["message_reference"]["message_id"].as_str().unwrap(), words(&asked));
                 }
             }
             _ = seconds.tick() => {
@@ -102,15 +103,15 @@ async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_sta
         }
     }
     let took = begun.elapsed();
-    on_telegram.told("Telegram");
-    on_discord.told("Discord");
+    on_telegram.print("Telegram");
+    on_discord.print("Discord");
     let most = resident.iter().copied().fold(0.0, f64::max);
     println!(
-        "{photos} photos in {took:.0?}, at most {waiting} without an answer, {idle:.0} MB idle, {most:.0} at most"
+        "{photos} photos in {took:.0?}, at most {waiting} waiting for a reply, {idle:.0} MB idle, {most:.0} at most"
     );
     assert!(most - idle <= MOST, "{resident:.0?}");
     assert!(!on_telegram.guessed.is_empty() && !on_discord.guessed.is_empty());
-    // In the middle of the next rush it is told to stop.
+    // It is stopped in the middle of another rush.
     for number in 0..200 {
         post_on_telegram(&both, photos + 2 * number, "tiny");
         post_on_discord(&both, photos + 2 * number + 1, "tiny");
@@ -122,15 +123,15 @@ async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_sta
     assert!(status.success() && begun.elapsed() < ENDED);
 }
 
-/// By somebody of their own, in a private chat; the number of the message.
-fn post_on_telegram(both: &Both, number: usize, file: &str) -> String {
+/// Posts a photo in a private chat, each from another user; returns the message's id.
+fn post_on_telegram(both: &BothPlatforms, number: usize, file: &str) -> String {
     let chat = 100_000 + number as i64;
     let from = json!({ "from": { "id": chat, "is_bot": false, "first_name": "Quillon" } });
     both.telegram.post(chat, with(json!({ "photo": photo(file) }), from)).to_string()
 }
 
-/// By somebody of their own, in one of many channels.
-fn post_on_discord(both: &Both, number: usize, file: &str) -> String {
+/// Posts a photo in one of many channels, each from another user; returns the message's id.
+fn post_on_discord(both: &BothPlatforms, number: usize, file: &str) -> String {
     let picture = vec![both.discord.attachment(file, "image/jpeg")];
     let mut message = both.discord.message(&format!("<@{BOT_ID}>"), picture, Some("550055005500550055"));
     message["channel_id"] = (10_000 + number % 300).to_string().into();

@@ -1,8 +1,7 @@
-//! The whole program over real sockets and files; one binary, so that it is linked once.
+//! End-to-end tests over real sockets and files, in one binary so that it is linked only once.
 
 mod architecture;
 mod browser;
-mod cases;
 mod cli;
 mod corpus;
 mod discord;
@@ -23,6 +22,7 @@ mod load;
 mod memory;
 mod performance;
 mod recorded;
+mod regressions;
 mod soak;
 mod stopping;
 mod support;

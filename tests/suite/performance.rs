@@ -1,4 +1,4 @@
-//! What speed rests on, held by tests; and the running program under load, by hand:
+//! Allocations per forward pass, and, by hand, latency and memory of the running program under load:
 //!
 //!     FACEGUESSER_PROGRAM=target/release/faceguesser FACEGUESSER_PHOTOS=DIR \
 //!       cargo test --test suite under_load -- --ignored --nocapture
@@ -14,35 +14,35 @@ use futures_util::{StreamExt, stream};
 use reqwest::Client;
 use reqwest::multipart::{Form, Part};
 
-use crate::support::program::Program;
-use crate::support::{folder, photo_with_a_face};
+use crate::support::file;
+use crate::support::program::{Program, measured_program};
 
-/// The system's allocator, counting what each thread asks of it.
+/// The system allocator, counting the allocations of each thread.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-fn counted() {
+fn count_allocation() {
     // A thread that is ending has no counter any more.
     let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
 }
 
-// SAFETY: everything is passed on to the system's allocator.
+// SAFETY: every call is forwarded to the system allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        counted();
+        count_allocation();
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        counted();
+        count_allocation();
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        counted();
+        count_allocation();
         unsafe { System.realloc(at, layout, size) }
     }
 
@@ -54,8 +54,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations of `work` once it has run before.
-fn steady<T>(mut work: impl FnMut() -> T) -> usize {
+/// Allocations of the second run of `work`.
+fn steady_allocations<T>(mut work: impl FnMut() -> T) -> usize {
     work();
     let before = ALLOCATIONS.get();
     work();
@@ -68,27 +68,26 @@ fn a_steady_forward_pass_allocates_a_small_fixed_number_of_times() {
     let crop: Vec<u8> = (0..128 * 128).map(|at| (at % 251) as u8).collect();
     for batch in [16, 1, 4] {
         let crops = vec![crop.as_slice(); batch];
-        let allocations = steady(|| estimator.logits(&crops).unwrap());
+        let allocations = steady_allocations(|| estimator.logits(&crops).unwrap());
         println!("{allocations} allocations for {batch} crops");
         assert!(allocations <= MOST_ALLOCATIONS, "{allocations} for {batch} crops");
     }
 }
 
-/// The input, the logits, and candle's shapes and handles of these and of the two heads' shares of
-/// them; nothing for any of the layers.
+/// The input, the logits, and candle's shapes and handles of these and of the two heads' slices of them;
+/// nothing for any of the layers.
 const MOST_ALLOCATIONS: usize = 24;
 
-/// Photos sent in all.
+/// Photos sent in total.
 const PHOTOS: usize = 10_000;
-/// Askers at once: enough for batches to form.
+/// Concurrent requests: enough to keep every worker busy.
 const ASKERS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes, and measures the machine; the head of this file says how to run it"]
-async fn under_load_the_program_is_as_fast_as_its_cores_and_its_memory_stays_flat() {
-    let program = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(crate::support::program::PROGRAM.to_owned());
-    let photos = folder("FACEGUESSER_PHOTOS").map(|folder| folder.join("person-man.jpg"));
-    let photo = photos.map_or_else(photo_with_a_face, |photo| std::fs::read(photo).unwrap());
+#[ignore = "takes minutes and measures the machine; the head of this file says how to run it"]
+async fn under_load_throughput_scales_with_the_cores_and_memory_stays_flat() {
+    let program = measured_program();
+    let photo = file("FACEGUESSER_PHOTOS", "person-man.jpg");
     let (rate, milliseconds) = single_thread(&program, &photo);
     let cores = std::thread::available_parallelism().unwrap().get();
     println!("one thread: {rate:.1} photos/s, {milliseconds:.2} ms a photo; {cores} cores");
@@ -111,7 +110,7 @@ async fn under_load_the_program_is_as_fast_as_its_cores_and_its_memory_stays_fla
             let answer = request.send().await.unwrap();
             let answered = answer.status().is_success();
             answer.bytes().await.unwrap();
-            // Told to come back, as a full queue does.
+            // A full queue refuses the request.
             answered.then(|| asked.elapsed().as_secs_f64() * 1e3)
         }
     };
@@ -135,10 +134,10 @@ async fn under_load_the_program_is_as_fast_as_its_cores_and_its_memory_stays_fla
     }
     let loaded = PHOTOS as f64 / begun.elapsed().as_secs_f64();
     let share = 100.0 * loaded / (rate * cores as f64);
-    println!("{ASKERS} askers: {loaded:.1} photos/s, {share:.0} % of {cores} × one thread");
+    println!("{ASKERS} concurrent requests: {loaded:.1} photos/s, {share:.0} % of {cores} × one thread");
     println!("resident MB after each twentieth of {PHOTOS} photos: {resident:.1?}");
 
-    // Arrivals at even steps, whether or not earlier ones are answered.
+    // Requests at equal intervals, whether or not earlier ones have been answered.
     let step = Duration::from_secs_f64(1.0 / (0.8 * loaded));
     let first = tokio::time::Instant::now();
     let arrivals = (0..(20.0 * 0.8 * loaded) as u32).map(|at| {
@@ -152,31 +151,32 @@ async fn under_load_the_program_is_as_fast_as_its_cores_and_its_memory_stays_fla
     let mut times: Vec<f64> = answers.iter().copied().flatten().collect();
     let (at_80, p99_at_80) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99));
     println!("at 80 %: median {at_80:.2} ms, p99 {p99_at_80:.2} ms, {:.1} × the unloaded median", p99_at_80 / median);
-    println!("told to come back: {} of {}", answers.len() - times.len(), answers.len());
+    println!("refused as busy: {} of {}", answers.len() - times.len(), answers.len());
 
     let half = &resident[resident.len() / 2..];
     let (least, most) = half.iter().fold((f64::MAX, 0f64), |(least, most), &value| (least.min(value), most.max(value)));
     assert!(most <= 150.0 && most <= least * 1.1, "{resident:?}");
 }
 
-/// One kind of the mix: its photo, how many of ten are such, and what it took alone.
+/// One kind of photo in the mix.
 struct Kind {
     name: &'static str,
     photo: Vec<u8>,
+    /// How many of ten requests are of this kind.
     share: usize,
+    /// Median latency without load, in milliseconds.
     alone: f64,
 }
 
-/// How long answers may take at 80 % of what the program manages, in times of the same kind's alone.
+/// The highest p99 latency at 80 % of the throughput, as a multiple of the same kind's latency alone.
 const MOST_UNDER_LOAD: f64 = 4.0;
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes, and measures the machine; the head of this file says how to run it"]
+#[ignore = "takes minutes and measures the machine; the head of this file says how to run it"]
 async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
-    let program = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(crate::support::program::PROGRAM.to_owned());
-    let Some(photos) = folder("FACEGUESSER_PHOTOS") else { return };
-    let kind = |name, file: &str, share| {
-        let photo = std::fs::read(photos.join(file)).unwrap();
+    let program = measured_program();
+    let kind = |name, photo: &str, share| {
+        let photo = file("FACEGUESSER_PHOTOS", photo);
         Kind { name, photo, share, alone: f64::MAX }
     };
     let mut kinds = [
@@ -187,7 +187,7 @@ async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
     let running = Program::start_at(&program, &[("FACEGUESSER__WEB__LISTEN", "127.0.0.1:0")]);
     let page = running.page().await;
     let client = Client::new();
-    // Milliseconds from the sending to the answer; nothing where it was told to come back.
+    // Milliseconds from request to answer; `None` where the queue was full.
     let ask = |photo: Vec<u8>, visitor: usize| {
         let form = Form::new().part("photo", Part::bytes(photo).file_name("photo.jpg"));
         let address = format!("203.0.{}.{}", visitor / 250 % 250, visitor % 250);
@@ -208,7 +208,7 @@ async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
         kind.alone = quantile(&mut times, 0.5);
         println!("alone, {}: median {:.1} ms, p99 {:.1}", kind.name, kind.alone, quantile(&mut times, 0.99));
     }
-    // Which kind comes at which place of ten.
+    // The kind of each of ten successive requests.
     let order: Vec<usize> = (0..10).map(|at| [0, 2, 0, 1, 0, 2, 0, 1, 0, 2][at]).collect();
     for (at, kind) in kinds.iter().enumerate() {
         assert_eq!(order.iter().filter(|kind| **kind == at).count(), kind.share);
@@ -217,7 +217,7 @@ async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
     let asked = (0..1000).map(|at| ask(kinds[order[at % 10]].photo.clone(), at));
     let answered = stream::iter(asked).buffer_unordered(ASKERS).filter_map(std::future::ready).count().await;
     let rate = answered as f64 / begun.elapsed().as_secs_f64();
-    println!("{ASKERS} askers: {rate:.1} photos/s of the mix");
+    println!("{ASKERS} concurrent requests: {rate:.1} photos/s of the mix");
 
     let step = Duration::from_secs_f64(1.0 / (0.8 * rate));
     let first = tokio::time::Instant::now();
@@ -227,21 +227,21 @@ async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
         tokio::spawn(async move {
             let due = first + step * at as u32;
             tokio::time::sleep_until(due).await;
-            // The asker's own delay: its timer, and the cores that it shares with the program.
+            // The client's own delay: its timer, and the cores that it shares with the program.
             let late = due.elapsed().as_secs_f64() * 1e3;
             (kind, late, asked.await)
         })
     });
     let answers: Vec<_> = stream::iter(arrivals).buffer_unordered(usize::MAX >> 8).map(Result::unwrap).collect().await;
     let mut late: Vec<f64> = answers.iter().map(|(_, late, _)| *late).collect();
-    println!("the askers' own delay: p99 {:.1} ms", quantile(&mut late, 0.99));
+    println!("the client's own delay: p99 {:.1} ms", quantile(&mut late, 0.99));
     for (at, kind) in kinds.iter().enumerate() {
         let of_kind = answers.iter().filter(|(kind, ..)| *kind == at);
         let mut times: Vec<f64> = of_kind.clone().filter_map(|(.., took)| *took).collect();
         let refused = of_kind.count() - times.len();
         let (median, p99) = (quantile(&mut times, 0.5), quantile(&mut times, 0.99));
         println!(
-            "at 80 %, {}: median {median:.1} ms, p99 {p99:.1} ms, {:.1} × alone; {refused} told to come back",
+            "at 80 %, {}: median {median:.1} ms, p99 {p99:.1} ms, {:.1} × alone; {refused} refused as busy",
             kind.name,
             p99 / kind.alone
         );
@@ -249,7 +249,7 @@ async fn under_load_of_a_mix_every_kind_of_photo_is_answered_soon() {
     }
 }
 
-/// Photos a second and milliseconds a photo on one thread, as `bench` measures them.
+/// Photos per second and milliseconds per photo on one thread, as `bench` measures them.
 fn single_thread(program: &str, photo: &[u8]) -> (f64, f64) {
     let folder = tempfile::tempdir().unwrap();
     let file: PathBuf = folder.path().join("photo.jpg");

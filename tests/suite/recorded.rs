@@ -1,7 +1,7 @@
-//! A recorded run: what people send to the real program on a stand-in Telegram, and what they get.
+//! A recorded conversation between users and the real program on a stand-in Telegram.
 //!
-//! With FACEGUESSER_RECORD naming a folder it is written there as a page with its pictures, which is
-//! how `docs/recorded-run.md` is made.
+//! Where FACEGUESSER_RECORD names a folder, the test writes the conversation there as a page with its
+//! pictures: this is how `docs/recorded-run.md` is made.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::support::inbox::Asked;
 use crate::support::telegram::{GROUP, PERSON, Telegram, button, buttons, message, photo, text, with};
-use crate::support::{jpeg, photo_with_a_face, photo_with_faces};
+use crate::support::{jpeg, mean_face, photo_with_a_face, photo_with_faces};
 
-/// Writes down what was said, where somebody wants to read it.
+/// The page under construction, and the folder to write it to.
 struct Record {
     folder: Option<PathBuf>,
     page: String,
@@ -34,11 +34,11 @@ impl Record {
         writeln!(self.page, "\n## {heading}\n").unwrap();
     }
 
-    fn person(&mut self, said: &str) {
-        writeln!(self.page, "**Person:** {said}\n").unwrap();
+    fn person(&mut self, action: &str) {
+        writeln!(self.page, "**Person:** {action}\n").unwrap();
     }
 
-    /// The bot's message: its words, its buttons and its picture.
+    /// The bot's message: its text, its buttons and its picture.
     fn bot(&mut self, name: &str, asked: &Asked) {
         let quoted: Vec<String> = text(asked).lines().map(|line| format!("> {line}  ")).collect();
         writeln!(self.page, "{}\n", quoted.join("\n")).unwrap();
@@ -58,15 +58,14 @@ impl Record {
     fn finish(self) {
         match self.folder {
             Some(folder) => std::fs::write(folder.join("recorded-run.md"), self.page).unwrap(),
-            None => eprintln!("not written down: FACEGUESSER_RECORD names no folder"),
+            None => println!("not written: FACEGUESSER_RECORD names no folder"),
         }
     }
 }
 
-/// A small face in little light, in the corner of a large room.
+/// A small, dark face off-centre in a large, dark picture.
 fn photo_with_a_hidden_face() -> Vec<u8> {
-    let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().to_luma8();
-    let mut face = imageops::resize(&face, 110, 110, imageops::FilterType::Triangle);
+    let mut face = imageops::resize(&mean_face(), 110, 110, imageops::FilterType::Triangle);
     face.pixels_mut().for_each(|pixel| pixel.0[0] /= 6);
     let mut photo = GrayImage::from_pixel(960, 720, Luma([34]));
     imageops::overlay(&mut photo, &face, 640, 120);

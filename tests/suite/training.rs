@@ -1,8 +1,8 @@
-//! Training as a person runs it: loss falls, stops and seeds change no bit,
-//! wrong input is named with its remedy.
+//! Training end to end: the loss falls, runs are reproducible to the bit over stops and kills, and invalid
+//! input is reported with its remedy.
 //!
-//! Most tests draw their own faces: a disk whose size tells the age and whose shade tells the
-//! gender. One reads real crops, when FACEGUESSER_DATA names the folder of the data sets.
+//! Most tests draw their own faces: a disk whose size encodes the age and whose shade encodes the gender. One
+//! reads real crops.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -17,10 +17,9 @@ use image::GrayImage;
 use tempfile::TempDir;
 
 use crate::support::crops;
+use crate::support::program::PROGRAM;
 
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
-
-/// A small network and quick averages, so that a run takes a second or two.
+/// A small network and a fast-moving weight average, so that a run takes a second or two.
 const RECIPE: &str = r#"
 architecture = "8:8x1,16x1,16x1"
 epochs = 3
@@ -45,7 +44,7 @@ cutout = 0.2
 constant_border = 0.5
 "#;
 
-/// Folders of drawn faces, and places for results.
+/// A temporary folder with drawn faces, for data and results.
 pub struct Scene {
     folder: TempDir,
 }
@@ -67,7 +66,7 @@ impl Scene {
         self.draw_labelled(name, count, |gender| gender);
     }
 
-    /// Faces whose file names tell `label` of their gender.
+    /// Draws faces whose file names hold the gender that `label` makes of the true one.
     pub fn draw_labelled(&self, name: &str, count: u32, label: impl Fn(u32) -> u32) {
         std::fs::create_dir_all(self.path(name)).unwrap();
         for index in 0..count {
@@ -106,7 +105,7 @@ impl Scene {
     }
 }
 
-/// A disk on a shaded ground: the older the larger, female bright, male dark.
+/// A disk on a textured background: larger with age, bright for female and dark for male.
 fn drawn_face(age: u32, female: bool, seed: u32) -> GrayImage {
     let radius = 10.0 + age as f32 * 0.3;
     GrayImage::from_fn(100, 100, |x, y| {
@@ -119,12 +118,12 @@ fn drawn_face(age: u32, female: bool, seed: u32) -> GrayImage {
 
 pub type Weights = Vec<(String, Vec<u8>)>;
 
-/// The network in a file, ready to run.
+/// Loads the network in a file.
 pub fn estimator(path: &Path) -> Estimator {
     Estimator::from_safetensors(&std::fs::read(path).unwrap()).unwrap()
 }
 
-/// All tensors of a file by name, to the bit.
+/// All tensors of a file: names and raw bytes, sorted.
 pub fn weights(path: &Path) -> Weights {
     let bytes = std::fs::read(path).unwrap();
     let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
@@ -138,15 +137,15 @@ fn without_time(history: &[Epoch]) -> Vec<Epoch> {
 }
 
 fn scores(epoch: &Epoch) -> EpochScores {
-    epoch.scores.expect("an epoch that was scored")
+    epoch.scores.expect("a scored epoch")
 }
 
 fn refusal(options: &TrainingOptions) -> TrainingError {
-    train(options).expect_err("this must be refused")
+    train(options).expect_err("training refuses this")
 }
 
 #[test]
-fn training_lowers_the_loss_and_leaves_weights_that_know_their_faces() {
+fn training_lowers_the_loss_and_saves_accurate_weights() {
     let scene = Scene::new();
     let mut options = scene.options("out");
     options.recipe.epochs = 16;
@@ -164,7 +163,7 @@ fn training_lowers_the_loss_and_leaves_weights_that_know_their_faces() {
 }
 
 #[test]
-fn a_run_stopped_and_resumed_ends_with_the_same_weights_to_the_bit() {
+fn a_run_that_was_stopped_and_resumed_ends_with_identical_weights() {
     let scene = Scene::new();
     let whole = train(&scene.options("whole")).unwrap();
     let first = train(&TrainingOptions { stop_after: Some(1), ..scene.options("parts") }).unwrap();
@@ -181,7 +180,7 @@ fn scoring_less_often_changes_no_weights_and_leaves_gaps_in_the_curve() {
     train(&scene.options("each")).unwrap();
     let history = train(&TrainingOptions { validate_every: 2, ..scene.options("second") }).unwrap();
     let scored: Vec<bool> = history.iter().map(|epoch| epoch.scores.is_some()).collect();
-    assert_eq!(scored, [false, true, true], "the second and the last");
+    assert_eq!(scored, [false, true, true], "the second and the last epoch");
     assert!(scene.weights("each") == scene.weights("second"));
     let rows = std::fs::read_to_string(scene.path("second/curve.csv")).unwrap();
     let columns: Vec<usize> = rows.lines().map(|row| row.split(',').count()).collect();
@@ -190,7 +189,7 @@ fn scoring_less_often_changes_no_weights_and_leaves_gaps_in_the_curve() {
 }
 
 #[test]
-fn crops_laid_over_each_other_are_learnt_from_the_same_way_each_time() {
+fn training_with_mixup_is_reproducible() {
     let scene = Scene::new();
     let mut options = scene.options("whole");
     options.recipe.epochs = 8;
@@ -204,7 +203,7 @@ fn crops_laid_over_each_other_are_learnt_from_the_same_way_each_time() {
 }
 
 #[test]
-fn another_schedule_begins_where_an_earlier_run_ended() {
+fn a_run_can_start_from_an_earlier_runs_weights_with_another_schedule() {
     let scene = Scene::new();
     let first = train(&scene.options("first")).unwrap();
     let mut options = scene.options("second");
@@ -219,7 +218,7 @@ fn another_schedule_begins_where_an_earlier_run_ended() {
 }
 
 #[test]
-fn a_killed_program_resumes_to_the_same_weights_to_the_bit() {
+fn a_killed_run_resumes_to_identical_weights() {
     let scene = Scene::new();
     let command = |out: &str| {
         let mut command = Command::new(PROGRAM);
@@ -229,19 +228,19 @@ fn a_killed_program_resumes_to_the_same_weights_to_the_bit() {
         command
     };
     let mut program = command("killed").spawn().unwrap();
-    // The report of an epoch comes after its checkpoint.
+    // An epoch is reported after its checkpoint has been written.
     let lines = BufReader::new(program.stderr.take().unwrap()).lines();
-    let told = lines.map_while(Result::ok).any(|line| line.contains("epoch 1/4"));
+    let reported = lines.map_while(Result::ok).any(|line| line.contains("epoch 1/4"));
     program.kill().unwrap();
     program.wait().unwrap();
-    assert!(told, "the program ended before it told of its first epoch");
+    assert!(reported, "the program ended before it reported its first epoch");
     assert!(command("killed").arg("--resume").output().unwrap().status.success());
     assert!(command("whole").output().unwrap().status.success());
     assert!(scene.weights("killed") == scene.weights("whole"));
 }
 
 #[test]
-fn the_same_seed_gives_the_same_weights_and_another_seed_gives_others() {
+fn the_seed_determines_the_weights() {
     let scene = Scene::new();
     for (out, seed) in [("a", 1), ("b", 1), ("c", 2)] {
         train(&TrainingOptions { seed, stop_after: Some(1), ..scene.options(out) }).unwrap();
@@ -251,7 +250,7 @@ fn the_same_seed_gives_the_same_weights_and_another_seed_gives_others() {
 }
 
 #[test]
-fn a_run_may_begin_with_smaller_crops_and_resume_among_them() {
+fn a_run_can_begin_with_smaller_crops_and_resume_during_them() {
     let scene = Scene::new();
     let mut options = scene.options("whole");
     options.recipe.progressive_resizing = vec![ResizingStage { epochs: 2, side: 64 }];
@@ -266,7 +265,7 @@ fn a_run_may_begin_with_smaller_crops_and_resume_among_them() {
 }
 
 #[test]
-fn what_a_teacher_sees_outweighs_wrong_labels_as_far_as_the_recipe_says() {
+fn a_teacher_outweighs_wrong_labels_as_far_as_the_recipe_says() {
     let scene = Scene::new();
     let mut options = scene.options("teacher");
     options.recipe.epochs = 16;
@@ -279,15 +278,15 @@ fn what_a_teacher_sees_outweighs_wrong_labels_as_far_as_the_recipe_says() {
         options.out = scene.path(&format!("student-{distillation_weight}"));
         scores(&train(&options).unwrap()[15]).val_gender_accuracy
     };
-    let (distilled, undistilled) = (accuracy(1.0), accuracy(0.0));
-    assert!(distilled >= 0.8 && undistilled <= 0.2, "{distilled} with distillation, {undistilled} without");
+    let (taught, untaught) = (accuracy(1.0), accuracy(0.0));
+    assert!(taught >= 0.8 && untaught <= 0.2, "{taught} with the teacher, {untaught} without");
     options.teachers = vec![scene.path("val")];
     options.out = scene.path("other");
     assert!(refusal(&options).to_string().contains("val"));
 }
 
 #[test]
-fn age_bins_of_extra_crops_are_learnt_from() {
+fn extra_crops_with_age_bins_are_trained_on() {
     let scene = Scene::new();
     scene.draw("extra/train", 40);
     let mut labels = "file,age,gender,race\n".to_owned();
@@ -310,7 +309,7 @@ fn age_bins_of_extra_crops_are_learnt_from() {
 }
 
 #[test]
-fn wrong_input_is_named_with_its_remedy() {
+fn invalid_input_is_named_with_its_remedy() {
     let scene = Scene::new();
     std::fs::create_dir(scene.path("empty")).unwrap();
     let error = refusal(&TrainingOptions { train: vec![scene.path("empty")], ..scene.options("out") }).to_string();
@@ -326,7 +325,7 @@ fn wrong_input_is_named_with_its_remedy() {
 }
 
 #[test]
-fn a_checkpoint_that_does_not_belong_to_the_run_is_refused() {
+fn a_checkpoint_of_another_run_is_refused() {
     let scene = Scene::new();
     let stopped = TrainingOptions { stop_after: Some(1), ..scene.options("out") };
     train(&stopped).unwrap();
@@ -339,7 +338,7 @@ fn a_checkpoint_that_does_not_belong_to_the_run_is_refused() {
     assert!(refusal(&longer).to_string().contains("number of epochs"));
     let teachers = vec![scene.path("out/estimator.safetensors")];
     assert!(refusal(&TrainingOptions { teachers, ..resumed.clone() }).to_string().contains("other teachers"));
-    // Weights alone are no checkpoint; neither are other bytes.
+    // Weights alone are not a checkpoint, and neither are arbitrary bytes.
     std::fs::copy(scene.path("out/estimator.safetensors"), scene.path("out/checkpoint.safetensors")).unwrap();
     assert!(refusal(&resumed).to_string().contains("not a run's state"));
     std::fs::write(scene.path("out/checkpoint.safetensors"), "garbage").unwrap();
@@ -347,9 +346,9 @@ fn a_checkpoint_that_does_not_belong_to_the_run_is_refused() {
 }
 
 #[test]
-fn a_batch_is_answered_as_its_crops_one_by_one() {
+fn a_batch_gives_the_estimates_of_its_crops_one_by_one() {
     let recipe = Recipe::load(None).unwrap();
-    let faces: Vec<Vec<u8>> = (0..7).map(|k| stretched(&drawn_face(k * 12, k % 2 == 0, k))).collect();
+    let faces: Vec<Vec<u8>> = (0..7).map(|k| resized(&drawn_face(k * 12, k % 2 == 0, k))).collect();
     let estimator = Learner::new(&recipe, 7).unwrap().ema_estimator(std::slice::from_ref(&faces)).unwrap();
     let faces: Vec<&[u8]> = faces.iter().map(Vec::as_slice).collect();
     let together = estimator.estimate(&faces).unwrap();
@@ -364,13 +363,15 @@ fn a_batch_is_answered_as_its_crops_one_by_one() {
     assert!(Estimator::from_safetensors(b"no weights").is_err());
 }
 
-fn stretched(face: &GrayImage) -> Vec<u8> {
+/// The pixels of a network input, 128×128.
+fn resized(face: &GrayImage) -> Vec<u8> {
     image::imageops::resize(face, 128, 128, image::imageops::FilterType::Triangle).into_raw()
 }
 
 #[test]
-fn real_crops_lower_the_loss_too() {
-    let Some(crops) = crops("train", 256) else { return };
+#[cfg_attr(not(with_data), ignore = "set FACEGUESSER_DATA to the folder of the data sets")]
+fn the_loss_falls_on_real_crops() {
+    let crops = crops("train", 256);
     let scene = Scene { folder: tempfile::tempdir().unwrap() };
     std::fs::write(scene.path("recipe.toml"), RECIPE).unwrap();
     for (index, (name, bytes)) in crops.iter().enumerate() {

@@ -1,12 +1,12 @@
-//! Files made to cost as much as they can: small ones that ask for much, and the largest that are
-//! permitted.
+//! Files that cost as much as possible to decode: small ones that expand, and the largest that the limits
+//! permit.
 
 use std::io::{Cursor, Write};
 
 use image::{GrayImage, ImageEncoder, Luma};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
-/// Pixels of some texture.
+/// The level of a textured pixel.
 fn texture(x: u32, y: u32) -> u8 {
     ((x / 3) ^ (y / 5)) as u8 / 2 + (x.wrapping_mul(y) >> 7) as u8 / 8
 }
@@ -57,7 +57,7 @@ pub fn gif(width: u32, height: u32) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A GIF of so many plain frames, each as large as the screen.
+/// A GIF of plain frames, each as large as the screen.
 pub fn long_gif(side: u16, frames: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = gif::Encoder::new(&mut bytes, side, side, &[0, 0, 0, 90, 90, 90]).unwrap();
@@ -69,7 +69,7 @@ pub fn long_gif(side: u16, frames: u8) -> Vec<u8> {
     bytes
 }
 
-/// An APNG of so many plain frames.
+/// An APNG of plain frames.
 pub fn apng(side: u32, frames: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, side, side);
@@ -83,19 +83,19 @@ pub fn apng(side: u32, frames: u8) -> Vec<u8> {
     bytes
 }
 
-/// What each further scan of [`many_scans`] does.
+/// The content of each further scan of [`many_scans`].
 #[derive(Debug, Clone, Copy)]
 pub enum Scan {
-    /// Says of a band, in a few bytes, that there is nothing in it.
+    /// A few bytes that declare a band empty.
     Empty,
-    /// The same of one more bit of it, for which every block is visited.
+    /// The same for one more bit of the band, for which the decoder visits every block.
     RefinesNothing,
-    /// Gives one more bit of every block's mean.
+    /// One more bit of every block's mean.
     RefinesMeans,
 }
 
-/// A progressive JPEG of one grey, in which `scans` scans follow upon the first: a few bytes each, or
-/// a bit a block.
+/// A progressive JPEG of plain grey, with `scans` scans after the first: a few bytes each, or one bit per
+/// block.
 pub fn many_scans(width: u16, height: u16, components: u8, scans: usize, kind: Scan) -> Vec<u8> {
     let segment = |marker: u8, body: &[u8]| {
         let length = (body.len() as u16 + 2).to_be_bytes();
@@ -112,7 +112,7 @@ pub fn many_scans(width: u16, height: u16, components: u8, scans: usize, kind: S
     let sides = [height.to_be_bytes(), width.to_be_bytes()].concat();
     let sampled = listed(&|id| vec![id, 0x11, 0]);
     file.extend(segment(0xc2, &[&[8], &sides[..], &[components], &sampled[..]].concat()));
-    // One code of a single bit in either table: a difference of nothing, and "16384 and more blocks end".
+    // One code of a single bit in either table: a difference of zero, and "the next 16,384 or more blocks end".
     let lengths = [&[1], &[0; 15][..]].concat();
     file.extend(segment(0xc4, &[&[0x00], &lengths[..], &[0x00]].concat()));
     file.extend(segment(0xc4, &[&[0x10], &lengths[..], &[0xe0]].concat()));
@@ -144,7 +144,7 @@ pub fn many_scans(width: u16, height: u16, components: u8, scans: usize, kind: S
     file
 }
 
-/// A PNG's first bytes, for a size that it has no pixels for.
+/// A PNG whose header announces this size, without the pixels for it.
 pub fn png_header(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 1, 1);

@@ -1,25 +1,24 @@
-//! One program on both platforms.
+//! One program connected to both stand-in platforms.
 
 use super::discord::{self, Discord};
-use super::program::Program;
+use super::program::{Program, measured_program};
 use super::telegram::{self, Telegram};
 
-pub struct Both {
+pub struct BothPlatforms {
     pub telegram: Telegram,
     pub discord: Discord,
     pub program: Program,
 }
 
-impl Both {
-    /// Connected to stand-ins that refuse what comes faster than the platforms take it. The program is
-    /// the one that `FACEGUESSER_PROGRAM` names, if it is set.
-    pub async fn strict(variables: &[(&str, &str)]) -> Self {
+impl BothPlatforms {
+    /// With stand-ins that enforce the platforms' rate limits.
+    pub async fn with_rate_limits(variables: &[(&str, &str)]) -> Self {
         let telegram = Telegram::start().await;
         telegram.enforce_limits();
         Self::started(telegram, Discord::strict().await, variables).await
     }
 
-    /// Connected to stand-ins that hold the form of what they get against the platforms' descriptions.
+    /// With stand-ins that validate requests against the platforms' API descriptions.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         Self::started(Telegram::start().await, Discord::start().await, variables).await
     }
@@ -32,7 +31,7 @@ impl Both {
         Self { telegram, discord, program }
     }
 
-    /// Kills the program as a power cut would, and starts another one on what it left.
+    /// Kills the program and starts another one on the same store.
     pub fn restart(&mut self, variables: &[(&str, &str)]) {
         self.program.kill();
         self.program = program(&self.telegram, &self.discord, variables);
@@ -40,7 +39,6 @@ impl Both {
 }
 
 fn program(telegram: &Telegram, discord: &Discord, variables: &[(&str, &str)]) -> Program {
-    let at = std::env::var("FACEGUESSER_PROGRAM").unwrap_or(super::program::PROGRAM.to_owned());
     let (discord_base, telegram_base, store) =
         (format!("{}/api/v10", discord.base()), telegram.base(), telegram.store());
     let mut all = vec![
@@ -52,5 +50,5 @@ fn program(telegram: &Telegram, discord: &Discord, variables: &[(&str, &str)]) -
         ("FACEGUESSER__WEB__ENABLED", "false"),
     ];
     all.extend_from_slice(variables);
-    Program::start_at(&at, &all)
+    Program::start_at(&measured_program(), &all)
 }

@@ -1,4 +1,4 @@
-//! Telegram's limits on messages: 30 a second over all, one a second in a chat, 20 a minute in a
+//! Telegram's rate limits on messages: 30 per second overall, one per second in a chat, 20 per minute in a
 //! group.
 
 use std::collections::{HashMap, VecDeque};
@@ -12,12 +12,12 @@ pub struct Flood {
     all: VecDeque<Instant>,
     chats: HashMap<i64, VecDeque<Instant>>,
     refused: usize,
-    row: usize,
-    longest_row: usize,
+    consecutive: usize,
+    most_consecutive: usize,
 }
 
 impl Flood {
-    /// Takes a message, or says after how many seconds to try again.
+    /// Accepts a message to `chat`, or returns after how many seconds to try again.
     pub fn takes(&mut self, chat: i64) -> Result<(), u64> {
         let now = Instant::now();
         let within = |times: &VecDeque<Instant>, span| times.iter().filter(|time| now - **time < span).count();
@@ -31,11 +31,11 @@ impl Flood {
         };
         if let Some(wait) = refusal {
             self.refused += 1;
-            self.row += 1;
-            self.longest_row = self.longest_row.max(self.row);
+            self.consecutive += 1;
+            self.most_consecutive = self.most_consecutive.max(self.consecutive);
             return Err(wait);
         }
-        self.row = 0;
+        self.consecutive = 0;
         sent.push_back(now);
         self.all.push_back(now);
         if self.all.len() > 30 {
@@ -44,8 +44,8 @@ impl Flood {
         Ok(())
     }
 
-    /// All, and the most in a row.
+    /// The number of refusals, and the longest run of consecutive ones.
     pub fn refusals(&self) -> (usize, usize) {
-        (self.refused, self.longest_row)
+        (self.refused, self.most_consecutive)
     }
 }

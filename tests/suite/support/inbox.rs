@@ -1,4 +1,4 @@
-//! What a stand-in server was asked, in order, for tests to wait on.
+//! The requests that a stand-in server received, in order, for tests to wait on; and the files it serves.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use serde_json::{Map, Value};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-/// Longer than anything takes, so that a lost reply fails its test rather than hangs it.
+/// Longer than any reply takes: a lost one fails its test instead of hanging it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One request, taken apart.
+/// One parsed request.
 #[derive(Debug, Clone)]
 pub struct Asked {
-    /// Method and path below the base, or what happened on a websocket.
+    /// Method and path relative to the base URL, or an event on a websocket.
     pub what: String,
     pub body: Value,
     /// Uploaded files by part name.
     pub files: BTreeMap<String, Bytes>,
 }
 
-/// The reading end, with what was passed over so far.
+/// The receiving end, with the requests that no test has waited for yet.
 pub struct Inbox {
     receiver: UnboundedReceiver<Asked>,
     passed_over: Vec<Asked>,
@@ -35,7 +35,7 @@ pub fn inbox() -> (UnboundedSender<Asked>, Inbox) {
 }
 
 impl Inbox {
-    /// The first request, past or to come, of which `is` holds.
+    /// Waits for the first request, past or future, for which `is` holds; `what` describes it for the failure.
     pub async fn wait(&mut self, what: &str, is: impl Fn(&Asked) -> bool) -> Asked {
         if let Some(at) = self.passed_over.iter().position(&is) {
             return self.passed_over.remove(at);
@@ -44,7 +44,7 @@ impl Inbox {
         loop {
             let Ok(Some(asked)) = tokio::time::timeout_at(until, self.receiver.recv()).await else {
                 let seen: Vec<&str> = self.passed_over.iter().map(|one| one.what.as_str()).collect();
-                panic!("{what} did not come; there was {seen:?}");
+                panic!("{what} was not received; received {seen:?}");
             };
             assert!(!asked.what.starts_with("refused"), "{}: {}", asked.what, asked.body);
             if is(&asked) {
@@ -54,32 +54,30 @@ impl Inbox {
         }
     }
 
-    /// The first request whose method and path start like this.
+    /// Waits for the first request whose [`Asked::what`] starts with `start`.
     pub async fn next(&mut self, start: &str) -> Asked {
         self.wait(start, |asked| asked.what.starts_with(start)).await
     }
 
-    /// The next request, whatever it is.
+    /// Waits for the next request of any kind.
     pub async fn whatever(&mut self) -> Asked {
         if !self.passed_over.is_empty() {
             return self.passed_over.remove(0);
         }
-        let asked = self.receiver.recv().await.expect("the stand-in serves as long as the test");
+        let asked = self.receiver.recv().await.expect("the stand-in server outlives the test");
         assert!(!asked.what.starts_with("refused"), "{}: {}", asked.what, asked.body);
         asked
     }
 
-    /// What has come and nobody waited for, of a kind.
+    /// Requests received so far that nothing waited for and that start with `start`.
     pub fn left(&mut self, start: &str) -> Vec<Asked> {
         while let Ok(asked) = self.receiver.try_recv() {
             self.passed_over.push(asked);
         }
         self.passed_over.iter().filter(|asked| asked.what.starts_with(start)).cloned().collect()
     }
-}
 
-impl Inbox {
-    /// As [`Inbox::left`], and nobody gets it again.
+    /// [`Inbox::left`], removing them.
     pub fn drain(&mut self, start: &str) -> Vec<Asked> {
         let left = self.left(start);
         self.passed_over.retain(|asked| !asked.what.starts_with(start));
@@ -87,10 +85,10 @@ impl Inbox {
     }
 }
 
-/// A file, and the gate it waits at.
+/// A file, and the gate that delays it.
 type Shelved = (Bytes, Option<watch::Receiver<bool>>);
 
-/// The files that a stand-in serves, some of them only once a test opens their gate.
+/// The files that a stand-in server serves, some of them only once a test opens their gate.
 #[derive(Default)]
 pub struct Shelf {
     files: std::sync::Mutex<BTreeMap<String, Shelved>>,
@@ -101,14 +99,14 @@ impl Shelf {
         self.files.lock().unwrap().insert(name.to_owned(), (bytes.into(), None));
     }
 
-    /// The file is delivered when `true` is sent.
+    /// The file is served once `true` is sent.
     pub fn put_gated(&self, name: &str, bytes: impl Into<Bytes>) -> watch::Sender<bool> {
         let (gate, open) = watch::channel(false);
         self.files.lock().unwrap().insert(name.to_owned(), (bytes.into(), Some(open)));
         gate
     }
 
-    /// The bytes of a file.
+    /// The size of a file in bytes.
     pub fn size(&self, name: &str) -> Option<usize> {
         self.files.lock().unwrap().get(name).map(|(bytes, _)| bytes.len())
     }
@@ -122,8 +120,8 @@ impl Shelf {
     }
 }
 
-/// The fields of a request, with numbers and objects read back from a form's text; and its files
-/// by part name.
+/// The fields of a JSON or multipart request, with a form's numbers and objects parsed; and its files by part
+/// name.
 pub async fn taken_apart(request: Request) -> (Value, BTreeMap<String, Bytes>) {
     let kind = request.headers().get("content-type");
     if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/")) {

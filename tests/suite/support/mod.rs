@@ -1,5 +1,30 @@
-//! What the tests share: the bot with the compiled-in weights, the program as a process, stand-in
-//! servers, and the folders that tests may be given.
+//! Shared by the tests: the bot with the compiled-in weights, the program as a process, stand-in servers,
+//! sample photos, and the folders and programs that only some machines have.
+//!
+//! # What some tests need
+//!
+//! A test that lacks something counts as ignored, and its reason names it. `build.rs` decides at build time,
+//! by setting a `cfg`; a test that runs all the same fails with a sentence that names what is missing.
+//!
+//! | variable | `cfg` | what it is |
+//! |---|---|---|
+//! | `FACEGUESSER_DATA` | `with_data` | folder of the data sets, with `utkface.tar` (face crops, `utkface/train` and `utkface/val`) |
+//! | `FACEGUESSER_PHOTOS` | `with_photos` | folder of photographs: `person-woman.jpg`, `person-group.jpg`, `nature-landscape.jpg` … |
+//! | `FACEGUESSER_CASES` | `with_cases` | folder of files that were once handled wrongly: `motion-photo.jpg`, `fade-in.gif` … |
+//! | `FACEGUESSER_SPECS` | `with_specs` | folder of `discord-openapi.json` and `telegram-bot-api-10.1.json`; without it the stand-in servers accept every well-formed request |
+//! | `PATH` | `with_browser` | holds `chromedriver`, and Chromium where that finds it. Installed into a folder that was on `PATH` already: `touch build.rs` |
+//! | `FACEGUESSER_REQUIRE_ALL` | all of these | `1`: every test runs, and fails where something is missing (`.ci/run`) |
+//!
+//! Others change what tests that always run do:
+//!
+//! | variable | effect |
+//! |---|---|
+//! | `FACEGUESSER_PROGRAM` | executable for `load`, `soak` and `performance` in place of the one under test, such as a release build |
+//! | `FACEGUESSER_LOAD` | number of photos in `load` |
+//! | `FACEGUESSER_SOAK`, `FACEGUESSER_SOAK_SEED` | duration of `soak` in seconds, and its seed |
+//! | `FACEGUESSER_RECORD` | folder into which `recorded` writes its page |
+//! | `FACEGUESSER_SCREENSHOTS` | folder into which `browser` writes screenshots |
+//! | `FACEGUESSER_MUTATIONS`, `FACEGUESSER_DOORS` | `src/fuzzing/tests.rs`: mutations per seed; which fuzz targets |
 
 pub mod bombs;
 pub mod bot_api;
@@ -34,27 +59,26 @@ pub fn bot() -> (Arc<Bot>, Arc<Pool>) {
     faceguesser::setup::bot(&config, Arc::new(store)).expect("the compiled-in weights load")
 }
 
-/// The folder that `variable` names, if it does; prints why a test is left out otherwise.
-pub fn folder(variable: &str) -> Option<PathBuf> {
+/// The folder that `variable` names. Fails the test without one.
+pub fn folder(variable: &str) -> PathBuf {
     let folder = std::env::var_os(variable).map(PathBuf::from);
-    if folder.is_none() {
-        left_out(&format!("{variable} names no folder"));
-    }
+    let folder = folder.unwrap_or_else(|| panic!("{variable} is not set, and this test needs the folder it names"));
+    assert!(folder.is_dir(), "{variable} names {}, which is not a folder", folder.display());
     folder
 }
 
-/// Says why a test is left out; where all must run (`FACEGUESSER_REQUIRE_ALL=1`), fails it.
-pub fn left_out(why: &str) {
-    let all = std::env::var_os("FACEGUESSER_REQUIRE_ALL").is_some_and(|value| value == "1");
-    assert!(!all, "all tests must run here, and {why}");
-    eprintln!("left out: {why}");
+/// The file `name` in the folder that `variable` names. Fails the test without it.
+pub fn file(variable: &str, name: &str) -> Vec<u8> {
+    let path = folder(variable).join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{} is needed: {error}", path.display()))
 }
 
 /// `count` crops of `utkface/train` or `utkface/val`, spread over the folder: names and JPEG bytes.
-pub fn crops(part: &str, count: usize) -> Option<Vec<(String, Vec<u8>)>> {
-    let archive = folder("FACEGUESSER_DATA")?.join("utkface.tar");
+pub fn crops(part: &str, count: usize) -> Vec<(String, Vec<u8>)> {
+    let path = folder("FACEGUESSER_DATA").join("utkface.tar");
+    let archive = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{} is needed: {error}", path.display()));
     let folder = format!("utkface/{part}/");
-    let mut archive = tar::Archive::new(std::io::BufReader::new(std::fs::File::open(archive).unwrap()));
+    let mut archive = tar::Archive::new(std::io::BufReader::new(archive));
     let mut crops = Vec::new();
     for (index, entry) in archive.entries_with_seek().unwrap().enumerate() {
         let mut entry = entry.unwrap();
@@ -66,32 +90,34 @@ pub fn crops(part: &str, count: usize) -> Option<Vec<(String, Vec<u8>)>> {
             crops.push((name.to_owned(), bytes));
         }
         if crops.len() == count {
-            return Some(crops);
+            return crops;
         }
     }
-    panic!("{folder} holds {} crops of the {count} wanted", crops.len());
+    panic!("{folder} holds only {} of {count} crops", crops.len());
 }
 
-/// A platform's own interface description, where FACEGUESSER_SPECS names the folder of them;
-/// without it the stand-ins take every well-formed request.
-pub fn specification(file: &str) -> Option<serde_json::Value> {
-    let folder = folder("FACEGUESSER_SPECS")?;
-    Some(serde_json::from_slice(&std::fs::read(folder.join(file)).unwrap()).unwrap())
+/// A platform's own API description; `None` on a machine without them, where the stand-in servers accept
+/// every well-formed request and the tests of the descriptions count as ignored.
+pub fn specification(name: &str) -> Option<serde_json::Value> {
+    cfg!(with_specs).then(|| serde_json::from_slice(&file("FACEGUESSER_SPECS", name)).unwrap())
 }
 
-/// A bundled picture with one face in it: the mean of many, enlarged onto a plain ground.
+/// The bundled mean of many faces, a tight crop.
+pub fn mean_face() -> image::GrayImage {
+    image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().to_luma8()
+}
+
+/// A photo with one face in it: the mean of many, enlarged on a plain background.
 pub fn photo_with_a_face() -> Vec<u8> {
-    let face = image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().to_luma8();
-    let face = image::imageops::resize(&face, 320, 320, image::imageops::FilterType::Triangle);
+    let face = image::imageops::resize(&mean_face(), 320, 320, image::imageops::FilterType::Triangle);
     let mut photo = image::GrayImage::from_pixel(640, 480, image::Luma([150]));
     image::imageops::overlay(&mut photo, &face, 160, 80);
     jpeg(&photo)
 }
 
-/// Several of them, from left to right.
+/// A photo with `count` such faces in a row.
 pub fn photo_with_faces(count: u32) -> Vec<u8> {
-    let face = image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().to_luma8();
-    let face = image::imageops::resize(&face, 200, 200, image::imageops::FilterType::Triangle);
+    let face = image::imageops::resize(&mean_face(), 200, 200, image::imageops::FilterType::Triangle);
     let mut photo = image::GrayImage::from_pixel(count * 260, 400, image::Luma([150]));
     for index in 0..count {
         image::imageops::overlay(&mut photo, &face, i64::from(index * 260 + 30), 100);
@@ -104,7 +130,7 @@ pub fn photo_without_a_face() -> Vec<u8> {
     jpeg(&image::GrayImage::from_fn(320, 240, |x, _| image::Luma([(x / 2) as u8])))
 }
 
-/// The smallest picture that is worth looking at, without a face.
+/// A photo of the smallest size that the bot analyses, without a face.
 pub fn tiny_photo() -> Vec<u8> {
     jpeg(&image::GrayImage::from_fn(64, 64, |x, _| image::Luma([(x * 2) as u8])))
 }

@@ -1,5 +1,5 @@
-//! Holds requests against Discord's OpenAPI description: unknown paths, methods, query keys and
-//! fields, wrong types and missing parts are told.
+//! Validates requests against Discord's OpenAPI description: unknown paths, methods, query keys and fields,
+//! wrong types and missing parts are errors.
 
 use serde_json::{Value, json};
 
@@ -8,20 +8,20 @@ pub struct OpenApi {
 }
 
 impl OpenApi {
-    /// Closes every object schema, so that a field it does not name is a fault.
+    /// Closes every object schema, so that a field it does not name is an error.
     pub fn new(mut document: Value) -> Self {
         close(&mut document["components"]["schemas"]);
         Self { document }
     }
 
-    /// Checks one request; `path` lies below the version, `files` are the upload's part names.
+    /// Checks one request; `path` is relative to the API version, `files` are the upload's part names.
     pub fn check(&self, method: &str, path: &str, query: &str, body: &Value, files: &[&str]) -> Result<(), String> {
         let (template, operations) = self.operations(path).ok_or_else(|| format!("unknown path {path}"))?;
-        let operation = operations.get(method).ok_or_else(|| format!("{template} knows no {method}"))?;
+        let operation = operations.get(method).ok_or_else(|| format!("{template} has no method {method}"))?;
         for key in query.split('&').filter_map(|pair| pair.split('=').next()).filter(|key| !key.is_empty()) {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
             if !parameters.into_iter().any(|one| one["in"] == "query" && one["name"] == key) {
-                return Err(format!("{method} {template} knows no query key {key}"));
+                return Err(format!("{method} {template} has no query key {key}"));
             }
         }
         let content = &operation["requestBody"]["content"];
@@ -31,42 +31,43 @@ impl OpenApi {
         };
         for file in files {
             let form = &content["multipart/form-data"]["schema"];
-            // Where a request has two forms, Discord's description leaves out the files of both.
+            // Where a request has two forms, Discord's description omits the files of both.
             let parts = form["allOf"].as_array().into_iter().flatten();
             let named =
                 form["anyOf"].is_array() || parts.into_iter().any(|part| part["properties"].get(file).is_some());
             if !named {
-                return Err(format!("{method} {template} knows no file part {file}"));
+                return Err(format!("{method} {template} has no file part {file}"));
             }
         }
-        self.validate(schema, body).map_err(|fault| format!("{method} {template}: {fault} in {body}"))
+        self.validate(schema, body).map_err(|error| format!("{method} {template}: {error} in {body}"))
     }
 
     fn validate(&self, schema: &Value, body: &Value) -> Result<(), String> {
-        let mut whole = schema.clone();
-        close(&mut whole);
-        let whole = json!({ "allOf": [whole], "components": self.document["components"] });
-        let validator = jsonschema::draft202012::new(&whole).map_err(|fault| fault.to_string())?;
-        validator.validate(body).map_err(|fault| format!("{fault} at {}", fault.instance_path()))
+        let mut closed = schema.clone();
+        close(&mut closed);
+        let document = json!({ "allOf": [closed], "components": self.document["components"] });
+        let validator = jsonschema::draft202012::new(&document).map_err(|error| error.to_string())?;
+        validator.validate(body).map_err(|error| format!("{error} at {}", error.instance_path()))
     }
 
-    /// The operations of the path template that fits best: named segments before variables.
+    /// The operations of the path template that matches best: literal segments before variables.
     fn operations(&self, path: &str) -> Option<(&str, &Value)> {
         let segments: Vec<&str> = path.split('/').collect();
         let variables = |template: &str| template.matches('{').count();
-        let fits = |template: &str| {
+        let matches = |template: &str| {
             let parts: Vec<&str> = template.split('/').collect();
             parts.len() == segments.len()
                 && parts.iter().zip(&segments).all(|(part, segment)| part.starts_with('{') || part == segment)
         };
         let paths = self.document["paths"].as_object()?;
-        let found = paths.iter().filter(|(template, _)| fits(template));
+        let found = paths.iter().filter(|(template, _)| matches(template));
         found
             .min_by_key(|(template, _)| variables(template))
             .map(|(template, operations)| (template.as_str(), operations))
     }
 }
 
+/// Forbids properties that the object schemas within `schema` do not name.
 fn close(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -75,7 +76,7 @@ fn close(schema: &mut Value) {
                 object.insert("additionalProperties".into(), Value::Bool(false));
             }
             for (key, inner) in object.iter_mut() {
-                // The parts of an "all of" each see the whole object.
+                // Each part of an `allOf` is given the whole object.
                 if key != "allOf" {
                     close(inner);
                 }
@@ -87,7 +88,15 @@ fn close(schema: &mut Value) {
 }
 
 #[test]
-fn requests_that_do_not_fit_the_description_are_told() {
+#[cfg_attr(not(with_specs), ignore = "set FACEGUESSER_SPECS: no request of the bot is checked against Discord's API")]
+fn discords_own_description_accepts_a_known_request_and_no_other() {
+    let api = OpenApi::new(super::specification("discord-openapi.json").expect("this test has the description"));
+    assert_eq!(api.check("get", "/gateway/bot", "", &Value::Null, &[]), Ok(()));
+    assert!(api.check("post", "/gateway/bot", "", &Value::Null, &[]).is_err());
+}
+
+#[test]
+fn requests_that_do_not_match_the_description_are_errors() {
     let document = json!({
         "paths": {
             "/things/{id}": { "post": {
@@ -103,7 +112,7 @@ fn requests_that_do_not_fit_the_description_are_told() {
     let api = OpenApi::new(document);
     assert_eq!(api.check("post", "/things/5", "wait=true", &json!({ "name": "cup" }), &[]), Ok(()));
     assert_eq!(api.check("get", "/things/all", "", &Value::Null, &[]), Ok(()));
-    let faults = [
+    let invalid = [
         ("post", "/thing/5", "", json!({ "name": "cup" })),
         ("put", "/things/5", "", json!({ "name": "cup" })),
         ("post", "/things/5", "until=1", json!({ "name": "cup" })),
@@ -113,7 +122,7 @@ fn requests_that_do_not_fit_the_description_are_told() {
         ("post", "/things/5", "", json!({ "name": "cup", "colour": "red" })),
         ("get", "/things/all", "", json!({ "name": "cup" })),
     ];
-    for (method, path, query, body) in faults {
+    for (method, path, query, body) in invalid {
         assert!(api.check(method, path, query, &body, &[]).is_err(), "{method} {path}?{query} {body}");
     }
 }

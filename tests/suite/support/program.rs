@@ -1,4 +1,4 @@
-//! The program as a person runs it: a process with variables and signals.
+//! The program as an operator runs it: a process with environment variables and signals.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
@@ -11,12 +11,17 @@ use super::secrets;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_faceguesser");
 
-/// The program without the variables that would configure it from outside.
-pub fn command() -> Command {
-    command_of(PROGRAM)
+/// The executable for measurements: the one that `FACEGUESSER_PROGRAM` names, or the one under test.
+pub fn measured_program() -> String {
+    std::env::var("FACEGUESSER_PROGRAM").unwrap_or(PROGRAM.to_owned())
 }
 
-fn command_of(program: &str) -> Command {
+/// A command for the program without the environment variables that would configure it.
+pub fn command() -> Command {
+    command_for(PROGRAM)
+}
+
+fn command_for(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
         let settings = name.starts_with("FACEGUESSER_") || name == "DISCORD_TOKEN" || name == "TELOXIDE_TOKEN";
@@ -24,33 +29,33 @@ fn command_of(program: &str) -> Command {
             command.env_remove(name);
         }
     }
-    // Nothing is left in the folder that the tests run in.
+    // No database is left in the working directory of the tests.
     command.env("FACEGUESSER__STORE__PATH", ":memory:");
     command
 }
 
-/// A running program; killed with the value.
+/// A running program; dropping it kills the process.
 pub struct Program {
     child: Child,
     log: Arc<Mutex<String>>,
-    /// How many lines were printed.
+    /// Number of lines printed.
     lines: watch::Sender<usize>,
     readers: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Program {
-    /// Starts `faceguesser` with these variables.
+    /// Starts `faceguesser` with these environment variables.
     pub fn start(variables: &[(&str, &str)]) -> Self {
         Self::start_at(PROGRAM, variables)
     }
 
-    /// Starts another build of it.
+    /// Starts another build of it, at the path `program`.
     pub fn start_at(program: &str, variables: &[(&str, &str)]) -> Self {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
         let secret = |name: &str| name.ends_with("TOKEN") || name.ends_with("SECRET");
         variables.iter().filter(|(name, _)| secret(name)).for_each(|(_, value)| secrets::keep(value, 1));
-        let mut command = command_of(program);
-        // All that it would ever say, so that all of it is searched.
+        let mut command = command_for(program);
+        // The most verbose log, so that all of it is searched for secrets.
         command.env("FACEGUESSER__LOG__LEVEL", "debug,teloxide=trace,hyper=trace,reqwest=trace,tungstenite=trace");
         let mut child = command.envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -78,38 +83,38 @@ impl Program {
         assert!(sent.success());
     }
 
-    /// Where its chat page is, once it says so.
+    /// The URL of its chat page, once it has been logged.
     pub async fn page(&self) -> String {
         self.logged("chat page: http").await;
         let log = self.log.lock().unwrap().clone();
         log.split("chat page: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
     }
 
-    /// Memory that it holds now, in megabytes (Linux).
+    /// Its resident memory, in megabytes (Linux).
     pub fn resident_megabytes(&self) -> f64 {
         self.megabytes("VmRSS:")
     }
 
-    /// The most that it ever held, in megabytes (Linux).
+    /// Its peak resident memory, in megabytes (Linux).
     pub fn peak_megabytes(&self) -> f64 {
         self.megabytes("VmHWM:")
     }
 
-    fn megabytes(&self, of: &str) -> f64 {
+    fn megabytes(&self, key: &str) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
     }
 
-    /// Waits until it has printed this.
-    pub async fn logged(&self, words: &str) {
+    /// Waits until it has printed `text`.
+    pub async fn logged(&self, text: &str) {
         let mut lines = self.lines.subscribe();
-        let printed = lines.wait_for(|_| self.log.lock().unwrap().contains(words));
-        let patience = tokio::time::timeout(super::inbox::PATIENCE, printed).await;
-        assert!(patience.is_ok(), "{words:?} was not printed");
+        let printed = lines.wait_for(|_| self.log.lock().unwrap().contains(text));
+        let in_time = tokio::time::timeout(super::inbox::PATIENCE, printed).await;
+        assert!(in_time.is_ok(), "{text:?} was not printed");
     }
 
-    /// Ends it as a power cut would: nothing is finished.
+    /// Kills the process (SIGKILL), so that it finishes nothing.
     pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -119,7 +124,7 @@ impl Program {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for the end and returns all that was printed.
+    /// Waits until it exits, and returns its status and everything it printed.
     pub async fn finished(mut self) -> (ExitStatus, String) {
         let readers = std::mem::take(&mut self.readers);
         tokio::task::spawn_blocking(move || {
@@ -128,7 +133,7 @@ impl Program {
                 reader.join().unwrap();
             }
             let log = self.log.lock().unwrap().clone();
-            assert_eq!(secrets::line_with_one(&log), None, "this line of the log holds a secret");
+            assert_eq!(secrets::line_with_one(&log), None, "this line of the log contains a secret");
             (status, log)
         })
         .await
@@ -143,9 +148,9 @@ impl Drop for Program {
         let _ = self.child.wait();
         let log = self.log.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if std::thread::panicking() {
-            eprintln!("--- the program's own words ---\n{log}");
+            eprintln!("--- the program's output ---\n{log}");
         } else {
-            assert_eq!(secrets::line_with_one(&log), None, "this line of the log holds a secret");
+            assert_eq!(secrets::line_with_one(&log), None, "this line of the log contains a secret");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What no log may hold: names, messages' texts, tokens and ids that the stand-ins have handed out to
-//! any program of any test. Every program's log is searched for all of them when it ends.
+//! Secrets that no log may contain: names, message texts, tokens and ids that the stand-in servers have sent
+//! to any program of any test. Every program's log is searched for all of them when it ends.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -8,8 +8,8 @@ use serde_json::Value;
 
 static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Fields that people fill, and tokens.
-const WORDS: [&str; 10] = [
+/// Keys of text that users write, and of tokens.
+const TEXT_KEYS: [&str; 10] = [
     "content",
     "text",
     "caption",
@@ -21,21 +21,21 @@ const WORDS: [&str; 10] = [
     "sender_user_name",
     "token",
 ];
-/// Shorter words and numbers occur in any log.
-const LEAST_WORD: usize = 6;
-const LEAST_ID: usize = 9;
+/// Shorter texts and numbers occur in any log by chance.
+const MIN_TEXT_LENGTH: usize = 6;
+const MIN_ID_LENGTH: usize = 9;
 
-/// Learns the secrets in what a stand-in hands out.
+/// Registers the secrets in JSON that a stand-in server sends.
 pub fn learn(value: &Value) {
     match value {
         Value::Object(fields) => fields.iter().for_each(|(key, value)| {
             match value {
-                Value::String(text) if WORDS.contains(&key.as_str()) => keep(text, LEAST_WORD),
-                Value::String(id) if key.ends_with("id") => keep(id, LEAST_ID),
-                Value::Number(id) if key.ends_with("id") => keep(&id.to_string(), LEAST_ID),
+                Value::String(text) if TEXT_KEYS.contains(&key.as_str()) => keep(text, MIN_TEXT_LENGTH),
+                Value::String(id) if key.ends_with("id") => keep(id, MIN_ID_LENGTH),
+                Value::Number(id) if key.ends_with("id") => keep(&id.to_string(), MIN_ID_LENGTH),
                 _ => {}
             }
-            // The buttons are the bot's own words.
+            // The buttons' texts are the bot's own.
             if key != "reply_markup" {
                 learn(value);
             }
@@ -45,22 +45,22 @@ pub fn learn(value: &Value) {
     }
 }
 
-/// Learns one.
-pub fn keep(secret: &str, least: usize) {
-    if secret.chars().count() >= least {
+/// Registers one secret of at least `min_length` characters.
+pub fn keep(secret: &str, min_length: usize) {
+    if secret.chars().count() >= min_length {
         SECRETS.lock().unwrap().insert(secret.to_owned());
     }
 }
 
-/// The first line of a log that holds one.
+/// The first line of a log that contains a secret.
 pub fn line_with_one(log: &str) -> Option<String> {
     let secrets = SECRETS.lock().unwrap();
-    let holds = |line: &&str| secrets.iter().any(|secret| line.contains(secret.as_str()));
-    log.lines().find(holds).map(str::to_owned)
+    let has_secret = |line: &&str| secrets.iter().any(|secret| line.contains(secret.as_str()));
+    log.lines().find(has_secret).map(str::to_owned)
 }
 
 #[test]
-fn names_texts_tokens_and_ids_are_told_from_other_words() {
+fn names_texts_tokens_and_ids_are_secrets_and_other_words_are_not() {
     learn(&serde_json::json!({
         "chat_id": -987_654_321_012_i64, "message": [{ "caption": "a secret caption", "date": 1_234_567_890_123_i64 }],
         "token": "stand-in-secret-token", "id": "87",

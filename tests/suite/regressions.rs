@@ -1,0 +1,333 @@
+//! The index of fixed bugs: each with the test that catches it.
+//!
+//! Small tests are in this file, others next to the set-up that they need. `the_index_names_existing_tests`
+//! checks that every row names a test, or a fuzzing seed, that exists. Without a test: a button on Discord
+//! pressed before Discord has returned the id of its message; a gateway session whose replay takes longer than
+//! the wait for `RESUMED`; a decoder that panics while it reads an animation's frames.
+//!
+//! # Photos
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | A phone's motion photo, a missing end marker or a second picture that was cut made a whole picture "cut short" | `a_picture_with_trailing_data_or_without_its_end_marker_is_whole` | `tests/suite/regressions.rs` |
+//! | A picture with most of its rows was refused | `a_picture_with_most_of_its_rows_is_answered_and_said_to_be_cut_short` | `tests/suite/regressions.rs` |
+//! | AVIF, HEIC and arithmetic-coded JPEG were called damaged, or a video | `an_unsupported_format_is_named_and_not_called_damaged_or_a_video` | `tests/suite/regressions.rs` |
+//! | Two parsers read different sizes from one JPEG: 4.3 GB for 19 s | `two_parsers_that_read_different_sizes_reserve_nothing` | `tests/suite/regressions.rs` |
+//! | An animation that fades in had no face, as only its first frame was analysed | `an_animation_that_fades_in_is_analysed_at_later_frames` | `tests/suite/regressions.rs` |
+//! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_answered_and_said_to_be_cut_short_in_every_format` | `src/photo/decode/tests.rs` |
+//! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_read_whatever_its_checksums_say_and_without_its_end` | `src/photo/decode/tests.rs` |
+//! | A missing chunk next to the picture damaged a WebP | `a_webp_is_read_though_chunks_beside_its_picture_are_missing` | `src/photo/decode/tests.rs` |
+//! | The iPhone's own PNG variant was "damaged" | `an_iphones_own_png_is_called_that` | `src/photo/decode/tests.rs` |
+//! | Bytes after a JPEG were parsed as part of it | `what_follows_the_picture_does_not_matter` | `src/photo/jpeg/tests.rs` |
+//! | Unknown brands of HEIF were taken for videos | `every_brand_of_heif_is_a_picture_and_none_a_video` | `src/photo/sniff.rs` |
+//! | Camera raw files were not named, as they look like TIFF | `camera_raw_is_named_by_its_maker` | `src/photo/sniff.rs` |
+//! | An EXIF orientation of an unusual type or byte order was ignored | `every_type_and_byte_order_of_the_tag_is_read` | `src/photo/orientation.rs` |
+//! | A broken EXIF block hid the XMP orientation | `a_broken_block_does_not_hide_a_sound_one_or_xmp` | `src/photo/orientation.rs` |
+//! | Several large photos at once exhausted memory | `never_more_is_held_than_there_is_and_everybody_gets_a_turn` | `src/photo/memory.rs` |
+//! | A JPEG of thousands of scans kept a worker busy for seconds | `a_swarm_of_scans_is_refused` | `src/photo/jpeg/tests.rs` |
+//! | Files within every size limit took many seconds of processor time | `the_costliest_permitted_files_take_no_longer_than_one_photo_may` | `tests/suite/corpus.rs` |
+//! | A picture without pixels was given to the decoders | `a_picture_without_pixels_is_damaged` | `tests/suite/regressions.rs` |
+//! | A PNG palette that ends inside an entry was given to a decoder that relies on whole ones | `a_png_palette_that_ends_inside_an_entry_is_damaged` | `tests/suite/regressions.rs` |
+//! | JPEG scans that repeat a bit were decoded differently by each decoder | `a_jpeg_scan_that_repeats_a_bit_is_damaged_for_the_general_decoder` | `tests/suite/regressions.rs` |
+//! | Any other input that fuzzing found broke an invariant | `inputs_that_fuzzing_found_are_answered_or_refused` | `tests/suite/regressions.rs` |
+//! | … a GIF frame that is taller than its screen | `regression-frame-taller-than-its-screen` | `fuzz/seeds/gif` |
+//! | … a wide, flat JPEG whose rows were missing from the memory reservation | `regression-rows-of-a-wide-flat-picture` | `fuzz/seeds/jpeg_general` |
+//! | … a WebP picture that is larger than its canvas | `regression-picture-larger-than-its-canvas` | `fuzz/seeds/webp` |
+//! | … a frame of an animated WebP that is smaller than its picture | `regression-moving-frame-smaller-than-its-picture` | `fuzz/seeds/animation` |
+//! | … the same with transparency | `regression-moving-clear-frame-smaller-than-its-picture` | `fuzz/seeds/animation` |
+//!
+//! # Faces and guesses
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | Turned photos differed by more than half a year from the upright one | `every_exif_orientation_gives_the_same_guess` | `tests/suite/face.rs` |
+//! | The age range held on average, but not at every age | `intervals_hold_at_every_age_also_where_guesses_are_drawn_to_the_middle` | `src/evaluation/calibration.rs` |
+//! | The age range missed small children, as ages were fitted to a point and not to the whole year | `intervals_of_a_few_years_hold_as_many_ages_as_wide_ones` | `src/evaluation/calibration.rs` |
+//! | A child whose gender was a coin toss was called a girl or a boy | `children_whose_gender_is_a_coin_toss_are_not_told_as_girls_or_boys` | `src/bot/words.rs` |
+//! | The chat page showed a gender that the reply left out | `the_page_shows_a_womans_gender_and_no_babys` | `tests/suite/browser.rs` |
+//! | A gender that is never shown counted as a wrong one | `genders_left_open_count_neither_as_told_nor_as_wrong` | `src/evaluation/mod.rs` |
+//! | The page and the reply rounded ages differently: 18.46 was "18" and "19" | `ages_with_one_decimal_round_to_the_years_of_the_words` | `src/bot/report.rs` |
+//! | Weights trained on their validation faces were calibrated and scored on them as if unseen | `weights_trained_on_their_validation_faces_are_not_calibrated_on_them` | `tests/suite/evaluation.rs` |
+//!
+//! # Command line and configuration
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | `calibrate` blamed `--weights` for a bad `--like` file | `calibrate_names_like_where_that_file_is_invalid` | `tests/suite/regressions.rs` |
+//! | A command failed when its output was not read to the end | `a_command_whose_output_is_not_read_to_the_end_succeeds` | `tests/suite/regressions.rs` |
+//! | A setting that is not UTF-8 was a panic | `a_setting_that_is_not_utf_8_is_refused_by_name` | `tests/suite/regressions.rs` |
+//! | The debug log held SQL | `the_debug_log_holds_no_sql` | `tests/suite/regressions.rs` |
+//! | A single channel id in a variable was no list | `variables_win_over_the_file_and_the_file_over_the_defaults` | `src/config/tests.rs` |
+//! | An invalid setting was reported without its line or variable; a quoted table name with a dot hid the line | `what_is_wrong_is_named_with_its_file_and_line_or_its_variable` | `src/config/tests.rs` |
+//!
+//! # Load and shutdown
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | One person's flood delayed everybody's portraits by seconds | `a_portrait_waits_for_the_photo_in_progress_and_not_for_a_flood` | `tests/suite/fairness.rs` |
+//! | A busy person's photos went first as they had arrived first | `who_has_had_the_least_goes_first_whatever_others_have_waiting` | `src/inference/queue.rs` |
+//! | Large blocks were not returned to the system: 1.06 GB with twelve large files | `many_requests_with_the_largest_files_stay_within_the_memory_budget` | `tests/suite/memory.rs` |
+//! | A second Ctrl-C waited for the replies in progress, or was lost in the moment after the first | `a_second_signal_does_not_wait_for_replies_in_progress` | `tests/suite/stopping.rs` |
+//! | A download that never ends kept the program from stopping | `a_download_that_never_ends_does_not_keep_the_program_from_stopping` | `tests/suite/stopping.rs` |
+//! | A file host's single failure lost the photo | `a_photo_survives_a_single_failure_of_its_host` | `tests/suite/download.rs` |
+//!
+//! # Store
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | `/forget` left names in the database's free pages and its log | `what_is_forgotten_is_in_no_file_on_disk` | `src/bot/sqlite/tests.rs` |
+//! | One of two settings changed at the same time was lost | `changes_made_at_the_same_time_all_hold` | `src/bot/sqlite/tests.rs` |
+//! | Others on the machine could read the database | `the_file_is_its_owners_alone` | `src/bot/sqlite/tests.rs` |
+//! | A game's last guess could be lost as the game ended | `a_guess_that_comes_as_the_game_ends_counts_or_is_refused_and_is_never_lost` | `src/bot/sqlite/tests.rs` |
+//! | A killed program forgot its photos | `a_job_outlives_the_program_until_it_is_finished` | `src/bot/sqlite/tests.rs` |
+//! | Short texts of an album left their share of the characters unused while long ones were cut | `what_short_texts_leave_goes_to_the_long_ones` | `src/bot/steps.rs` |
+//!
+//! # Discord
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | serenity dropped events that it could not parse, and logged them | `a_message_of_unexpected_form_is_answered_and_not_logged` | `tests/suite/discord_links.rs` |
+//! | serenity started a refused session every five seconds | `refused_sessions_are_started_again_after_growing_pauses` | `tests/suite/discord_gateway.rs` |
+//! | serenity used another gateway where the lookup failed | `a_gateway_that_cannot_be_looked_up_is_asked_for_again_and_no_other_one_used` | `tests/suite/discord_gateway.rs` |
+//! | Sessions were started although none was left that day | `no_session_is_started_while_discord_grants_none` | `tests/suite/discord_gateway.rs` |
+//! | A fatal close code was retried for ever | `close_codes_that_no_attempt_would_change_end_with_a_sentence` | `tests/suite/discord_gateway.rs` |
+//! | A broken connection lost messages | `a_session_goes_on_however_its_connection_ends` | `tests/suite/discord_gateway.rs` |
+//! | Photos taken while the program stopped were lost, as the gateway closed after the last replies | `work_in_flight_is_answered_when_the_program_is_told_to_stop` | `tests/suite/discord.rs` |
+//! | Requests without Discord's User-Agent were blocked | `a_request_without_a_user_agent_is_refused_and_the_page_named_that_asks_for_it` | `tests/suite/discord_refusals.rs` |
+//! | A 502, a reply cut short or a proxy's 403 page lost the reply | `a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short` | `tests/suite/discord_refusals.rs` |
+//! | 429 with a `Retry-After` of zero caused a flood of requests | `a_refusal_that_names_no_wait_is_not_answered_with_a_flood` | `tests/suite/discord_refusals.rs` |
+//! | A channel lookup that fails delayed the reply | `a_channel_that_cannot_be_looked_up_holds_up_no_answer_for_long` | `tests/suite/discord_refusals.rs` |
+//! | A refused `message_reference` lost the reply | `a_refused_reference_is_left_out_and_not_sent_twice` | `tests/suite/discord_refusals.rs` |
+//! | An expired link lost the photo | `an_expired_link_is_renewed_once` | `tests/suite/discord_links.rs` |
+//! | Pictures in Components V2 were not found | `pictures_within_components_are_looked_at` | `tests/suite/discord_links.rs` |
+//! | A spoiler was shown uncovered | `what_was_covered_is_never_shown_uncovered` | `tests/suite/discord_links.rs` |
+//! | A message that Discord does not show again was lost after a kill | `a_message_that_discord_does_not_show_again_is_answered_by_the_next_run` | `tests/suite/discord_kills.rs` |
+//!
+//! # Telegram
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | teloxide dropped updates that it could not parse | `photos_in_messages_that_typed_parsers_drop_are_answered` | `tests/suite/telegram_incoming.rs` |
+//! | An update with an unknown part next to a known one was dropped | `kinds_that_nobody_knows_are_named_and_nothing_more` | `src/platform/telegram/incoming.rs` |
+//! | An update id beyond 32 bits was never confirmed, so that Telegram sent the update again and again | `an_update_id_beyond_32_bits_is_confirmed` | `tests/suite/regressions.rs` |
+//! | Edited captions were ignored where the machine's clock was wrong | `an_edited_caption_is_answered_whatever_this_machines_clock_shows` | `tests/suite/telegram_incoming.rs` |
+//! | A photo quoted from another chat was not found | `a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it` | `tests/suite/telegram_incoming.rs` |
+//! | Late album parts got no reply | `album_parts_that_come_late_are_told_in_the_reply_that_the_others_got` | `tests/suite/telegram_albums.rs` |
+//! | A webhook that could not be deleted at the start blocked updates for good | `a_webhook_that_could_not_be_deleted_at_the_start_is_deleted_later` | `tests/suite/telegram_polling.rs` |
+//! | A TLS failure was reported as any other trouble | `an_address_that_speaks_no_tls_is_told_apart_from_other_trouble` | `tests/suite/telegram_polling.rs` |
+//! | A server that accepts and never answers blocked the photo for ever | `a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_limit` | `tests/suite/telegram_files.rs` |
+//! | A refused picture lost the text with it | `a_picture_that_is_refused_costs_the_picture_and_not_the_words` | `tests/suite/telegram_refusals.rs` |
+//! | A failed edit lost the answer | `an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew` | `tests/suite/telegram_refusals.rs` |
+//! | A closed topic lost the reply | `a_closed_or_deleted_topic_is_answered_in_the_general_one` | `tests/suite/telegram_refusals.rs` |
+//! | A covered or protected photo was copied in the open | `whatever_is_made_of_a_covered_photo_is_covered_as_well` | `tests/suite/telegram_covers.rs` |
+//! | *Delete* failed after 48 hours | `a_reply_that_is_too_old_to_be_deleted_is_emptied` | `tests/suite/telegram_covers.rs` |
+//! | Admins who write as their group could not delete replies | `what_was_asked_in_the_name_of_a_group_is_its_admins_to_delete` | `tests/suite/telegram_buttons.rs` |
+//! | Photos admitted before a restart counted twice against the rate limit | `photos_that_were_let_in_by_the_last_run_are_not_counted_again_by_the_next_one` | `tests/suite/telegram_kills.rs` |
+//! | A job stored by another version was dropped | `a_photo_whose_reference_another_version_wrote_gets_an_apology` | `tests/suite/telegram_kills.rs` |
+//! | Idle connections occupied the webhook for ever | `whoever_holds_every_connection_without_a_word_loses_them_and_updates_are_taken_again` | `tests/suite/telegram_webhook.rs` |
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use faceguesser::bot::{CardWhen, PhotoSource, Reply, ReplyOptions};
+use faceguesser::inference::FlowId;
+use faceguesser::model::estimator;
+use faceguesser::photo::{DecodeLimits, PhotoError, decode};
+use serde_json::json;
+
+use super::corpus::assert_answered_or_refused;
+use super::support;
+use super::support::bombs::{self, Scan};
+use super::support::inbox::Asked;
+use super::support::program::{Program, command};
+use super::support::telegram::{PERSON, Telegram, message, with};
+
+fn case(name: &str) -> Vec<u8> {
+    support::file("FACEGUESSER_CASES", name)
+}
+
+/// The bot's reply to a file, with its annotated picture.
+async fn reply_to(bytes: Vec<u8>) -> Reply {
+    let (bot, pool) = support::bot();
+    let options = ReplyOptions { max_characters: 2000, card: CardWhen::AnyFace, max_cards: 1 };
+    let reply = bot.guess(FlowId::of(&0), PhotoSource::Bytes(bytes.into()), &bot.style_for(None), options).await;
+    tokio::task::spawn_blocking(move || pool.stop()).await.unwrap();
+    reply
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_cases), ignore = "set FACEGUESSER_CASES to the folder of the files once handled wrongly")]
+async fn a_picture_with_trailing_data_or_without_its_end_marker_is_whole() {
+    for name in ["motion-photo.jpg", "second-picture-cut.jpg", "no-end-marker.jpg", "no-iend.png"] {
+        let reply = reply_to(case(name)).await;
+        let analysis = reply.outcome.unwrap();
+        assert!(!analysis.faces.is_empty() && !analysis.cut_short, "{name}: {}", reply.text);
+        assert!(reply.card.is_some(), "{name} has no card");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_cases), ignore = "set FACEGUESSER_CASES to the folder of the files once handled wrongly")]
+async fn a_picture_with_most_of_its_rows_is_answered_and_said_to_be_cut_short() {
+    let reply = reply_to(case("cut-at-95-percent.jpg")).await;
+    assert!(!reply.outcome.unwrap().faces.is_empty() && reply.card.is_some());
+    assert!(reply.text.ends_with("The picture was cut short; I could only look at the part that is there."), "{}", reply.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_cases), ignore = "set FACEGUESSER_CASES to the folder of the files once handled wrongly")]
+async fn an_unsupported_format_is_named_and_not_called_damaged_or_a_video() {
+    let formats = [
+        ("arithmetic-coded.jpg", "arithmetic-coded JPEG"),
+        ("avis.avif", "AVIF"),
+        ("hevx.heic", "HEIC"),
+        ("msf1.heic", "HEIC"),
+    ];
+    for (name, format) in formats {
+        let reply = reply_to(case(name)).await;
+        assert!(reply.text.starts_with(&format!("I can't read {format} pictures")), "{name}: {}", reply.text);
+    }
+}
+
+#[test]
+#[cfg_attr(not(with_cases), ignore = "set FACEGUESSER_CASES to the folder of the files once handled wrongly")]
+fn two_parsers_that_read_different_sizes_reserve_nothing() {
+    let bytes = case("sizes-disagree.jpg");
+    let begun = std::time::Instant::now();
+    let refused = decode(&bytes, &DecodeLimits::default()).unwrap_err();
+    let refusals = [PhotoError::Damaged { format: "JPEG" }, PhotoError::Truncated];
+    let too_large = matches!(refused, PhotoError::TooManyPixels { .. });
+    assert!(too_large || refusals.contains(&refused), "{refused}");
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_cases), ignore = "set FACEGUESSER_CASES to the folder of the files once handled wrongly")]
+async fn an_animation_that_fades_in_is_analysed_at_later_frames() {
+    let reply = reply_to(case("fade-in.gif")).await;
+    let analysis = reply.outcome.unwrap();
+    assert!(analysis.faces.len() == 1 && analysis.frame > 0, "{}", reply.text);
+    // The card shows the frame that the face is in.
+    let card = image::load_from_memory(&reply.card.unwrap().jpeg).unwrap().to_luma8();
+    let (darkest, lightest) = card.iter().fold((255, 0), |(low, high), level| (low.min(*level), high.max(*level)));
+    assert!(lightest - darkest > 100, "{darkest} to {lightest}");
+}
+
+/// A file in `fuzz/seeds`.
+fn seed(path: &str) -> Vec<u8> {
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(path)).unwrap()
+}
+
+#[test]
+fn a_picture_without_pixels_is_damaged() {
+    let refused = decode(&seed("photo_bytes/regression-no-pixels"), &DecodeLimits::default()).map(drop);
+    assert!(matches!(refused, Err(PhotoError::Damaged { .. } | PhotoError::Truncated)), "{refused:?}");
+}
+
+#[test]
+fn a_png_palette_that_ends_inside_an_entry_is_damaged() {
+    let refused = decode(&seed("png/regression-palette-of-broken-entries"), &DecodeLimits::default()).map(drop);
+    assert_eq!(refused, Err(PhotoError::Damaged { format: "PNG" }));
+}
+
+#[test]
+fn a_jpeg_scan_that_repeats_a_bit_is_damaged_for_the_general_decoder() {
+    // Only the general decoder reads CMYK.
+    let repeated = bombs::many_scans(64, 64, 4, 2, Scan::RefinesMeans);
+    let refused = decode(&repeated, &DecodeLimits::default()).map(drop);
+    assert_eq!(refused, Err(PhotoError::Damaged { format: "JPEG" }));
+}
+
+/// `src/fuzzing/tests.rs` tries these inputs with more invariants, memory among them.
+#[test]
+fn inputs_that_fuzzing_found_are_answered_or_refused() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
+    let files = walkdir::WalkDir::new(seeds).into_iter().map(|entry| entry.unwrap().into_path());
+    let regressions = files.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("regression-"));
+    let regressions: Vec<_> = regressions.collect();
+    assert!(!regressions.is_empty());
+    for path in regressions {
+        assert_answered_or_refused(path.to_str().unwrap(), &std::fs::read(&path).unwrap());
+    }
+}
+
+#[test]
+fn calibrate_names_like_where_that_file_is_invalid() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("weights"), estimator::embedded()).unwrap();
+    std::fs::write(path("invalid"), "no weights").unwrap();
+    let mut calibrate = command();
+    calibrate.arg("calibrate").arg("--weights").arg(path("weights")).arg("--like").arg(path("invalid"));
+    let output = calibrate.arg("--out").arg(path("out")).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && errors.contains("--like") && !errors.contains("--weights"), "{errors}");
+}
+
+#[test]
+fn a_command_whose_output_is_not_read_to_the_end_succeeds() {
+    let mut child = command().arg("check").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_setting_that_is_not_utf_8_is_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = std::ffi::OsStr::from_bytes(b"\xff\xfe");
+    let check = |name: &str| command().arg("check").env(name, bytes).output().unwrap();
+    let refused = check("FACEGUESSER__LOG__LEVEL");
+    let errors = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(errors.contains("FACEGUESSER__LOG__LEVEL holds bytes that are not UTF-8"), "{errors}");
+    assert!(check("SOMEBODY_ELSES").status.success());
+}
+
+#[tokio::test]
+async fn the_debug_log_holds_no_sql() {
+    let program = Program::start(&[("FACEGUESSER__WEB__LISTEN", "127.0.0.1:0")]);
+    // The store has created its tables by then.
+    program.page().await;
+    program.terminate();
+    let (_, log) = program.finished().await;
+    assert!(!log.contains("CREATE TABLE"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_update_id_beyond_32_bits_is_confirmed() {
+    const ID: i64 = 5_000_000_000;
+    let mut telegram = Telegram::start().await;
+    let update = json!({ "update_id": ID, "message": with(message(PERSON, 1), json!({ "text": "/help" })) });
+    telegram.script("getUpdates", json!({ "ok": true, "result": [update] }));
+    // A scripted response is not held, so that the second request is recorded immediately.
+    telegram.script("getUpdates", json!({ "ok": true, "result": [] }));
+    let _program = telegram.program(&[]);
+    let confirms = |asked: &Asked| asked.what == "getupdates" && asked.body["offset"] == ID + 1;
+    telegram.inbox.wait("the confirmation", confirms).await;
+}
+
+/// Rows of the index: what went wrong, the test or seed, and where that is.
+fn index() -> Vec<[&'static str; 3]> {
+    let rows = include_str!("regressions.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+    let cells = rows.map(|row| row.trim_end_matches(" |").rsplitn(3, " | ").collect::<Vec<_>>());
+    let named = cells.filter(|cells| cells[0] != "where");
+    named.map(|cells| [cells[2], cells[1].trim_matches('`'), cells[0].trim_matches('`')]).collect()
+}
+
+#[test]
+fn the_index_names_existing_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_missing = |[_, name, place]: &[&str; 3]| match place.ends_with(".rs") {
+        true => {
+            let source = std::fs::read_to_string(root.join(place)).unwrap_or_default();
+            !source.contains(&format!("fn {name}() {{"))
+        }
+        false => !root.join(place).join(name).is_file(),
+    };
+    let index = index();
+    let missing: Vec<_> = index.iter().filter(|row| is_missing(row)).collect();
+    assert!(index.len() > 80 && missing.is_empty(), "of {} rows these name no test: {missing:#?}", index.len());
+}
