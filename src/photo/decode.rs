@@ -141,11 +141,15 @@ fn decode_file(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec) -> Result<
         Format::Heic => heic::decode(bytes, limits, spec, &clock),
     };
     let decoded = catch_panic(format, decode)?;
-    // Three quarters of a picture mostly show its subject.
-    if decoded.decoded_rows * 4 < decoded.picture.height() * 3 {
+    if !is_enough(decoded.decoded_rows, decoded.picture.height()) {
         return Err(PhotoError::Truncated);
     }
     Ok(decoded)
+}
+
+/// Whether so many rows are answered: three quarters of a picture mostly show its subject.
+pub(super) fn is_enough(decoded_rows: u32, height: u32) -> bool {
+    u64::from(decoded_rows) * 4 >= u64::from(height) * 3
 }
 
 /// Runs a decoder; a file on which it panics counts as damaged, and what was decoded of it is dropped.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
+use heifer_hevc_dec::recon::Frame;
 use heifer_isobmff::boxes::Property;
 use heifer_isobmff::{HeifFile, ItemId};
 use image::metadata::Orientation;
@@ -15,15 +16,23 @@ use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
 use super::sniff::Format;
 
-/// Bytes per pixel of one coded picture, for the decoder and the conversion here: 16 bits per sample of three planes,
-/// and the decoder's state of each block.
+/// Bytes per pixel of one coded picture while it is decoded: 16 bits per sample of three planes, and the decoder's
+/// state of each block.
 const BYTES_PER_PIXEL: u64 = 7;
+/// Bytes per pixel of a decoded picture: 16 bits per sample of three planes, chroma at half the size.
+const FRAME_BYTES_PER_PIXEL: u64 = 3;
 /// Nanoseconds per pixel that the decoder takes at most; it cannot be stopped within a coded picture.
 const TIME_PER_PIXEL: u64 = 90;
 
 const DAMAGED: PhotoError = PhotoError::Damaged { format: "HEIC" };
-/// A file of this family without HEVC pictures.
-const UNSUPPORTED: PhotoError = PhotoError::Unsupported { format: "HEIC" };
+/// A file of this family without a still HEVC picture.
+const UNSUPPORTED: PhotoError = PhotoError::Unsupported { format: "HEIF without a still HEVC picture" };
+
+/// Types of boxes at the top level of a file (ISO/IEC 14496-12, 4.2, and what phones add).
+const TOP_LEVEL: [&[u8; 4]; 14] = [
+    b"ftyp", b"meta", b"mdat", b"idat", b"moov", b"moof", b"mfra", b"free", b"skip", b"wide", b"uuid", b"mpvd",
+    b"pdin", b"styp",
+];
 
 /// The coded pictures that the picture consists of: all of one size, row by row.
 struct Tiles {
@@ -38,39 +47,47 @@ pub(super) fn decode(
     spec: OutputSpec,
     clock: &WorkClock,
 ) -> Result<Decoded, PhotoError> {
-    if is_truncated(bytes) {
-        return Err(PhotoError::Truncated);
-    }
-    let file = HeifFile::parse(bytes).map_err(|_| UNSUPPORTED)?;
+    let truncated = is_truncated(bytes);
+    let invalid = if truncated { PhotoError::Truncated } else { DAMAGED };
+    let file = HeifFile::parse(bytes).map_err(|_| invalid.clone())?;
     let (size, tiles) = layout(&file)?;
     check_pixels(size, Format::Heic, limits)?;
-    let (width, height) = (size.0 as usize, size.1 as usize);
     let tile_pixels = coded_pixels(tiles.size);
-    let strip = tiles.size.1 as u64 * u64::from(size.0) * 3;
+    let finished_tiles = (tiles.across as u64 - 1) * tile_pixels * FRAME_BYTES_PER_PIXEL;
     let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
-    let memory = limits.reserve(tile_pixels * BYTES_PER_PIXEL + strip + bytes.len() as u64 + output, size)?;
+    let decoding = tile_pixels * BYTES_PER_PIXEL + finished_tiles;
+    let memory = limits.reserve(decoding + bytes.len() as u64 + output, size)?;
     let mut downscaler = Downscaler::new(size, spec);
-    let mut pixels = vec![[0; 3]; width * tiles.size.1];
     for (row, items) in tiles.items.chunks(tiles.across).enumerate() {
-        for (column, item) in items.iter().enumerate() {
+        let decode = |item: &ItemId| {
             clock.check_left(Duration::from_nanos(tile_pixels * TIME_PER_PIXEL))?;
-            let left = column * tiles.size.0;
-            decode_tile(&file, *item, tiles.size, &mut pixels, (left, width), spec.colour)?;
+            decode_tile(&file, *item, tiles.size)
+        };
+        let frames = match items.iter().map(decode).collect::<Result<Vec<_>, _>>() {
+            // The tiles of the rows from here on are missing.
+            Err(PhotoError::Damaged { .. }) if truncated => break,
+            frames => frames?,
+        };
+        let height = tiles.size.1.min(size.1 as usize - row * tiles.size.1);
+        for y in 0..height {
+            let line = frames.iter().flat_map(|frame| frame_line(frame, tiles.size.0, y, spec.colour));
+            downscaler.push(line.take(size.0 as usize));
         }
-        let strip_rows = tiles.size.1.min(height - row * tiles.size.1);
-        pixels.chunks_exact(width).take(strip_rows).for_each(|line| downscaler.push(line.iter().copied()));
     }
     let orientation = orientation(&file)?;
-    let (picture, decoded_rows) = downscaler.finish().ok_or(DAMAGED)?;
-    let reduction = spec.reduction(size);
-    Ok(Decoded { picture, orientation, reduction, size, decoded_rows, complete: true, memory })
+    let (picture, decoded_rows) = downscaler.finish().ok_or(invalid)?;
+    let complete = decoded_rows == picture.height();
+    Ok(Decoded { picture, orientation, reduction: spec.reduction(size), size, decoded_rows, complete, memory })
 }
 
-/// Whether a box extends beyond the end of the file (ISO/IEC 14496-12, 4.2).
+/// Whether a box extends beyond the end of the file (ISO/IEC 14496-12, 4.2). What follows the boxes does not count.
 fn is_truncated(bytes: &[u8]) -> bool {
     let mut rest = bytes;
     while let Some((header, _)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, ..] = *header;
+        let [a, b, c, d, kind @ ..] = *header;
+        if !TOP_LEVEL.contains(&&kind) {
+            return false;
+        }
         let length = match u32::from_be_bytes([a, b, c, d]) {
             0 => return false,
             1 => match rest.get(8..).and_then(<[u8]>::first_chunk) {
@@ -125,45 +142,42 @@ fn coded_pixels((width, height): (usize, usize)) -> u64 {
     (width as u64 + 64) * (height as u64 + 64)
 }
 
-/// Decodes a tile into a strip of rows, each `width` pixels long, from column `left` on.
-fn decode_tile(
-    file: &HeifFile,
-    item: ItemId,
-    (tile_width, tile_height): (usize, usize),
-    strip: &mut [[u8; 3]],
-    (left, width): (usize, usize),
-    colour: bool,
-) -> Result<(), PhotoError> {
-    if file.image_size(item).ok().flatten() != Some((tile_width as u32, tile_height as u32)) {
+/// Decodes a tile that covers at least this width and height.
+fn decode_tile(file: &HeifFile, item: ItemId, (width, height): (usize, usize)) -> Result<Frame, PhotoError> {
+    if file.image_size(item).ok().flatten() != Some((width as u32, height as u32)) {
         return Err(DAMAGED);
     }
-    let stream = file.hevc_bitstream(item).map_err(|_| UNSUPPORTED)?;
+    let stream = file.hevc_bitstream(item).map_err(|_| DAMAGED)?;
     // The limits were checked against this size.
-    let options = DecodeOptions { max_pixels: coded_pixels((tile_width, tile_height)), ..Default::default() };
+    let options = DecodeOptions { max_pixels: coded_pixels((width, height)), ..Default::default() };
     let frame = decode_picture(&stream, options).map_err(|_| DAMAGED)?;
-    let side = |plane: usize| (frame.widths[plane] as usize, frame.heights[plane] as usize);
-    let fits = |plane: usize| frame.planes[plane].len() >= side(plane).0 * side(plane).1;
-    if side(0).0 < tile_width || side(0).1 < tile_height || !(0..3).all(fits) {
-        return Err(DAMAGED);
-    }
-    let level = |plane: usize, x: usize, y: usize| {
-        let value = frame.planes[plane][y * side(plane).0 + x] >> frame.bit_depth[plane.min(1)].saturating_sub(8);
-        value.min(255) as u8
+    let (widths, heights) = (frame.widths, frame.heights);
+    let is_full =
+        |plane: usize| frame.planes[plane].len() as u64 >= u64::from(widths[plane]) * u64::from(heights[plane]);
+    let covers = widths[0] as usize >= width && heights[0] as usize >= height;
+    if covers && (0..3).all(is_full) { Ok(frame) } else { Err(DAMAGED) }
+}
+
+/// The first `width` pixels of row `y`, which the frame covers, as RGB; grey where no colour is wanted.
+fn frame_line(frame: &Frame, width: usize, y: usize, colour: bool) -> impl Iterator<Item = [u8; 3]> {
+    let size = |plane: usize| (frame.widths[plane] as usize, frame.heights[plane] as usize);
+    // Chroma planes may be half as large, and a grey picture has none.
+    let (luma_size, chroma_size) = (size(0), size(1));
+    let has_chroma = colour && chroma_size.0 > 0 && chroma_size.1 > 0 && chroma_size == size(2);
+    let line = move |plane: usize| {
+        let (width, height) = size(plane);
+        let start = y * height / luma_size.1 * width;
+        let shift = frame.bit_depth[plane.min(1)].saturating_sub(8);
+        let samples = &frame.planes[plane][start..start + width];
+        move |x: usize| (samples[x * width / luma_size.0] >> shift).min(255) as u8
     };
-    let chroma = colour && side(1).0 > 0 && side(1).1 > 0 && side(1) == side(2);
-    for (y, line) in strip.chunks_exact_mut(width).take(tile_height).enumerate() {
-        for (x, pixel) in line[left.min(width)..].iter_mut().take(tile_width).enumerate() {
-            let luma = level(0, x, y);
-            *pixel = if chroma {
-                let (x, y) = (x * side(1).0 / side(0).0, y * side(1).1 / side(0).1);
-                // Phones write full-range YCbCr, as in a JPEG.
-                ycbcr_to_rgb([luma, level(1, x, y), level(2, x, y)])
-            } else {
-                [luma; 3]
-            };
-        }
-    }
-    Ok(())
+    let luma = line(0);
+    let chroma = has_chroma.then(|| (line(1), line(2)));
+    (0..width).map(move |x| match &chroma {
+        // Phones write full-range YCbCr, as in a JPEG.
+        Some((blue, red)) => ycbcr_to_rgb([luma(x), blue(x), red(x)]),
+        None => [luma(x); 3],
+    })
 }
 
 /// The orientation from the picture's properties, applied in the order in which they are stored. Exif repeats it and

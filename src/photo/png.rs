@@ -1,6 +1,9 @@
 //! Decodes PNG row by row (W3C PNG, third edition), so that the picture is never held at full size. Checksums are
 //! ignored, and of a file that was cut short the available rows are decoded.
 
+mod metadata;
+
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use png::{Decoder, Reader, Transformations};
@@ -8,10 +11,11 @@ use png::{Decoder, Reader, Transformations};
 use super::PhotoError;
 use super::clock::WorkClock;
 use super::colour::{luma, on_white};
-use super::decode::{DecodeLimits, Decoded, check_pixels};
+use super::decode::{DecodeLimits, Decoded, check_pixels, is_enough};
 use super::downscale::{Downscaler, GREY, OutputSpec};
 use super::orientation::orientation;
 use super::sniff::Format;
+use metadata::Metadata;
 
 /// Memory limit for text, profiles and other metadata chunks, in bytes.
 pub(super) const METADATA: usize = 4 << 20;
@@ -32,17 +36,21 @@ pub(super) fn decode(
     decoder.ignore_checksums(true);
     decoder.set_transformations(Transformations::EXPAND | Transformations::STRIP_16);
     decoder.set_ignore_iccp_chunk(true);
+    decoder.set_ignore_text_chunk(true);
+    let metadata = Metadata::read(bytes);
     let header = decoder.read_header_info().map_err(to_photo_error)?;
     let size = (header.width, header.height);
     check_pixels(size, Format::Png, limits)?;
     // Two rows of 8 bytes a pixel: the previous one is needed to undo the filter.
     let row = 16 * size.0 as usize;
     let interlaced = header.interlaced;
-    decoder.set_limits(png::Limits { bytes: METADATA + row });
+    // The decoder holds an Exif block twice.
+    let held = METADATA + row + 2 * metadata.exif_bytes;
+    decoder.set_limits(png::Limits { bytes: held });
     let pixels = u64::from(size.0) * u64::from(size.1);
     let interlaced_memory = if interlaced { pixels * spec.channels() as u64 } else { 0 };
     let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
-    let memory = limits.reserve(output + interlaced_memory + (METADATA + row) as u64, size)?;
+    let memory = limits.reserve(output + interlaced_memory + held as u64, size)?;
     let mut reader = decoder.read_info().map_err(to_photo_error)?;
     check_palette(reader.info())?;
     let decoded = match interlaced {
@@ -50,11 +58,11 @@ pub(super) fn decode(
         false => decode_rows(&mut reader, spec, clock),
     };
     let (picture, decoded_rows) = decoded?.ok_or(PhotoError::Damaged { format: Format::Png.name() })?;
-    let info = reader.info();
-    let exif = info.exif_metadata.as_deref();
-    let xmp = info.utf8_text.iter().filter(|text| text.keyword == "XML:com.adobe.xmp");
-    let xmp: Vec<String> = xmp.filter_map(|text| text.get_text().ok()).collect();
-    let orientation = orientation(exif, xmp.iter().map(String::as_bytes));
+    // Nothing is missing from a file that goes on to its end: the pixels are invalid.
+    if metadata.has_end && !is_enough(decoded_rows, picture.height()) {
+        return Err(PhotoError::Damaged { format: Format::Png.name() });
+    }
+    let orientation = orientation(metadata.exif.iter().copied(), metadata.xmp.iter().map(Cow::as_ref));
     let complete = decoded_rows == picture.height();
     Ok(Decoded { picture, orientation, reduction: spec.reduction(size), size, decoded_rows, complete, memory })
 }

@@ -55,7 +55,7 @@ const OTHER_SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b"\x1a\x45\xdf\xa3", Kind::Other("a video")),
     (8, b"AVI ", Kind::Other("a video")),
     (8, b"WAVE", Kind::Other("a sound recording")),
-    (0, b"OggS", Kind::Other("a sound recording")),
+    (0, b"OggS", Kind::Ogg),
     (0, b"ID3", Kind::Other("a sound recording")),
     (0, b"%PDF", Kind::Other("a PDF document")),
     (0, b"PK\x03\x04", Kind::Other("a ZIP archive or an office document")),
@@ -66,10 +66,15 @@ const OTHER_SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b"MZ", Kind::Other("a program")),
 ];
 
+const VIDEO: PhotoError = PhotoError::NotAPicture { what: "a video" };
+const SOUND: PhotoError = PhotoError::NotAPicture { what: "a sound recording" };
+
 #[derive(Clone, Copy)]
 enum Kind {
     Picture(&'static str),
     Other(&'static str),
+    /// A container of sound or video.
+    Ogg,
     /// A TIFF, or one of the raw formats based on it.
     Tiff,
     /// A container of pictures or videos, depending on its brands (ISO/IEC 14496-12, 4.3).
@@ -109,7 +114,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
     if bytes.is_empty() {
         return Err(PhotoError::Empty);
     }
-    if bytes.starts_with(b"\xff\xd8\xff") {
+    if bytes.starts_with(b"\xff\xd8\xff") || bytes == b"\xff\xd8" {
         return Ok(Format::Jpeg);
     }
     if bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
@@ -125,6 +130,11 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
     if bytes.get(4..8) == Some(b"ftyp") && from_brands(bytes) == Some("HEIC") {
         return Ok(Format::Heic);
     }
+    // Text may begin with the letters of a signature; that of a PDF may be followed by nothing but text.
+    let text = text(bytes).filter(|text| !text.starts_with("%PDF"));
+    if let Some(text) = text {
+        return Err(describe_text(text));
+    }
     for (offset, signature, kind) in OTHER_SIGNATURES {
         if bytes.get(*offset..).is_some_and(|rest| rest.starts_with(signature)) {
             return Err(match kind {
@@ -133,12 +143,15 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
                 Kind::Tiff => PhotoError::Unsupported { format: tiff_kind(bytes) },
                 Kind::Brands => match from_brands(bytes) {
                     Some(format) => PhotoError::Unsupported { format },
-                    None => PhotoError::NotAPicture { what: "a video" },
+                    None if bytes.get(8..11) == Some(b"M4A") || bytes.get(8..11) == Some(b"M4B") => SOUND,
+                    None => VIDEO,
                 },
+                Kind::Ogg if memchr::memmem::find(head(bytes), b"theora").is_some() => VIDEO,
+                Kind::Ogg => SOUND,
             });
         }
     }
-    Err(describe_text(bytes))
+    Err(PhotoError::NotAPicture { what: "an unknown kind of file" })
 }
 
 /// The format that a container's brands name, the major one or a compatible one.
@@ -160,24 +173,29 @@ fn tiff_kind(bytes: &[u8]) -> &'static str {
     MAKERS.iter().find(|(maker, _)| has(maker)).map_or("TIFF", |(_, format)| format)
 }
 
-/// Distinguishes text files, and names all others as unknown.
-fn describe_text(bytes: &[u8]) -> PhotoError {
-    let head = &bytes[..bytes.len().min(512)];
-    let Ok(start) = std::str::from_utf8(head).or_else(|error| {
-        // Text whose last character is cut by the 512-byte window is still text.
-        std::str::from_utf8(&head[..error.valid_up_to()])
-            .map(|valid| if valid.len() + 4 > head.len() { valid } else { "\0" })
-    }) else {
-        return PhotoError::NotAPicture { what: "an unknown kind of file" };
-    };
-    if start.chars().any(|c| c.is_control() && !c.is_whitespace()) {
-        return PhotoError::NotAPicture { what: "an unknown kind of file" };
-    }
-    let lower = start.trim_start().to_ascii_lowercase();
-    if lower.starts_with("<svg") || (lower.starts_with("<?xml") && lower.contains("<svg")) {
-        PhotoError::Unsupported { format: "SVG" }
-    } else if lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.contains("<body") {
+/// How much of a file shows what kind it is.
+fn head(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(512)]
+}
+
+/// The beginning of a text file.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let head = head(bytes);
+    let text = std::str::from_utf8(head).or_else(|error| {
+        // Only the last character may be cut, by the window.
+        let cut = head.len() < bytes.len() && error.error_len().is_none();
+        std::str::from_utf8(if cut { &head[..error.valid_up_to()] } else { head })
+    });
+    text.ok().filter(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()))
+}
+
+/// Names the kind of a text file.
+fn describe_text(text: &str) -> PhotoError {
+    let lower = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
+    if lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.contains("<body") {
         PhotoError::NotAPicture { what: "a web page" }
+    } else if lower.starts_with('<') && lower.contains("<svg") {
+        PhotoError::Unsupported { format: "SVG" }
     } else {
         PhotoError::NotAPicture { what: "a text file" }
     }
@@ -198,6 +216,18 @@ mod tests {
         assert_eq!(named(b"\0\0\0\x18ftypisom\0\0\0\0"), "not a picture but a video");
         assert_eq!(named(b"\x01\x02\xfe\x80\x90"), "not a picture but an unknown kind of file");
         assert_eq!(sniff(b"\xff\xd8\xff\xe0"), Ok(Format::Jpeg));
+        assert_eq!(sniff(b"\xff\xd8"), Ok(Format::Jpeg));
+        assert_eq!(named(b"\xff"), "not a picture but an unknown kind of file");
+        for text in ["BMW is a car", "MZ is not a program", "ID3 tags", "IIRO", "8BPS"] {
+            assert_eq!(named(text.as_bytes()), "not a picture but a text file");
+        }
+        assert_eq!(named(b"BM\x36\0\0\0\0\0\0\0\x36\0\0\0"), PhotoError::Unsupported { format: "BMP" }.to_string());
+        assert_eq!(named(b"\0\0\0\x18ftypM4A \0\0\0\0"), "not a picture but a sound recording");
+        assert_eq!(named(b"OggS\0\x02\x80theora"), "not a picture but a video");
+        assert_eq!(named(b"OggS\0\x02\x01vorbis"), "not a picture but a sound recording");
+        for svg in ["\u{feff}<svg/>", "<!-- drawn by hand -->\n<svg/>", "<?xml version=\"1.0\"?><svg/>"] {
+            assert_eq!(named(svg.as_bytes()), PhotoError::Unsupported { format: "SVG" }.to_string());
+        }
     }
 
     #[test]

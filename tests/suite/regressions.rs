@@ -172,7 +172,11 @@ async fn a_picture_with_trailing_data_or_without_its_end_marker_is_whole() {
 async fn a_picture_with_most_of_its_rows_is_answered_and_said_to_be_cut_short() {
     let reply = reply_to(case("cut-at-95-percent.jpg")).await;
     assert!(!reply.outcome.unwrap().faces.is_empty() && reply.card.is_some());
-    assert!(reply.text.ends_with("The picture was cut short; I could only look at the part that is there."), "{}", reply.text);
+    assert!(
+        reply.text.ends_with("The picture was cut short; I could only look at the part that is there."),
+        "{}",
+        reply.text
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

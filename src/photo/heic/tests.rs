@@ -56,10 +56,38 @@ fn truncated_files_and_those_without_hevc_are_named() {
     let limits = DecodeLimits::default();
     for length in 40..ONE.len() {
         let refused = decode(&ONE[..length], &limits).unwrap_err();
-        assert!(matches!(refused, PhotoError::Truncated | PhotoError::Unsupported { format: "HEIC" }), "{refused}");
+        assert!(matches!(refused, PhotoError::Truncated | PhotoError::Damaged { .. }), "{length} bytes: {refused}");
     }
     let only_brands = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic";
-    assert_eq!(decode(only_brands, &limits).unwrap_err(), PhotoError::Unsupported { format: "HEIC" });
+    assert_eq!(decode(only_brands, &limits).unwrap_err(), PhotoError::Damaged { format: "HEIC" });
+}
+
+#[test]
+fn a_picture_is_complete_whatever_follows_it() {
+    let limits = DecodeLimits::default();
+    for trailer in [&[0; 1000][..], &[0xff; 1000], b"a vendor's own trailer", b"\0\0\0\x08"] {
+        for file in [ONE, GRID] {
+            assert!(decode(&[file, trailer].concat(), &limits).unwrap().whole, "{trailer:?}");
+        }
+    }
+}
+
+#[test]
+fn the_tiles_that_a_cut_grid_still_has_are_decoded() {
+    // Its second and last row of tiles is at the end of the file, and covers a third of the picture.
+    let limits = DecodeLimits::default();
+    let refused = decode(&GRID[..GRID.len() - 10], &limits).unwrap_err();
+    assert_eq!(refused, PhotoError::Truncated);
+    // A picture that is taller than its tiles by a few rows is answered without those.
+    let mut tall = GRID.to_vec();
+    let height = 128_u32 + 20;
+    let grid = tall.windows(8).position(|bytes| bytes == [0, 0, 1, 1, 0, 250, 0, 190]).unwrap();
+    tall[grid + 6..grid + 8].copy_from_slice(&(height as u16).to_be_bytes());
+    let size = tall.windows(8).position(|bytes| bytes == [0, 0, 0, 250, 0, 0, 0, 190]).unwrap();
+    tall[size + 4..size + 8].copy_from_slice(&height.to_be_bytes());
+    assert!(decode(&tall, &limits).unwrap().whole);
+    let photo = decode(&tall[..tall.len() - 10], &limits).unwrap();
+    assert!(!photo.whole && photo.size == (250, height));
 }
 
 #[test]
