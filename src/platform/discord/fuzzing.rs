@@ -1,48 +1,49 @@
-//! What must hold for every event that comes over the gateway. Only fuzzing and the tests have this
-//! module.
+//! Properties of every gateway event. Compiled only for fuzzing and tests.
 
 use serde_json::Value;
 
-use super::body::picture_under;
-use super::components::referred;
-use super::guest::asker_of;
+use super::components::reference;
 use super::incoming::{File, IncomingMessage};
 use super::interactions::Interaction;
+use super::payload::displayed_picture;
 use super::photos::Photos;
+use super::requester::author;
 use crate::bot::actions::Action;
 use crate::bot::people::Platform;
 
-/// An event's JSON as message, interaction or press of a button: whatever is read of it is bounded.
+/// Parses an event's JSON as a message, interaction and button press, whose sizes must be bounded.
 pub fn discord_event(data: &[u8]) {
-    let Ok(told) = serde_json::from_slice::<Value>(data) else { return };
-    let told = if told["d"].is_object() { &told["d"] } else { &told };
-    if let Some(message) = IncomingMessage::of(told) {
+    let Ok(json) = serde_json::from_slice::<Value>(data) else { return };
+    let json = if json["d"].is_object() { &json["d"] } else { &json };
+    if let Some(message) = IncomingMessage::from_json(json) {
         check(&message, 0);
-        let me = message.mentions.first().copied();
-        for photos in [Photos::addressed(&message, me), Photos::of(&message), Photos::uploaded(&message)] {
+        let user = message.mentions.first().copied();
+        for photos in
+            [Photos::from_addressed(&message, user), Photos::from_message(&message), Photos::from_uploads(&message)]
+        {
             assert!(photos.links.len() <= 10, "{} pictures", photos.links.len());
-            photos.covered();
-            let kept = serde_json::to_string(&photos).ok().and_then(|text| serde_json::from_str(&text).ok());
-            assert_eq!(kept, Some(photos), "a job does not keep what it is about");
+            photos.has_spoiler();
+            let stored = serde_json::to_string(&photos).ok().and_then(|text| serde_json::from_str(&text).ok());
+            assert_eq!(stored, Some(photos), "photos change when they are stored");
         }
-        asker_of(&message);
+        author(&message);
     }
-    if let Some(Interaction { visitor, guest, .. }) = Interaction::of(told) {
-        assert_eq!(visitor.asker(), guest.asker);
-        assert!(visitor.direct <= guest.role.admin, "nobody rules a chat with the bot alone");
+    if let Some(Interaction { requester, role, .. }) = Interaction::from_json(json) {
+        requester.asker();
+        assert!(requester.direct <= role.admin, "a direct chat without an admin");
     }
-    let reply = &told["message"];
-    referred(reply);
-    picture_under(reply);
-    told["data"]["custom_id"].as_str().and_then(|code| Action::of(code, Platform::Discord));
-    let attachments = told["data"]["resolved"]["attachments"].as_object();
-    attachments.into_iter().flat_map(|all| all.values()).filter_map(File::attached).for_each(drop);
+    let reply = &json["message"];
+    reference(reply);
+    displayed_picture(reply);
+    json["data"]["custom_id"].as_str().and_then(|code| Action::of(code, Platform::Discord));
+    let attachments = json["data"]["resolved"]["attachments"].as_object();
+    attachments.into_iter().flat_map(|all| all.values()).filter_map(File::from_attachment).for_each(drop);
 }
 
 fn check(message: &IncomingMessage, depth: usize) {
-    assert!(depth <= 2, "messages within messages, {depth} deep");
-    let known = |file: &File| message.files.iter().filter(|other| other.id.is_some() && other.id == file.id).count();
-    assert!(message.files.iter().all(|file| known(file) <= 1), "a file is there twice");
+    assert!(depth <= 2, "messages are nested {depth} deep");
+    let count = |file: &File| message.files.iter().filter(|other| other.id.is_some() && other.id == file.id).count();
+    assert!(message.files.iter().all(|file| count(file) <= 1), "a file is listed twice");
     if let Some(other) = &message.replied_to {
         check(other, depth + 1);
     }
