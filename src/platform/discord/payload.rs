@@ -25,7 +25,7 @@ pub(super) const EPHEMERAL: u64 = 1 << 6;
 /// Discord hides a file whose name starts like this until it is clicked.
 pub(super) const SPOILER: &str = "SPOILER_";
 
-/// Green and amber of similar lightness: who cannot tell them apart has the text.
+/// Green and amber of similar lightness: for the colour-blind the text states the same.
 const SURE: u32 = 0x2e_9e_5b;
 const UNSURE: u32 = 0xd9_8e_04;
 

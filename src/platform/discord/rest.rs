@@ -113,10 +113,9 @@ impl RestClient {
         payload: &Payload,
         nonce: u64,
     ) -> Result<PostedMessage> {
-        let Payload { mut json, files } = payload.clone();
-        json["nonce"] = nonce.to_string().into();
-        json["enforce_nonce"] = true.into();
-        let payload = Payload { json, files };
+        let mut payload = payload.clone();
+        payload.json["nonce"] = nonce.to_string().into();
+        payload.json["enforce_nonce"] = true.into();
         let path = format!("/channels/{channel}/messages");
         let request = Request::new(Method::POST, path, "create message", channel.get());
         posted(&self.send(request.payload(&payload)).await?)
@@ -185,7 +184,7 @@ impl RestClient {
     /// Sends the initial response to an interaction. `data` is its message.
     pub(super) async fn respond(
         &self,
-        interaction: &InteractionHandle,
+        handle: &InteractionHandle,
         kind: CallbackType,
         data: Option<&Payload>,
     ) -> Result<()> {
@@ -193,7 +192,7 @@ impl RestClient {
         if let Some(data) = data {
             json["data"] = data.json.clone();
         }
-        let InteractionHandle { id, token, .. } = interaction;
+        let InteractionHandle { id, token, .. } = handle;
         let path = format!("/interactions/{id}/{token}/callback");
         let request = Request::new(Method::POST, path, "respond", id.get())
             .without_bot_token()
@@ -210,15 +209,15 @@ impl RestClient {
     /// Edits the response to a command, or the message whose button was pressed.
     pub(super) async fn edit_original_response(
         &self,
-        interaction: &InteractionHandle,
+        handle: &InteractionHandle,
         payload: &Payload,
     ) -> Result<PostedMessage> {
-        let request = webhook_request(Method::PATCH, "edit original response", interaction, ORIGINAL);
+        let request = webhook_request(Method::PATCH, "edit original response", handle, ORIGINAL);
         posted(&self.send(request.payload(payload)).await?)
     }
 
-    pub(super) async fn delete_original_response(&self, interaction: &InteractionHandle) -> Result<()> {
-        let request = webhook_request(Method::DELETE, "delete original response", interaction, ORIGINAL);
+    pub(super) async fn delete_original_response(&self, handle: &InteractionHandle) -> Result<()> {
+        let request = webhook_request(Method::DELETE, "delete original response", handle, ORIGINAL);
         self.send(request).await.map(drop)
     }
 
@@ -226,10 +225,10 @@ impl RestClient {
     /// takes no nonce here, and a duplicate is better than no answer.
     pub(super) async fn create_follow_up(
         &self,
-        interaction: &InteractionHandle,
+        handle: &InteractionHandle,
         payload: &Payload,
     ) -> Result<PostedMessage> {
-        let request = webhook_request(Method::POST, "create follow-up", interaction, "");
+        let request = webhook_request(Method::POST, "create follow-up", handle, "");
         posted(&self.send(request.payload(payload)).await?)
     }
 
@@ -255,15 +254,10 @@ fn message_request<'a>(method: Method, endpoint: &'static str, channel: ChannelI
 const ORIGINAL: &str = "/messages/@original";
 
 /// A request below the webhook of an interaction, retried for as long as its token is valid.
-fn webhook_request<'a>(
-    method: Method,
-    endpoint: &'static str,
-    interaction: &InteractionHandle,
-    path: &str,
-) -> Request<'a> {
-    let InteractionHandle { id, application, token, .. } = interaction;
+fn webhook_request<'a>(method: Method, endpoint: &'static str, handle: &InteractionHandle, path: &str) -> Request<'a> {
+    let InteractionHandle { id, application, token, .. } = handle;
     let path = format!("/webhooks/{application}/{token}{path}");
-    let retry_for = EXPIRES_AFTER.saturating_sub(interaction.age()).min(REPLY_DEADLINE);
+    let retry_for = EXPIRES_AFTER.saturating_sub(handle.age()).min(REPLY_DEADLINE);
     Request::new(method, path, endpoint, id.get()).without_bot_token().retry_for(retry_for)
 }
 
