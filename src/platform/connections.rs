@@ -1,5 +1,5 @@
-//! A listening socket whose visitors are bounded in number and time: the chat page's and the
-//! webhook's.
+//! An HTTP/1.1 server whose connections are limited in number and time, for the chat page and the
+//! webhook.
 
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
@@ -21,14 +21,14 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-/// Bounds on connections.
+/// Limits on connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// Open connections; further ones wait in the system's queue.
+    /// The most open connections; further ones wait in the system's backlog.
     pub count: usize,
-    /// The longest a request's head may take to arrive; also how long an idle connection stays.
+    /// How long a request's head may take to arrive; also how long an idle connection is kept open.
     pub head_timeout: Duration,
-    /// After this long a connection takes no further request; after twice as long it is cut.
+    /// After this time a connection accepts no further request; after twice this time it is closed.
     pub lifetime: Duration,
 }
 
@@ -38,13 +38,13 @@ impl Default for ConnectionLimits {
     }
 }
 
-/// What a client that is still sending is given to read its answer before the line is cut.
+/// How long a client that is still sending has to read its response before the connection is closed.
 const LINGER: Duration = Duration::from_secs(10);
-/// The pause after the system refused a connection, for example for want of file descriptors.
+/// The pause after a failed accept, for example without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves `router`, made for each visitor's address, until `shutdown`; then answers what is under
-/// way and returns.
+/// Serves the router that `router` builds for each client's address, until `shutdown`; then finishes the
+/// requests in flight and returns.
 pub(super) async fn serve(
     listener: TcpListener,
     limits: ConnectionLimits,
@@ -67,7 +67,7 @@ pub(super) async fn serve(
                     let shutdown = shutdown.clone();
                     connections.spawn(async move {
                         let _slot = slot;
-                        converse(stream, router, limits, shutdown).await;
+                        serve_connection(stream, router, limits, shutdown).await;
                     });
                 }
                 Err(error) => {
@@ -81,8 +81,8 @@ pub(super) async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
-/// Speaks HTTP/1.1 on one connection until it ends, is too old, or the program stops.
-async fn converse(stream: TcpStream, router: Router, limits: ConnectionLimits, shutdown: CancellationToken) {
+/// Serves one connection until it ends, its lifetime is over, or the program stops.
+async fn serve_connection(stream: TcpStream, router: Router, limits: ConnectionLimits, shutdown: CancellationToken) {
     let service = TowerToHyperService::new(router);
     let mut connection =
         http1::Builder::new().timer(TokioTimer::new()).header_read_timeout(limits.head_timeout).serve_connection(
@@ -95,10 +95,10 @@ async fn converse(stream: TcpStream, router: Router, limits: ConnectionLimits, s
             () = sleep(limits.lifetime) => {}
         }
     });
-    let mut told = false;
+    let mut closing = false;
     let served = poll_fn(|context| {
-        if !told && last_request.as_mut().poll(context).is_ready() {
-            told = true;
+        if !closing && last_request.as_mut().poll(context).is_ready() {
+            closing = true;
             Pin::new(&mut connection).graceful_shutdown();
         }
         connection.poll_without_shutdown(context)
@@ -106,18 +106,18 @@ async fn converse(stream: TcpStream, router: Router, limits: ConnectionLimits, s
     match timeout(limits.lifetime * 2, served).await {
         Ok(Ok(())) => linger(connection.into_parts().io.into_inner(), &shutdown).await,
         Ok(Err(error)) => debug!(%error, "a connection ended early"),
-        Err(_) => debug!("a connection outlived its time"),
+        Err(_) => debug!("a connection exceeded its lifetime"),
     }
 }
 
-/// Reads on for a moment after the last answer, so that a client whose upload was refused midway
-/// gets to read why: closing a socket with unread bytes would reset it and lose the answer.
+/// Drains the socket briefly after the last response, so that a client whose upload was refused midway
+/// can read why: closing a socket with unread bytes would reset it and lose the response.
 async fn linger(mut stream: TcpStream, shutdown: &CancellationToken) {
     if stream.shutdown().await.is_err() {
         return;
     }
-    let mut scrap = vec![0; 64 << 10];
-    let rest = async { while stream.read(&mut scrap).await.is_ok_and(|read| read > 0) {} };
+    let mut discarded = vec![0; 64 << 10];
+    let rest = async { while stream.read(&mut discarded).await.is_ok_and(|read| read > 0) {} };
     tokio::select! {
         () = shutdown.cancelled() => {}
         _ = timeout(LINGER, rest) => {}

@@ -1,6 +1,6 @@
-//! Platform adapters: each turns a platform's messages into a [`PhotoSource`] and a [`Reply`] back,
-//! and does nothing else. [`refusal`] is what all of them make of a refused request, [`connections`]
-//! how many visitors those of them that listen have, and for how long.
+//! Platform adapters: each turns a platform's messages into a [`PhotoSource`], and a [`Reply`] into its
+//! messages, and does nothing else. [`refusal`] classifies their refused requests and [`connections`]
+//! limits the connections of those that listen.
 //!
 //! [`PhotoSource`]: crate::bot::PhotoSource
 //! [`Reply`]: crate::bot::Reply

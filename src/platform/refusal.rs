@@ -1,34 +1,34 @@
 //! What a refused request means for a reply: the same four kinds on every platform.
 //!
-//! Each platform maps its own errors onto [`Refusal`] in one table (`discord/refusals.rs`,
-//! `telegram/refusals.rs`); what follows from a kind is the same everywhere.
+//! Each platform maps its errors to [`Refusal`] in one table (`discord/refusals.rs`,
+//! `telegram/refusals.rs`); the consequences of a kind are the same on all platforms.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-/// The longest a reply is repeated while a platform cannot take it.
+/// How long a reply is retried while a platform cannot accept it.
 pub(super) const REPLY_DEADLINE: Duration = Duration::from_secs(300);
-/// Pauses between attempts: the first, doubled each time up to the last.
+/// Pauses between attempts: the first, doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 
 /// What to do about a refused request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The same request may succeed later: 429, 5xx, resets, time-outs. `after` is the wait that the
-    /// platform asked for.
+    /// Retry: the same request may succeed later (429, 5xx, resets, time-outs). `after` is the wait that
+    /// the platform asked for.
     Wait { after: Option<Duration> },
-    /// The request's form was refused: send a plainer one, down to words alone.
+    /// The format was refused: send a simpler one, down to plain text.
     Simplify,
-    /// The bot may not write there: the asker is told in private where the platform allows it, an
+    /// The bot may not write there: notify the asker in private where the platform allows it, and an
     /// admin once a day.
     Forbidden,
-    /// Nobody is left to tell: blocked, kicked, deleted.
+    /// There is no recipient: the bot was blocked or kicked, or the chat deleted.
     Gone,
 }
 
-/// Exponential back-off that ends at a deadline.
+/// Exponential back-off with a deadline.
 #[derive(Debug)]
 pub(super) struct Backoff {
     next: Duration,
@@ -41,10 +41,10 @@ impl Backoff {
         Self { next: FIRST_PAUSE, deadline: Instant::now() + limit }
     }
 
-    /// Waits for the next attempt: at least as long as the platform `asked` for. `false`, at once,
-    /// when that attempt would come after the deadline.
-    pub(super) async fn pause(&mut self, asked: Option<Duration>) -> bool {
-        let pause = asked.unwrap_or_default().max(self.next);
+    /// Waits before the next attempt, at least for `retry_after`, which the platform asked for. Returns
+    /// `false` immediately if that attempt would come after the deadline.
+    pub(super) async fn pause(&mut self, retry_after: Option<Duration>) -> bool {
+        let pause = retry_after.unwrap_or_default().max(self.next);
         self.next = (self.next * 2).min(LONGEST_PAUSE);
         if Instant::now() + pause >= self.deadline {
             return false;
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn pauses_grow_obey_the_platform_and_end_at_the_deadline() {
+    async fn pauses_grow_respect_retry_after_and_end_at_the_deadline() {
         let begun = Instant::now();
         let mut backoff = Backoff::within(Duration::from_secs(20));
         assert!(backoff.pause(None).await && backoff.pause(None).await);

@@ -1,4 +1,4 @@
-//! The real program against a stand-in Discord: what people post, and what they get.
+//! The real program against a stand-in Discord: messages and the replies to them.
 
 use image::GenericImageView;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 const REPLY: &str = "post /channels/770077007700770077/messages";
 
-/// Replies to that message, and pings nobody.
+/// Asserts that a request is a reply to that message which pings nobody.
 fn assert_is_quiet_reply_to(asked: &Asked, message: &Value) {
     assert_eq!(asked.body["message_reference"]["message_id"], message["id"]);
     assert_eq!(asked.body["message_reference"]["fail_if_not_exists"], false);
@@ -34,7 +34,7 @@ async fn a_photo_in_a_direct_message_is_answered_quietly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_faces_come_numbered_with_a_described_picture() {
+async fn several_faces_are_numbered_in_a_picture_with_alternative_text() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("group.jpg", photo_with_faces(3));
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("group.jpg", "image/jpeg")], None));
@@ -60,7 +60,7 @@ async fn pictures_of_one_message_share_one_reply() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_answered_gets_its_own_kind_sentence() {
+async fn every_problem_with_a_photo_is_explained() {
     let (mut discord, mut program) = connected(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
     let whole = photo_with_a_face();
     discord.shelf.put("text.jpg", "Just some words.\n");
@@ -128,7 +128,7 @@ async fn in_a_server_only_mentions_and_listed_channels_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn only_automatic_replies_ask_for_the_privileged_intent() {
+async fn only_automatic_replies_request_the_privileged_intent() {
     const MESSAGE_CONTENT: u64 = 1 << 15;
     let channels = ("FACEGUESSER__DISCORD__CHANNELS", "88");
     let content = ("FACEGUESSER__DISCORD__MESSAGE_CONTENT", "true");
@@ -152,13 +152,13 @@ async fn a_lost_connection_is_resumed_and_nothing_is_missed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn work_in_flight_is_answered_when_the_program_is_told_to_stop() {
+async fn pending_photos_are_answered_at_shutdown() {
     let (mut discord, mut program) = connected(&[]).await;
     let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("slow.jpg", "image/jpeg")], None));
     discord.inbox.next("fetched slow.jpg").await;
     program.terminate();
-    // The gateway is closed before the photo has even arrived.
+    // The gateway connection is closed while the photo is still being downloaded.
     discord.inbox.next("gateway closed").await;
     assert!(program.is_running());
     gate.send(true).unwrap();

@@ -1,4 +1,4 @@
-//! Buttons under replies on a stand-in Discord: looking again, deleting, games.
+//! Buttons of replies on a stand-in Discord: processing a photo again, deleting, games.
 
 use serde_json::{Value, json};
 
@@ -8,13 +8,13 @@ use crate::support::{photo_with_a_face, photo_without_a_face};
 
 const REPLY: &str = "post /channels/770077007700770077/messages";
 const EPHEMERAL: u64 = 64;
-/// First answers to interactions, as Discord numbers them.
+/// Discord's types of initial responses to interactions.
 const MESSAGE: u64 = 4;
-const LATER: u64 = 5;
-const QUIET: u64 = 6;
-const UPDATE: u64 = 7;
+const DEFERRED_MESSAGE: u64 = 5;
+const DEFERRED_UPDATE: u64 = 6;
+const UPDATE_MESSAGE: u64 = 7;
 
-/// A photo with a face that leaves room for a cut.
+/// A photo with a face so small that a crop is suggested.
 fn photo_with_a_small_face() -> Vec<u8> {
     let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().to_luma8();
     let face = image::imageops::resize(&face, 200, 200, image::imageops::FilterType::Triangle);
@@ -25,15 +25,15 @@ fn photo_with_a_small_face() -> Vec<u8> {
     bytes
 }
 
-/// The reply to a photo of that name in a message that can be asked for again.
-async fn replied(discord: &mut Discord, name: &str) -> Asked {
+/// The reply to a photo of that name in a message that can be fetched.
+async fn reply_to(discord: &mut Discord, name: &str) -> Asked {
     let message = discord.message("", vec![discord.attachment(name, "image/jpeg")], None);
     discord.keep(&message);
     discord.dispatch("MESSAGE_CREATE", message);
     discord.inbox.next(REPLY).await
 }
 
-fn by(mut interaction: Value, person: &str, name: &str) -> Value {
+fn pressed_by(mut interaction: Value, person: &str, name: &str) -> Value {
     interaction["member"]["user"]["id"] = person.into();
     interaction["member"]["nick"] = name.into();
     interaction
@@ -48,12 +48,12 @@ fn is_ephemeral(asked: &Asked) -> bool {
 async fn a_reply_shows_how_the_face_is_seen_and_tries_the_suggested_crop() {
     let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", "1")]).await;
     discord.shelf.put("small.jpg", photo_with_a_small_face());
-    let reply = replied(&mut discord, "small.jpg").await;
+    let reply = reply_to(&mut discord, "small.jpg").await;
     assert!(words(&reply).contains("press the button below"), "{reply:?}");
     for (code, beginning) in [("see", "This is all I look at"), ("crop", "With the suggested crop: ")] {
-        let answer = discord.first_answer(discord.press(&reply, code)).await;
-        assert_eq!(answer.body["type"], QUIET);
-        // The photo is asked for again, for a link that still holds.
+        let answer = discord.initial_response(discord.press(&reply, code)).await;
+        assert_eq!(answer.body["type"], DEFERRED_UPDATE);
+        // The message is fetched again, for a valid link.
         discord.inbox.next("get /channels/770077007700770077/messages/").await;
         let seen = discord.inbox.next("post /webhooks/").await;
         assert!(words(&seen).starts_with(beginning), "{seen:?}");
@@ -63,29 +63,29 @@ async fn a_reply_shows_how_the_face_is_seen_and_tries_the_suggested_crop() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_without_a_face_is_guessed_at_when_pressed() {
+async fn a_button_guesses_a_photo_without_a_face() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("none.jpg", photo_without_a_face());
-    let reply = replied(&mut discord, "none.jpg").await;
-    discord.first_answer(discord.press(&reply, "anyway")).await;
+    let reply = reply_to(&mut discord, "none.jpg").await;
+    discord.initial_response(discord.press(&reply, "anyway")).await;
     let guess = discord.inbox.next("post /webhooks/").await;
     assert!(words(&guess).contains("the square in the middle"), "{guess:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_that_is_gone_is_said_to_be() {
+async fn a_button_whose_photo_is_gone_explains_that() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message);
     let reply = discord.inbox.next(REPLY).await;
-    discord.first_answer(discord.press(&reply, "see")).await;
-    let told = discord.inbox.next("post /webhooks/").await;
-    assert!(words(&told).contains("That photo is gone") && is_ephemeral(&told), "{told:?}");
+    discord.initial_response(discord.press(&reply, "see")).await;
+    let answer = discord.inbox.next("post /webhooks/").await;
+    assert!(words(&answer).contains("That photo is gone") && is_ephemeral(&answer), "{answer:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commands_photo_is_remembered_and_the_answer_is_seen_by_whoever_saw_the_first() {
+async fn a_button_finds_a_commands_photo_and_its_answer_is_as_public_as_the_first() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
@@ -93,15 +93,16 @@ async fn a_commands_photo_is_remembered_and_the_answer_is_seen_by_whoever_saw_th
     let menu = json!({
         "id": "2", "name": "Guess age", "type": 3, "target_id": &target, "resolved": { "messages": { &target: message } }
     });
-    for (command, alone) in [(discord.command_with_photo("guess", "one.jpg"), false), (discord.interaction(menu), true)]
+    for (command, ephemeral) in
+        [(discord.command_with_photo("guess", "one.jpg"), false), (discord.interaction(menu), true)]
     {
-        let deferred = discord.first_answer(command).await;
-        assert_eq!((&deferred.body["type"], is_ephemeral(&deferred)), (&json!(LATER), alone));
+        let deferred = discord.initial_response(command).await;
+        assert_eq!((&deferred.body["type"], is_ephemeral(&deferred)), (&json!(DEFERRED_MESSAGE), ephemeral));
         let reply = discord.inbox.next("patch /webhooks/").await;
-        discord.first_answer(discord.press(&reply, "see")).await;
+        discord.initial_response(discord.press(&reply, "see")).await;
         let seen = discord.inbox.next("post /webhooks/").await;
         assert!(words(&seen).starts_with("This is all I look at"), "{seen:?}");
-        assert_eq!(is_ephemeral(&seen), alone);
+        assert_eq!(is_ephemeral(&seen), ephemeral);
     }
 }
 
@@ -109,13 +110,13 @@ async fn a_commands_photo_is_remembered_and_the_answer_is_seen_by_whoever_saw_th
 async fn only_the_asker_deletes_a_reply() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    let reply = replied(&mut discord, "one.jpg").await;
-    let theirs = by(discord.press(&reply, "delete"), "10", "Zoe");
-    let told = discord.first_answer(theirs).await;
-    assert_eq!((&told.body["type"], is_ephemeral(&told)), (&json!(MESSAGE), true));
-    assert!(words(&told).contains("Only the person who asked"), "{told:?}");
-    let done = discord.first_answer(discord.press(&reply, "delete")).await;
-    assert_eq!(done.body["type"], QUIET);
+    let reply = reply_to(&mut discord, "one.jpg").await;
+    let theirs = pressed_by(discord.press(&reply, "delete"), "10", "Zoe");
+    let answer = discord.initial_response(theirs).await;
+    assert_eq!((&answer.body["type"], is_ephemeral(&answer)), (&json!(MESSAGE), true));
+    assert!(words(&answer).contains("Only the person who asked"), "{answer:?}");
+    let done = discord.initial_response(discord.press(&reply, "delete")).await;
+    assert_eq!(done.body["type"], DEFERRED_UPDATE);
     discord.inbox.next("delete /webhooks/").await;
 }
 
@@ -125,7 +126,7 @@ async fn a_game_is_played_to_its_end_and_scored() {
     discord.shelf.put("one.jpg", photo_with_a_face());
     let mut start = discord.command_with_photo("game", "one.jpg");
     start["data"]["options"].as_array_mut().unwrap().push(json!({ "name": "age", "type": 4, "value": 40 }));
-    let deferred = discord.first_answer(start).await;
+    let deferred = discord.initial_response(start).await;
     assert!(!is_ephemeral(&deferred));
     let game = discord.inbox.next("patch /webhooks/").await;
     assert!(words(&game).contains("How old is this person?"), "{game:?}");
@@ -133,25 +134,25 @@ async fn a_game_is_played_to_its_end_and_scored() {
     assert!(photo.contains("one.jpg") && buttons(&game).len() == 21, "{game:?}");
 
     let forty = buttons(&game).into_iter().find(|id| id.ends_with(":40")).unwrap();
-    let host = discord.first_answer(discord.press(&game, &forty)).await;
-    assert!(words(&host).contains("let the others guess") && is_ephemeral(&host));
-    let guess = by(discord.press(&game, &forty), "10", "Zoe Zimmermann");
-    let counted = discord.first_answer(guess).await;
-    assert_eq!(counted.body["type"], UPDATE);
+    let own = discord.initial_response(discord.press(&game, &forty)).await;
+    assert!(words(&own).contains("let the others guess") && is_ephemeral(&own));
+    let guess = pressed_by(discord.press(&game, &forty), "10", "Zoe Zimmermann");
+    let counted = discord.initial_response(guess).await;
+    assert_eq!(counted.body["type"], UPDATE_MESSAGE);
     assert!(words(&counted).contains("One guess so far"), "{counted:?}");
     assert_eq!(counted.body["data"]["embeds"][0]["image"]["url"], photo.as_str());
     let note = discord.inbox.next("post /webhooks/").await;
     assert!(words(&note).contains("Your guess: 40") && is_ephemeral(&note), "{note:?}");
-    let again = discord.first_answer(by(discord.press(&game, &forty), "10", "Zoe Zimmermann")).await;
+    let again = discord.initial_response(pressed_by(discord.press(&game, &forty), "10", "Zoe Zimmermann")).await;
     assert!(words(&again).contains("guessed already") && is_ephemeral(&again), "{again:?}");
 
-    let theirs = by(discord.press(&game, "reveal"), "10", "Zoe Zimmermann");
-    assert!(words(&discord.first_answer(theirs).await).contains("Only the person who asked"));
-    let revealed = discord.first_answer(discord.press(&game, "reveal")).await;
-    assert_eq!(revealed.body["type"], UPDATE);
+    let theirs = pressed_by(discord.press(&game, "reveal"), "10", "Zoe Zimmermann");
+    assert!(words(&discord.initial_response(theirs).await).contains("Only the person who asked"));
+    let revealed = discord.initial_response(discord.press(&game, "reveal")).await;
+    assert_eq!(revealed.body["type"], UPDATE_MESSAGE);
     assert!(words(&revealed).contains("The true age: 40.") && words(&revealed).contains("Zoe"), "{revealed:?}");
     assert!(button(&revealed, "").is_none());
-    let scores = discord.first_answer(discord.command("scores", json!([]))).await;
+    let scores = discord.initial_response(discord.command("scores", json!([]))).await;
     assert!(words(&scores).contains("1. Zoe Zimmermann: 1") && !is_ephemeral(&scores), "{scores:?}");
 
     program.terminate();

@@ -1,5 +1,4 @@
-//! What chats and people choose, on a stand-in Discord: automatic replies, threads, settings,
-//! consent, fair shares.
+//! Settings of chats and users on a stand-in Discord: automatic replies, threads, opting out, rate limits.
 
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ fn picture(discord: &Discord, channel: &str) -> Value {
     message
 }
 
-/// The same interaction, by an admin.
+/// Makes an admin the user of an interaction.
 fn by_admin(mut interaction: Value) -> Value {
     interaction["member"]["permissions"] = MANAGE_GUILD.into();
     interaction
@@ -36,16 +35,16 @@ fn auto(discord: &Discord, channel: &str, state: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn automatic_replies_are_off_until_an_admin_switches_them_on_and_hold_in_threads() {
+async fn automatic_replies_are_off_until_an_admin_enables_them_and_extend_to_threads() {
     let (mut discord, _program) = connected(&[CONTENT]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.keep_thread("881", "88");
+    discord.store_thread("881", "88");
     let mut anybody = auto(&discord, "88", "on");
     anybody["member"]["permissions"] = "0".into();
-    assert!(words(&discord.first_answer(anybody).await).contains("Only an admin"));
+    assert!(words(&discord.initial_response(anybody).await).contains("Only an admin"));
     let stands = discord.command("auto", json!([]));
-    assert!(words(&discord.first_answer(stands).await).contains("Automatic replies are off"));
-    let on = discord.first_answer(auto(&discord, "88", "on")).await;
+    assert!(words(&discord.initial_response(stands).await).contains("Automatic replies are off"));
+    let on = discord.initial_response(auto(&discord, "88", "on")).await;
     assert!(words(&on).contains("From now on I answer every photo"), "{on:?}");
 
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "770077007700770077"));
@@ -54,10 +53,10 @@ async fn automatic_replies_are_off_until_an_admin_switches_them_on_and_hold_in_t
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "881"));
     assert!(words(&discord.inbox.next("post /channels/881/messages").await).contains(" of about "));
 
-    let off = discord.first_answer(auto(&discord, "88", "off")).await;
+    let off = discord.initial_response(auto(&discord, "88", "off")).await;
     assert!(words(&off).contains("no longer answer"), "{off:?}");
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "88"));
-    discord.first_answer(auto(&discord, "99", "on")).await;
+    discord.initial_response(auto(&discord, "99", "on")).await;
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "99"));
     discord.inbox.next("post /channels/99/messages").await;
     assert!(discord.inbox.left("post /channels/88/messages").is_empty());
@@ -65,10 +64,10 @@ async fn automatic_replies_are_off_until_an_admin_switches_them_on_and_hold_in_t
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_listed_channels_threads_are_answered_too() {
+async fn threads_of_configured_channels_are_answered() {
     let (mut discord, _program) = connected(&[("FACEGUESSER__DISCORD__CHANNELS", "88")]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.keep_thread("881", "88");
+    discord.store_thread("881", "88");
     let post = picture(&discord, "881");
     discord.dispatch("MESSAGE_CREATE", post.clone());
     let reply = discord.inbox.next("post /channels/881/messages").await;
@@ -76,42 +75,42 @@ async fn a_listed_channels_threads_are_answered_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn automatic_replies_that_would_see_nothing_say_what_they_need() {
+async fn automatic_replies_without_the_message_content_intent_explain_what_they_need() {
     let (mut discord, _program) = connected(&[]).await;
-    let unseen = discord.first_answer(auto(&discord, "770077007700770077", "on")).await;
+    let unseen = discord.initial_response(auto(&discord, "770077007700770077", "on")).await;
     assert!(words(&unseen).contains("discord.message_content"), "{unseen:?}");
-    let settings = discord.first_answer(by_admin(discord.command("settings", json!([])))).await;
-    let unseen = discord.first_answer(by_admin(discord.press(&settings, "set:auto"))).await;
+    let settings = discord.initial_response(by_admin(discord.command("settings", json!([])))).await;
+    let unseen = discord.initial_response(by_admin(discord.press(&settings, "set:auto"))).await;
     assert!(words(&unseen).contains("discord.message_content"), "{unseen:?}");
     let stands = discord.command("auto", json!([]));
-    assert!(words(&discord.first_answer(stands).await).contains("Automatic replies are off"));
+    assert!(words(&discord.initial_response(stands).await).contains("Automatic replies are off"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_change_in_place_and_only_by_admins() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    let settings = discord.first_answer(by_admin(discord.command("settings", json!([])))).await;
+    let settings = discord.initial_response(by_admin(discord.command("settings", json!([])))).await;
     assert_eq!(settings.body["data"]["flags"], EPHEMERAL);
     assert_eq!(buttons(&settings), ["set:auto", "set:private", "set:gender", "set:language"]);
-    let refused = discord.first_answer(discord.press(&settings, "set:private")).await;
+    let refused = discord.initial_response(discord.press(&settings, "set:private")).await;
     assert!(words(&refused).contains("Only an admin"), "{refused:?}");
-    let changed = discord.first_answer(by_admin(discord.press(&settings, "set:private"))).await;
+    let changed = discord.initial_response(by_admin(discord.press(&settings, "set:private"))).await;
     assert_eq!(changed.body["type"], 7);
     let label = &changed.body["data"]["components"][1]["components"][0]["label"];
     assert_eq!(label, "Replies: only to whoever asked");
-    // From now on, /guess is for the asker's eyes.
-    let deferred = discord.first_answer(discord.command_with_photo("guess", "one.jpg")).await;
+    // From now on, the answer to /guess is ephemeral.
+    let deferred = discord.initial_response(discord.command_with_photo("guess", "one.jpg")).await;
     assert_eq!(deferred.body["data"]["flags"], EPHEMERAL);
     discord.inbox.next("patch /webhooks/").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_photos_of_those_who_opted_out_are_left_alone() {
+async fn photos_of_users_who_opted_out_are_ignored() {
     let (mut discord, _program) = connected(&[CONTENT]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.first_answer(auto(&discord, "88", "on")).await;
-    let out = discord.first_answer(discord.command("optout", json!([]))).await;
+    discord.initial_response(auto(&discord, "88", "on")).await;
+    let out = discord.initial_response(discord.command("optout", json!([]))).await;
     assert!(words(&out).contains("ignore your photos"), "{out:?}");
 
     let theirs = picture(&discord, "88");
@@ -130,19 +129,19 @@ async fn the_photos_of_those_who_opted_out_are_left_alone() {
     });
     let own = discord.command_with_photo("guess", "one.jpg");
     for asked in [by(discord.interaction(menu), "10"), own] {
-        let refused = discord.first_answer(asked).await;
+        let refused = discord.initial_response(asked).await;
         assert!(words(&refused).contains("has asked me not to look"), "{refused:?}");
         assert_eq!(refused.body["data"]["flags"], EPHEMERAL);
     }
     assert!(discord.inbox.left("post /channels/88/messages").is_empty());
 
-    discord.first_answer(discord.command("optin", json!([]))).await;
+    discord.initial_response(discord.command("optin", json!([]))).await;
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "88"));
     assert!(words(&discord.inbox.next("post /channels/88/messages").await).contains(" of about "));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn too_many_photos_are_refused_once_aloud_then_silently_and_commands_always_aloud() {
+async fn too_many_photos_are_refused_once_with_a_reply_then_silently_and_commands_always_with_a_reply() {
     let burst = ("FACEGUESSER__FAIR_USE__PERSON_BURST", "1");
     let every = ("FACEGUESSER__FAIR_USE__PERSON_EVERY", "1h");
     let (mut discord, _program) = connected(&[burst, every]).await;
@@ -159,7 +158,7 @@ async fn too_many_photos_are_refused_once_aloud_then_silently_and_commands_alway
     assert!(words(&discord.inbox.next("post /channels/770077007700770077/messages").await).contains("a lot of photos"));
     discord.dispatch("MESSAGE_CREATE", third);
     for _ in 0..2 {
-        let refused = discord.first_answer(discord.command_with_photo("guess", "one.jpg")).await;
+        let refused = discord.initial_response(discord.command_with_photo("guess", "one.jpg")).await;
         assert!(words(&refused).contains("a lot of photos"), "{refused:?}");
         assert_eq!(refused.body["data"]["flags"], EPHEMERAL);
     }

@@ -1,4 +1,4 @@
-//! Commands on a stand-in Discord: how they are registered, and how they are answered.
+//! Commands on a stand-in Discord: their registration and their answers.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::discord::{BOT_ID, Discord, connected, words};
 use crate::support::{photo_with_a_face, photo_with_faces};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_are_deferred_at_once_and_then_answered() {
+async fn commands_are_deferred_immediately_and_then_answered() {
     let (mut discord, _program) = connected(&[]).await;
     let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
     let picture = discord.attachment("slow.jpg", "image/jpeg");
@@ -18,12 +18,12 @@ async fn commands_are_deferred_at_once_and_then_answered() {
     discord.dispatch("INTERACTION_CREATE", discord.interaction(guess));
     let deferred = discord.inbox.next("post /interactions/").await;
     assert_eq!(deferred.body["type"], 5, "{deferred:?}");
-    assert_eq!(deferred.body["data"]["flags"].as_u64().unwrap_or(0) & 64, 0, "the answer is for everybody");
+    assert_eq!(deferred.body["data"]["flags"].as_u64().unwrap_or(0) & 64, 0, "the answer is public");
     gate.send(true).unwrap();
     let edited = discord.inbox.next(&format!("patch /webhooks/{BOT_ID}/token-")).await;
     assert!(words(&edited).contains(" of about "), "{edited:?}");
 
-    // The message command is answered to the asker alone: it is somebody else's photo.
+    // The answer to the message command is ephemeral: it is about somebody else's photo.
     discord.shelf.put("theirs.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("theirs.jpg", "image/jpeg")], None);
     let target = message["id"].as_str().unwrap().to_owned();
@@ -38,14 +38,14 @@ async fn commands_are_deferred_at_once_and_then_answered() {
     let mut without = menu;
     without["resolved"]["messages"][&target]["attachments"] = json!([]);
     discord.dispatch("INTERACTION_CREATE", discord.interaction(without));
-    let told = discord.inbox.next("post /interactions/").await;
-    assert!(words(&told).contains("no picture"), "{told:?}");
+    let answer = discord.inbox.next("post /interactions/").await;
+    assert!(words(&answer).contains("no picture"), "{answer:?}");
 
     for (name, part) in [("help", "128×128"), ("privacy", "not stored")] {
         discord.dispatch("INTERACTION_CREATE", discord.interaction(json!({ "id": "3", "name": name, "type": 1 })));
-        let told = discord.inbox.next("post /interactions/").await;
-        assert!(words(&told).contains(part), "{told:?}");
-        assert_eq!((&told.body["type"], &told.body["data"]["flags"]), (&json!(4), &json!(64)));
+        let answer = discord.inbox.next("post /interactions/").await;
+        assert!(words(&answer).contains(part), "{answer:?}");
+        assert_eq!((&answer.body["type"], &answer.body["data"]["flags"]), (&json!(4), &json!(64)));
     }
 }
 
@@ -66,7 +66,7 @@ async fn commands_have_names_in_every_language_and_are_registered_only_when_they
     assert_eq!(named("language")["options"][0]["choices"].as_array().unwrap().len(), 8);
     assert_eq!(named("gender")["options"][0]["choices"][0]["value"], "always");
 
-    // As Discord tells them: with numbers of its own, and without what is not so.
+    // As Discord returns them, with further fields.
     for command in commands.as_array_mut().unwrap() {
         command["id"] = "770077007700770077".into();
         command["version"] = "78".into();
@@ -92,13 +92,13 @@ async fn people_are_answered_in_their_language() {
     let mut help = discord.command("help", json!([]));
     help["locale"] = "de".into();
     discord.dispatch("INTERACTION_CREATE", help);
-    let told = discord.inbox.next("post /interactions/").await;
-    assert!(words(&told).contains("Gesicht"), "{told:?}");
+    let answer = discord.inbox.next("post /interactions/").await;
+    assert!(words(&answer).contains("Gesicht"), "{answer:?}");
     let choice = json!([{ "name": "language", "type": 3, "value": "fr" }]);
     discord.dispatch("INTERACTION_CREATE", discord.command("language", choice));
-    let told = discord.inbox.next("post /interactions/").await;
-    assert!(words(&told).contains("français"), "{told:?}");
-    // A message does not tell the client's language; what was chosen holds.
+    let answer = discord.inbox.next("post /interactions/").await;
+    assert!(words(&answer).contains("français"), "{answer:?}");
+    // A message does not contain the client's language; the one that was chosen applies.
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message);
     let reply = discord.inbox.next("post /channels/770077007700770077/messages").await;
@@ -111,7 +111,7 @@ async fn people_are_answered_in_their_language() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn several_pictures_of_a_message_share_the_message_commands_answer() {
+async fn pictures_of_one_message_share_the_answer_to_the_message_command() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     discord.shelf.put("two.jpg", photo_with_faces(2));

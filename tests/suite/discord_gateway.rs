@@ -1,4 +1,4 @@
-//! The connection to a stand-in Discord's gateway, and how it is found, lost and refused.
+//! The connection to a stand-in Discord's gateway: look-up, loss, refusal.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +35,7 @@ async fn refused_sessions_are_started_again_after_growing_pauses() {
     discord.inbox.next("closed with 4000").await;
     discord.inbox.next("invalid session").await;
     discord.inbox.next("identify").await;
-    // Discord asks for five seconds between two of them, and looks at how many are left each time.
+    // Discord requires five seconds between two of them, and how many are left is looked up each time.
     assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
     assert_eq!(discord.inbox.left("get /gateway/bot").len(), 3);
 }
@@ -104,5 +104,5 @@ async fn a_frame_that_cannot_be_read_is_not_logged_and_heartbeats_go_on() {
     discord.inbox.next(REPLY).await;
     program.terminate();
     let (_, log) = program.finished().await;
-    assert!(log.contains("cannot be read") && !log.contains("Zimmermann"), "{log}");
+    assert!(log.contains("cannot be parsed") && !log.contains("Zimmermann"), "{log}");
 }

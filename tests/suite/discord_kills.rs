@@ -1,5 +1,5 @@
-//! The program is killed while it works on photos from a stand-in Discord, and started again with the
-//! same store.
+//! The program is killed while it processes photos from a stand-in Discord, and restarted with the same
+//! store.
 
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use crate::support::program::Program;
 use crate::support::{photo_with_a_face, photo_with_faces};
 
 const KILLS: u64 = 50;
-/// Photos under way at each kill.
+/// Photos in flight at each kill.
 const PHOTOS: u64 = 2;
-/// The latest moment of a photo's way, after the event was sent.
+/// The latest time of a kill after the event was sent.
 const LATEST: Duration = Duration::from_millis(60);
 
 /// A stand-in and a store that outlive the program.
-struct Scene {
+struct Fixture {
     discord: Discord,
     store: tempfile::TempDir,
 }
 
-impl Scene {
+impl Fixture {
     async fn new() -> Self {
         Self { discord: Discord::start().await, store: tempfile::tempdir().unwrap() }
     }
@@ -37,7 +37,7 @@ impl Scene {
         self.discord.program(&[("FACEGUESSER__STORE__PATH", &self.path())])
     }
 
-    /// A direct message in a channel of its own.
+    /// A direct message in its own channel.
     fn picture(&self, name: &str, channel: &str) -> Value {
         let mut message = self.discord.message("", vec![self.discord.attachment(name, "image/jpeg")], None);
         message["channel_id"] = channel.into();
@@ -46,7 +46,7 @@ impl Scene {
         message
     }
 
-    /// How many photos are noted as unanswered.
+    /// The number of pending jobs.
     fn jobs(&self) -> u32 {
         let store = rusqlite::Connection::open(self.path()).unwrap();
         store.query_row("SELECT count(*) FROM job", [], |row| row.get(0)).unwrap()
@@ -54,37 +54,37 @@ impl Scene {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_photos_met_by_a_kill_are_all_answered() {
-    let mut scene = Scene::new().await;
-    scene.discord.shelf.put("two.jpg", photo_with_faces(2));
-    let mut program = scene.start();
-    scene.discord.inbox.next("put /applications").await;
+async fn a_hundred_photos_in_flight_at_kills_are_all_answered() {
+    let mut fixture = Fixture::new().await;
+    fixture.discord.shelf.put("two.jpg", photo_with_faces(2));
+    let mut program = fixture.start();
+    fixture.discord.inbox.next("put /applications").await;
     let (mut answered, mut twice) = (0, 0);
     for kill in 0..KILLS {
         let channels: Vec<String> = (0..PHOTOS).map(|photo| (10_000 + kill * PHOTOS + photo).to_string()).collect();
         for channel in &channels {
-            let message = scene.picture("two.jpg", channel);
-            scene.discord.dispatch("MESSAGE_CREATE", message);
-            // The photos of one kill are met at different moments of their way.
+            let message = fixture.picture("two.jpg", channel);
+            fixture.discord.dispatch("MESSAGE_CREATE", message);
+            // Each photo is killed at a different stage.
             tokio::time::sleep(LATEST / (PHOTOS * KILLS) as u32 * kill as u32).await;
         }
         program.kill();
-        program = scene.start();
+        program = fixture.start();
         for channel in &channels {
             let place = format!("post /channels/{channel}/messages");
-            let reply = scene.discord.inbox.next(&place).await;
+            let reply = fixture.discord.inbox.next(&place).await;
             assert!(words(&reply).starts_with("I see 2 faces"), "{reply:?}");
             answered += 1;
         }
-        // The next photo comes to a program that is connected.
-        scene.discord.inbox.next("resume").await;
+        // The next photo arrives at a program that is connected.
+        fixture.discord.inbox.next("resume").await;
     }
     for photo in 0..KILLS * PHOTOS {
         let place = format!("post /channels/{}/messages", 10_000 + photo);
-        twice += scene.discord.inbox.left(&place).len() as u64;
+        twice += fixture.discord.inbox.left(&place).len() as u64;
     }
     let lost = KILLS * PHOTOS - answered;
-    println!("Discord: {} moments, answered {answered}, told twice {twice}, lost {lost}", KILLS * PHOTOS);
+    println!("Discord: {} moments, answered {answered}, answered twice {twice}, lost {lost}", KILLS * PHOTOS);
     assert_eq!(lost, 0);
     assert!(twice <= KILLS * PHOTOS, "{twice}");
 }
@@ -92,75 +92,75 @@ async fn a_hundred_photos_met_by_a_kill_are_all_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_whose_photo_was_on_its_way_is_answered_once_by_the_next_run() {
     for forgetful in [false, true] {
-        let mut scene = Scene::new().await;
-        let gate = scene.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
-        let mut program = scene.start();
-        scene.discord.inbox.next("put /applications").await;
-        let message = scene.picture("slow.jpg", "88");
-        scene.discord.dispatch("MESSAGE_CREATE", message.clone());
-        scene.discord.inbox.next("fetched slow.jpg").await;
+        let mut fixture = Fixture::new().await;
+        let gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+        let mut program = fixture.start();
+        fixture.discord.inbox.next("put /applications").await;
+        let message = fixture.picture("slow.jpg", "88");
+        fixture.discord.dispatch("MESSAGE_CREATE", message.clone());
+        fixture.discord.inbox.next("fetched slow.jpg").await;
         program.kill();
-        assert_eq!(scene.jobs(), 1);
-        // Whether the gateway tells the next run of it once more or has forgotten all.
-        scene.discord.script(Script { forgetful, ..Script::default() });
-        let program = scene.start();
-        scene.discord.inbox.next("get /channels/88/messages/").await;
+        assert_eq!(fixture.jobs(), 1);
+        // With and without a replay of the event by the gateway.
+        fixture.discord.script(Script { forgetful, ..Script::default() });
+        let program = fixture.start();
+        fixture.discord.inbox.next("get /channels/88/messages/").await;
         gate.send(true).unwrap();
-        let reply = scene.discord.inbox.next("post /channels/88/messages").await;
+        let reply = fixture.discord.inbox.next("post /channels/88/messages").await;
         assert_eq!(reply.body["message_reference"]["message_id"], message["id"]);
         assert!(words(&reply).contains(" of about "), "{reply:?}");
         program.terminate();
         assert!(program.finished().await.0.success());
-        assert!(scene.discord.inbox.left("post /channels/88/messages").is_empty());
-        assert_eq!(scene.jobs(), 0);
+        assert!(fixture.discord.inbox.left("post /channels/88/messages").is_empty());
+        assert_eq!(fixture.jobs(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn interactions_whose_photos_were_on_their_way_are_answered_by_the_next_run() {
-    let mut scene = Scene::new().await;
-    scene.discord.shelf.put("one.jpg", photo_with_a_face());
-    let mut program = scene.start();
-    scene.discord.inbox.next("put /applications").await;
-    let message = scene.picture("one.jpg", "770077007700770077");
-    scene.discord.dispatch("MESSAGE_CREATE", message);
-    let reply = scene.discord.inbox.next("post /channels/770077007700770077/messages").await;
-    scene.discord.inbox.next("fetched one.jpg").await;
+    let mut fixture = Fixture::new().await;
+    fixture.discord.shelf.put("one.jpg", photo_with_a_face());
+    let mut program = fixture.start();
+    fixture.discord.inbox.next("put /applications").await;
+    let message = fixture.picture("one.jpg", "770077007700770077");
+    fixture.discord.dispatch("MESSAGE_CREATE", message);
+    let reply = fixture.discord.inbox.next("post /channels/770077007700770077/messages").await;
+    fixture.discord.inbox.next("fetched one.jpg").await;
 
-    let gate = scene.discord.shelf.put_gated("one.jpg", photo_with_a_face());
-    scene.discord.first_answer(scene.discord.command_with_photo("guess", "one.jpg")).await;
-    scene.discord.inbox.next("fetched one.jpg").await;
-    scene.discord.first_answer(scene.discord.press(&reply, "see")).await;
-    scene.discord.inbox.next("fetched one.jpg").await;
-    scene.discord.first_answer(scene.discord.command_with_photo("game", "one.jpg")).await;
-    scene.discord.inbox.next("fetched one.jpg").await;
+    let gate = fixture.discord.shelf.put_gated("one.jpg", photo_with_a_face());
+    fixture.discord.initial_response(fixture.discord.command_with_photo("guess", "one.jpg")).await;
+    fixture.discord.inbox.next("fetched one.jpg").await;
+    fixture.discord.initial_response(fixture.discord.press(&reply, "see")).await;
+    fixture.discord.inbox.next("fetched one.jpg").await;
+    fixture.discord.initial_response(fixture.discord.command_with_photo("game", "one.jpg")).await;
+    fixture.discord.inbox.next("fetched one.jpg").await;
     program.kill();
-    assert_eq!(scene.jobs(), 3);
+    assert_eq!(fixture.jobs(), 3);
     gate.send(true).unwrap();
-    let program = scene.start();
+    let program = fixture.start();
     let is = |start: &'static str, part: &'static str| {
         move |asked: &Asked| asked.what.starts_with(start) && words(asked).contains(part)
     };
-    scene.discord.inbox.wait("the guess", is("patch /webhooks/", " of about ")).await;
-    scene.discord.inbox.wait("the game", is("patch /webhooks/", "How old is this person?")).await;
-    scene.discord.inbox.wait("the face as it is seen", is("post /webhooks/", "all I look at")).await;
+    fixture.discord.inbox.wait("the guess", is("patch /webhooks/", " of about ")).await;
+    fixture.discord.inbox.wait("the game", is("patch /webhooks/", "How old is this person?")).await;
+    fixture.discord.inbox.wait("the face as it is seen", is("post /webhooks/", "all I look at")).await;
     program.terminate();
     assert!(program.finished().await.0.success());
-    assert_eq!(scene.jobs(), 0);
+    assert_eq!(fixture.jobs(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_that_was_left_for_too_long_gets_an_apology() {
-    let mut scene = Scene::new().await;
-    let _gate = scene.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
-    let mut program = scene.start();
-    scene.discord.inbox.next("put /applications").await;
-    scene.discord.dispatch("MESSAGE_CREATE", scene.picture("slow.jpg", "88"));
-    scene.discord.inbox.next("fetched slow.jpg").await;
-    scene.discord.first_answer(scene.discord.command_with_photo("guess", "slow.jpg")).await;
-    scene.discord.inbox.next("fetched slow.jpg").await;
+    let mut fixture = Fixture::new().await;
+    let _gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let mut program = fixture.start();
+    fixture.discord.inbox.next("put /applications").await;
+    fixture.discord.dispatch("MESSAGE_CREATE", fixture.picture("slow.jpg", "88"));
+    fixture.discord.inbox.next("fetched slow.jpg").await;
+    fixture.discord.initial_response(fixture.discord.command_with_photo("guess", "slow.jpg")).await;
+    fixture.discord.inbox.next("fetched slow.jpg").await;
     program.kill();
-    let store = rusqlite::Connection::open(scene.path()).unwrap();
+    let store = rusqlite::Connection::open(fixture.path()).unwrap();
     let left: Vec<String> = {
         let mut jobs = store.prepare("SELECT reference FROM job").unwrap();
         jobs.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -168,64 +168,64 @@ async fn a_photo_that_was_left_for_too_long_gets_an_apology() {
     assert!(left.len() == 2 && left.iter().all(|reference| !reference.contains("zoe.quillon")), "{left:?}");
     store.execute("UPDATE job SET received = received - 1000", []).unwrap();
     drop(store);
-    let program = scene.start();
+    let program = fixture.start();
     for place in ["post /channels/88/messages", "patch /webhooks/"] {
-        assert!(words(&scene.discord.inbox.next(place).await).contains("I was interrupted"), "{place}");
+        assert!(words(&fixture.discord.inbox.next(place).await).contains("I was interrupted"), "{place}");
     }
     program.terminate();
     assert!(program.finished().await.0.success());
-    assert_eq!(scene.jobs(), 0);
+    assert_eq!(fixture.jobs(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_whose_message_is_gone_is_forgotten_by_the_next_run() {
-    let mut scene = Scene::new().await;
-    let _gate = scene.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
-    let mut program = scene.start();
-    scene.discord.inbox.next("put /applications").await;
-    let message = scene.discord.message("", vec![scene.discord.attachment("slow.jpg", "image/jpeg")], None);
-    scene.discord.dispatch("MESSAGE_CREATE", message);
-    scene.discord.inbox.next("fetched slow.jpg").await;
+async fn the_next_run_drops_a_photo_whose_message_is_gone() {
+    let mut fixture = Fixture::new().await;
+    let _gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let mut program = fixture.start();
+    fixture.discord.inbox.next("put /applications").await;
+    let message = fixture.discord.message("", vec![fixture.discord.attachment("slow.jpg", "image/jpeg")], None);
+    fixture.discord.dispatch("MESSAGE_CREATE", message);
+    fixture.discord.inbox.next("fetched slow.jpg").await;
     program.kill();
-    let program = scene.start();
-    scene.discord.inbox.next("unmet get /channels/770077007700770077/messages/").await;
-    // It still answers what comes now.
-    scene.discord.first_answer(scene.discord.command("help", json!([]))).await;
+    let program = fixture.start();
+    fixture.discord.inbox.next("unmet get /channels/770077007700770077/messages/").await;
+    // It still answers new interactions.
+    fixture.discord.initial_response(fixture.discord.command("help", json!([]))).await;
     program.terminate();
     assert!(program.finished().await.0.success());
-    assert_eq!(scene.jobs(), 0);
+    assert_eq!(fixture.jobs(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_discord_does_not_show_again_is_answered_by_the_next_run() {
-    // Without Read Message History, by a page of what stands before Discord, for no reason, and deleted.
+    // No Read Message History permission, a bare 404, a server error, and a deleted message.
     for (fault, is_owed) in [
         (Fault::code(403, 50001), true),
         (Fault::status(404), true),
         (Fault::status(500), true),
         (Fault::code(404, 10008), false),
     ] {
-        let mut scene = Scene::new().await;
-        let gate = scene.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
-        let mut program = scene.start();
-        scene.discord.inbox.next("put /applications").await;
-        let message = scene.picture("slow.jpg", "88");
-        scene.discord.dispatch("MESSAGE_CREATE", message.clone());
-        scene.discord.inbox.next("fetched slow.jpg").await;
+        let mut fixture = Fixture::new().await;
+        let gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+        let mut program = fixture.start();
+        fixture.discord.inbox.next("put /applications").await;
+        let message = fixture.picture("slow.jpg", "88");
+        fixture.discord.dispatch("MESSAGE_CREATE", message.clone());
+        fixture.discord.inbox.next("fetched slow.jpg").await;
         program.kill();
         gate.send(true).unwrap();
-        scene.discord.fail("get /channels/88/messages/", fault.clone(), 99);
-        let program = scene.start();
+        fixture.discord.fail("get /channels/88/messages/", fault.clone(), 99);
+        let program = fixture.start();
         if is_owed {
-            let reply = scene.discord.inbox.next("post /channels/88/messages").await;
+            let reply = fixture.discord.inbox.next("post /channels/88/messages").await;
             assert_eq!(reply.body["message_reference"]["message_id"], message["id"]);
             assert!(words(&reply).contains(" of about "), "{fault:?} {reply:?}");
         } else {
-            scene.discord.inbox.next("failed get /channels/88/messages/").await;
+            fixture.discord.inbox.next("failed get /channels/88/messages/").await;
         }
         program.terminate();
         assert!(program.finished().await.0.success());
-        assert!(scene.discord.inbox.left("post /channels/88/messages").is_empty());
-        assert_eq!(scene.jobs(), 0);
+        assert!(fixture.discord.inbox.left("post /channels/88/messages").is_empty());
+        assert_eq!(fixture.jobs(), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! Pictures on a stand-in Discord that are not simply there: behind failing hosts and expired links,
-//! within components, covered, in messages of unexpected form, many at once.
+//! Pictures on a stand-in Discord that are harder to get: from failing hosts, behind expired links, in
+//! components, as spoilers, in messages of unexpected form, many at once.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{photo_with_a_face, photo_with_faces};
 
 const REPLY: &str = "post /channels/770077007700770077/messages";
 
-fn with(discord: &Discord, pictures: Vec<Value>) -> Value {
+fn message_with(discord: &Discord, pictures: Vec<Value>) -> Value {
     discord.message("", pictures, None)
 }
 
@@ -24,7 +24,7 @@ async fn a_file_host_that_fails_once_or_cuts_the_file_costs_nothing() {
     let faults = [Fault::status(502), Fault::status(429), Fault::Cut { at: 0 }, Fault::Cut { at: 3000 }];
     for fault in faults {
         discord.fail("fetched one.jpg", fault.clone(), 1);
-        discord.dispatch("MESSAGE_CREATE", with(&discord, vec![picture(&discord, "one.jpg")]));
+        discord.dispatch("MESSAGE_CREATE", message_with(&discord, vec![picture(&discord, "one.jpg")]));
         discord.inbox.next("failed fetched one.jpg").await;
         let reply = discord.inbox.next(REPLY).await;
         assert!(words(&reply).contains(" of about "), "{fault:?}: {reply:?}");
@@ -36,7 +36,7 @@ async fn an_expired_link_is_renewed_once() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     discord.expire("one.jpg");
-    let message = with(&discord, vec![picture(&discord, "one.jpg")]);
+    let message = message_with(&discord, vec![picture(&discord, "one.jpg")]);
     let mut fresh = message.clone();
     let link = fresh["attachments"][0]["url"].as_str().unwrap().replace("ex=1", "ex=3");
     fresh["attachments"][0]["url"] = link.into();
@@ -44,7 +44,7 @@ async fn an_expired_link_is_renewed_once() {
     discord.dispatch("MESSAGE_CREATE", message);
     discord.inbox.next("get /channels/770077007700770077/messages/").await;
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
-    // No message shows what came with a command.
+    // No message contains the file of a command.
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
     discord.inbox.next("post /attachments/refresh-urls").await;
     assert!(words(&discord.inbox.next("patch /webhooks/").await).contains(" of about "));
@@ -65,9 +65,9 @@ async fn pictures_within_components_are_looked_at() {
         "accessory": { "type": 11, "id": 5, "media": media(), "description": null, "spoiler": false } });
     let file = json!({ "type": 13, "id": 6, "file": media(), "name": "one.jpg", "size": 8000, "spoiler": false });
     let container = json!({ "type": 17, "id": 1, "accent_color": null, "components": [section], "spoiler": false });
-    let unheard_of = json!({ "type": 99, "id": 7, "components": [gallery] });
-    for component in [container, file, unheard_of] {
-        let mut message = with(&discord, vec![]);
+    let unknown = json!({ "type": 99, "id": 7, "components": [gallery] });
+    for component in [container, file, unknown] {
+        let mut message = message_with(&discord, vec![]);
         message["flags"] = (1 << 15).into();
         message["components"] = json!([component]);
         discord.dispatch("MESSAGE_CREATE", message);
@@ -80,7 +80,7 @@ async fn pictures_within_components_are_looked_at() {
 async fn a_message_of_unexpected_form_is_answered_and_not_logged() {
     let (mut discord, program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    let mut odd = with(&discord, vec![json!(7), picture(&discord, "one.jpg")]);
+    let mut odd = message_with(&discord, vec![json!(7), picture(&discord, "one.jpg")]);
     for (key, value) in [("timestamp", json!(5)), ("embeds", json!("none")), ("type", json!(19)), ("poll", json!([]))] {
         odd[key] = value;
     }
@@ -96,7 +96,7 @@ async fn a_message_of_unexpected_form_is_answered_and_not_logged() {
     assert!(words(&discord.inbox.next("patch /webhooks/").await).contains(" of about "));
     discord.dispatch("MESSAGE_CREATE", json!({ "content": "Zoe Zimmermann" }));
     discord.dispatch("INTERACTION_CREATE", json!({ "type": 2, "token": "Zimmermann" }));
-    discord.dispatch("MESSAGE_CREATE", with(&discord, vec![picture(&discord, "one.jpg")]));
+    discord.dispatch("MESSAGE_CREATE", message_with(&discord, vec![picture(&discord, "one.jpg")]));
     discord.inbox.next(REPLY).await;
     program.terminate();
     let (_, log) = program.finished().await;
@@ -117,17 +117,17 @@ async fn what_was_covered_is_never_shown_uncovered() {
         picture
     };
     for covered in [named(picture(&discord, "two.jpg")), flagged(picture(&discord, "two.jpg"))] {
-        discord.dispatch("MESSAGE_CREATE", with(&discord, vec![covered]));
+        discord.dispatch("MESSAGE_CREATE", message_with(&discord, vec![covered]));
         let reply = discord.inbox.next(REPLY).await;
         assert_eq!(reply.files.len(), 1);
         assert_eq!(reply.body["attachments"][0]["filename"], "SPOILER_faces-1.jpg");
         assert!(reply.body["embeds"][0].get("image").is_none(), "{reply:?}");
     }
-    let message = with(&discord, vec![named(picture(&discord, "one.jpg"))]);
+    let message = message_with(&discord, vec![named(picture(&discord, "one.jpg"))]);
     discord.keep(&message);
     discord.dispatch("MESSAGE_CREATE", message);
     let reply = discord.inbox.next(REPLY).await;
-    discord.first_answer(discord.press(&reply, "see")).await;
+    discord.initial_response(discord.press(&reply, "see")).await;
     let seen = discord.inbox.next("post /webhooks/").await;
     assert_eq!(seen.body["attachments"][0]["filename"], "SPOILER_faces-1.jpg");
     assert!(seen.body["embeds"].as_array().unwrap().iter().all(|embed| embed.get("image").is_none()), "{seen:?}");
@@ -136,12 +136,12 @@ async fn what_was_covered_is_never_shown_uncovered() {
     for picture in game["data"]["resolved"]["attachments"].as_object_mut().unwrap().values_mut() {
         *picture = flagged(picture.take());
     }
-    discord.first_answer(game).await;
+    discord.initial_response(game).await;
     let game = discord.inbox.next("patch /webhooks/").await;
     assert!(words(&game).ends_with("||") && words(&game).contains("\n||http"), "{game:?}");
     let mut guess = discord.press(&game, "guess");
     guess["member"]["user"]["id"] = "10".into();
-    let counted = discord.first_answer(guess).await;
+    let counted = discord.initial_response(guess).await;
     assert!(words(&counted).contains("One guess so far") && words(&counted).contains("\n||http"), "{counted:?}");
 }
 
@@ -151,12 +151,12 @@ async fn a_group_among_ten_photos_is_told_in_full_where_there_is_room() {
     discord.shelf.put("one.jpg", photo_with_a_face());
     discord.shelf.put("group.jpg", photo_with_faces(9));
     let names = ["one.jpg"; 9].into_iter().chain(["group.jpg"]);
-    let message = with(&discord, names.map(|name| picture(&discord, name)).collect());
+    let message = message_with(&discord, names.map(|name| picture(&discord, name)).collect());
     discord.dispatch("MESSAGE_CREATE", message.clone());
     let mut reply = discord.inbox.next(REPLY).await;
     while words(&reply).contains("still looking") {
         reply = discord.inbox.next("patch /channels/770077007700770077/messages/").await;
     }
     assert!(words(&reply).contains("Photo 10: I see 9 faces") && words(&reply).contains("\n9. "), "{reply:?}");
-    assert_eq!(reply.body["content"], "", "{BOT_ID} embeds what is longer than plain text may be");
+    assert_eq!(reply.body["content"], "", "{BOT_ID} embeds what is too long for plain text");
 }

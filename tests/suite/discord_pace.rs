@@ -1,4 +1,4 @@
-//! The bot's pace, against a stand-in Discord that enforces its limits.
+//! The bot's rate limiting, against a stand-in Discord that enforces its limits.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::support::discord::{BOT_ID, Discord, words};
 
 const PEOPLE: usize = 1000;
-/// Six or seven people each: more than one channel takes in one window.
+/// Six or seven users each: more than the requests that one bucket allows in one window.
 const CHANNELS: usize = 150;
 
-/// The smallest photo that still is one: what counts here is how many there are.
+/// A photo of the smallest valid size: only the number of photos matters here.
 fn small_photo() -> Vec<u8> {
     let mut bytes = Vec::new();
     let photo = image::GrayImage::from_fn(48, 48, |x, y| image::Luma([(x * y / 10) as u8]));
@@ -19,7 +19,7 @@ fn small_photo() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_photos_at_once_are_all_answered_without_a_refusal_twice_in_a_row() {
+async fn a_thousand_simultaneous_photos_are_answered_without_two_429s_in_a_row() {
     let mut discord = Discord::strict().await;
     let _program = discord.program(&[("FACEGUESSER__INFERENCE__DEADLINE", "5m")]);
     discord.inbox.next("put /applications").await;

@@ -1,4 +1,4 @@
-//! What people see of Discord's refusals: the reply later, the reply more plainly, a word elsewhere.
+//! What users see when Discord refuses a request: a later reply, a simpler one, or a message elsewhere.
 
 use serde_json::{Value, json};
 
@@ -11,12 +11,12 @@ const FAILED: &str = "failed post /channels/770077007700770077/messages";
 const FIRST: &str = "post /interactions/";
 const EPHEMERAL: u64 = 64;
 
-/// A direct message with a picture that lies on the shelf.
+/// A direct message with a picture from the shelf.
 fn picture(discord: &Discord, name: &str) -> Value {
     discord.message("", vec![discord.attachment(name, "image/jpeg")], None)
 }
 
-/// A picture in a server that speaks to the bot.
+/// A message with a picture that mentions the bot in a server.
 fn mention(discord: &Discord, person: &str) -> Value {
     let mut message = discord.message(
         &format!("<@{BOT_ID}>"),
@@ -29,7 +29,7 @@ fn mention(discord: &Discord, person: &str) -> Value {
     message
 }
 
-fn about(discord: &Discord, name: &str) -> Value {
+fn message_command(discord: &Discord, name: &str) -> Value {
     let message = picture(discord, name);
     let target = message["id"].as_str().unwrap().to_owned();
     discord.interaction(json!({
@@ -59,12 +59,12 @@ async fn a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short() {
     discord.fail(REPLY, Fault::status(502), 4);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
-    // It was posted all the same; the second attempt brings the first one's answer.
+    // It was posted nevertheless; the second attempt returns the same message.
     discord.fail(REPLY, Fault::Cut { at: 10 }, 1);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     discord.inbox.next(REPLY).await;
-    discord.inbox.next("before post /channels/770077007700770077/messages").await;
-    // What stands before Discord knows nothing of permissions.
+    discord.inbox.next("duplicate post /channels/770077007700770077/messages").await;
+    // A proxy in front of Discord knows nothing of permissions.
     discord.fail(REPLY, Fault::Page(403), 2);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     assert!(discord.inbox.next(REPLY).await.body["embeds"].is_array());
@@ -139,7 +139,7 @@ async fn a_refused_form_is_followed_by_plainer_ones_down_to_bare_words() {
         let alike = bodies.windows(2).any(|pair| pair[0].body == pair[1].body && pair[0].files == pair[1].files);
         assert!(!alike, "the same was sent twice: {bodies:?}");
     }
-    // What is too large is not sent once more with other words around it.
+    // A payload that is too large is not sent again with the same files.
     discord.fail(REPLY, Fault::code(413, 40005), 1);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "two.jpg"));
     discord.inbox.next(FAILED).await;
@@ -150,8 +150,8 @@ async fn a_refused_form_is_followed_by_plainer_ones_down_to_bare_words() {
 async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_once_a_day() {
     let (mut discord, program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.keep_guild("3");
-    discord.keep_channel("770077007700770077", "general");
+    discord.store_guild("3");
+    discord.store_channel("770077007700770077", "general");
     discord.fail(REPLY, Fault::code(403, 50013), 100);
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "190019001900190"));
     assert!(
@@ -162,11 +162,11 @@ async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_onc
     assert!(words(&owner).contains("#general"), "{owner:?}");
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "10"));
     discord.inbox.next("post /channels/70010/messages").await;
-    // Whoever takes no direct messages is left alone.
+    // A user with closed direct messages is not notified.
     discord.fail("post /channels/70011/messages", Fault::code(403, 50007), 100);
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "11"));
     let is_refused = |asked: &crate::support::inbox::Asked| asked.what == "failed post /channels/70011/messages";
-    discord.inbox.wait("the attempt to tell them", is_refused).await;
+    discord.inbox.wait("the attempt to notify them", is_refused).await;
     let mut elsewhere = picture(&discord, "one.jpg");
     elsewhere["channel_id"] = "78".into();
     discord.dispatch("MESSAGE_CREATE", elsewhere);
@@ -204,7 +204,7 @@ async fn a_first_answer_that_failed_is_given_again_and_may_have_arrived() {
         assert!(words(&discord.inbox.next("patch /webhooks/").await).contains(" of about "));
     }
     discord.fail(FIRST, Fault::status(500), 1);
-    let help = discord.first_answer(discord.command("help", json!([]))).await;
+    let help = discord.initial_response(discord.command("help", json!([]))).await;
     assert!(words(&help).contains("128×128"), "{help:?}");
 }
 
@@ -217,7 +217,7 @@ async fn later_answers_to_an_interaction_outlast_failures_and_refused_forms() {
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
     let reply = discord.inbox.next("patch /webhooks/").await;
     discord.fail("post /webhooks/", Fault::status(500), 1);
-    discord.first_answer(discord.press(&reply, "see")).await;
+    discord.initial_response(discord.press(&reply, "see")).await;
     discord.inbox.next("post /webhooks/").await;
     discord.fail("patch /webhooks/", Fault::code(400, 50035), 1);
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "two.jpg"));
@@ -233,7 +233,7 @@ async fn an_interaction_whose_time_is_over_is_answered_in_its_channel_or_directl
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
     let reply = discord.inbox.next(REPLY).await;
     assert!(words(&reply).contains(" of about ") && reply.body["flags"].as_u64().unwrap_or(0) & EPHEMERAL == 0);
-    // Somebody else's photo: for the asker alone.
-    discord.dispatch("INTERACTION_CREATE", about(&discord, "one.jpg"));
+    // Ephemeral, because it is somebody else's photo: sent directly.
+    discord.dispatch("INTERACTION_CREATE", message_command(&discord, "one.jpg"));
     assert!(words(&discord.inbox.next("post /channels/700190019001900190/messages").await).contains(" of about "));
 }

@@ -41,7 +41,7 @@ async fn an_album_is_answered_in_order_with_one_reply_that_grows() {
     assert!(parts[0].starts_with("Photo 1: ") && parts[0].contains(" of about "), "{whole:?}");
     assert!(parts[1].starts_with("Photo 2: I can't find a face"), "{whole:?}");
     assert!(parts[9].starts_with("Photo 10: I see 2 faces"), "{whole:?}");
-    // A numbered picture for each of the eight with several faces, each in an embed of its own.
+    // A numbered picture for each of the eight photos with several faces, each in its own embed.
     assert_eq!((whole.files.len(), whole.body["embeds"].as_array().unwrap().len()), (8, 8));
     assert_eq!(whole.body["embeds"][7]["image"]["url"], "attachment://faces-8.jpg");
     assert_eq!(whole.body["attachments"].as_array().unwrap().len(), 8);
@@ -49,7 +49,7 @@ async fn an_album_is_answered_in_order_with_one_reply_that_grows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_colour_says_what_the_words_say() {
+async fn the_colour_shows_the_certainty_that_the_text_states() {
     let mut colours = Vec::new();
     for (confident, beginning) in [("0", "Looks like "), ("1", "I'm not sure, but ")] {
         let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", confident)]).await;
@@ -69,7 +69,7 @@ async fn the_colour_says_what_the_words_say() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_embeds_or_files_are_not_allowed_the_words_come_plainly() {
+async fn without_the_permission_for_embeds_or_files_the_reply_is_plain_text() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("two.jpg", photo_with_faces(2));
     discord.forbid("embeds");
@@ -86,7 +86,7 @@ async fn where_embeds_or_files_are_not_allowed_the_words_come_plainly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn forwarded_pictures_and_pictures_behind_links_are_looked_at() {
+async fn pictures_that_are_forwarded_or_linked_are_processed() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     discord.shelf.put("two.jpg", photo_with_faces(2));
@@ -109,7 +109,7 @@ async fn forwarded_pictures_and_pictures_behind_links_are_looked_at() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_goes_with_the_message_it_answers() {
+async fn a_reply_is_deleted_with_its_message() {
     let (mut discord, _program) = connected(&[]).await;
     discord.shelf.put("one.jpg", photo_with_a_face());
     let gone = |message: &Value| json!({ "id": message["id"], "channel_id": "770077007700770077" });
@@ -123,7 +123,7 @@ async fn a_reply_goes_with_the_message_it_answers() {
     discord.dispatch("MESSAGE_CREATE", second.clone());
     let reply = discord.inbox.next(REPLY).await;
     let reply = discord.posted(&reply)["id"].as_str().unwrap().to_owned();
-    // What goes while it is looked at is not answered.
+    // A message that is deleted while its photo is processed is not answered.
     let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
     let third = pictures(&discord, &["slow.jpg"]);
     discord.dispatch("MESSAGE_CREATE", third.clone());

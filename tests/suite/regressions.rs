@@ -14,17 +14,17 @@
 //! | AVIF, HEIC and arithmetic-coded JPEG were called damaged, or a video | `an_unsupported_format_is_named_and_not_called_damaged_or_a_video` | `tests/suite/regressions.rs` |
 //! | Two parsers read different sizes from one JPEG: 4.3 GB for 19 s | `two_parsers_that_read_different_sizes_reserve_nothing` | `tests/suite/regressions.rs` |
 //! | An animation that fades in had no face, as only its first frame was analysed | `an_animation_that_fades_in_is_analysed_at_later_frames` | `tests/suite/regressions.rs` |
-//! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_answered_and_said_to_be_cut_short_in_every_format` | `src/photo/decode/tests.rs` |
-//! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_read_whatever_its_checksums_say_and_without_its_end` | `src/photo/decode/tests.rs` |
-//! | A missing chunk next to the picture damaged a WebP | `a_webp_is_read_though_chunks_beside_its_picture_are_missing` | `src/photo/decode/tests.rs` |
-//! | The iPhone's own PNG variant was "damaged" | `an_iphones_own_png_is_called_that` | `src/photo/decode/tests.rs` |
+//! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format` | `src/photo/decode/tests.rs` |
+//! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_decoded_with_wrong_checksums_and_without_its_end` | `src/photo/decode/tests.rs` |
+//! | A missing chunk next to the picture damaged a WebP | `a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing` | `src/photo/decode/tests.rs` |
+//! | The iPhone's own PNG variant was "damaged" | `an_iphone_app_png_is_named_as_such` | `src/photo/decode/tests.rs` |
 //! | Bytes after a JPEG were parsed as part of it | `what_follows_the_picture_does_not_matter` | `src/photo/jpeg/tests.rs` |
 //! | Unknown brands of HEIF were taken for videos | `every_brand_of_heif_is_a_picture_and_none_a_video` | `src/photo/sniff.rs` |
 //! | Camera raw files were not named, as they look like TIFF | `camera_raw_is_named_by_its_maker` | `src/photo/sniff.rs` |
 //! | An EXIF orientation of an unusual type or byte order was ignored | `every_type_and_byte_order_of_the_tag_is_read` | `src/photo/orientation.rs` |
-//! | A broken EXIF block hid the XMP orientation | `a_broken_block_does_not_hide_a_sound_one_or_xmp` | `src/photo/orientation.rs` |
-//! | Several large photos at once exhausted memory | `never_more_is_held_than_there_is_and_everybody_gets_a_turn` | `src/photo/memory.rs` |
-//! | A JPEG of thousands of scans kept a worker busy for seconds | `a_swarm_of_scans_is_refused` | `src/photo/jpeg/tests.rs` |
+//! | A broken EXIF block hid the XMP orientation | `a_broken_block_does_not_hide_a_valid_one_or_xmp` | `src/photo/orientation.rs` |
+//! | Several large photos at once exhausted memory | `reservations_never_exceed_the_budget_and_all_are_granted` | `src/photo/memory.rs` |
+//! | A JPEG of thousands of scans kept a worker busy for seconds | `too_many_scans_are_refused` | `src/photo/jpeg/tests.rs` |
 //! | Files within every size limit took many seconds of processor time | `the_costliest_permitted_files_take_no_longer_than_one_photo_may` | `tests/suite/corpus.rs` |
 //! | A picture without pixels was given to the decoders | `a_picture_without_pixels_is_damaged` | `tests/suite/regressions.rs` |
 //! | A PNG palette that ends inside an entry was given to a decoder that relies on whole ones | `a_png_palette_that_ends_inside_an_entry_is_damaged` | `tests/suite/regressions.rs` |
@@ -41,12 +41,12 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | Turned photos differed by more than half a year from the upright one | `every_exif_orientation_gives_the_same_guess` | `tests/suite/face.rs` |
-//! | The age range held on average, but not at every age | `intervals_hold_at_every_age_also_where_guesses_are_drawn_to_the_middle` | `src/evaluation/calibration.rs` |
-//! | The age range missed small children, as ages were fitted to a point and not to the whole year | `intervals_of_a_few_years_hold_as_many_ages_as_wide_ones` | `src/evaluation/calibration.rs` |
-//! | A child whose gender was a coin toss was called a girl or a boy | `children_whose_gender_is_a_coin_toss_are_not_told_as_girls_or_boys` | `src/bot/words.rs` |
+//! | The age range held on average, but not at every age | `coverage_is_right_at_every_age_even_where_predictions_are_biased` | `src/evaluation/calibration.rs` |
+//! | The age range missed small children, as ages were fitted to a point and not to the whole year | `intervals_a_few_years_wide_have_the_same_coverage_as_wide_ones` | `src/evaluation/calibration.rs` |
+//! | A child whose gender was a coin toss was called a girl or a boy | `children_of_uncertain_gender_are_not_called_girls_or_boys` | `src/bot/words.rs` |
 //! | The chat page showed a gender that the reply left out | `the_page_shows_a_womans_gender_and_no_babys` | `tests/suite/browser.rs` |
-//! | A gender that is never shown counted as a wrong one | `genders_left_open_count_neither_as_told_nor_as_wrong` | `src/evaluation/mod.rs` |
-//! | The page and the reply rounded ages differently: 18.46 was "18" and "19" | `ages_with_one_decimal_round_to_the_years_of_the_words` | `src/bot/report.rs` |
+//! | A gender that is never shown counted as a wrong one | `unreported_genders_count_neither_as_reported_nor_as_wrong` | `src/evaluation/mod.rs` |
+//! | The page and the reply rounded ages differently: 18.46 was "18" and "19" | `ages_with_one_decimal_round_to_the_years_of_the_text` | `src/bot/report.rs` |
 //! | Weights trained on their validation faces were calibrated and scored on them as if unseen | `weights_trained_on_their_validation_faces_are_not_calibrated_on_them` | `tests/suite/evaluation.rs` |
 //!
 //! # Command line and configuration
@@ -65,7 +65,7 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | One person's flood delayed everybody's portraits by seconds | `a_portrait_waits_for_the_photo_in_progress_and_not_for_a_flood` | `tests/suite/fairness.rs` |
-//! | A busy person's photos went first as they had arrived first | `who_has_had_the_least_goes_first_whatever_others_have_waiting` | `src/inference/queue.rs` |
+//! | A busy person's photos went first as they had arrived first | `the_flow_with_the_least_attained_service_goes_first` | `src/inference/queue.rs` |
 //! | Large blocks were not returned to the system: 1.06 GB with twelve large files | `many_requests_with_the_largest_files_stay_within_the_memory_budget` | `tests/suite/memory.rs` |
 //! | A second Ctrl-C waited for the replies in progress, or was lost in the moment after the first | `a_second_signal_does_not_wait_for_replies_in_progress` | `tests/suite/stopping.rs` |
 //! | A download that never ends kept the program from stopping | `a_download_that_never_ends_does_not_keep_the_program_from_stopping` | `tests/suite/stopping.rs` |
@@ -77,10 +77,10 @@
 //! |---|---|---|
 //! | `/forget` left names in the database's free pages and its log | `what_is_forgotten_is_in_no_file_on_disk` | `src/bot/sqlite/tests.rs` |
 //! | One of two settings changed at the same time was lost | `changes_made_at_the_same_time_all_hold` | `src/bot/sqlite/tests.rs` |
-//! | Others on the machine could read the database | `the_file_is_its_owners_alone` | `src/bot/sqlite/tests.rs` |
-//! | A game's last guess could be lost as the game ended | `a_guess_that_comes_as_the_game_ends_counts_or_is_refused_and_is_never_lost` | `src/bot/sqlite/tests.rs` |
-//! | A killed program forgot its photos | `a_job_outlives_the_program_until_it_is_finished` | `src/bot/sqlite/tests.rs` |
-//! | Short texts of an album left their share of the characters unused while long ones were cut | `what_short_texts_leave_goes_to_the_long_ones` | `src/bot/steps.rs` |
+//! | Others on the machine could read the database | `only_the_owner_can_read_the_file` | `src/bot/sqlite/tests.rs` |
+//! | A game's last guess could be lost as the game ended | `a_guess_that_races_with_the_end_of_its_game_counts_or_is_refused` | `src/bot/sqlite/tests.rs` |
+//! | A killed program forgot its photos | `a_job_survives_restarts_until_it_is_finished` | `src/bot/sqlite/tests.rs` |
+//! | Short texts of an album left their share of the characters unused while long ones were cut | `long_texts_get_what_short_ones_leave` | `src/bot/steps.rs` |
 //!
 //! # Discord
 //!
@@ -92,7 +92,7 @@
 //! | Sessions were started although none was left that day | `no_session_is_started_while_discord_grants_none` | `tests/suite/discord_gateway.rs` |
 //! | A fatal close code was retried for ever | `close_codes_that_no_attempt_would_change_end_with_a_sentence` | `tests/suite/discord_gateway.rs` |
 //! | A broken connection lost messages | `a_session_goes_on_however_its_connection_ends` | `tests/suite/discord_gateway.rs` |
-//! | Photos taken while the program stopped were lost, as the gateway closed after the last replies | `work_in_flight_is_answered_when_the_program_is_told_to_stop` | `tests/suite/discord.rs` |
+//! | Photos taken while the program stopped were lost, as the gateway closed after the last replies | `pending_photos_are_answered_at_shutdown` | `tests/suite/discord.rs` |
 //! | Requests without Discord's User-Agent were blocked | `a_request_without_a_user_agent_is_refused_and_the_page_named_that_asks_for_it` | `tests/suite/discord_refusals.rs` |
 //! | A 502, a reply cut short or a proxy's 403 page lost the reply | `a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short` | `tests/suite/discord_refusals.rs` |
 //! | 429 with a `Retry-After` of zero caused a flood of requests | `a_refusal_that_names_no_wait_is_not_answered_with_a_flood` | `tests/suite/discord_refusals.rs` |
@@ -108,20 +108,20 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | teloxide dropped updates that it could not parse | `photos_in_messages_that_typed_parsers_drop_are_answered` | `tests/suite/telegram_incoming.rs` |
-//! | An update with an unknown part next to a known one was dropped | `kinds_that_nobody_knows_are_named_and_nothing_more` | `src/platform/telegram/incoming.rs` |
+//! | An update with an unknown part next to a known one was dropped | `unknown_kinds_of_updates_are_reported_by_name_alone` | `src/platform/telegram/incoming.rs` |
 //! | An update id beyond 32 bits was never confirmed, so that Telegram sent the update again and again | `an_update_id_beyond_32_bits_is_confirmed` | `tests/suite/regressions.rs` |
 //! | Edited captions were ignored where the machine's clock was wrong | `an_edited_caption_is_answered_whatever_this_machines_clock_shows` | `tests/suite/telegram_incoming.rs` |
 //! | A photo quoted from another chat was not found | `a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it` | `tests/suite/telegram_incoming.rs` |
 //! | Late album parts got no reply | `album_parts_that_come_late_are_told_in_the_reply_that_the_others_got` | `tests/suite/telegram_albums.rs` |
 //! | A webhook that could not be deleted at the start blocked updates for good | `a_webhook_that_could_not_be_deleted_at_the_start_is_deleted_later` | `tests/suite/telegram_polling.rs` |
-//! | A TLS failure was reported as any other trouble | `an_address_that_speaks_no_tls_is_told_apart_from_other_trouble` | `tests/suite/telegram_polling.rs` |
+//! | A TLS failure was reported as any other trouble | `a_tls_error_is_logged_as_such` | `tests/suite/telegram_polling.rs` |
 //! | A server that accepts and never answers blocked the photo for ever | `a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_limit` | `tests/suite/telegram_files.rs` |
 //! | A refused picture lost the text with it | `a_picture_that_is_refused_costs_the_picture_and_not_the_words` | `tests/suite/telegram_refusals.rs` |
 //! | A failed edit lost the answer | `an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew` | `tests/suite/telegram_refusals.rs` |
 //! | A closed topic lost the reply | `a_closed_or_deleted_topic_is_answered_in_the_general_one` | `tests/suite/telegram_refusals.rs` |
 //! | A covered or protected photo was copied in the open | `whatever_is_made_of_a_covered_photo_is_covered_as_well` | `tests/suite/telegram_covers.rs` |
 //! | *Delete* failed after 48 hours | `a_reply_that_is_too_old_to_be_deleted_is_emptied` | `tests/suite/telegram_covers.rs` |
-//! | Admins who write as their group could not delete replies | `what_was_asked_in_the_name_of_a_group_is_its_admins_to_delete` | `tests/suite/telegram_buttons.rs` |
+//! | Admins who write as their group could not delete replies | `a_reply_requested_on_behalf_of_a_group_can_be_deleted_by_its_admins` | `tests/suite/telegram_buttons.rs` |
 //! | Photos admitted before a restart counted twice against the rate limit | `photos_that_were_let_in_by_the_last_run_are_not_counted_again_by_the_next_one` | `tests/suite/telegram_kills.rs` |
 //! | A job stored by another version was dropped | `a_photo_whose_reference_another_version_wrote_gets_an_apology` | `tests/suite/telegram_kills.rs` |
 //! | Idle connections occupied the webhook for ever | `whoever_holds_every_connection_without_a_word_loses_them_and_updates_are_taken_again` | `tests/suite/telegram_webhook.rs` |

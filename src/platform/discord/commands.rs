@@ -1,4 +1,4 @@
-//! The commands that Discord offers people for this bot, in all languages.
+//! The application commands that the bot registers, in all languages.
 
 use serde_json::{Map, Value, json};
 
@@ -17,111 +17,102 @@ pub(super) const OPT_IN: &str = "optin";
 pub(super) const FORGET: &str = "forget";
 pub(super) const PRIVACY: &str = "privacy";
 const HELP: &str = "help";
-/// Offered in the menu of every message.
+/// The message command, in the context menu of every message.
 pub(super) const GUESS_AGE: &str = "Guess age";
 
-/// Options of commands, and what they may be.
+/// Options of commands, and their choices.
 const PHOTO: &str = "photo";
 pub(super) const AGE: &str = "age";
 pub(super) const STATE: &str = "state";
 pub(super) const ON: &str = "on";
 pub(super) const OFF: &str = "off";
 pub(super) const TELLING: &str = "telling";
-/// The oldest age that was ever shown to be true is 122.
-const OLDEST: u8 = 122;
+/// The oldest verified age of a person.
+const MAX_AGE: u8 = 122;
 
-/// Discord's numbers for kinds of commands and options.
+/// Discord's types of commands and options.
 const SLASH: u8 = 1;
 const MESSAGE: u8 = 3;
 const STRING: u8 = 3;
 const INTEGER: u8 = 4;
 const ATTACHMENT: u8 = 11;
 
-/// All commands, as they are registered. Written out, because serenity's own builder adds fields
-/// that Discord's description of this request does not know.
+/// All commands, as they are registered. Built as JSON, because serenity's builder adds fields that
+/// Discord's specification of this request does not have.
 pub(super) fn all() -> Value {
-    let photo = || option(PHOTO, ATTACHMENT, "command-guess-photo", true);
-    let age = merged(option(AGE, INTEGER, "command-game-age", false), json!({ "min_value": 0, "max_value": OLDEST }));
-    let state = {
-        let on_off = [(ON, "yes"), (OFF, "no")];
-        let choices = on_off.map(|(value, on)| choice(value, "settings-auto", &[("on", on.into())]));
-        merged(option(STATE, STRING, "command-auto", false), json!({ "choices": choices }))
-    };
-    let language = {
-        let choices = Language::ALL.map(|one| json!({ "name": one.name(), "value": one.code() }));
-        merged(option(LANGUAGE, STRING, "command-language", true), json!({ "choices": choices }))
-    };
-    let telling = {
-        let choices =
-            GenderPolicy::ALL.map(|one| choice(one.name(), "settings-gender", &[("gender", one.name().into())]));
-        merged(option(TELLING, STRING, "command-gender", true), json!({ "choices": choices }))
-    };
+    let photo = || described(PHOTO, ATTACHMENT, "command-guess-photo", json!({ "required": true }));
+    let range = json!({ "required": false, "min_value": 0, "max_value": MAX_AGE });
+    let age = described(AGE, INTEGER, "command-game-age", range);
+    let states = [(ON, "yes"), (OFF, "no")].map(|(value, on)| choice(value, "settings-auto", &[("on", on.into())]));
+    let state = described(STATE, STRING, "command-auto", json!({ "required": false, "choices": states }));
+    let languages = Language::ALL.map(|one| json!({ "name": one.name(), "value": one.code() }));
+    let language = described(LANGUAGE, STRING, "command-language", json!({ "required": true, "choices": languages }));
+    let policies = GenderPolicy::ALL.map(|one| choice(one.name(), "settings-gender", &[("gender", one.name().into())]));
+    let telling = described(TELLING, STRING, "command-gender", json!({ "required": true, "choices": policies }));
     json!([
-        slash(GUESS, "name-guess", "command-guess", vec![photo()]),
-        slash(GAME, "name-game", "command-game", vec![photo(), age]),
-        slash(SCORES, "name-scores", "command-scores", vec![]),
-        slash(AUTO, "name-auto", "command-auto", vec![state]),
-        slash(SETTINGS, "name-settings", "command-settings", vec![]),
-        slash(LANGUAGE, "name-language", "command-language", vec![language]),
-        slash(GENDER, "name-gender", "command-gender", vec![telling]),
-        slash(OPT_OUT, "name-optout", "command-optout", vec![]),
-        slash(OPT_IN, "name-optin", "command-optin", vec![]),
-        slash(FORGET, "name-forget", "command-forget", vec![]),
-        slash(PRIVACY, "name-privacy", "command-privacy", vec![]),
-        slash(HELP, "name-help", "command-help", vec![]),
+        slash(GUESS, vec![photo()]),
+        slash(GAME, vec![photo(), age]),
+        slash(SCORES, vec![]),
+        slash(AUTO, vec![state]),
+        slash(SETTINGS, vec![]),
+        slash(LANGUAGE, vec![language]),
+        slash(GENDER, vec![telling]),
+        slash(OPT_OUT, vec![]),
+        slash(OPT_IN, vec![]),
+        slash(FORGET, vec![]),
+        slash(PRIVACY, vec![]),
+        slash(HELP, vec![]),
         { "name": GUESS_AGE, "type": MESSAGE, "name_localizations": localized("name-guess-age", &[]) },
     ])
 }
 
-/// Whether Discord knows these very commands already, whatever it adds to them and in whatever
-/// order it tells them.
-pub(super) fn same(registered: &Value, wanted: &Value) -> bool {
-    let normal = |commands: &Value| {
-        let mut commands: Vec<Value> = commands.as_array().into_iter().flatten().map(normal).collect();
+/// Whether Discord has these commands already, regardless of the fields that it adds and of their order.
+pub(super) fn is_registered(registered: &Value, wanted: &Value) -> bool {
+    let normalised = |commands: &Value| {
+        let mut commands: Vec<Value> = commands.as_array().into_iter().flatten().map(normalised).collect();
         commands.sort_by_key(|command| (command["type"].as_u64(), command["name"].to_string()));
         commands
     };
-    normal(registered) == normal(wanted)
+    normalised(registered) == normalised(wanted)
 }
 
-/// A command, option or choice without what Discord adds, and with what it leaves out.
-fn normal(part: &Value) -> Value {
-    const PLAIN: [&str; 6] = ["name", "type", "description", "value", "min_value", "max_value"];
-    const MAPS: [&str; 2] = ["name_localizations", "description_localizations"];
-    let mut normal = Map::new();
-    for key in PLAIN {
-        let default = if key == "description" { json!("") } else { Value::Null };
-        let number = part[key].as_f64().filter(|_| key.ends_with("_value"));
-        let told = Some(part[key].clone()).filter(|value| !value.is_null());
-        normal.insert(key.into(), number.map(Value::from).or(told).unwrap_or(default));
-    }
-    for key in MAPS {
-        normal.insert(key.into(), Some(part[key].clone()).filter(Value::is_object).unwrap_or_else(|| json!({})));
-    }
-    normal.insert("required".into(), (part["required"] == true).into());
-    for key in ["options", "choices"] {
-        let parts: Vec<Value> = part[key].as_array().into_iter().flatten().map(self::normal).collect();
-        normal.insert(key.into(), parts.into());
-    }
-    normal.into()
-}
-
-fn slash(name: &str, name_id: &str, description_id: &str, options: Vec<Value>) -> Value {
-    let mut command = described(name, SLASH, description_id);
-    command["name_localizations"] = localized(name_id, &[]);
-    command["options"] = options.into();
-    command
-}
-
-fn option(name: &str, kind: u8, description_id: &str, required: bool) -> Value {
-    merged(described(name, kind, description_id), json!({ "required": required }))
-}
-
-fn described(name: &str, kind: u8, description_id: &str) -> Value {
+/// A command, option or choice without the fields that Discord adds, and with those that it omits.
+fn normalised(part: &Value) -> Value {
+    let map = |key: &str| part[key].as_object().cloned().unwrap_or_default();
+    let list = |key: &str| part[key].as_array().into_iter().flatten().map(normalised).collect::<Vec<_>>();
     json!({
+        "name": part["name"],
+        "name_localizations": map("name_localizations"),
+        "type": part["type"],
+        "description": part["description"].as_str().unwrap_or_default(),
+        "description_localizations": map("description_localizations"),
+        "required": part["required"] == true,
+        // As one number type: 0 and 0.0 are the same bound.
+        "min_value": part["min_value"].as_f64(),
+        "max_value": part["max_value"].as_f64(),
+        "value": part["value"],
+        "options": list("options"),
+        "choices": list("choices"),
+    })
+}
+
+/// A slash command; its localised name and description are the messages `name-…` and `command-…`.
+fn slash(name: &str, options: Vec<Value>) -> Value {
+    let names = localized(&format!("name-{name}"), &[]);
+    let fields = json!({ "name_localizations": names, "options": options });
+    described(name, SLASH, &format!("command-{name}"), fields)
+}
+
+/// A command or option with its description in all languages, and further fields.
+fn described(name: &str, kind: u8, description_id: &str, fields: Value) -> Value {
+    let mut part = json!({
         "name": name, "type": kind, "description": Language::English.say(description_id),
         "description_localizations": localized(description_id, &[]),
-    })
+    });
+    if let (Value::Object(part), Value::Object(fields)) = (&mut part, fields) {
+        part.extend(fields);
+    }
+    part
 }
 
 fn choice(value: &str, id: &str, variables: &[(&str, Variable<'_>)]) -> Value {
@@ -129,27 +120,21 @@ fn choice(value: &str, id: &str, variables: &[(&str, Variable<'_>)]) -> Value {
     json!({ "name": name, "value": value, "name_localizations": localized(id, variables) })
 }
 
-fn merged(mut one: Value, other: Value) -> Value {
-    if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
-        one.extend(other);
-    }
-    one
-}
-
-/// A message in all languages but English, by Discord's names of them.
+/// A message in all languages but English, by Discord's locale codes.
 fn localized(id: &str, variables: &[(&str, Variable<'_>)]) -> Value {
-    let locales =
-        Language::ALL.into_iter().flat_map(|language| locales(language).iter().map(move |one| (one, language)));
-    locales
-        .map(|(locale, language)| ((*locale).to_owned(), language.say_with(id, variables).into()))
-        .collect::<Map<_, _>>()
-        .into()
+    let mut messages = Map::new();
+    for language in Language::ALL {
+        for locale in locales(language) {
+            messages.insert((*locale).to_owned(), language.say_with(id, variables).into());
+        }
+    }
+    messages.into()
 }
 
-/// Discord's names of a language.
+/// Discord's locale codes of a language.
 fn locales(language: Language) -> &'static [&'static str] {
     match language {
-        // What Discord shows where there is nothing better.
+        // The default, which Discord shows for every other locale.
         Language::English => &[],
         Language::Czech => &["cs"],
         Language::German => &["de"],
@@ -166,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_discord_adds_or_leaves_out_is_no_change() {
+    fn fields_that_discord_adds_or_omits_are_no_change() {
         let wanted = all();
         let mut registered = wanted.clone();
         for command in registered.as_array_mut().unwrap() {
@@ -179,31 +164,35 @@ mod tests {
         }
         registered[12]["description"] = "".into();
         registered.as_array_mut().unwrap().reverse();
-        assert!(same(&registered, &wanted));
+        assert!(is_registered(&registered, &wanted));
         registered[5]["description_localizations"]["de"] = "etwas anderes".into();
-        assert!(!same(&registered, &wanted));
-        assert!(!same(&json!([]), &wanted));
+        assert!(!is_registered(&registered, &wanted));
+        assert!(!is_registered(&json!([]), &wanted));
     }
 
     #[test]
-    fn commands_keep_to_discords_lengths_in_every_language() {
-        let longest = |text: &Value, most: usize| {
+    fn commands_meet_discords_length_limits_in_every_language() {
+        let check_length = |text: &Value, max: usize| {
             let length = text.as_str().unwrap().chars().count();
-            assert!((1..=most).contains(&length), "{text} has {length} characters");
+            assert!((1..=max).contains(&length), "{text} has {length} characters");
         };
         for command in all().as_array().unwrap() {
-            longest(&command["name"], 32);
+            check_length(&command["name"], 32);
             let names = command["name_localizations"].as_object().unwrap().values();
             for name in names {
-                longest(name, 32);
+                check_length(name, 32);
                 let text = name.as_str().unwrap();
-                let fits = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || "-_'ー".contains(c);
-                assert!(command["type"] == MESSAGE || text.chars().all(fits), "{text}");
+                let is_allowed = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || "-_'ー".contains(c);
+                assert!(command["type"] == MESSAGE || text.chars().all(is_allowed), "{text}");
             }
             let options = command["options"].as_array().into_iter().flatten();
             for described in options.chain([command]).filter(|one| one.get("description").is_some()) {
-                longest(&described["description"], 100);
-                described["description_localizations"].as_object().unwrap().values().for_each(|one| longest(one, 100));
+                check_length(&described["description"], 100);
+                described["description_localizations"]
+                    .as_object()
+                    .unwrap()
+                    .values()
+                    .for_each(|one| check_length(one, 100));
             }
         }
         for language in Language::ALL.into_iter().filter(|language| *language != Language::English) {

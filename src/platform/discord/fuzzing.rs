@@ -1,47 +1,49 @@
-//! Property of the events received over the gateway. Compiled for fuzzing and tests only.
+//! Properties of every gateway event. Compiled only for fuzzing and tests.
 
 use serde_json::Value;
 
-use super::body::picture_under;
-use super::components::referred;
-use super::guest::asker_of;
+use super::components::reference;
 use super::incoming::{File, IncomingMessage};
 use super::interactions::Interaction;
+use super::payload::displayed_picture;
 use super::photos::Photos;
+use super::requester::author;
 use crate::bot::actions::Action;
 use crate::bot::people::Platform;
 
-/// An event's JSON as a message, an interaction or a button press: everything parsed from it is bounded.
+/// Parses an event's JSON as a message, interaction and button press, whose sizes must be bounded.
 pub fn discord_event(data: &[u8]) {
-    let Ok(event) = serde_json::from_slice::<Value>(data) else { return };
-    let event = if event["d"].is_object() { &event["d"] } else { &event };
-    if let Some(message) = IncomingMessage::of(event) {
+    let Ok(json) = serde_json::from_slice::<Value>(data) else { return };
+    let json = if json["d"].is_object() { &json["d"] } else { &json };
+    if let Some(message) = IncomingMessage::from_json(json) {
         check(&message, 0);
-        let me = message.mentions.first().copied();
-        for photos in [Photos::addressed(&message, me), Photos::of(&message), Photos::uploaded(&message)] {
+        let user = message.mentions.first().copied();
+        for photos in
+            [Photos::from_addressed(&message, user), Photos::from_message(&message), Photos::from_uploads(&message)]
+        {
             assert!(photos.links.len() <= 10, "{} pictures", photos.links.len());
-            photos.covered();
-            let restored = serde_json::to_string(&photos).ok().and_then(|text| serde_json::from_str(&text).ok());
-            assert_eq!(restored, Some(photos), "a job does not preserve its photos");
+            photos.has_spoiler();
+            let stored = serde_json::to_string(&photos).ok().and_then(|text| serde_json::from_str(&text).ok());
+            assert_eq!(stored, Some(photos), "photos change when they are stored");
         }
-        asker_of(&message);
+        author(&message);
     }
-    if let Some(Interaction { visitor, guest, .. }) = Interaction::of(event) {
-        assert_eq!(visitor.asker(), guest.asker);
-        assert!(visitor.direct <= guest.role.admin, "the user is not an admin of a direct message");
+    if let Some(Interaction { requester, role, .. }) = Interaction::from_json(json) {
+        requester.asker();
+        assert!(requester.direct <= role.admin, "a direct chat without an admin");
     }
-    let reply = &event["message"];
-    referred(reply);
-    picture_under(reply);
-    event["data"]["custom_id"].as_str().and_then(|code| Action::of(code, Platform::Discord));
-    let attachments = event["data"]["resolved"]["attachments"].as_object();
-    attachments.into_iter().flat_map(|all| all.values()).filter_map(File::attached).for_each(drop);
+    let reply = &json["message"];
+    reference(reply);
+    displayed_picture(reply);
+    json["data"]["custom_id"].as_str().and_then(|code| Action::of(code, Platform::Discord));
+    let attachments = json["data"]["resolved"]["attachments"].as_object();
+    attachments.into_iter().flat_map(|all| all.values()).filter_map(File::from_attachment).for_each(drop);
 }
 
 fn check(message: &IncomingMessage, depth: usize) {
     assert!(depth <= 2, "messages are nested {depth} deep");
     let count = |file: &File| message.files.iter().filter(|other| other.id.is_some() && other.id == file.id).count();
-    assert!(message.files.iter().all(|file| count(file) <= 1), "a file occurs twice");
+    assert!(message.files.iter().all(|file| count(file) <= 1), "a file is listed twice");
     if let Some(other) = &message.replied_to {
         check(other, depth + 1);
     }

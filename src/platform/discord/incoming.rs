@@ -1,21 +1,20 @@
-//! Messages as Discord tells them, read leniently: a field that is missing or of an unexpected kind
-//! costs what it would have said, never the message. Messages from the gateway and over REST are read
-//! alike.
+//! Messages from Discord's JSON, from the gateway and over REST alike. Parsed leniently: a field that is
+//! missing or of an unexpected type is ignored, and never discards the message.
 
 use serde_json::Value;
 use serenity::all::{ChannelId, GuildId, MessageId, UserId};
 use url::Url;
 
-use super::body::SPOILER;
+use super::payload::SPOILER;
 
-/// Kinds of messages that people write: ordinary ones and replies.
-const WRITTEN: [u64; 2] = [0, 19];
-/// An attachment's flag: covered until somebody clicks on it.
+/// The message types that users write: ordinary messages and replies.
+const USER_TYPES: [u64; 2] = [0, 19];
+/// The attachment flag of a spoiler.
 const IS_SPOILER: u64 = 1 << 3;
-/// How deep messages may refer to others.
-const DEPTH: usize = 2;
+/// How deep messages are followed to those that they reply to.
+const MAX_DEPTH: usize = 2;
 
-/// A message, as far as the bot cares.
+/// The parts of a message that the bot uses.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct IncomingMessage {
     pub id: MessageId,
@@ -23,48 +22,48 @@ pub(super) struct IncomingMessage {
     pub guild: Option<GuildId>,
     pub author: UserId,
     /// Whether a bot or a webhook wrote it.
-    pub automatic: bool,
-    /// Whether somebody wrote it, rather than joined or pinned something.
-    pub written: bool,
+    pub automated: bool,
+    /// Whether Discord wrote it, as when somebody joins or pins a message.
+    pub system: bool,
     pub content: String,
     pub mentions: Vec<UserId>,
-    /// Its files and those it forwards, pictures within its components included.
+    /// Its files and those of forwarded messages, including the media of components.
     pub files: Vec<File>,
-    /// The pictures of its links, on Discord's image proxy: no other host learns that the bot looked.
+    /// The pictures of its link embeds, on Discord's image proxy: no other host learns of the request.
     pub previews: Vec<File>,
-    /// The message that it replies to, where that came with it.
+    /// The message that it replies to, where that is included.
     pub replied_to: Option<Box<IncomingMessage>>,
-    /// Where that one is.
+    /// The address of that message.
     pub reference: Option<(ChannelId, MessageId)>,
 }
 
-/// A file that Discord keeps.
+/// A file on Discord's hosts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct File {
-    /// Discord's number of it, where it has one.
+    /// The attachment's id, where it has one.
     pub id: Option<u64>,
     pub url: Url,
-    /// Whether the uploader's client says that it is a picture; its bytes decide later.
+    /// Whether it is declared to be a picture; its bytes decide later.
     pub picture: bool,
-    /// Whether it is covered until somebody clicks on it.
-    pub covered: bool,
+    /// Whether Discord hides it until it is clicked.
+    pub spoiler: bool,
 }
 
 impl IncomingMessage {
-    /// A message; `None` for what is none.
-    pub(super) fn of(told: &Value) -> Option<Self> {
-        Self::nested(told, 0)
+    /// `None` when an id is missing.
+    pub(super) fn from_json(json: &Value) -> Option<Self> {
+        Self::parse(json, 0)
     }
 
-    /// One of which no more than this is known.
-    pub(super) fn bare(id: MessageId, channel: ChannelId, guild: Option<GuildId>, author: UserId) -> Self {
+    /// A message of which only this is known.
+    pub(super) fn from_ids(id: MessageId, channel: ChannelId, guild: Option<GuildId>, author: UserId) -> Self {
         Self {
             id,
             channel,
             guild,
             author,
-            automatic: false,
-            written: true,
+            automated: false,
+            system: false,
             content: String::new(),
             mentions: Vec::new(),
             files: Vec::new(),
@@ -74,101 +73,102 @@ impl IncomingMessage {
         }
     }
 
-    fn nested(told: &Value, depth: usize) -> Option<Self> {
-        let author = &told["author"];
-        let channel = ChannelId::new(id(&told["channel_id"])?);
-        let snapshots: Vec<&Value> = list(&told["message_snapshots"]).iter().map(|one| &one["message"]).collect();
-        let parts = || std::iter::once(told).chain(snapshots.iter().copied());
-        let content = told["content"].as_str().unwrap_or_default().to_owned();
+    fn parse(json: &Value, depth: usize) -> Option<Self> {
+        let author = &json["author"];
+        let channel = ChannelId::new(snowflake(&json["channel_id"])?);
+        let forwarded: Vec<&Value> = list(&json["message_snapshots"]).iter().map(|one| &one["message"]).collect();
+        let parts = || std::iter::once(json).chain(forwarded.iter().copied());
         let mut files: Vec<File> = Vec::new();
         for part in parts() {
-            files.extend(list(&part["attachments"]).iter().filter_map(File::attached));
-            list(&part["components"]).iter().for_each(|component| collect(component, false, &mut files));
+            files.extend(list(&part["attachments"]).iter().filter_map(File::from_attachment));
+            list(&part["components"]).iter().for_each(|component| collect_media(component, false, &mut files));
         }
-        let files = once_each(files);
-        let reference = &told["message_reference"];
-        let referred = id(&reference["message_id"])
-            .map(|message| (id(&reference["channel_id"]).map_or(channel, ChannelId::new), MessageId::new(message)));
-        let previews = parts().flat_map(|part| {
-            let covered = part["content"].as_str().is_some_and(|content| content.matches("||").count() > 1);
-            list(&part["embeds"]).iter().filter_map(move |embed| File::previewed(embed, covered))
+        let reference = &json["message_reference"];
+        let reference = snowflake(&reference["message_id"]).map(|message| {
+            (snowflake(&reference["channel_id"]).map_or(channel, ChannelId::new), MessageId::new(message))
         });
+        let previews = parts().flat_map(|part| {
+            let spoiler = part["content"].as_str().is_some_and(|content| content.matches("||").count() > 1);
+            list(&part["embeds"]).iter().filter_map(move |embed| File::from_embed(embed, spoiler))
+        });
+        let replied_to = if depth < MAX_DEPTH { Self::parse(&json["referenced_message"], depth + 1) } else { None };
         Some(Self {
-            id: MessageId::new(id(&told["id"])?),
+            id: MessageId::new(snowflake(&json["id"])?),
             channel,
-            guild: id(&told["guild_id"]).map(GuildId::new),
-            author: UserId::new(id(&author["id"])?),
-            automatic: author["bot"] == true || !told["webhook_id"].is_null(),
-            written: told["type"].as_u64().is_none_or(|kind| WRITTEN.contains(&kind)),
-            mentions: list(&told["mentions"]).iter().filter_map(|user| id(&user["id"])).map(UserId::new).collect(),
+            guild: snowflake(&json["guild_id"]).map(GuildId::new),
+            author: UserId::new(snowflake(&author["id"])?),
+            automated: author["bot"] == true || !json["webhook_id"].is_null(),
+            system: json["type"].as_u64().is_some_and(|kind| !USER_TYPES.contains(&kind)),
+            content: json["content"].as_str().unwrap_or_default().to_owned(),
+            mentions: list(&json["mentions"])
+                .iter()
+                .filter_map(|user| snowflake(&user["id"]))
+                .map(UserId::new)
+                .collect(),
             previews: previews.collect(),
-            replied_to: (depth < DEPTH)
-                .then(|| Self::nested(&told["referenced_message"], depth + 1))
-                .flatten()
-                .map(Box::new),
-            reference: referred,
-            content,
-            files,
+            replied_to: replied_to.map(Box::new),
+            reference,
+            files: merge_duplicates(files),
         })
     }
 }
 
 impl File {
     /// An attachment of a message or command.
-    pub(super) fn attached(told: &Value) -> Option<Self> {
-        let kind = told["content_type"].as_str();
-        let name = told["filename"].as_str().unwrap_or_default();
-        let covered = name.starts_with(SPOILER)
-            || told["flags"].as_u64().unwrap_or(0) & IS_SPOILER != 0
-            || told["is_spoiler"] == true;
-        Self::at(&told["url"], &told["id"], kind.map_or(!told["width"].is_null(), is_image), covered)
+    pub(super) fn from_attachment(json: &Value) -> Option<Self> {
+        let content_type = json["content_type"].as_str();
+        let name = json["filename"].as_str().unwrap_or_default();
+        let spoiler = name.starts_with(SPOILER)
+            || json["flags"].as_u64().unwrap_or(0) & IS_SPOILER != 0
+            || json["is_spoiler"] == true;
+        Self::new(&json["url"], &json["id"], content_type.map_or(!json["width"].is_null(), is_image), spoiler)
     }
 
-    /// The media of a component.
-    fn shown(told: &Value, covered: bool) -> Option<Self> {
-        let uploaded = id(&told["attachment_id"]).is_some() || told["proxy_url"].is_null();
-        let url = if uploaded { &told["url"] } else { &told["proxy_url"] };
-        let picture = told["content_type"].as_str().is_none_or(is_image);
-        Self::at(url, &told["attachment_id"], picture, covered)
+    /// The media item of a component.
+    fn from_media(json: &Value, spoiler: bool) -> Option<Self> {
+        let uploaded = snowflake(&json["attachment_id"]).is_some() || json["proxy_url"].is_null();
+        let url = if uploaded { &json["url"] } else { &json["proxy_url"] };
+        let picture = json["content_type"].as_str().is_none_or(is_image);
+        Self::new(url, &json["attachment_id"], picture, spoiler)
     }
 
-    /// The picture of a link.
-    fn previewed(embed: &Value, covered: bool) -> Option<Self> {
-        let links = [&embed["image"]["proxy_url"], &embed["thumbnail"]["proxy_url"]];
-        Self::at(links.into_iter().find(|link| link.is_string())?, &Value::Null, true, covered)
+    /// The picture of a link's embed.
+    fn from_embed(json: &Value, spoiler: bool) -> Option<Self> {
+        let urls = [&json["image"]["proxy_url"], &json["thumbnail"]["proxy_url"]];
+        Self::new(urls.into_iter().find(|url| url.is_string())?, &Value::Null, true, spoiler)
     }
 
-    fn at(url: &Value, number: &Value, picture: bool, covered: bool) -> Option<Self> {
+    fn new(url: &Value, id: &Value, picture: bool, spoiler: bool) -> Option<Self> {
         let url: Url = url.as_str()?.parse().ok()?;
         let named =
             url.path_segments().and_then(|mut parts| parts.next_back()).is_some_and(|name| name.starts_with(SPOILER));
-        Some(Self { id: id(number), url, picture, covered: covered || named })
+        Some(Self { id: snowflake(id), url, picture, spoiler: spoiler || named })
     }
 }
 
-/// The files of a component and of those within it: galleries, thumbnails, files, in containers and
-/// sections.
-fn collect(component: &Value, covered: bool, files: &mut Vec<File>) {
-    let covered = covered || component["spoiler"] == true;
+/// Collects the files of a component and of those within it: galleries, thumbnails and files, in
+/// containers and sections.
+fn collect_media(component: &Value, spoiler: bool, files: &mut Vec<File>) {
+    let spoiler = spoiler || component["spoiler"] == true;
     for media in [&component["media"], &component["file"]] {
-        files.extend(File::shown(media, covered));
+        files.extend(File::from_media(media, spoiler));
     }
     for inner in ["components", "items"] {
-        list(&component[inner]).iter().for_each(|inner| collect(inner, covered, files));
+        list(&component[inner]).iter().for_each(|inner| collect_media(inner, spoiler, files));
     }
     if component["accessory"].is_object() {
-        collect(&component["accessory"], covered, files);
+        collect_media(&component["accessory"], spoiler, files);
     }
 }
 
-/// A picture within a component can be told as an attachment, too.
-fn once_each(all: Vec<File>) -> Vec<File> {
+/// Merges files with the same id: a component's picture can be among the attachments as well.
+fn merge_duplicates(all: Vec<File>) -> Vec<File> {
     let mut files: Vec<File> = Vec::new();
     for file in all {
         match files.iter_mut().find(|known| known.id.is_some() && known.id == file.id) {
             Some(known) => {
                 known.picture |= file.picture;
-                known.covered |= file.covered;
+                known.spoiler |= file.spoiler;
             }
             None => files.push(file),
         }
@@ -176,22 +176,22 @@ fn once_each(all: Vec<File>) -> Vec<File> {
     files
 }
 
-fn is_image(kind: &str) -> bool {
-    kind.starts_with("image/")
+fn is_image(content_type: &str) -> bool {
+    content_type.starts_with("image/")
 }
 
 fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A number of Discord's, which it writes as text.
-pub(super) fn id(value: &Value) -> Option<u64> {
-    let number = match value {
+/// Parses one of Discord's ids, which are strings of digits.
+pub(super) fn snowflake(value: &Value) -> Option<u64> {
+    let id = match value {
         Value::String(text) => text.parse().ok()?,
         value => value.as_u64()?,
     };
-    // serenity's types hold neither.
-    (number != 0 && number != u64::MAX).then_some(number)
+    // serenity's id types can hold neither.
+    (id != 0 && id != u64::MAX).then_some(id)
 }
 
 #[cfg(test)]
@@ -201,25 +201,25 @@ mod tests {
     use super::*;
 
     fn message(parts: Value) -> IncomingMessage {
-        let mut told = json!({ "id": "1", "channel_id": "2", "author": { "id": "3" } });
-        told.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
-        IncomingMessage::of(&told).unwrap()
+        let mut whole = json!({ "id": "1", "channel_id": "2", "author": { "id": "3" } });
+        whole.as_object_mut().unwrap().extend(parts.as_object().unwrap().clone());
+        IncomingMessage::from_json(&whole).unwrap()
     }
 
     #[test]
-    fn fields_of_unexpected_kinds_cost_nothing_but_themselves() {
+    fn fields_of_unexpected_types_are_ignored() {
         let odd = message(json!({
             "type": "new", "mentions": 7, "attachments": [null, { "url": "no url" }, { "id": 9, "url": "https://a.b/c.png",
             "content_type": "image/png", "width": "wide" }], "embeds": {}, "components": "none", "guild_id": 0,
             "referenced_message": { "id": "5" }, "flags": -1
         }));
-        assert_eq!((odd.files.len(), odd.written, odd.guild, odd.replied_to), (1, true, None, None));
-        assert_eq!(IncomingMessage::of(&json!({ "id": "1" })), None);
-        assert_eq!(IncomingMessage::of(&json!([1, 2])), None);
+        assert_eq!((odd.files.len(), odd.system, odd.guild, odd.replied_to), (1, false, None, None));
+        assert_eq!(IncomingMessage::from_json(&json!({ "id": "1" })), None);
+        assert_eq!(IncomingMessage::from_json(&json!([1, 2])), None);
     }
 
     #[test]
-    fn pictures_in_components_are_found_at_every_depth_once_each() {
+    fn pictures_in_components_are_found_once_at_every_depth() {
         let media = |id: u64| json!({ "url": format!("https://cdn.example/{id}.png"), "attachment_id": id.to_string(), "content_type": "image/png" });
         let found = message(
             json!({ "flags": 1 << 15, "attachments": [{ "id": "4", "url": "https://cdn.example/4.png" }], "components": [
@@ -230,20 +230,20 @@ mod tests {
             { "type": 13, "file": { "url": "https://cdn.example/notes.txt", "attachment_id": "7", "content_type": "text/plain" } },
         ] }),
         );
-        let seen: Vec<_> = found.files.iter().map(|file| (file.id.unwrap(), file.picture, file.covered)).collect();
-        assert_eq!(seen, [(4, true, false), (5, true, true), (6, true, false), (7, false, false)]);
+        let files: Vec<_> = found.files.iter().map(|file| (file.id.unwrap(), file.picture, file.spoiler)).collect();
+        assert_eq!(files, [(4, true, false), (5, true, true), (6, true, false), (7, false, false)]);
     }
 
     #[test]
-    fn what_is_covered_is_known_by_name_flag_and_mark() {
-        let covered = |attachment: Value| message(json!({ "attachments": [attachment] })).files[0].covered;
-        assert!(covered(json!({ "id": "4", "filename": "SPOILER_a.png", "url": "https://a.b/a.png" })));
-        assert!(covered(json!({ "id": "4", "flags": 8, "url": "https://a.b/a.png" })));
-        assert!(covered(json!({ "id": "4", "url": "https://a.b/SPOILER_a.png?ex=1" })));
-        assert!(!covered(json!({ "id": "4", "filename": "a.png", "url": "https://a.b/a.png" })));
+    fn spoilers_are_recognised_by_name_flag_and_mark() {
+        let is_spoiler = |attachment: Value| message(json!({ "attachments": [attachment] })).files[0].spoiler;
+        assert!(is_spoiler(json!({ "id": "4", "filename": "SPOILER_a.png", "url": "https://a.b/a.png" })));
+        assert!(is_spoiler(json!({ "id": "4", "flags": 8, "url": "https://a.b/a.png" })));
+        assert!(is_spoiler(json!({ "id": "4", "url": "https://a.b/SPOILER_a.png?ex=1" })));
+        assert!(!is_spoiler(json!({ "id": "4", "filename": "a.png", "url": "https://a.b/a.png" })));
         let link = message(
             json!({ "content": "||https://x.y/z||", "embeds": [{ "image": { "proxy_url": "https://a.b/z" } }] }),
         );
-        assert!(link.previews[0].covered);
+        assert!(link.previews[0].spoiler);
     }
 }

@@ -1,5 +1,5 @@
-//! Commands and presses of buttons: answered at once, or deferred within Discord's three seconds and
-//! answered as an [errand](super::errands).
+//! Commands and button presses: answered immediately, or deferred and answered as an
+//! [`InteractionRequest`].
 
 use std::sync::Arc;
 
@@ -7,93 +7,94 @@ use serde_json::Value;
 use serenity::all::{ApplicationId, InteractionId};
 use tracing::{debug, warn};
 
-use super::body::Content;
 use super::commands;
-use super::delivery::Place;
-use super::errands::{Errand, Task};
-use super::guest::{Guest, Visitor, guest, person};
 use super::handler::Handler;
-use super::incoming::{File, IncomingMessage, id};
+use super::incoming::{File, IncomingMessage, snowflake};
+use super::jobs::{InteractionRequest, Task};
 use super::photos::Photos;
-use super::rest::{Callback, RestError, Ticket};
+use super::refusals::RestError;
+use super::requester::{Requester, person_id};
+use super::rest::{CallbackType, InteractionHandle};
 use crate::bot::Problem;
-use crate::bot::commands::Command;
+use crate::bot::commands::{AskerRole, Command};
 
-/// Discord's numbers for kinds of interactions.
+/// Discord's types of interactions.
 const COMMAND: u64 = 2;
-const PRESS: u64 = 3;
+const COMPONENT: u64 = 3;
 
-/// An interaction, read as leniently as a [message](IncomingMessage).
+/// An interaction, parsed as leniently as a [message](IncomingMessage).
 pub(super) struct Interaction {
-    pub ticket: Ticket,
-    pub guest: Guest,
-    pub visitor: Visitor,
+    pub handle: InteractionHandle,
+    pub requester: Requester,
+    pub role: AskerRole,
 }
 
 impl Interaction {
-    pub(super) fn of(told: &Value) -> Option<Self> {
-        let (guest, visitor) = guest(told)?;
-        let (number, application) = (id(&told["id"])?, id(&told["application_id"])?);
-        let token = told["token"].as_str()?.to_owned();
-        let ticket = Ticket::new(InteractionId::new(number), ApplicationId::new(application), token);
-        Some(Self { ticket, guest, visitor })
+    /// `None` when an id or the token is missing.
+    pub(super) fn from_json(json: &Value) -> Option<Self> {
+        let (requester, role) = Requester::from_interaction(json)?;
+        let (id, application) = (snowflake(&json["id"])?, snowflake(&json["application_id"])?);
+        let token = json["token"].as_str()?.to_owned();
+        let handle = InteractionHandle::new(InteractionId::new(id), ApplicationId::new(application), token);
+        Some(Self { handle, requester, role })
     }
 }
 
 impl Handler {
-    /// Takes a command or press: stores photos to be answered before they are.
-    pub(super) async fn interaction(self: &Arc<Self>, told: &Value) {
-        let kind = told["type"].as_u64();
-        if !matches!(kind, Some(COMMAND | PRESS)) {
+    /// Handles a command or button press. One about photos is stored as a job before it is answered.
+    pub(super) async fn handle_interaction(self: &Arc<Self>, json: &Value) {
+        let kind = json["type"].as_u64();
+        if !matches!(kind, Some(COMMAND | COMPONENT)) {
             return;
         }
-        let Some(interaction) = Interaction::of(told) else {
-            warn!("an interaction cannot be read");
+        let Some(interaction) = Interaction::from_json(json) else {
+            warn!("an interaction cannot be parsed");
             return;
         };
-        let errand = match kind {
-            Some(COMMAND) => self.photo_command(&interaction, &told["data"]).await,
-            _ => self.press_about_photo(&interaction, told).await,
+        let request = match kind {
+            Some(COMMAND) => self.photo_command(&interaction, &json["data"]).await,
+            _ => self.photo_button(&interaction, json).map(Ok),
         };
-        match errand {
-            Some(Ok(errand)) => {
-                if self.takes(interaction.ticket.id.get(), Some(errand.job())).await {
-                    self.beside(|handler| async move { handler.run(&errand, false).await });
-                }
-            }
-            Some(Err(problem)) => {
-                if self.takes(interaction.ticket.id.get(), None).await {
-                    self.beside(|handler| async move { handler.tell_alone(&interaction, problem).await });
-                }
-            }
-            None => {
-                if self.takes(interaction.ticket.id.get(), None).await {
-                    let told = told.clone();
-                    self.beside(|handler| async move { handler.answer_at_once(&interaction, &told).await });
-                }
-            }
+        let job = match &request {
+            Some(Ok(request)) => Some(request.job()),
+            _ => None,
+        };
+        if !self.claim(interaction.handle.id.get(), job).await {
+            return;
         }
+        let json = json.clone();
+        self.spawn(|handler| async move {
+            match request {
+                Some(Ok(request)) => handler.answer_interaction(&request, false).await,
+                Some(Err(problem)) => handler.respond_with_problem(&interaction, problem).await,
+                None => handler.answer_immediately(&interaction, &json).await,
+            }
+        });
     }
 
-    async fn answer_at_once(&self, interaction: &Interaction, told: &Value) {
-        let answered = if told["type"] == COMMAND {
-            self.command(interaction, &told["data"]).await
+    async fn answer_immediately(&self, interaction: &Interaction, json: &Value) {
+        let answered = if json["type"] == COMMAND {
+            self.answer_command(interaction, &json["data"]).await
         } else {
-            self.press(interaction, told).await
+            self.answer_press(interaction, json).await
         };
         if let Err(error) = answered {
             warn!(%error, "an interaction could not be answered on Discord");
         }
     }
 
-    /// The errand of a command about photos, or why there is none; `None` for other commands.
-    async fn photo_command(&self, interaction: &Interaction, data: &Value) -> Option<Result<Errand, Problem>> {
-        let Interaction { ticket, guest, visitor } = interaction;
+    /// The request of a command about photos, or why it is refused; `None` for other commands.
+    async fn photo_command(
+        &self,
+        interaction: &Interaction,
+        data: &Value,
+    ) -> Option<Result<InteractionRequest, Problem>> {
+        let Interaction { handle, requester, .. } = interaction;
         let resolved = |kind: &str| data["resolved"][kind].as_object().into_iter().flat_map(|all| all.values());
-        let (task, photos, alone) = match data["name"].as_str()? {
+        let (task, photos, ephemeral) = match data["name"].as_str()? {
             name @ (commands::GUESS | commands::GAME) => {
-                let files: Vec<File> = resolved("attachments").filter_map(File::attached).collect();
-                let mut photos = Photos::given(&files, visitor.user);
+                let files: Vec<File> = resolved("attachments").filter_map(File::from_attachment).collect();
+                let mut photos = Photos::from_files(&files, requester.user);
                 if name == commands::GUESS {
                     (Task::Guess, photos, false)
                 } else {
@@ -102,81 +103,68 @@ impl Handler {
                     (Task::Game { truth }, photos, false)
                 }
             }
-            // Answered to the asker alone: it is somebody else's photo.
+            // Ephemeral, because it is somebody else's photo.
             commands::GUESS_AGE => {
-                let Some(message) = resolved("messages").next().and_then(IncomingMessage::of) else {
+                let Some(message) = resolved("messages").next().and_then(IncomingMessage::from_json) else {
                     return Some(Err(Problem::NoPhoto));
                 };
-                (Task::Guess, Photos::of(&message), true)
+                (Task::Guess, Photos::from_message(&message), true)
             }
             _ => return None,
         };
         if photos.links.is_empty() {
             return Some(Err(Problem::NoPhoto));
         }
-        if let Err(problem) = self.may_look(&guest.asker, person(photos.author), photos.links.len()).await {
+        if let Err(problem) = self.admit(&requester.asker(), person_id(photos.author), photos.links.len()).await {
             return Some(Err(problem));
         }
-        let (_, settings) = self.settings(guest.asker.chat, guest.parent).await;
-        // A game is for everybody.
-        let alone = alone || (matches!(task, Task::Guess) && settings.private);
-        Some(Ok(Errand { ticket: ticket.clone(), visitor: *visitor, task, photos, alone }))
+        let (_, settings) = self.settings(requester.channel, requester.parent).await;
+        // A game is always public.
+        let ephemeral = ephemeral || (matches!(task, Task::Guess) && settings.private);
+        Some(Ok(InteractionRequest { handle: handle.clone(), requester: *requester, task, photos, ephemeral }))
     }
 
     /// Answers a command without a photo.
-    async fn command(&self, interaction: &Interaction, data: &Value) -> Result<(), RestError> {
-        let Interaction { ticket, guest, .. } = interaction;
-        let word = |name: &str| option(data, name).as_str().unwrap_or_default();
-        let wanted = match data["name"].as_str().unwrap_or_default() {
+    async fn answer_command(&self, interaction: &Interaction, data: &Value) -> Result<(), RestError> {
+        let Interaction { handle, requester, role } = interaction;
+        let text = |name: &str| option(data, name).as_str().unwrap_or_default();
+        let command = match data["name"].as_str().unwrap_or_default() {
             commands::SCORES => Command::Scores,
             commands::SETTINGS => Command::Settings,
-            commands::AUTO => Command::Auto(match word(commands::STATE) {
+            commands::AUTO => Command::Auto(match text(commands::STATE) {
                 commands::ON => Some(true),
                 commands::OFF => Some(false),
                 _ => None,
             }),
-            commands::LANGUAGE => Command::Language(word(commands::LANGUAGE).to_owned()),
-            commands::GENDER => Command::Gender(word(commands::TELLING).to_owned()),
+            commands::LANGUAGE => Command::Language(text(commands::LANGUAGE).to_owned()),
+            commands::GENDER => Command::Gender(text(commands::TELLING).to_owned()),
             commands::OPT_OUT => Command::OptOut,
             commands::OPT_IN => Command::OptIn,
             commands::FORGET => Command::Forget,
             commands::PRIVACY => Command::Privacy,
             _ => Command::Help,
         };
-        // Scores are for everybody; the rest concerns the asker.
-        let alone = wanted != Command::Scores;
-        let answer = if wanted == Command::Auto(Some(true)) && guest.role.admin && self.is_blind(guest) {
-            self.bot.reply_style(&guest.asker).await.language.say("auto-unseen").into()
+        // Scores are public; everything else concerns only the requester.
+        let ephemeral = command != Command::Scores;
+        let answer = if command == Command::Auto(Some(true)) && role.admin && self.lacks_message_content(role) {
+            self.bot.reply_style(&requester.asker()).await.language.say("auto-unseen").into()
         } else {
-            self.bot.command(wanted, &guest.asker, &guest.role).await
+            self.bot.command(command, &requester.asker(), role).await
         };
-        self.first(ticket, Callback::Message, &answer.into(), alone).await
+        self.send_initial_response(handle, CallbackType::Message, &answer.into(), ephemeral).await
     }
 
-    /// Whether photos there do not reach the bot unless it is spoken to.
-    pub(super) fn is_blind(&self, guest: &Guest) -> bool {
-        !self.sees_messages && !guest.role.direct
+    /// Whether photos there reach the bot only in messages that are addressed to it.
+    pub(super) fn lacks_message_content(&self, role: &AskerRole) -> bool {
+        !self.sees_messages && !role.direct
     }
 
-    /// A first answer in words.
-    pub(super) async fn first(
-        &self,
-        to: &Ticket,
-        how: Callback,
-        content: &Content,
-        alone: bool,
-    ) -> Result<(), RestError> {
-        self.send(content, Place::First { to, how, alone }).await.map(drop)
-    }
-
-    /// A problem, told at once to the asker alone.
-    async fn tell_alone(&self, interaction: &Interaction, problem: Problem) {
-        let Interaction { ticket, guest, .. } = interaction;
-        let (settled, _) = self.settings(guest.asker.chat, guest.parent).await;
-        let language = self.reply_style(&guest.asker, settled).await.language;
-        let told = self.first(ticket, Callback::Message, &problem.message(language).into(), true).await;
-        if let Err(error) = told {
-            debug!(%error, "Discord does not take an interaction's first answer");
+    /// Responds immediately with a problem that only the requester sees.
+    async fn respond_with_problem(&self, interaction: &Interaction, problem: Problem) {
+        let Interaction { handle, requester, .. } = interaction;
+        let message = problem.message(self.requester_style(requester).await.language);
+        if let Err(error) = self.send_initial_response(handle, CallbackType::Message, &message.into(), true).await {
+            debug!(%error, "Discord refused an interaction's initial response");
         }
     }
 }

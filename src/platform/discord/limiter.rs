@@ -1,9 +1,9 @@
-//! Discord's rate limits, kept to before Discord has to remind of them.
+//! Discord's rate limits, observed before Discord has to enforce them.
 //!
-//! Every answer of Discord tells how many more requests its bucket takes, and when that begins
-//! anew. A bucket is a kind of request to one channel; its requests go one after the other, so that
-//! each knows what the one before was told. All buckets share one limit of requests a second.
-//! serenity has such a limiter too, but switches it off wherever its API is a stand-in's or proxy's.
+//! Every response reports how many more requests its bucket takes and when the bucket resets. A bucket is
+//! an endpoint together with a major parameter such as the channel. Its requests are sent one after the
+//! other, so that each knows what the previous response reported. A global limit of requests per second
+//! spans all buckets. serenity has such a limiter too, but disables it when the API is a proxy or stand-in.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,160 +11,169 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
-use tokio::sync::{Mutex as Queue, OwnedMutexGuard};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep_until};
 
-/// Requests a second over all buckets.
-const A_SECOND: usize = 50;
-/// Discord's second, and how much requests may bunch up on their way.
-const SECOND: Duration = Duration::from_millis(1100);
-/// Buckets at rest are forgotten whenever this many are held.
+/// Requests per [`GLOBAL_WINDOW`] over all buckets.
+const GLOBAL_LIMIT: usize = 50;
+/// Discord's second, with a margin for requests that bunch up on the network.
+const GLOBAL_WINDOW: Duration = Duration::from_millis(1100);
+/// Idle buckets are dropped whenever this many are held.
 const SWEEP_AT: usize = 4096;
-/// The wait after a refusal that does not name one.
-const UNTOLD: Duration = Duration::from_secs(1);
-/// The least wait after one: "at once", answered again and again, would become thousands of requests.
-const LEAST: Duration = Duration::from_millis(250);
+/// The wait after a 429 that does not name one.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The shortest wait after a 429: `retry_after: 0`, sent again and again, would cause thousands of requests.
+const MIN_RETRY_AFTER: Duration = Duration::from_millis(250);
 
 /// Which limits a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Route {
-    /// The kind of request.
-    pub kind: &'static str,
-    /// The channel, application or interaction that it is about.
-    pub about: u64,
-    /// Whether it counts against the limit of all requests; answers to interactions do not.
-    pub counted: bool,
+    pub endpoint: &'static str,
+    /// The major parameter: the channel, guild, application or interaction; 0 without one.
+    pub major: u64,
+    /// Whether the bot's token authorises it. Only such requests count against the global limit;
+    /// responses to interactions do not.
+    pub bot_token: bool,
 }
 
-/// The limits as they stand.
+/// The state of all limits.
 #[derive(Debug, Default)]
 pub(super) struct Limiter {
     buckets: Mutex<Buckets>,
-    /// When the latest requests were sent; whoever waits for a place holds the queue's head.
-    sent: Queue<VecDeque<Instant>>,
-    /// Nothing is sent before.
-    held_until: Mutex<Option<Instant>>,
+    /// When the latest requests were sent. Locked while a request waits for the global limit.
+    sent: AsyncMutex<VecDeque<Instant>>,
+    /// Nothing is sent before this time, which a global 429 sets.
+    blocked_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
 struct Buckets {
-    /// Discord's name of the bucket in which a kind of request counts; kinds may share one.
-    names: HashMap<&'static str, String>,
-    by_name: HashMap<(String, u64), Arc<Queue<Bucket>>>,
+    /// Discord's bucket hash of each endpoint; endpoints may share one.
+    hashes: HashMap<&'static str, String>,
+    by_key: HashMap<(String, u64), Arc<AsyncMutex<Bucket>>>,
 }
 
-/// One bucket; whose turn it is holds it.
+/// One bucket, locked while one of its requests is in flight.
 #[derive(Debug, Default)]
 struct Bucket {
-    /// It is empty, until then.
-    empty_until: Option<Instant>,
+    /// When it takes requests again, if none remain.
+    exhausted_until: Option<Instant>,
 }
 
-/// A request's turn; the next one's begins when it is dropped.
-pub(super) struct Turn<'a> {
+/// Permission to send one request; its bucket's next request waits until this is dropped.
+pub(super) struct Permit<'a> {
     limiter: &'a Limiter,
     bucket: OwnedMutexGuard<Bucket>,
     route: Route,
 }
 
 impl Limiter {
-    /// Waits until the requests before it in its bucket have been answered.
-    pub(super) async fn turn(&self, route: Route) -> Turn<'_> {
+    /// Waits until the bucket's earlier requests have been answered and its limits allow another.
+    pub(super) async fn acquire(&self, route: Route) -> Permit<'_> {
         let bucket = self.bucket(&route).lock_owned().await;
-        Turn { limiter: self, bucket, route }
+        self.wait(route, bucket).await
     }
 
-    /// A turn for what is not worth waiting: `None` when its bucket or the bot at large is busy.
-    pub(super) fn idle_turn(&self, route: Route) -> Option<Turn<'_>> {
+    /// A permit for a request of low priority: `None` when its bucket or the global limit is busy.
+    pub(super) async fn acquire_if_idle(&self, route: Route) -> Option<Permit<'_>> {
         let now = Instant::now();
-        let lately = self.sent.try_lock().ok()?.iter().filter(|sent| **sent + SECOND > now).count();
+        let recent = self.sent.try_lock().ok()?.iter().filter(|sent| **sent + GLOBAL_WINDOW > now).count();
         let bucket = self.bucket(&route).try_lock_owned().ok()?;
-        let free = lately < A_SECOND / 2 && bucket.empty_until.is_none_or(|until| until <= now);
-        free.then_some(Turn { limiter: self, bucket, route })
+        if recent >= GLOBAL_LIMIT / 2 || bucket.exhausted_until.is_some_and(|until| until > now) {
+            return None;
+        }
+        Some(self.wait(route, bucket).await)
     }
 
-    fn bucket(&self, route: &Route) -> Arc<Queue<Bucket>> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.by_name.len() >= SWEEP_AT {
-            let now = Instant::now();
-            buckets.by_name.retain(|_, bucket| {
-                let at_rest = |bucket: &Bucket| bucket.empty_until.is_none_or(|until| until <= now);
-                Arc::strong_count(bucket) > 1 || !bucket.try_lock().is_ok_and(|bucket| at_rest(&bucket))
-            });
+    async fn wait(&self, route: Route, mut bucket: OwnedMutexGuard<Bucket>) -> Permit<'_> {
+        if let Some(until) = bucket.exhausted_until.take() {
+            sleep_until(until).await;
         }
-        let name = buckets.names.get(route.kind).map_or(route.kind, String::as_str).to_owned();
-        buckets.by_name.entry((name, route.about)).or_default().clone()
+        if route.bot_token {
+            self.wait_globally().await;
+        }
+        Permit { limiter: self, bucket, route }
     }
 
-    /// Learns the bucket of a kind of request. The first name counts: whoever waits goes on in the
-    /// queue where they are.
-    fn learn(&self, kind: &'static str, name: &str) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.names.contains_key(kind) {
-            return;
-        }
-        buckets.names.insert(kind, name.to_owned());
-        let unnamed: Vec<(String, u64)> = buckets.by_name.keys().filter(|(name, _)| name == kind).cloned().collect();
-        for key in unnamed {
-            if let Some(bucket) = buckets.by_name.remove(&key) {
-                buckets.by_name.entry((name.to_owned(), key.1)).or_insert(bucket);
-            }
-        }
-    }
-
-    /// Waits for a place among the requests of this second.
-    async fn place(&self) {
+    /// Waits until the global limit allows a request, and counts it.
+    async fn wait_globally(&self) {
         let mut sent = self.sent.lock().await;
         loop {
-            let held = *self.held_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let full = sent.front().filter(|_| sent.len() >= A_SECOND).map(|first| *first + SECOND);
-            match held.max(full).filter(|until| *until > Instant::now()) {
+            let blocked = *self.blocked_until.lock().unwrap_or_else(PoisonError::into_inner);
+            let full = sent.front().filter(|_| sent.len() >= GLOBAL_LIMIT).map(|first| *first + GLOBAL_WINDOW);
+            match blocked.max(full).filter(|until| *until > Instant::now()) {
                 Some(until) => sleep_until(until).await,
                 None => break,
             }
         }
         sent.push_back(Instant::now());
-        if sent.len() > A_SECOND {
+        if sent.len() > GLOBAL_LIMIT {
             sent.pop_front();
+        }
+    }
+
+    fn bucket(&self, route: &Route) -> Arc<AsyncMutex<Bucket>> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.by_key.len() >= SWEEP_AT {
+            let now = Instant::now();
+            buckets.by_key.retain(|_, bucket| {
+                let is_idle = |bucket: &Bucket| bucket.exhausted_until.is_none_or(|until| until <= now);
+                Arc::strong_count(bucket) > 1 || !bucket.try_lock().is_ok_and(|bucket| is_idle(&bucket))
+            });
+        }
+        let hash = buckets.hashes.get(route.endpoint).map_or(route.endpoint, String::as_str).to_owned();
+        buckets.by_key.entry((hash, route.major)).or_default().clone()
+    }
+
+    /// Records an endpoint's bucket hash. Only the first one counts: waiting requests keep their place in
+    /// the queue.
+    fn set_hash(&self, endpoint: &'static str, hash: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.hashes.contains_key(endpoint) {
+            return;
+        }
+        buckets.hashes.insert(endpoint, hash.to_owned());
+        let provisional: Vec<(String, u64)> =
+            buckets.by_key.keys().filter(|(key, _)| key == endpoint).cloned().collect();
+        for key in provisional {
+            if let Some(bucket) = buckets.by_key.remove(&key) {
+                buckets.by_key.entry((hash.to_owned(), key.1)).or_insert(bucket);
+            }
         }
     }
 }
 
-impl Turn<'_> {
-    /// Waits until the request may be sent.
-    pub(super) async fn clear(&mut self) {
-        if let Some(until) = self.bucket.empty_until.take() {
-            sleep_until(until).await;
-        }
-        if self.route.counted {
-            self.limiter.place().await;
-        }
-    }
-
-    /// Takes note of what Discord answered; `asked` is the wait in seconds that a refusal's body names.
-    /// Returns the wait that follows from a refusal.
-    pub(super) fn note(&mut self, status: StatusCode, headers: &HeaderMap, asked: Option<f64>) -> Option<Duration> {
+impl Permit<'_> {
+    /// Records the limits that a response reports. `retry_after` is the wait in seconds from its body.
+    /// Returns how long to wait before the request is sent again, where the response names that.
+    pub(super) fn record(
+        &mut self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        retry_after: Option<f64>,
+    ) -> Option<Duration> {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         let duration = |seconds: f64| Duration::try_from_secs_f64(seconds).ok();
         let seconds = |name: &str| duration(text(name)?.trim().parse().ok()?);
-        if let Some(name) = text("x-ratelimit-bucket") {
-            self.limiter.learn(self.route.kind, name);
+        if let Some(hash) = text("x-ratelimit-bucket") {
+            self.limiter.set_hash(self.route.endpoint, hash);
         }
         let now = Instant::now();
-        let named = seconds("retry-after").max(asked.and_then(duration));
+        let retry_after = seconds("retry-after").max(retry_after.and_then(duration));
         if status == StatusCode::TOO_MANY_REQUESTS {
-            let wait = named.max(seconds("x-ratelimit-reset-after")).unwrap_or(UNTOLD).max(LEAST);
+            let wait =
+                retry_after.max(seconds("x-ratelimit-reset-after")).unwrap_or(DEFAULT_RETRY_AFTER).max(MIN_RETRY_AFTER);
             if text("x-ratelimit-global").is_some() || text("x-ratelimit-scope") == Some("global") {
-                *self.limiter.held_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + wait);
+                *self.limiter.blocked_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + wait);
             } else {
-                self.bucket.empty_until = Some(now + wait);
+                self.bucket.exhausted_until = Some(now + wait);
             }
             return Some(wait);
         }
         if text("x-ratelimit-remaining") == Some("0") {
-            self.bucket.empty_until = seconds("x-ratelimit-reset-after").map(|after| now + after);
+            self.bucket.exhausted_until = seconds("x-ratelimit-reset-after").map(|after| now + after);
         }
-        named
+        retry_after
     }
 }
 
@@ -172,8 +181,8 @@ impl Turn<'_> {
 mod tests {
     use super::*;
 
-    fn route(kind: &'static str, about: u64) -> Route {
-        Route { kind, about, counted: true }
+    fn route(endpoint: &'static str, major: u64) -> Route {
+        Route { endpoint, major, bot_token: true }
     }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -181,56 +190,53 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_empty_bucket_waits_and_others_go_on() {
+    async fn an_exhausted_bucket_waits_and_others_do_not() {
         let limiter = Limiter::default();
         let begun = Instant::now();
-        let mut turn = limiter.turn(route("post", 1)).await;
-        turn.clear().await;
-        turn.note(
-            StatusCode::OK,
-            &headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]),
-            None,
-        );
-        drop(turn);
-        limiter.turn(route("post", 2)).await.clear().await;
+        let exhausted = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]);
+        limiter.acquire(route("post", 1)).await.record(StatusCode::OK, &exhausted, None);
+        limiter.acquire(route("post", 2)).await;
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        assert!(limiter.idle_turn(route("post", 1)).is_none() && limiter.idle_turn(route("post", 3)).is_some());
-        limiter.turn(route("post", 1)).await.clear().await;
+        assert!(limiter.acquire_if_idle(route("post", 1)).await.is_none());
+        assert!(limiter.acquire_if_idle(route("post", 3)).await.is_some());
+        limiter.acquire(route("post", 1)).await;
         assert!(begun.elapsed() >= Duration::from_millis(2500));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn kinds_that_discord_counts_together_wait_for_each_other() {
+    async fn endpoints_that_share_a_bucket_wait_for_each_other() {
         let limiter = Limiter::default();
-        for kind in ["post", "patch"] {
-            limiter.turn(route(kind, 1)).await.note(StatusCode::OK, &headers(&[("x-ratelimit-bucket", "one")]), None);
+        for endpoint in ["post", "patch"] {
+            let shared = headers(&[("x-ratelimit-bucket", "one")]);
+            limiter.acquire(route(endpoint, 1)).await.record(StatusCode::OK, &shared, None);
         }
-        let post = limiter.turn(route("post", 1)).await;
-        assert!(limiter.idle_turn(route("patch", 1)).is_none() && limiter.idle_turn(route("patch", 2)).is_some());
+        let post = limiter.acquire(route("post", 1)).await;
+        assert!(limiter.acquire_if_idle(route("patch", 1)).await.is_none());
+        assert!(limiter.acquire_if_idle(route("patch", 2)).await.is_some());
         drop(post);
-        assert!(limiter.idle_turn(route("patch", 1)).is_some());
+        assert!(limiter.acquire_if_idle(route("patch", 1)).await.is_some());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_second_holds_more_than_discord_takes_and_a_refusal_of_all_holds_all() {
+    async fn the_global_limit_is_never_exceeded_and_a_global_429_blocks_all_requests() {
         let limiter = Limiter::default();
         let begun = Instant::now();
         for channel in 0..120 {
-            limiter.turn(route("post", channel)).await.clear().await;
+            limiter.acquire(route("post", channel)).await;
         }
-        assert!(begun.elapsed() >= 2 * SECOND && begun.elapsed() < 3 * SECOND);
+        assert!(begun.elapsed() >= 2 * GLOBAL_WINDOW && begun.elapsed() < 3 * GLOBAL_WINDOW);
         let refused = headers(&[("retry-after", "7"), ("x-ratelimit-global", "true")]);
-        limiter.turn(route("post", 1)).await.note(StatusCode::TOO_MANY_REQUESTS, &refused, None);
-        limiter.turn(route("post", 500)).await.clear().await;
+        limiter.acquire(route("post", 1)).await.record(StatusCode::TOO_MANY_REQUESTS, &refused, None);
+        limiter.acquire(route("post", 500)).await;
         assert!(begun.elapsed() >= Duration::from_secs(9));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn buckets_at_rest_are_forgotten() {
+    async fn idle_buckets_are_dropped() {
         let limiter = Limiter::default();
         for channel in 0..3 * SWEEP_AT as u64 {
-            drop(limiter.turn(route("post", channel)).await);
+            drop(limiter.acquire(route("post", channel)).await);
         }
-        assert!(limiter.buckets.lock().unwrap().by_name.len() <= SWEEP_AT);
+        assert!(limiter.buckets.lock().unwrap().by_key.len() <= SWEEP_AT);
     }
 }

@@ -1,7 +1,7 @@
-//! Messages: what is said to them, posted where they are.
+//! Answers messages with replies.
 //!
-//! A message is answered in a direct message, when it mentions the bot, and where every photo is
-//! answered when it holds one. Nobody is pinged by a reply.
+//! A message is answered if it is a direct message, if it mentions the bot, or if it has a photo in a
+//! channel with automatic replies. Replies ping nobody.
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,142 +11,132 @@ use serenity::all::{ChannelId, MessageId};
 use tokio::time::{sleep, timeout};
 use tracing::warn;
 
-use super::body::{Body, Content, Form, REPLY, words};
-use super::delivery::{Place, note_unsent};
-use super::errands::{Reference, Shown};
-use super::guest::{asker_of, chat, person};
+use super::delivery::{Destination, log_unsent};
 use super::handler::Handler;
 use super::incoming::IncomingMessage;
+use super::jobs::MessageRequest;
+use super::payload::{Content, Format, Payload, REPLY, displayed_text};
 use super::photos::Photos;
+use super::refusals::RestError;
+use super::requester::{author, chat_id, person_id};
 use crate::bot::commands::{AskerRole, Command};
-use crate::bot::jobs::Job;
 use crate::bot::people::ChatId;
 use crate::bot::settings::ChatSettings;
 use crate::bot::steps::Delivery;
 use crate::bot::{Answer, Problem};
 use crate::platform::refusal::Refusal;
 
-/// How long an answer waits for what it can do without.
-pub(super) const LOOK_UP: Duration = Duration::from_secs(10);
-/// Discord shows that somebody types for ten seconds.
-const TYPING: Duration = Duration::from_secs(8);
-
-/// A message that may be owed an answer.
-pub(super) struct Work {
-    pub message: IncomingMessage,
-    pub photos: Photos,
-    /// Whether it speaks to the bot.
-    pub addressed: bool,
-    /// Whether an earlier run of the program has begun with it.
-    pub resumed: bool,
-}
+/// How long an answer waits for information that it can do without.
+pub(super) const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often the typing indicator is renewed; Discord shows it for ten seconds.
+const TYPING_INTERVAL: Duration = Duration::from_secs(8);
 
 impl Handler {
-    /// Takes a message: stores that it has photos to be answered. `None` when nothing is owed.
-    pub(super) async fn received(&self, message: IncomingMessage) -> Option<Work> {
-        let work = self.considered(message)?;
-        let Work { message, photos, addressed, .. } = &work;
+    /// Accepts a message and stores its job if it has photos. `None` when it needs no answer.
+    pub(super) async fn accept_message(&self, message: IncomingMessage) -> Option<MessageRequest> {
+        let request = self.classify(message)?;
+        let MessageRequest { message, photos, addressed, .. } = &request;
         if photos.links.is_empty() {
-            let speaks = *addressed && (message.guild.is_none() || self.is_named(message));
-            return (speaks && self.takes(message.id.get(), None).await).then_some(work);
+            let needs_answer = *addressed && (message.guild.is_none() || self.is_named(message));
+            return (needs_answer && self.claim(message.id.get(), None).await).then_some(request);
         }
-        // Where no network is needed to know that nobody wants an answer, none is stored.
+        // No job is stored where it is known without a request to Discord that no answer is wanted.
         if !*addressed
             && message.guild.is_some()
-            && let Some(parent) = self.parents.get(message.channel)
+            && let Some(parent) = self.thread_parents.get(message.channel)
         {
-            let (_, settings) = self.settings(chat(message.channel), parent.map(chat)).await;
-            if !self.answers_all(message.channel, parent, settings) {
+            let (_, settings) = self.settings(message.channel, parent).await;
+            if !self.replies_automatically(message.channel, parent, settings) {
                 return None;
             }
         }
-        let (channel, id, guild) = (message.channel, message.id, message.guild);
-        let shown = Some(Shown { photos: photos.clone(), author: message.author, addressed: *addressed });
-        let reference = Reference::Message { channel, message: id, guild, shown }.as_json();
-        let job = Job::new(chat(channel), id.get().cast_signed(), person(message.author), reference);
-        self.takes(id.get(), Some(job)).await.then_some(work)
+        self.claim(message.id.get(), Some(request.job())).await.then_some(request)
     }
 
-    /// What a message brings; `None` when it is nothing to the bot.
-    pub(super) fn considered(&self, message: IncomingMessage) -> Option<Work> {
-        if message.automatic || !message.written {
+    /// What a message asks for; `None` when the bot ignores it.
+    pub(super) fn classify(&self, message: IncomingMessage) -> Option<MessageRequest> {
+        if message.automated || message.system {
             return None;
         }
-        let me = self.me();
-        let addressed = message.guild.is_none() || me.is_some_and(|me| message.mentions.contains(&me));
+        let bot_user = self.bot_user();
+        let addressed = message.guild.is_none() || bot_user.is_some_and(|user| message.mentions.contains(&user));
         let photos = if addressed {
-            Photos::addressed(&message, me)
+            Photos::from_addressed(&message, bot_user)
         } else if self.sees_messages {
-            Photos::uploaded(&message)
+            Photos::from_uploads(&message)
         } else {
             return None;
         };
-        (addressed || !photos.links.is_empty()).then_some(Work { message, photos, addressed, resumed: false })
+        let relevant = addressed || !photos.links.is_empty();
+        relevant.then_some(MessageRequest { message, photos, addressed, resumed: false })
     }
 
-    /// Answers a message that was taken.
-    pub(super) async fn answer(&self, work: Work) {
-        if work.photos.links.is_empty() {
-            return self.chat(&work.message).await;
+    /// Answers a message that was accepted.
+    pub(super) async fn answer_message(&self, request: MessageRequest) {
+        if request.photos.links.is_empty() {
+            return self.answer_text(&request.message).await;
         }
-        if self.look(&work).await {
-            self.finished(chat(work.message.channel), work.message.id.get()).await;
+        if self.answer_photos(&request).await {
+            self.finish_job(chat_id(request.message.channel), request.message.id.get()).await;
         }
     }
 
-    /// Answers photos; returns whether that is over and done with.
-    pub(super) async fn look(&self, work: &Work) -> bool {
-        let Work { message, photos, addressed, resumed } = work;
-        let asker = asker_of(message);
+    /// Answers photos; returns whether the job is finished.
+    pub(super) async fn answer_photos(&self, request: &MessageRequest) -> bool {
+        let MessageRequest { message, photos, addressed, resumed } = request;
+        let asker = author(message);
         let parent = match message.guild {
             None => None,
-            // Whose answer does not hang on it waits for it no longer than a moment.
-            Some(_) if *addressed => timeout(LOOK_UP, self.parent(message.channel)).await.unwrap_or_default(),
-            Some(_) => self.parent(message.channel).await,
+            // Only the settings depend on the parent, so the answer does not wait long for it.
+            Some(_) if *addressed => {
+                timeout(LOOKUP_TIMEOUT, self.thread_parent(message.channel)).await.unwrap_or_default()
+            }
+            Some(_) => self.thread_parent(message.channel).await,
         };
-        let (settled, settings) = self.settings(asker.chat, parent.map(chat)).await;
-        if !addressed && !self.answers_all(message.channel, parent, settings) {
+        let (settings_chat, settings) = self.settings(message.channel, parent).await;
+        if !addressed && !self.replies_automatically(message.channel, parent, settings) {
             return true;
         }
-        let reply = ReplyTo::new(self, work);
-        if self.bot.ignores(person(photos.author)).await {
-            // Whoever did not ask wants no answer, least of all to that.
+        let reply = MessageReply::new(self, request);
+        if self.bot.ignores(person_id(photos.author)).await {
+            // An automatic reply would only annoy somebody who opted out.
             if *addressed {
-                self.tell(&reply, settled, Problem::OptedOut).await;
+                self.reply_with_problem(&reply, settings_chat, Problem::OptedOut).await;
             }
-            return reply.is_over();
+            return reply.is_finished();
         }
-        // An earlier run has counted it.
-        if !resumed && let Err(told) = self.bot.admit(&asker, photos.links.len()) {
-            if let Some(problem) = told {
-                self.tell(&reply, settled, problem).await;
+        // An earlier run has counted a resumed request.
+        if !resumed && let Err(problem) = self.bot.admit(&asker, photos.links.len()) {
+            if let Some(problem) = problem {
+                self.reply_with_problem(&reply, settings_chat, problem).await;
             }
-            return reply.is_over();
+            return reply.is_finished();
         }
-        let style = self.reply_style(&asker, settled).await;
+        let style = self.reply_style(&asker, settings_chat).await;
         let sources = photos.sources(&self.hosts, &self.rest);
         tokio::select! {
             _ = self.bot.deliver(sources, asker.person, &style, REPLY, &reply) => {}
-            never = self.type_on(message.channel) => match never {},
+            never = self.show_typing(message.channel) => match never {},
         }
-        reply.is_over()
+        reply.is_finished()
     }
 
-    /// Whether every photo there is answered.
-    fn answers_all(&self, channel: ChannelId, parent: Option<ChannelId>, settings: ChatSettings) -> bool {
+    /// Whether every photo in that channel is answered.
+    fn replies_automatically(&self, channel: ChannelId, parent: Option<ChannelId>, settings: ChatSettings) -> bool {
         settings.auto || self.channels.contains(&channel) || parent.is_some_and(|one| self.channels.contains(&one))
     }
 
-    /// A reply to the bot mentions it too, but "thanks" wants no lecture.
+    /// Whether the text names the bot. A reply to the bot mentions it as well, but "thanks" needs no
+    /// explanation of how to use it.
     fn is_named(&self, message: &IncomingMessage) -> bool {
-        self.me().is_some_and(|me| {
-            [format!("<@{me}>"), format!("<@!{me}>")].iter().any(|name| message.content.contains(name))
+        self.bot_user().is_some_and(|user| {
+            [format!("<@{user}>"), format!("<@!{user}>")].iter().any(|name| message.content.contains(name))
         })
     }
 
-    /// What is said to a message without a photo.
-    async fn chat(&self, message: &IncomingMessage) {
-        let asker = asker_of(message);
+    /// Answers a message without a photo with help.
+    async fn answer_text(&self, message: &IncomingMessage) {
+        let asker = author(message);
         let answer = if message.guild.is_none() {
             let role = AskerRole { name: String::new(), admin: true, direct: true };
             self.bot.command(Command::Help, &asker, &role).await
@@ -154,115 +144,112 @@ impl Handler {
             let language = self.bot.reply_style(&asker).await.language;
             format!("{} {}", Problem::NoPhoto.message(language), language.say("how-discord")).into()
         };
-        let place = Place::Reply { channel: message.channel, to: message.id };
-        if let Err(error) = self.send(&answer.into(), place).await {
-            note_unsent(&error, "an answer to a message without a photo");
+        let destination = Destination::Reply { channel: message.channel, to: message.id };
+        if let Err(error) = self.send(&answer.into(), destination).await {
+            log_unsent(&error, "the reply to a message without a photo");
         }
     }
 
-    /// Apologises for a photo that was left unanswered for too long; returns whether that is over.
-    pub(super) async fn apologise(&self, work: &Work) -> bool {
-        let reply = ReplyTo::new(self, work);
-        self.tell(&reply, chat(work.message.channel), Problem::Interrupted).await;
-        reply.is_over()
+    /// Apologises for a photo whose answer is too late; returns whether the job is finished.
+    pub(super) async fn apologise(&self, request: &MessageRequest) -> bool {
+        let reply = MessageReply::new(self, request);
+        self.reply_with_problem(&reply, chat_id(request.message.channel), Problem::Interrupted).await;
+        reply.is_finished()
     }
 
-    async fn tell(&self, reply: &ReplyTo<'_>, settled: ChatId, problem: Problem) {
-        let language = self.reply_style(&asker_of(&reply.work.message), settled).await.language;
+    async fn reply_with_problem(&self, reply: &MessageReply<'_>, settings_chat: ChatId, problem: Problem) {
+        let language = self.reply_style(&author(&reply.request.message), settings_chat).await.language;
         reply.post(&problem.message(language).into()).await;
     }
 
-    /// Shows that the bot is at it, until dropped.
-    async fn type_on(&self, channel: ChannelId) -> Infallible {
+    /// Shows the typing indicator until dropped.
+    async fn show_typing(&self, channel: ChannelId) -> Infallible {
         loop {
-            self.rest.typing(channel).await;
-            sleep(TYPING).await;
+            self.rest.trigger_typing(channel).await;
+            sleep(TYPING_INTERVAL).await;
         }
     }
 }
 
 /// The reply to a message.
-struct ReplyTo<'a> {
+struct MessageReply<'a> {
     handler: &'a Handler,
-    work: &'a Work,
-    /// Nobody can be told there.
-    given_up: AtomicBool,
-    /// The latest form of it was not sent, and may be after the next start.
-    owed: AtomicBool,
+    request: &'a MessageRequest,
+    /// Whether nothing more is sent, because there is no recipient or no permission.
+    abandoned: AtomicBool,
+    /// Whether its latest version could not be sent and is left to the next run.
+    pending: AtomicBool,
 }
 
-impl<'a> ReplyTo<'a> {
-    fn new(handler: &'a Handler, work: &'a Work) -> Self {
-        Self { handler, work, given_up: AtomicBool::new(false), owed: AtomicBool::new(false) }
+impl<'a> MessageReply<'a> {
+    fn new(handler: &'a Handler, request: &'a MessageRequest) -> Self {
+        Self { handler, request, abandoned: AtomicBool::new(false), pending: AtomicBool::new(false) }
     }
 
-    fn is_over(&self) -> bool {
-        !self.owed.load(Ordering::Relaxed)
+    /// Whether the job is done: the reply was sent, or cannot be.
+    fn is_finished(&self) -> bool {
+        !self.pending.load(Ordering::Relaxed)
     }
 
     fn content(&self, answer: &Answer) -> Content {
-        Content { answer: answer.clone(), picture: None, covered: self.work.photos.covered() }
+        Content { answer: answer.clone(), picture: None, spoiler: self.request.photos.has_spoiler() }
     }
 
-    /// Notes why it was not sent, and tells those who can be told elsewhere.
-    async fn refused(&self, error: super::rest::RestError) {
-        let Self { handler, work, .. } = *self;
-        let kind = error.refusal();
-        self.owed.store(matches!(kind, Refusal::Wait { .. }), Ordering::Relaxed);
-        match (kind, work.message.guild) {
-            (Refusal::Wait { .. }, _) => warn!(%error, "a reply waits for the next start: Discord does not take it"),
-            (Refusal::Forbidden, Some(guild)) => {
-                self.given_up.store(true, Ordering::Relaxed);
-                handler.cannot_write(work, guild).await;
-            }
-            _ => {
-                self.given_up.store(true, Ordering::Relaxed);
-                note_unsent(&error, "a reply");
-            }
+    /// Records and logs a refusal, and notifies those who can be reached elsewhere.
+    async fn handle_refusal(&self, error: RestError) {
+        let Self { handler, request, .. } = *self;
+        let refusal = error.refusal();
+        let pending = matches!(refusal, Refusal::Wait { .. });
+        self.pending.store(pending, Ordering::Relaxed);
+        self.abandoned.fetch_or(!pending, Ordering::Relaxed);
+        match (refusal, request.message.guild) {
+            (Refusal::Wait { .. }, _) => warn!(%error, "Discord does not accept a reply, leaving it to the next start"),
+            (Refusal::Forbidden, Some(guild)) => handler.notify_forbidden(request, guild).await,
+            _ => log_unsent(&error, "a reply"),
         }
     }
 }
 
-impl Delivery for ReplyTo<'_> {
+impl Delivery for MessageReply<'_> {
     type Sent = MessageId;
 
     async fn post(&self, answer: &Answer) -> Option<MessageId> {
-        let Self { handler, work, .. } = *self;
-        let IncomingMessage { id, channel, .. } = work.message;
-        if self.given_up.load(Ordering::Relaxed) || handler.deleted.contains(id) {
+        let Self { handler, request, .. } = *self;
+        let IncomingMessage { id, channel, .. } = request.message;
+        if self.abandoned.load(Ordering::Relaxed) || handler.deleted.contains(id) {
             return None;
         }
         let content = self.content(answer);
-        match handler.send(&content, Place::Reply { channel, to: id }).await {
+        match handler.send(&content, Destination::Reply { channel, to: id }).await {
             Ok(posted) => {
-                self.owed.store(false, Ordering::Relaxed);
-                handler.replied.insert(id, (channel, posted.id));
-                // Within minutes of the last run Discord hands out what that had posted, perhaps of a part
-                // of the photos.
-                if work.resumed && posted.text != words(&Body::of(&content, Form::WHOLE).json) {
+                self.pending.store(false, Ordering::Relaxed);
+                handler.replies.insert(id, (channel, posted.id));
+                // If the last run posted a reply minutes ago, Discord returns that one for the same nonce. It
+                // may cover only some of the photos.
+                let expected = Payload::new(&content, Format::FULL);
+                if request.resumed && posted.text != displayed_text(&expected.json) {
                     self.edit(&posted.id, answer).await;
                 }
-                // It may have gone while the reply was on its way.
+                // The message may have been deleted while the reply was being sent.
                 if handler.deleted.contains(id) {
-                    handler.take_back(channel, posted.id).await;
+                    handler.delete_reply(channel, posted.id).await;
                 }
                 Some(posted.id)
             }
             Err(error) => {
-                self.refused(error).await;
+                self.handle_refusal(error).await;
                 None
             }
         }
     }
 
     async fn edit(&self, sent: &MessageId, answer: &Answer) {
-        let Self { handler, work, .. } = *self;
-        match handler.send(&self.content(answer), Place::Edit(work.message.channel, *sent)).await {
-            Ok(_) => self.owed.store(false, Ordering::Relaxed),
-            Err(error) => {
-                self.owed.store(matches!(error.refusal(), Refusal::Wait { .. }), Ordering::Relaxed);
-                note_unsent(&error, "a reply's new form");
-            }
+        let Self { handler, request, .. } = *self;
+        let edited = handler.send(&self.content(answer), Destination::Edit(request.message.channel, *sent)).await;
+        let pending = edited.as_ref().is_err_and(|error| matches!(error.refusal(), Refusal::Wait { .. }));
+        self.pending.store(pending, Ordering::Relaxed);
+        if let Err(error) = edited {
+            log_unsent(&error, "a reply's new version");
         }
     }
 }

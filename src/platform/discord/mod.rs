@@ -1,32 +1,35 @@
-//! The Discord bot: a connection to the gateway and a REST client, both of its own.
+//! The Discord bot, with its own gateway connection and REST client.
 //!
-//! [`gateway`] keeps the connection and hands events to the [`handler`], which gives them to
-//! [`messages`], [`interactions`] (commands) and [`components`] (buttons); what takes a photo is done
-//! as one of the [`errands`]. [`incoming`] reads what people post, [`guest`] tells who asks and
-//! [`photos`] about what. [`body`] is an answer's form and [`delivery`] its way, which [`rest`] and
-//! [`transport`] take at the [`limiter`]'s pace; [`refusals`] is what Discord's refusals mean.
-//! [`memory`] holds what later events need; [`commands`] is what Discord is told about them.
+//! - Events: [`gateway`] receives them and [`handler`] dispatches them. [`messages`], [`interactions`]
+//!   (commands) and [`components`] (buttons) answer them; [`deferred`] answers interactions about photos.
+//! - Input: [`incoming`] parses messages, [`requester`] the user of an interaction, [`photos`] the links.
+//! - Output: [`payload`] formats an answer and [`delivery`] sends it, through the endpoints in [`rest`],
+//!   the client in [`transport`] and its [`limiter`]; [`refusals`] classifies error responses.
+//! - Pending requests: [`jobs`] defines how they are stored, [`resume`] answers them after a restart.
+//! - [`commands`] defines the application commands.
 //!
-//! serenity gives the numbers their types. Its own client is not used: it prints frames that it cannot
-//! read, drops what it does not know of a message, and starts a refused session every five seconds.
+//! serenity provides the id types. Its own client is not used: it logs frames that it cannot parse,
+//! ignores fields of messages that it does not know, and restarts a refused session every five seconds.
 
-mod body;
 mod commands;
 mod components;
+mod deferred;
 mod delivery;
-mod errands;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gateway;
-mod guest;
 mod handler;
 mod incoming;
 mod interactions;
+mod jobs;
 mod limiter;
 mod messages;
+mod payload;
 mod photos;
 mod refusals;
+mod requester;
 mod rest;
+mod resume;
 mod transport;
 
 use std::sync::Arc;
@@ -45,31 +48,33 @@ use crate::bot::Bot;
 use crate::config::{Config, DISCORD_API_BASE};
 use crate::photo::{Hosts, cause};
 use handler::Handler;
-use rest::Rest;
+use transport::RestClient;
 
-/// Domains that are Discord's own.
+/// Discord's own domains.
 const DISCORD_DOMAINS: [&str; 3] = ["discord.gg", "discord.com", "discord.media"];
 
-/// What the Discord bot needs to know.
+/// The settings of the Discord bot.
 #[derive(Debug, Clone)]
 pub struct DiscordOptions {
     token: SecretString,
-    /// Channels in which every picture is answered.
+    /// Channels with automatic replies to every photo.
     channels: Vec<ChannelId>,
-    /// Whether the host allows the bot the privileged message content intent.
+    /// Whether the operator enabled the privileged message content intent.
     message_content: bool,
-    /// Where the API lives.
+    /// The address of the API, without `/api/v10`.
     api: Url,
-    /// The same, if it is a stand-in or proxy in place of Discord's own.
+    /// The same, if it is a proxy or stand-in rather than Discord.
     api_base: Option<Url>,
+    /// Replaces the gateway's address that the API returns.
     gateway: Option<Url>,
+    /// The hosts of attachments.
     file_hosts: Vec<Url>,
-    /// How long replies under way may take at shutdown.
+    /// How long unfinished replies may take at shutdown.
     grace: Duration,
 }
 
 impl DiscordOptions {
-    /// `None` when no token is configured: then the bot is off.
+    /// `None` when no token is configured, which disables the bot.
     pub fn new(config: &Config) -> Option<Self> {
         let discord = &config.discord;
         let default = DISCORD_API_BASE.parse().ok()?;
@@ -85,48 +90,48 @@ impl DiscordOptions {
         })
     }
 
-    /// Where attachments may be fetched from: the configured hosts and, where a stand-in takes
-    /// the place of Discord's API, that stand-in.
+    /// The hosts from which attachments may be fetched: the configured ones and, if there is one, the
+    /// proxy or stand-in for Discord's API.
     fn hosts(&self) -> Hosts {
         let hosts = Hosts::of(&self.file_hosts);
         if let Some(base) = &self.api_base { hosts.and_host_of(base) } else { hosts }
     }
 
-    /// Whether messages that do not speak to the bot arrive with their pictures.
+    /// Whether messages that are not addressed to the bot arrive with their pictures.
     fn sees_messages(&self) -> bool {
         self.message_content || !self.channels.is_empty()
     }
 
-    /// Attachments arrive without a privilege in direct messages, with mentions and with
-    /// commands; only automatic replies need the content of messages at large.
+    /// Direct messages, mentions and commands include attachments without a privileged intent; only
+    /// automatic replies need the content of all messages.
     fn intents(&self) -> GatewayIntents {
         let intents = GatewayIntents::GUILD_MESSAGES | GatewayIntents::DIRECT_MESSAGES;
         if self.sees_messages() { intents | GatewayIntents::MESSAGE_CONTENT } else { intents }
     }
 
-    /// The token without the word that goes before it in requests.
+    /// The token without the `Bot` prefix of the `Authorization` header.
     fn bare_token(&self) -> &str {
         self.token.expose_secret().trim().trim_start_matches("Bot ").trim()
     }
 
-    /// Whether a session may be resumed at the address that its READY named: never past a configured
-    /// gateway, and not on Discord itself where something else stands in its place.
+    /// Whether a session may be resumed at the address from its READY event: never with a configured
+    /// gateway, and not at Discord itself when a proxy or stand-in is configured.
     fn may_resume_at(&self, address: &Url) -> bool {
-        let discords = address
+        let is_discord = address
             .domain()
             .is_some_and(|host| DISCORD_DOMAINS.iter().any(|own| host == *own || host.ends_with(&format!(".{own}"))));
-        self.gateway.is_none() && (self.api_base.is_none() || !discords)
+        self.gateway.is_none() && (self.api_base.is_none() || !is_discord)
     }
 
-    fn rest(&self) -> Result<Rest, DiscordError> {
+    fn rest_client(&self) -> Result<RestClient, DiscordError> {
         let mut authorization =
             HeaderValue::try_from(format!("Bot {}", self.bare_token())).map_err(|_| DiscordError::InvalidToken)?;
         authorization.set_sensitive(true);
-        Rest::new(&self.api, authorization).map_err(|error| DiscordError::Client(cause(&error)))
+        RestClient::new(&self.api, authorization).map_err(|error| DiscordError::Client(cause(&error)))
     }
 }
 
-/// The address below which `/api/v10` lies, which people also write with it.
+/// The address without `/api/v10`, which operators may include.
 fn root(base: &Url) -> Url {
     let path = base.path().trim_end_matches('/');
     let path = path.strip_suffix("/api/v10").or_else(|| path.strip_suffix("/api")).unwrap_or(path);
@@ -135,51 +140,54 @@ fn root(base: &Url) -> Url {
     root
 }
 
-/// Why the Discord bot stopped for good.
+/// Why the Discord bot cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscordError {
     #[error(
-        "Discord refuses the token: copy the bot's token anew from the developer portal (Bot, Reset Token) into \
+        "Discord refuses the token: copy a new token from the developer portal (Bot, Reset Token) into \
          FACEGUESSER__DISCORD__TOKEN"
     )]
     InvalidToken,
     #[error(
-        "Discord refuses the message content intent that discord.channels and discord.message_content need: switch \
-         it on in the developer portal (Bot, Privileged Gateway Intents), or leave these two settings out"
+        "Discord refuses the message content intent that discord.channels and discord.message_content need: enable \
+         it in the developer portal (Bot, Privileged Gateway Intents), or remove these two settings"
     )]
     DisallowedIntents,
     #[error(
-        "Discord's gateway refuses this bot's division into shards (close code 4010): start the bot again, which asks \
-         Discord for a new one"
+        "Discord's gateway refuses this bot's shard (close code 4010): start the bot again, which asks Discord for \
+         the number of shards"
     )]
     InvalidShard,
     #[error(
-        "Discord's gateway wants this bot divided into more shards (close code 4011), because it is in more servers \
-         now: start it again, which asks Discord how many"
+        "Discord's gateway requires more shards (close code 4011), because this bot is in more servers now: start it \
+         again, which asks Discord for the number of shards"
     )]
     ShardingRequired,
-    #[error("Discord's gateway no longer speaks version 10 (close code 4012): a newer version of this bot is needed")]
+    #[error(
+        "Discord's gateway no longer supports API version 10 (close code 4012): a newer version of this bot is needed"
+    )]
     InvalidVersion,
     #[error(
-        "Discord's gateway does not know the intents that this bot asks for (close code 4013): a newer version of this bot is needed"
+        "Discord's gateway does not support the intents that this bot requests (close code 4013): a newer version of \
+         this bot is needed"
     )]
     InvalidIntents,
-    #[error("Discord: no secure connection can be set up on this machine: {0}")]
+    #[error("Discord: TLS cannot be set up on this machine: {0}")]
     Client(String),
 }
 
-/// Serves Discord until `shutdown`, then closes the gateway and finishes the replies under way.
+/// Runs the Discord bot until `shutdown`, then closes the gateway connection and finishes pending replies.
 ///
 /// # Errors
-/// [`DiscordError`] when waiting would not help; what may pass is tried again.
+/// [`DiscordError`] when retrying would not help; temporary errors are retried.
 pub async fn run(options: DiscordOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), DiscordError> {
-    let replies = TaskTracker::new();
-    let rest = Arc::new(options.rest()?);
-    let handler = Arc::new(Handler::new(bot, rest, &options, replies.clone()));
-    let served = gateway::serve(&options, &handler, &shutdown).await;
-    replies.close();
-    if timeout(options.grace, replies.wait()).await.is_err() {
-        warn!(left = replies.len(), "stopped before every reply on Discord was finished");
+    let tasks = TaskTracker::new();
+    let rest = Arc::new(options.rest_client()?);
+    let handler = Arc::new(Handler::new(bot, rest, &options, tasks.clone()));
+    let result = gateway::serve(&options, &handler, &shutdown).await;
+    tasks.close();
+    if timeout(options.grace, tasks.wait()).await.is_err() {
+        warn!(left = tasks.len(), "stopped before every reply on Discord was finished");
     }
-    served
+    result
 }

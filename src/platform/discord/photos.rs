@@ -1,4 +1,4 @@
-//! Which pictures a message brings, whose they are, and fresh links to them.
+//! The pictures of a message or command: links, author, and renewal of expired links.
 
 use std::sync::Arc;
 
@@ -7,107 +7,105 @@ use serenity::all::{ChannelId, MessageId, UserId};
 use tracing::debug;
 use url::Url;
 
-use super::body::MAX_PICTURES;
 use super::incoming::{File, IncomingMessage};
-use super::rest::Rest;
+use super::payload::MAX_PICTURES;
+use super::transport::RestClient;
 use crate::bot::{PhotoSource, Renew};
 use crate::photo::Hosts;
 
-/// Where pictures are to be had, in their order, and who posted them.
+/// Links to pictures, in order, and who posted them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Photos {
     pub links: Vec<Link>,
     pub author: UserId,
-    /// The message that shows them, where it can be asked for.
+    /// The message that shows them, if it can be fetched.
     pub message: Option<(ChannelId, MessageId)>,
 }
 
-/// One picture.
+/// The link to one picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Link {
     pub url: Url,
-    /// Discord's number of the attachment, by which it is found again.
+    /// The attachment's id, which identifies it when the link is renewed.
     pub attachment: Option<u64>,
-    /// Whether it is covered where it was posted.
-    pub covered: bool,
+    /// Whether it was posted as a spoiler.
+    #[serde(rename = "covered")]
+    pub spoiler: bool,
 }
 
 impl Photos {
-    /// Files that came with a command.
-    pub(super) fn given<'a>(files: impl IntoIterator<Item = &'a File>, author: UserId) -> Self {
-        let link = |file: &File| Link { url: file.url.clone(), attachment: file.id, covered: file.covered };
+    /// The files of a command, at most [`MAX_PICTURES`].
+    pub(super) fn from_files<'a>(files: impl IntoIterator<Item = &'a File>, author: UserId) -> Self {
+        let link = |file: &File| Link { url: file.url.clone(), attachment: file.id, spoiler: file.spoiler };
         Self { links: files.into_iter().map(link).take(MAX_PICTURES).collect(), author, message: None }
     }
 
-    /// The pictures of a message that speaks to the bot: its own, or those of the message it
+    /// The pictures of a message that is addressed to the bot: its own, or those of the message it
     /// replies to, unless that is the bot's.
-    pub(super) fn addressed(message: &IncomingMessage, me: Option<UserId>) -> Self {
-        let own = Self::of(message);
+    pub(super) fn from_addressed(message: &IncomingMessage, bot_user: Option<UserId>) -> Self {
+        let own = Self::from_message(message);
         match &message.replied_to {
-            Some(other) if own.links.is_empty() && Some(other.author) != me => Self::of(other),
+            Some(other) if own.links.is_empty() && Some(other.author) != bot_user => Self::from_message(other),
             _ => own,
         }
     }
 
-    /// All that a message shows: its pictures and those it forwards, else what its links show, else
-    /// its other files: the reply says what they are.
-    pub(super) fn of(message: &IncomingMessage) -> Self {
-        let uploaded = Self::uploaded(message);
+    /// The pictures of a message and those it forwards, else the previews of its links, else its other
+    /// files: the reply explains what they are.
+    pub(super) fn from_message(message: &IncomingMessage) -> Self {
+        let uploaded = Self::from_uploads(message);
         if !uploaded.links.is_empty() {
             return uploaded;
         }
         let files = if message.previews.is_empty() { &message.files } else { &message.previews };
-        Self::shown(files.iter(), message)
+        Self::from_message_files(files.iter(), message)
     }
 
-    /// The pictures that a message was sent with, its own and those it forwards.
-    pub(super) fn uploaded(message: &IncomingMessage) -> Self {
-        Self::shown(message.files.iter().filter(|file| file.picture), message)
+    /// The pictures that were uploaded with a message or one it forwards.
+    pub(super) fn from_uploads(message: &IncomingMessage) -> Self {
+        Self::from_message_files(message.files.iter().filter(|file| file.picture), message)
     }
 
-    fn shown<'a>(files: impl Iterator<Item = &'a File>, message: &IncomingMessage) -> Self {
-        Self { message: Some((message.channel, message.id)), ..Self::given(files, message.author) }
+    fn from_message_files<'a>(files: impl Iterator<Item = &'a File>, message: &IncomingMessage) -> Self {
+        Self { message: Some((message.channel, message.id)), ..Self::from_files(files, message.author) }
     }
 
-    /// Whether any of them is covered where it was posted.
-    pub(super) fn covered(&self) -> bool {
-        self.links.iter().any(|link| link.covered)
+    /// Whether any of them was posted as a spoiler.
+    pub(super) fn has_spoiler(&self) -> bool {
+        self.links.iter().any(|link| link.spoiler)
     }
 
-    /// To be fetched from nowhere but Discord's own hosts, with a fresh link where one has expired.
-    pub(super) fn sources(&self, hosts: &Hosts, rest: &Arc<Rest>) -> Vec<PhotoSource> {
+    /// Sources that are fetched only from `hosts`, with a fresh link where one has expired.
+    pub(super) fn sources(&self, hosts: &Hosts, rest: &Arc<RestClient>) -> Vec<PhotoSource> {
         let source = |link: &Link| PhotoSource::Link {
             url: link.url.clone(),
             hosts: hosts.clone(),
-            renew: Some(renewed(rest.clone(), link.clone(), self.message)),
+            renew: Some(renewal(rest.clone(), link.clone(), self.message)),
         };
         self.links.iter().map(source).collect()
     }
 }
 
-/// Asks for a fresh link: the message that shows the picture, or Discord's own renewal of links.
-fn renewed(rest: Arc<Rest>, link: Link, message: Option<(ChannelId, MessageId)>) -> Renew {
+/// Gets a fresh link from the message that shows the picture, or else from Discord's link renewal.
+fn renewal(rest: Arc<RestClient>, link: Link, message: Option<(ChannelId, MessageId)>) -> Renew {
     Renew(Arc::new(move || {
         let (rest, link) = (rest.clone(), link.clone());
         Box::pin(async move {
             if let (Some((channel, message)), Some(attachment)) = (message, link.attachment) {
-                match rest.message(channel, message).await {
+                match rest.fetch_message(channel, message).await {
                     Ok(message) => {
                         let mut files = message.files.into_iter();
                         if let Some(file) = files.find(|file| file.id == Some(attachment)) {
                             return Some(file.url);
                         }
                     }
-                    Err(error) => debug!(%error, "a message could not be asked for a fresh link"),
+                    Err(error) => debug!(%error, "a message could not be fetched for a fresh link"),
                 }
             }
-            match rest.refreshed(&link.url).await {
-                Ok(fresh) => fresh,
-                Err(error) => {
-                    debug!(%error, "a link could not be renewed");
-                    None
-                }
-            }
+            rest.refresh_link(&link.url)
+                .await
+                .inspect_err(|error| debug!(%error, "a link could not be renewed"))
+                .unwrap_or_default()
         })
     }))
 }

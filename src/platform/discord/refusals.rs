@@ -1,18 +1,18 @@
-//! What Discord's refusals mean.
+//! What Discord's error responses mean.
 //!
-//! | Discord says | kind | what the person sees |
+//! | Response | kind | what the person sees |
 //! |---|---|---|
 //! | 429; 20016, 20028, 20029, 40062 (limits) | wait | the reply, after the delay that Discord names |
-//! | 5xx, 408, 425, a reset, a time-out, an answer cut short; 130000 (overloaded), 40004 (sending is off), 40333 | wait | the reply, when Discord is back within five minutes; after the next start otherwise |
-//! | 403 with a page in place of JSON (what stands before Discord) | wait | the reply, as after a 5xx |
+//! | 5xx, 408, 425, a reset, a time-out, a truncated response; 130000 (overloaded), 40004 (sending is disabled), 40333 | wait | the reply, if Discord recovers within five minutes; after the next start otherwise |
+//! | 403 with an HTML page in place of JSON (a proxy in front of Discord) | wait | the reply, as after a 5xx |
 //! | 160002 (no *Read Message History*), an unknown `message_reference` | simplify | the same reply, without the reference to the message |
-//! | 413, 40005 (too large) | simplify | the words, without pictures |
+//! | 413, 40005 (too large) | simplify | the text, without pictures |
 //! | any other 400; 403 on embeds, files, buttons; 200000, 200001 (AutoMod) | simplify | the reply without embeds, then without pictures, then without buttons |
-//! | 50001, 50013, 50009, 160005 or any other 403, even on bare words | forbidden | a direct message to whoever asked, or a note to them alone; one a day to the server's owner |
-//! | 404: 10003 (channel), 10004 (server), 10008 (message), 10013 (user); 50007, 50278 (direct messages closed) | gone | nothing: nobody is left to tell |
-//! | 10015, 10062, 50027 (an interaction whose time is over) | gone | the answer as a message in the channel, or directly to whoever asked for it alone |
-//! | 40060 (acknowledged already, on repeating a first answer) | none: it had arrived | the answer |
-//! | 401 | wait | nothing; the token is wrong, and the gateway ends the bot with a sentence |
+//! | 50001, 50013, 50009, 160005 or any other 403, even for plain text | forbidden | a direct message to the asker, or an ephemeral response; one a day to the server's owner |
+//! | 404: 10003 (channel), 10004 (server), 10008 (message), 10013 (user); 50007, 50278 (direct messages closed) | gone | nothing: there is no recipient |
+//! | 10015, 10062, 50027 (an expired interaction) | gone | the answer as a message in the channel, or directly to the asker if it was ephemeral |
+//! | 40060 (already acknowledged, when an initial response is retried) | none: it had arrived | the answer |
+//! | 401 | wait | nothing; the token is invalid, and the gateway stops the bot with an explanation |
 
 use std::time::Duration;
 
@@ -22,31 +22,31 @@ use serde_json::Value;
 use crate::photo::cause;
 use crate::platform::refusal::Refusal;
 
-/// Why a request came to nothing. Never holds its address, which may contain a token, nor Discord's
-/// own words, which may quote a message.
+/// Why a request failed. Never holds its URL, which may contain a token, nor Discord's error message,
+/// which may quote a user's.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub(in crate::platform) enum RestError {
     #[error("Discord cannot be reached: {reason}")]
     Unreachable { reason: String },
-    #[error("Discord refuses it (status {}, code {code})", .status.as_u16())]
+    #[error("Discord refused the request (status {}, code {code})", .status.as_u16())]
     Refused {
         status: StatusCode,
-        /// Discord's number of the reason; 0 where it names none.
+        /// Discord's error code; 0 without one.
         code: u64,
-        /// The wait that it asks for.
+        /// The wait that the response names.
         after: Option<Duration>,
-        /// Whether it is the reference to another message that is refused.
+        /// Whether the reference to another message is what is refused.
         reference: bool,
     },
-    #[error("Discord's answer cannot be read")]
+    #[error("Discord's response cannot be parsed")]
     Unreadable,
 }
 
 impl RestError {
-    /// A refusal, from its body.
-    pub(super) fn refused(status: StatusCode, told: &Value, after: Option<Duration>) -> Self {
-        let code = told["code"].as_u64().unwrap_or(0);
-        let reference = code == CANNOT_REPLY || told["errors"].get("message_reference").is_some();
+    /// From an error response and its body.
+    pub(super) fn refused(status: StatusCode, body: &Value, after: Option<Duration>) -> Self {
+        let code = body["code"].as_u64().unwrap_or(0);
+        let reference = code == CANNOT_REPLY || body["errors"].get("message_reference").is_some();
         Self::Refused { status, code, after, reference }
     }
 
@@ -72,32 +72,32 @@ impl RestError {
         self.status() == Some(StatusCode::UNAUTHORIZED)
     }
 
-    /// Whether the bot lacks a permission for it.
+    /// Whether the bot lacks a permission.
     pub(super) fn is_forbidden(&self) -> bool {
         self.status() == Some(StatusCode::FORBIDDEN)
     }
 
-    /// Whether what it is about is not there, or not to be seen.
+    /// Whether the resource does not exist, or is hidden from the bot.
     pub(super) fn is_gone(&self) -> bool {
         self.refusal() == Refusal::Gone
     }
 
-    /// Whether Discord says by its number that what it is about is not there.
-    pub(super) fn is_known_gone(&self) -> bool {
+    /// Whether an error code of Discord's confirms that the resource does not exist.
+    pub(super) fn is_confirmed_gone(&self) -> bool {
         self.is_gone() && self.code() != 0
     }
 
-    /// Whether the time of an interaction is over, or its first answer never arrived.
-    pub(super) fn is_interaction_over(&self) -> bool {
+    /// Whether the interaction has expired, or its initial response never arrived.
+    pub(super) fn is_interaction_expired(&self) -> bool {
         matches!(self.code(), 10015 | 10062 | 50027)
     }
 
-    /// Whether an interaction was answered before, perhaps by a request whose own answer got lost.
+    /// Whether the interaction has an initial response already, perhaps from an earlier attempt.
     pub(super) fn is_acknowledged(&self) -> bool {
         self.code() == ACKNOWLEDGED
     }
 
-    /// Whether it is the reference to another message that is refused.
+    /// Whether the reference to another message is what is refused.
     pub(super) fn is_about_reference(&self) -> bool {
         matches!(self, Self::Refused { reference: true, .. })
     }
@@ -107,7 +107,7 @@ impl RestError {
         self.status() == Some(StatusCode::PAYLOAD_TOO_LARGE) || self.code() == TOO_LARGE
     }
 
-    /// Which of the four kinds it is.
+    /// What to do about it.
     pub(super) fn refusal(&self) -> Refusal {
         let Self::Refused { status, code, after, .. } = self else { return Refusal::Wait { after: None } };
         match (status.as_u16(), code) {
@@ -116,14 +116,14 @@ impl RestError {
             (_, 200_000 | 200_001) => Refusal::Simplify,
             (300..=399 | 401 | 408 | 425 | 429 | 500.., _) => Refusal::Wait { after: *after },
             (404 | 410, _) => Refusal::Gone,
-            // Bare words lack a permission; whatever is more may lack another one.
+            // For plain text a permission to write is missing; for anything else it may be another one.
             (403, _) => Refusal::Forbidden,
             _ => Refusal::Simplify,
         }
     }
 
-    /// Whether the same request may succeed later. A wrong token stays wrong.
-    pub(super) fn may_pass(&self) -> bool {
+    /// Whether the same request may succeed later. An invalid token stays invalid.
+    pub(super) fn is_retryable(&self) -> bool {
         matches!(self.refusal(), Refusal::Wait { .. }) && !self.is_unauthorized()
     }
 }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_is_of_one_of_the_four_kinds() {
+    fn every_error_response_is_of_one_of_the_four_kinds() {
         let wait = Refusal::Wait { after: None };
         for (status, code) in [(429, 0), (500, 0), (502, 0), (503, 130_000), (429, 20016), (408, 0), (403, 40333)] {
             assert_eq!(kind(status, code), wait, "{status} {code}");
@@ -160,10 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn discords_own_words_are_never_repeated() {
-        let told = json!({ "code": 50035, "message": "Invalid: hello from Zoe" });
-        let error = RestError::refused(StatusCode::BAD_REQUEST, &told, None);
-        assert_eq!(error.to_string(), "Discord refuses it (status 400, code 50035)");
+    fn discords_error_message_is_never_repeated() {
+        let body = json!({ "code": 50035, "message": "Invalid: hello from Zoe" });
+        let error = RestError::refused(StatusCode::BAD_REQUEST, &body, None);
+        assert_eq!(error.to_string(), "Discord refused the request (status 400, code 50035)");
         assert!(!format!("{error:?}").contains("Zoe"));
     }
 }

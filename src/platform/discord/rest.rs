@@ -1,45 +1,46 @@
-//! The bot's requests to Discord's REST interface: messages, answers to interactions, commands.
+//! The endpoints of Discord's REST API that the bot uses: messages, interaction responses, commands,
+//! look-ups.
 //!
-//! Owns the requests' form. [`transport`](super::transport) sends them, [`body`](super::body) is what
-//! is said in them and [`refusals`](super::refusals) what their refusals mean.
+//! [`transport`](super::transport) sends the requests, [`payload`](super::payload) builds their messages
+//! and [`refusals`](super::refusals) interprets error responses.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::Method;
-use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use serenity::all::{ApplicationId, ChannelId, GuildId, InteractionId, MessageId, UserId};
 use url::Url;
 
-use super::body::Body;
-use super::incoming::{IncomingMessage, id};
-use super::limiter::Route;
-pub(super) use super::refusals::RestError;
-pub(super) use super::transport::AGENT;
-use super::transport::{Request, Transport};
+use super::incoming::{IncomingMessage, snowflake};
+use super::payload::{Payload, displayed_text};
+use super::refusals::RestError;
+use super::transport::{Request, RestClient};
 use crate::bot::jobs::EXPIRES_AFTER;
 use crate::platform::refusal::REPLY_DEADLINE;
 
-/// How long the first answer to an interaction is repeated, and the longest that one attempt may take:
-/// after three seconds it is refused.
-const FIRST_ANSWER: Duration = Duration::from_millis(2500);
-const FIRST_ANSWER_ATTEMPT: Duration = Duration::from_millis(1500);
-/// The longest that a look-up of the gateway may take.
-const LOOK_UP: Duration = Duration::from_secs(15);
+type Result<T> = std::result::Result<T, RestError>;
 
-/// What an interaction is answered with: within three seconds at its own address, later under its
-/// token, for a quarter of an hour.
+/// How long the initial response to an interaction is retried, and the time limit of one attempt:
+/// Discord refuses it after three seconds.
+const INITIAL_RESPONSE: Duration = Duration::from_millis(2500);
+const INITIAL_RESPONSE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// The time limit of the gateway look-up.
+const GATEWAY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What is needed to respond to an interaction: within three seconds by its id, then for a quarter of an
+/// hour with its token as a webhook token.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Ticket {
+pub(super) struct InteractionHandle {
     pub id: InteractionId,
     pub application: ApplicationId,
     pub token: String,
-    /// When it came, in Unix seconds of this machine's clock.
+    /// When it arrived, in Unix seconds of this machine's clock.
     pub received: u64,
 }
 
-impl Ticket {
+impl InteractionHandle {
+    /// The handle of an interaction that has just arrived.
     pub(super) fn new(id: InteractionId, application: ApplicationId, token: String) -> Self {
         Self { id, application, token, received: unix_now() }
     }
@@ -47,220 +48,222 @@ impl Ticket {
     pub(super) fn age(&self) -> Duration {
         Duration::from_secs(unix_now().saturating_sub(self.received))
     }
-
-    /// How long an answer under the token is repeated.
-    fn within(&self) -> Duration {
-        EXPIRES_AFTER.saturating_sub(self.age()).min(REPLY_DEADLINE)
-    }
 }
 
-/// The first answer to an interaction.
+/// The type of an interaction's initial response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Callback {
-    /// A message.
+pub(super) enum CallbackType {
     Message = 4,
-    /// "… is thinking", until the message comes.
-    Later = 5,
-    /// Nothing to be seen, until something comes.
-    Quiet = 6,
-    /// Another form of the message whose button was pressed.
-    Update = 7,
+    /// Shows "… is thinking" until the message comes.
+    DeferredMessage = 5,
+    /// Shows nothing; a follow-up may come.
+    DeferredUpdate = 6,
+    /// Edits the message whose button was pressed.
+    UpdateMessage = 7,
 }
 
-/// A message of the bot's, as Discord holds it.
+/// A message that the bot posted or edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Posted {
+pub(super) struct PostedMessage {
     pub id: MessageId,
-    /// What people read of it.
+    /// The text that Discord displays.
     pub text: String,
 }
 
-/// A channel, as far as anybody asks.
+/// The properties of a channel that the bot needs.
 #[derive(Debug, Clone)]
 pub(super) struct Channel {
-    /// Discord's number of its kind.
+    /// Discord's channel type.
     pub kind: u64,
     /// The channel of a thread; the category of any other channel.
     pub parent: Option<ChannelId>,
     pub name: String,
 }
 
-/// Where the gateway is, and how many sessions may be started there.
+/// The gateway's address, and how many sessions may be started there.
 #[derive(Debug, Clone)]
 pub(super) struct GatewayInfo {
     pub url: Url,
     pub shards: u32,
-    pub starts_left: u64,
-    /// When there will be more.
-    pub starts_reset: Duration,
+    pub starts_remaining: u64,
+    /// The time until more starts are available.
+    pub starts_reset_after: Duration,
 }
 
-/// The way to Discord's REST interface.
-pub(super) struct Rest(Transport);
-
-impl Rest {
-    /// `root` is the address below which `/api/v10` lies.
-    ///
-    /// # Errors
-    /// When the TLS set-up of this machine is unusable.
-    pub(super) fn new(root: &Url, authorization: HeaderValue) -> Result<Self, reqwest::Error> {
-        Transport::new(root, authorization).map(Self)
-    }
-
-    /// Where the gateway is. Asked once: the caller decides when to ask again.
-    pub(super) async fn gateway(&self) -> Result<GatewayInfo, RestError> {
-        let request = Request::new(Method::GET, "/gateway/bot".into(), counted("get gateway", 0));
-        let told = self.0.ask(Request { within: Duration::ZERO, attempt: LOOK_UP, ..request }).await?;
-        let url: Option<Url> = told["url"].as_str().and_then(|url| url.parse().ok());
-        let limit = &told["session_start_limit"];
+impl RestClient {
+    /// Looks up the gateway. Not retried: the caller decides when to ask again.
+    pub(super) async fn fetch_gateway(&self) -> Result<GatewayInfo> {
+        let request = Request::new(Method::GET, "/gateway/bot".into(), "get gateway", 0);
+        let json = self.send(request.retry_for(Duration::ZERO).timeout(GATEWAY_TIMEOUT)).await?;
+        let url: Option<Url> = json["url"].as_str().and_then(|url| url.parse().ok());
+        let limit = &json["session_start_limit"];
         Ok(GatewayInfo {
             url: url.filter(|url| matches!(url.scheme(), "ws" | "wss")).ok_or(RestError::Unreadable)?,
-            shards: told["shards"].as_u64().and_then(|shards| u32::try_from(shards).ok()).unwrap_or(1),
-            // Where nothing is said of a limit there is none.
-            starts_left: limit["remaining"].as_u64().unwrap_or(1),
-            starts_reset: Duration::from_millis(limit["reset_after"].as_u64().unwrap_or(0)),
+            shards: json["shards"].as_u64().and_then(|shards| u32::try_from(shards).ok()).unwrap_or(1),
+            // A response without a limit means that there is none.
+            starts_remaining: limit["remaining"].as_u64().unwrap_or(1),
+            starts_reset_after: Duration::from_millis(limit["reset_after"].as_u64().unwrap_or(0)),
         })
     }
 
-    /// Posts a message. `nonce` keeps one that is sent twice from being posted twice.
-    pub(super) async fn post(&self, channel: ChannelId, body: &Body, nonce: u64) -> Result<Posted, RestError> {
-        let mut json = body.json.clone();
-        json["nonce"] = nonce.to_string().into();
-        json["enforce_nonce"] = true.into();
-        let route = counted("post messages", channel.get());
-        let request = Request::new(Method::POST, format!("/channels/{channel}/messages"), route);
-        posted(&self.0.ask(Request { body: Some(&json), files: &body.files, ..request }).await?)
+    /// Posts a message. `nonce` prevents a request that is sent twice from posting it twice.
+    pub(super) async fn create_message(
+        &self,
+        channel: ChannelId,
+        payload: &Payload,
+        nonce: u64,
+    ) -> Result<PostedMessage> {
+        let mut payload = payload.clone();
+        payload.json["nonce"] = nonce.to_string().into();
+        payload.json["enforce_nonce"] = true.into();
+        let path = format!("/channels/{channel}/messages");
+        let request = Request::new(Method::POST, path, "create message", channel.get());
+        posted(&self.send(request.payload(&payload)).await?)
     }
 
     /// Replaces a message of the bot's.
-    pub(super) async fn edit(&self, channel: ChannelId, message: MessageId, body: &Body) -> Result<Posted, RestError> {
-        let route = counted("patch message", channel.get());
-        let request = Request::new(Method::PATCH, message_path(channel, message), route);
-        posted(&self.0.ask(Request { body: Some(&body.json), files: &body.files, ..request }).await?)
+    pub(super) async fn edit_message(
+        &self,
+        channel: ChannelId,
+        message: MessageId,
+        payload: &Payload,
+    ) -> Result<PostedMessage> {
+        let request = message_request(Method::PATCH, "edit message", channel, message);
+        posted(&self.send(request.payload(payload)).await?)
     }
 
-    pub(super) async fn delete(&self, channel: ChannelId, message: MessageId) -> Result<(), RestError> {
-        let route = counted("delete message", channel.get());
-        self.0.ask(Request::new(Method::DELETE, message_path(channel, message), route)).await.map(drop)
+    pub(super) async fn delete_message(&self, channel: ChannelId, message: MessageId) -> Result<()> {
+        self.send(message_request(Method::DELETE, "delete message", channel, message)).await.map(drop)
     }
 
-    /// A message as it stands now, with fresh links.
-    pub(super) async fn message(&self, channel: ChannelId, message: MessageId) -> Result<IncomingMessage, RestError> {
-        let route = counted("get message", channel.get());
-        let told = self.0.ask(Request::new(Method::GET, message_path(channel, message), route)).await?;
-        IncomingMessage::of(&told).ok_or(RestError::Unreadable)
+    /// A message in its current state, with fresh links.
+    pub(super) async fn fetch_message(&self, channel: ChannelId, message: MessageId) -> Result<IncomingMessage> {
+        let json = self.send(message_request(Method::GET, "get message", channel, message)).await?;
+        IncomingMessage::from_json(&json).ok_or(RestError::Unreadable)
     }
 
     /// A fresh link to an attachment whose link has expired.
-    pub(super) async fn refreshed(&self, link: &Url) -> Result<Option<Url>, RestError> {
+    pub(super) async fn refresh_link(&self, link: &Url) -> Result<Option<Url>> {
         let body = json!({ "attachment_urls": [link] });
-        let request = Request::new(Method::POST, "/attachments/refresh-urls".into(), counted("refresh links", 0));
-        let told = self.0.ask(Request { body: Some(&body), ..request }).await?;
-        Ok(told["refreshed_urls"][0]["refreshed"].as_str().and_then(|url| url.parse().ok()))
+        let request = Request::new(Method::POST, "/attachments/refresh-urls".into(), "refresh links", 0);
+        let json = self.send(request.json(&body)).await?;
+        Ok(json["refreshed_urls"][0]["refreshed"].as_str().and_then(|url| url.parse().ok()))
     }
 
-    /// What kind of channel it is, and below which one it lies.
-    pub(super) async fn channel(&self, channel: ChannelId) -> Result<Channel, RestError> {
-        let route = counted("get channel", channel.get());
-        let told = self.0.ask(Request::new(Method::GET, format!("/channels/{channel}"), route)).await?;
+    pub(super) async fn fetch_channel(&self, channel: ChannelId) -> Result<Channel> {
+        let path = format!("/channels/{channel}");
+        let json = self.send(Request::new(Method::GET, path, "get channel", channel.get())).await?;
         Ok(Channel {
-            kind: told["type"].as_u64().unwrap_or(0),
-            parent: id(&told["parent_id"]).map(ChannelId::new),
-            name: told["name"].as_str().unwrap_or_default().to_owned(),
+            kind: json["type"].as_u64().unwrap_or(0),
+            parent: snowflake(&json["parent_id"]).map(ChannelId::new),
+            name: json["name"].as_str().unwrap_or_default().to_owned(),
         })
     }
 
-    /// Who owns a server.
-    pub(super) async fn owner(&self, guild: GuildId) -> Result<UserId, RestError> {
-        let request = Request::new(Method::GET, format!("/guilds/{guild}"), counted("get guild", guild.get()));
-        let told = self.0.ask(request).await?;
-        id(&told["owner_id"]).map(UserId::new).ok_or(RestError::Unreadable)
+    /// The owner of a server.
+    pub(super) async fn fetch_owner(&self, guild: GuildId) -> Result<UserId> {
+        let path = format!("/guilds/{guild}");
+        let json = self.send(Request::new(Method::GET, path, "get guild", guild.get())).await?;
+        snowflake(&json["owner_id"]).map(UserId::new).ok_or(RestError::Unreadable)
     }
 
-    /// The channel of direct messages to somebody.
-    pub(super) async fn direct_channel(&self, to: UserId) -> Result<ChannelId, RestError> {
-        let body = json!({ "recipient_id": to });
-        let request = Request::new(Method::POST, "/users/@me/channels".into(), counted("open direct channel", 0));
-        let told = self.0.ask(Request { body: Some(&body), ..request }).await?;
-        id(&told["id"]).map(ChannelId::new).ok_or(RestError::Unreadable)
+    /// Opens the channel of direct messages to a user.
+    pub(super) async fn open_direct_channel(&self, user: UserId) -> Result<ChannelId> {
+        let body = json!({ "recipient_id": user });
+        let request = Request::new(Method::POST, "/users/@me/channels".into(), "open direct channel", 0);
+        let json = self.send(request.json(&body)).await?;
+        snowflake(&json["id"]).map(ChannelId::new).ok_or(RestError::Unreadable)
     }
 
-    /// Shows for a few seconds that the bot is at it; left out when there is more to do.
-    pub(super) async fn typing(&self, channel: ChannelId) {
-        let route = counted("typing", channel.get());
-        self.0.ask_idly(Request::new(Method::POST, format!("/channels/{channel}/typing"), route)).await;
+    /// Shows the typing indicator for ten seconds; skipped when the limits leave little room.
+    pub(super) async fn trigger_typing(&self, channel: ChannelId) {
+        let path = format!("/channels/{channel}/typing");
+        self.send_if_idle(Request::new(Method::POST, path, "typing", channel.get())).await;
     }
 
-    /// Answers an interaction for the first time.
-    pub(super) async fn respond(&self, to: &Ticket, how: Callback, body: Option<&Body>) -> Result<(), RestError> {
-        let mut json = json!({ "type": how as u8 });
-        if let Some(body) = body {
-            json["data"] = body.json.clone();
+    /// Sends the initial response to an interaction. `data` is its message.
+    pub(super) async fn respond(
+        &self,
+        handle: &InteractionHandle,
+        kind: CallbackType,
+        data: Option<&Payload>,
+    ) -> Result<()> {
+        let mut json = json!({ "type": kind as u8 });
+        if let Some(data) = data {
+            json["data"] = data.json.clone();
         }
-        let path = format!("/interactions/{}/{}/callback", to.id, to.token);
-        let request = Request::new(Method::POST, path, uncounted("respond", to));
-        let (within, attempt) = (FIRST_ANSWER, FIRST_ANSWER_ATTEMPT);
-        match self.0.ask(Request { body: Some(&json), within, attempt, ..request }).await {
-            // An attempt whose own answer got lost had arrived.
+        let InteractionHandle { id, token, .. } = handle;
+        let path = format!("/interactions/{id}/{token}/callback");
+        let request = Request::new(Method::POST, path, "respond", id.get())
+            .without_bot_token()
+            .retry_for(INITIAL_RESPONSE)
+            .timeout(INITIAL_RESPONSE_TIMEOUT)
+            .json(&json);
+        match self.send(request).await {
+            // An earlier attempt arrived, and only Discord's answer to it was lost.
             Err(error) if error.is_acknowledged() => Ok(()),
-            answered => answered.map(drop),
+            response => response.map(drop),
         }
     }
 
-    /// Replaces the answer to a command, or the message whose button was pressed.
-    pub(super) async fn edit_original(&self, of: &Ticket, body: &Body) -> Result<Posted, RestError> {
-        let request = Request::new(Method::PATCH, original(of), uncounted("patch original", of));
-        let within = of.within();
-        posted(&self.0.ask(Request { body: Some(&body.json), files: &body.files, within, ..request }).await?)
+    /// Edits the response to a command, or the message whose button was pressed.
+    pub(super) async fn edit_original_response(
+        &self,
+        handle: &InteractionHandle,
+        payload: &Payload,
+    ) -> Result<PostedMessage> {
+        let request = webhook_request(Method::PATCH, "edit original response", handle, ORIGINAL);
+        posted(&self.send(request.payload(payload)).await?)
     }
 
-    pub(super) async fn delete_original(&self, of: &Ticket) -> Result<(), RestError> {
-        let request = Request::new(Method::DELETE, original(of), uncounted("delete original", of));
-        self.0.ask(Request { within: of.within(), ..request }).await.map(drop)
+    pub(super) async fn delete_original_response(&self, handle: &InteractionHandle) -> Result<()> {
+        let request = webhook_request(Method::DELETE, "delete original response", handle, ORIGINAL);
+        self.send(request).await.map(drop)
     }
 
-    /// One more message about an interaction. Sent again even when nobody knows whether it arrived:
-    /// it takes no nonce, and to read something twice is better than to wait for nothing.
-    pub(super) async fn follow_up(&self, on: &Ticket, body: &Body) -> Result<Posted, RestError> {
-        let path = format!("/webhooks/{}/{}", on.application, on.token);
-        let request = Request::new(Method::POST, path, uncounted("follow up", on));
-        let within = on.within();
-        posted(&self.0.ask(Request { body: Some(&body.json), files: &body.files, within, ..request }).await?)
+    /// Posts a follow-up message to an interaction. Retried even when an attempt may have arrived: Discord
+    /// takes no nonce here, and a duplicate is better than no answer.
+    pub(super) async fn create_follow_up(
+        &self,
+        handle: &InteractionHandle,
+        payload: &Payload,
+    ) -> Result<PostedMessage> {
+        let request = webhook_request(Method::POST, "create follow-up", handle, "");
+        posted(&self.send(request.payload(payload)).await?)
     }
 
-    /// The commands that Discord knows of this bot.
-    pub(super) async fn commands(&self, application: ApplicationId) -> Result<Value, RestError> {
+    /// The commands that are registered for this bot.
+    pub(super) async fn fetch_commands(&self, application: ApplicationId) -> Result<Value> {
         let path = format!("/applications/{application}/commands?with_localizations=true");
-        self.0.ask(Request::new(Method::GET, path, counted("get commands", application.get()))).await
+        self.send(Request::new(Method::GET, path, "get commands", application.get())).await
     }
 
-    pub(super) async fn set_commands(&self, application: ApplicationId, commands: &Value) -> Result<(), RestError> {
+    /// Replaces all registered commands.
+    pub(super) async fn overwrite_commands(&self, application: ApplicationId, commands: &Value) -> Result<()> {
         let path = format!("/applications/{application}/commands");
-        let request = Request::new(Method::PUT, path, counted("put commands", application.get()));
-        self.0.ask(Request { body: Some(commands), ..request }).await.map(drop)
+        let request = Request::new(Method::PUT, path, "put commands", application.get());
+        self.send(request.json(commands)).await.map(drop)
     }
 }
 
-fn counted(kind: &'static str, about: u64) -> Route {
-    Route { kind, about, counted: true }
+fn message_request<'a>(method: Method, endpoint: &'static str, channel: ChannelId, message: MessageId) -> Request<'a> {
+    Request::new(method, format!("/channels/{channel}/messages/{message}"), endpoint, channel.get())
 }
 
-fn uncounted(kind: &'static str, on: &Ticket) -> Route {
-    Route { kind, about: on.id.get(), counted: false }
+/// The path of an interaction's original response, below its webhook.
+const ORIGINAL: &str = "/messages/@original";
+
+/// A request below the webhook of an interaction, retried for as long as its token is valid.
+fn webhook_request<'a>(method: Method, endpoint: &'static str, handle: &InteractionHandle, path: &str) -> Request<'a> {
+    let InteractionHandle { id, application, token, .. } = handle;
+    let path = format!("/webhooks/{application}/{token}{path}");
+    let retry_for = EXPIRES_AFTER.saturating_sub(handle.age()).min(REPLY_DEADLINE);
+    Request::new(method, path, endpoint, id.get()).without_bot_token().retry_for(retry_for)
 }
 
-fn message_path(channel: ChannelId, message: MessageId) -> String {
-    format!("/channels/{channel}/messages/{message}")
-}
-
-fn original(of: &Ticket) -> String {
-    format!("/webhooks/{}/{}/messages/@original", of.application, of.token)
-}
-
-/// A message that was posted or edited.
-fn posted(told: &Value) -> Result<Posted, RestError> {
-    let id = id(&told["id"]).map(MessageId::new).ok_or(RestError::Unreadable)?;
-    Ok(Posted { id, text: super::body::words(told).to_owned() })
+fn posted(json: &Value) -> Result<PostedMessage> {
+    let id = snowflake(&json["id"]).map(MessageId::new).ok_or(RestError::Unreadable)?;
+    Ok(PostedMessage { id, text: displayed_text(json).to_owned() })
 }
 
 fn unix_now() -> u64 {

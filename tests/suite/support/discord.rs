@@ -1,7 +1,8 @@
 //! A stand-in for Discord: its REST interface, its gateway and its file host on one port.
 //!
-//! What the bot posts is held against Discord's description and [limits](super::discord_limits), and
-//! [kept](super::discord_kept), so that it can be edited, deleted and have its buttons pressed.
+//! What the bot posts is checked against Discord's OpenAPI specification and
+//! [limits](super::discord_limits), and [stored](super::discord_state), so that it can be edited and deleted
+//! and its buttons pressed.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -16,8 +17,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::discord_faults::{Fault, Faults};
 use super::discord_gateway::{Gateway, Script};
-use super::discord_kept::{Kept, original};
 use super::discord_limits::Limits;
+use super::discord_state::{State, original_response};
 use super::inbox::{Asked, Inbox, Shelf, inbox};
 use super::openapi::OpenApi;
 use super::program::Program;
@@ -26,8 +27,8 @@ use super::secrets;
 pub const TOKEN: &str = "stand-in.discord.token";
 pub const BOT_ID: &str = "4242";
 pub const SESSION: &str = "a-session";
-/// Where in a request's body the stand-in notes where it keeps the message.
-pub(super) const KEPT_AT: &str = "kept at";
+/// The key that the stand-in adds to a request's body for the path of the stored message.
+pub(super) const STORED_AT: &str = "stored at";
 
 pub struct Discord {
     pub inbox: Inbox,
@@ -42,19 +43,19 @@ pub struct Shared {
     pub api: Option<OpenApi>,
     pub shelf: Arc<Shelf>,
     pub gateway: broadcast::Sender<Gateway>,
-    /// All events of the session so far, for one that resumes.
+    /// All events of the session so far, to be replayed by a RESUME.
     pub sent: Mutex<Vec<Value>>,
     pub script: Mutex<Script>,
-    pub kept: Kept,
+    pub state: State,
     pub faults: Faults,
-    /// What the bot lacks the permission to put into a message.
+    /// The parts of messages that the bot lacks the permission for.
     pub forbidden: Mutex<BTreeSet<&'static str>>,
     /// Files whose first links have expired.
     pub expired: Mutex<BTreeSet<String>>,
     pub limits: Option<Limits>,
 }
 
-/// The program, connected to a stand-in.
+/// The program, connected to a new stand-in.
 pub async fn connected(variables: &[(&str, &str)]) -> (Discord, Program) {
     let mut discord = Discord::start().await;
     let program = discord.program(variables);
@@ -63,13 +64,13 @@ pub async fn connected(variables: &[(&str, &str)]) -> (Discord, Program) {
     (discord, program)
 }
 
-/// The number of the channel of direct messages to a person.
+/// The id of the channel of direct messages to a user.
 pub fn direct_channel(person: &str) -> String {
     format!("700{person}")
 }
 
 impl Discord {
-    /// The program, with nothing but Discord.
+    /// The program, with only the Discord bot enabled.
     pub fn program(&self, variables: &[(&str, &str)]) -> Program {
         let base = format!("{}/api/v10", self.base());
         let mut all = vec![
@@ -83,25 +84,25 @@ impl Discord {
     }
 
     pub async fn start() -> Self {
-        Self::prepared(json!([]), None).await
+        Self::with_state(json!([]), None).await
     }
 
-    /// One that knows these commands already.
+    /// One where these commands are registered already.
     pub async fn with_commands(commands: Value) -> Self {
-        Self::prepared(commands, None).await
+        Self::with_state(commands, None).await
     }
 
-    /// One that refuses what comes faster than Discord takes it.
+    /// One that enforces rate limits.
     pub async fn strict() -> Self {
-        Self::prepared(json!([]), Some(Limits::default())).await
+        Self::with_state(json!([]), Some(Limits::default())).await
     }
 
-    async fn prepared(commands: Value, limits: Option<Limits>) -> Self {
+    async fn with_state(commands: Value, limits: Option<Limits>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, inbox) = inbox();
         let shelf = Arc::new(Shelf::default());
-        // Where the pace counts, the form does not: holding it takes longer than Discord would.
+        // No validation when rate limits are tested: it takes longer than Discord would.
         let api = limits.is_none().then(|| super::specification("discord-openapi.json").map(OpenApi::new)).flatten();
         let shared = Arc::new(Shared {
             address,
@@ -111,7 +112,7 @@ impl Discord {
             gateway: broadcast::channel(5000).0,
             sent: Mutex::default(),
             script: Mutex::default(),
-            kept: Kept::with_commands(commands),
+            state: State::with_commands(commands),
             faults: Faults::default(),
             forbidden: Mutex::default(),
             expired: Mutex::default(),
@@ -126,57 +127,57 @@ impl Discord {
         Self { inbox, shelf, address, shared }
     }
 
-    /// The bot may not use that part of messages (`embeds`, `attachments`) any more.
+    /// Takes away the permission for a part of messages (`embeds`, `attachments`).
     pub fn forbid(&self, part: &'static str) {
         self.shared.forbidden.lock().unwrap().insert(part);
     }
 
-    /// The next requests, fetched files or look-ups that start like this fail so many times.
+    /// Makes the next `times` requests or file downloads whose description starts with `start` fail.
     pub fn fail(&self, start: &str, fault: Fault, times: usize) {
         self.shared.faults.add(start, fault, times);
     }
 
-    /// The gateway behaves like this from now on.
+    /// Sets how the gateway behaves.
     pub fn script(&self, script: Script) {
         *self.shared.script.lock().unwrap() = script;
     }
 
-    /// The links to that file, so far, have expired.
+    /// Makes the existing links to that file expire.
     pub fn expire(&self, name: &str) {
         self.shared.expired.lock().unwrap().insert(name.to_owned());
     }
 
-    /// A message that can be asked for.
+    /// Stores a message, so that it can be fetched.
     pub fn keep(&self, message: &Value) {
-        self.shared.kept.put_message(message.clone());
+        self.shared.state.put_message(message.clone());
     }
 
-    /// A thread in a channel.
-    pub fn keep_thread(&self, id: &str, parent: &str) {
+    /// Stores a thread of a channel.
+    pub fn store_thread(&self, id: &str, parent: &str) {
         let thread =
             json!({ "id": id, "type": 11, "guild_id": "550055005500550055", "name": "a thread", "parent_id": parent });
-        self.shared.kept.put(format!("/channels/{id}"), thread);
+        self.shared.state.put(format!("/channels/{id}"), thread);
     }
 
-    /// The server that messages come from, and who owns it.
-    pub fn keep_guild(&self, owner: &str) {
+    /// Stores the server of all channels with its owner.
+    pub fn store_guild(&self, owner: &str) {
         self.shared
-            .kept
+            .state
             .put("/guilds/550055005500550055".into(), json!({ "id": "5", "name": "a server", "owner_id": owner }));
     }
 
-    /// A channel of a server.
-    pub fn keep_channel(&self, id: &str, name: &str) {
+    /// Stores a channel of the server.
+    pub fn store_channel(&self, id: &str, name: &str) {
         let channel = json!({ "id": id, "type": 0, "guild_id": "550055005500550055", "name": name, "parent_id": null });
-        self.shared.kept.put(format!("/channels/{id}"), channel);
+        self.shared.state.put(format!("/channels/{id}"), channel);
     }
 
-    /// The commands as they were registered.
+    /// The registered commands.
     pub fn commands(&self) -> Value {
-        self.shared.kept.commands()
+        self.shared.state.commands()
     }
 
-    /// The most refusals in a row that one bucket had to give, and all refusals.
+    /// The most consecutive 429s in one bucket, and the number of all 429s.
     pub fn refusals(&self) -> (usize, usize) {
         self.shared.limits.as_ref().map_or((0, 0), Limits::refusals)
     }
@@ -186,10 +187,10 @@ impl Discord {
     }
 
     fn id(&self) -> String {
-        self.shared.kept.id()
+        self.shared.state.id()
     }
 
-    /// An attachment of this name, as a message holds it; put the file on the shelf yourself.
+    /// An attachment of a message, with this name; the test puts the file on the shelf.
     pub fn attachment(&self, name: &str, content_type: &str) -> Value {
         json!({
             "id": self.id(), "filename": name, "size": self.shelf.size(name).unwrap_or(1000), "content_type": content_type,
@@ -197,7 +198,7 @@ impl Discord {
         })
     }
 
-    /// A message by a person; direct when `guild` is absent.
+    /// A message by a user; a direct one without a `guild`.
     pub fn message(&self, content: &str, attachments: Vec<Value>, guild: Option<&str>) -> Value {
         let mut message = json!({
             "id": self.id(), "channel_id": "770077007700770077", "type": 0, "content": content, "attachments": attachments,
@@ -211,7 +212,7 @@ impl Discord {
         message
     }
 
-    /// An interaction with a command, used by a person in a server.
+    /// A command interaction by a user in a server.
     pub fn interaction(&self, data: Value) -> Value {
         let user = json!({ "id": "190019001900190", "username": "zoe.quillon", "discriminator": "0", "avatar": null });
         let id = self.id();
@@ -226,12 +227,12 @@ impl Discord {
         })
     }
 
-    /// The use of a slash command, with the values of its options.
+    /// A slash command with its options.
     pub fn command(&self, name: &str, options: Value) -> Value {
         self.interaction(json!({ "id": "1", "name": name, "type": 1, "options": options }))
     }
 
-    /// The use of a slash command with a file, which lies on the shelf.
+    /// A slash command with a file from the shelf.
     pub fn command_with_photo(&self, name: &str, file: &str) -> Value {
         let picture = self.attachment(file, "image/jpeg");
         let id = picture["id"].as_str().unwrap().to_owned();
@@ -241,38 +242,38 @@ impl Discord {
         }))
     }
 
-    /// A press of the button whose identifier starts like this, under what the bot posted.
+    /// A press of the button of a posted message whose `custom_id` starts with `start`.
     pub fn press(&self, posted: &Asked, start: &str) -> Value {
         let id = button(posted, start).unwrap_or_else(|| panic!("no button {start} in {posted:?}"));
         let mut press = self.interaction(json!({ "custom_id": id, "component_type": 2 }));
         press["type"] = 3.into();
         press["message"] = self.posted(posted);
-        // The message with the button is what such an interaction's first answer changes.
-        self.shared.kept.put(original(press["token"].as_str().unwrap()), posted.body[KEPT_AT].clone());
+        // The original response of a button press is the message with the button.
+        self.shared.state.put(original_response(press["token"].as_str().unwrap()), posted.body[STORED_AT].clone());
         press
     }
 
-    /// Sends an interaction, and waits for what comes first of it.
-    pub async fn first_answer(&mut self, interaction: Value) -> Asked {
+    /// Dispatches an interaction and waits for its initial response.
+    pub async fn initial_response(&mut self, interaction: Value) -> Asked {
         self.dispatch("INTERACTION_CREATE", interaction);
         self.inbox.next("post /interactions/").await
     }
 
-    /// A message of the bot's as it stands now.
+    /// The current state of a message that the bot posted.
     pub fn posted(&self, posted: &Asked) -> Value {
-        self.shared.kept.get(posted.body[KEPT_AT].as_str().unwrap())
+        self.shared.state.get(posted.body[STORED_AT].as_str().unwrap())
     }
 
-    /// Sends an event over the gateway.
+    /// Dispatches an event over the gateway.
     pub fn dispatch(&self, event: &str, data: Value) {
         if let Some(token) = data["token"].as_str() {
-            self.shared.kept.begin_interaction(token);
+            self.shared.state.begin_interaction(token);
         }
         secrets::learn(&data);
         let mut sent = self.shared.sent.lock().unwrap();
         let event = json!({ "op": 0, "t": event, "s": sent.len() + 2, "d": data });
         sent.push(event.clone());
-        // Nobody connected: the event waits for a resume.
+        // Without a connection, the event waits for a RESUME.
         let _ = self.shared.gateway.send(Gateway::Event(event));
     }
 
@@ -280,23 +281,23 @@ impl Discord {
         self.tell_gateway(Gateway::Close(code));
     }
 
-    /// Has the gateway do something, where somebody is connected.
-    pub fn tell_gateway(&self, what: Gateway) {
-        let _ = self.shared.gateway.send(what);
+    /// Passes an instruction to the open gateway connections.
+    pub fn tell_gateway(&self, instruction: Gateway) {
+        let _ = self.shared.gateway.send(instruction);
     }
 }
 
-/// Something without a body.
+/// A record without a body.
 pub(super) fn happened(what: String) -> Asked {
     Asked { what, body: Value::Null, files: Default::default() }
 }
 
-/// The identifier of the first button that starts like this.
+/// The first `custom_id` of a button that starts with `start`.
 pub fn button(posted: &Asked, start: &str) -> Option<String> {
     buttons(posted).into_iter().find(|id| id.starts_with(start))
 }
 
-/// The identifiers of all buttons.
+/// The buttons' `custom_id`s.
 pub fn buttons(posted: &Asked) -> Vec<String> {
     let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
     let rows = body["components"].as_array().into_iter().flatten();
@@ -304,7 +305,7 @@ pub fn buttons(posted: &Asked) -> Vec<String> {
     buttons.map(|button| button["custom_id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What people read: the plain text, or the first embed's.
+/// The displayed text: the content, or else the first embed's description.
 pub fn words(posted: &Asked) -> &str {
     let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
     let content = body["content"].as_str().unwrap_or_default();

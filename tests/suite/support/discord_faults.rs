@@ -1,5 +1,4 @@
-//! Faults that a stand-in Discord shows when a test asks for them, and what it requires of every
-//! request.
+//! Faults that a test injects into a stand-in Discord, and the requirements on every request.
 
 use std::sync::Mutex;
 
@@ -10,18 +9,18 @@ use serde_json::{Value, json};
 
 use super::discord::TOKEN;
 
-/// The page of Discord's documents that asks for a User-Agent.
+/// The page of Discord's documentation that requires a User-Agent.
 pub const USER_AGENT_PAGE: &str = "https://discord.com/developers/docs/reference#user-agent";
 
 /// How a request fails.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// A refusal: the status, Discord's number of the reason, and what else the body holds.
+    /// An error response: the status, Discord's error code, and further fields of the body.
     Refused(u16, u64, Value),
-    /// The connection breaks off before a byte of the answer's body, or in its middle; a request has
-    /// been carried out by then.
+    /// The connection breaks off after `at` bytes of the response's body; the request has been carried out
+    /// by then.
     Cut { at: usize },
-    /// A page of what stands before Discord.
+    /// An HTML page from a proxy in front of Discord.
     Page(u16),
 }
 
@@ -34,10 +33,10 @@ impl Fault {
         Self::Refused(status, code, json!({}))
     }
 
-    pub fn answer(&self) -> Response {
+    pub fn response(&self) -> Response {
         match self {
             Self::Refused(status, code, more) => {
-                let mut body = json!({ "message": "said by Discord, for nobody's log", "code": code });
+                let mut body = json!({ "message": "said by Discord, never to be logged", "code": code });
                 body.as_object_mut().unwrap().extend(more.as_object().cloned().unwrap_or_default());
                 (StatusCode::from_u16(*status).unwrap(), axum::Json(body)).into_response()
             }
@@ -47,7 +46,7 @@ impl Fault {
     }
 }
 
-/// A body that breaks off before its announced end.
+/// A response that breaks off before the end of its `content-length`.
 pub fn cut(whole: &[u8], at: usize) -> Response {
     let start = Ok(axum::body::Bytes::copy_from_slice(&whole[..at.min(whole.len())]));
     let parts = [start, Err(std::io::Error::other("the connection breaks off"))];
@@ -55,7 +54,7 @@ pub fn cut(whole: &[u8], at: usize) -> Response {
     ([("content-length", whole.len().to_string())], body).into_response()
 }
 
-/// The faults that are still to come.
+/// The faults that are still to be injected.
 #[derive(Default)]
 pub struct Faults(Mutex<Vec<(String, Fault, usize)>>);
 
@@ -64,7 +63,7 @@ impl Faults {
         self.0.lock().unwrap().push((start.to_owned(), fault, times));
     }
 
-    /// The fault of that request, counted.
+    /// Takes the fault of the request described by `what`.
     pub fn next(&self, what: &str) -> Option<Fault> {
         let mut all = self.0.lock().unwrap();
         let (_, fault, left) = all.iter_mut().find(|(start, _, left)| *left > 0 && what.starts_with(start.as_str()))?;
@@ -73,8 +72,9 @@ impl Faults {
     }
 }
 
-/// What Discord's documents require of every request, and this one lacks.
-pub fn unmet(method: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<(StatusCode, String)> {
+/// Checks what Discord's documentation requires of every request; the status and message of the first
+/// violation.
+pub fn violation(method: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Option<(StatusCode, String)> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if !is_agent(text("user-agent").unwrap_or_default()) {
         let message = format!("a User-Agent of the form DiscordBot ($url, $version) is required: {USER_AGENT_PAGE}");
@@ -87,18 +87,18 @@ pub fn unmet(method: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Opti
         _ => return Some((StatusCode::UNAUTHORIZED, "401: Unauthorized".into())),
     }
     let kind = text("content-type").unwrap_or_default();
-    let fault = match (method, body.is_empty()) {
+    let message = match (method, body.is_empty()) {
         ("get" | "delete", false) => Some(format!("a {method} request has no body")),
         ("get" | "delete", true) => None,
         (_, true) => None,
         _ if kind.starts_with("multipart/form-data; boundary=") => None,
         _ if kind != "application/json" => Some(format!("a body of the content type {kind:?}")),
-        _ => serde_json::from_slice::<Value>(body).err().map(|_| "a body that is no JSON".into()),
+        _ => serde_json::from_slice::<Value>(body).err().map(|_| "a body that is not JSON".into()),
     };
-    fault.map(|fault| (StatusCode::BAD_REQUEST, fault))
+    message.map(|message| (StatusCode::BAD_REQUEST, message))
 }
 
-/// `DiscordBot ($url, $version)`, perhaps with more behind.
+/// Whether it has the form `DiscordBot ($url, $version)`, perhaps followed by more.
 fn is_agent(agent: &str) -> bool {
     let Some((url, rest)) = agent.strip_prefix("DiscordBot (").and_then(|rest| rest.split_once(", ")) else {
         return false;

@@ -10,37 +10,37 @@ use serde_json::{Value, json};
 use super::discord::{BOT_ID, SESSION, Shared, TOKEN, happened};
 use super::inbox::Asked;
 
-/// What the gateway is told by a test.
+/// A test's instruction to the gateway.
 #[derive(Clone)]
 pub enum Gateway {
     Event(Value),
     /// Closes the socket, with this code.
     Close(u16),
-    /// Sends something that is no event.
+    /// Sends a frame that is not an event.
     Raw(String),
-    /// The connection breaks off without a word.
+    /// Drops the connection without a close frame.
     Break,
 }
 
 /// How the gateway behaves.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
-    /// So many IDENTIFYs are answered with an invalid session.
+    /// How many IDENTIFYs are answered with an invalid session.
     pub invalid: usize,
-    /// So many are answered by closing.
+    /// How many are answered by closing the connection.
     pub closed: usize,
-    /// The sessions that may still be started, and when there are more, in milliseconds.
+    /// How many sessions may still be started, and the milliseconds until there are more.
     pub starts: Option<(u64, u64)>,
-    /// RESUME finds no session.
+    /// Whether RESUME finds no session.
     pub forgetful: bool,
 }
 
-/// Where the gateway is, and how many shards may connect.
-pub fn whereabouts(shared: &Shared) -> Value {
+/// The response to `GET /gateway/bot`.
+pub fn gateway_info(shared: &Shared) -> Value {
     let mut script = shared.script.lock().unwrap();
     let (remaining, reset_after) = script.starts.unwrap_or((999, 1000));
     if remaining == 0 {
-        // By the next look-up there are some.
+        // Available again by the next look-up.
         script.starts = None;
     }
     let limit = json!({ "total": 1000, "remaining": remaining, "reset_after": reset_after, "max_concurrency": 1 });
@@ -49,19 +49,19 @@ pub fn whereabouts(shared: &Shared) -> Value {
 }
 
 pub async fn socket(State(shared): State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.on_upgrade(move |socket| converse(shared, socket))
+    upgrade.on_upgrade(move |socket| serve(shared, socket))
 }
 
-/// What a connection has come to.
+/// The state of a connection.
 #[derive(Default)]
 struct Connection {
     identified: bool,
-    /// The last event that was sent over it.
+    /// The sequence number of the last event that was sent over it.
     last: u64,
 }
 
-/// Hello, then what the client sends and what the test dispatches, until either closes.
-async fn converse(shared: Arc<Shared>, mut socket: WebSocket) {
+/// Sends the hello, then answers the client and sends what the test dispatches, until either side closes.
+async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
     let text = |value: Value| Message::Text(value.to_string().into());
     let mut events = shared.gateway.subscribe();
     let mut connection = Connection::default();
@@ -111,14 +111,14 @@ async fn converse(shared: Arc<Shared>, mut socket: WebSocket) {
 }
 
 async fn close(mut socket: WebSocket, code: u16) {
-    // The other side may be gone.
+    // The connection may be lost already.
     let _ = socket.send(Message::Close(Some(CloseFrame { code, reason: "".into() }))).await;
 }
 
-/// What a gateway message is called, and what Discord would say to it; or the code to close with.
+/// The name of a client's frame and the frames that Discord would answer it with, or the close code.
 fn answers(shared: &Shared, message: &Value, connection: &mut Connection) -> Result<(&'static str, Vec<Value>), u16> {
     let data = &message["d"];
-    // Discord takes the token here with and without the word that goes before it elsewhere.
+    // Here Discord accepts the token with and without the `Bot` prefix.
     let known = data["token"].as_str().is_some_and(|token| token.trim_start_matches("Bot ") == TOKEN);
     match message["op"].as_u64() {
         Some(1) => Ok(("heartbeat", vec![json!({ "op": 11 })])),
@@ -139,7 +139,7 @@ fn answers(shared: &Shared, message: &Value, connection: &mut Connection) -> Res
                 return Ok(("invalid session", vec![json!({ "op": 9, "d": false })]));
             }
             connection.identified = true;
-            // Earlier events went to whoever was connected then.
+            // Earlier events belong to earlier sessions.
             connection.last = shared.sent.lock().unwrap().last().and_then(|event| event["s"].as_u64()).unwrap_or(1);
             let user = json!({ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true });
             let resume = format!("ws://{}/gateway-socket/", shared.address);

@@ -1,4 +1,4 @@
-//! Discord's limits: how long parts of a message may be, and how fast requests may come.
+//! Discord's limits on the parts of a message and on the rate of requests.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -8,35 +8,35 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-/// What is too long or too many in a message.
+/// Describes which parts of a message exceed a limit.
 pub fn message_fault(message: &Value, files: usize) -> Option<String> {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let length = |value: &Value| value.as_str().map_or(0, |text| text.chars().count());
     let mut sizes = Vec::new();
-    let mut hold = |what: &'static str, is: usize, most: usize| sizes.push((what, is, most));
-    hold("content", length(&message["content"]), 2000);
-    hold("files", files, 10);
-    hold("attachments", list(&message["attachments"]).len(), 10);
+    let mut check = |what: &'static str, is: usize, most: usize| sizes.push((what, is, most));
+    check("content", length(&message["content"]), 2000);
+    check("files", files, 10);
+    check("attachments", list(&message["attachments"]).len(), 10);
     let embeds = list(&message["embeds"]);
-    hold("embeds", embeds.len(), 10);
-    hold("all embeds", embeds.iter().map(|embed| length(&embed["description"])).sum(), 6000);
+    check("embeds", embeds.len(), 10);
+    check("all embeds", embeds.iter().map(|embed| length(&embed["description"])).sum(), 6000);
     for embed in &embeds {
-        hold("description", length(&embed["description"]), 4096);
+        check("description", length(&embed["description"]), 4096);
     }
     let rows = list(&message["components"]);
-    hold("rows", rows.len(), 5);
+    check("rows", rows.len(), 5);
     let mut ids = Vec::new();
     for row in &rows {
         let buttons = list(&row["components"]);
-        hold("buttons in a row", buttons.len(), 5);
+        check("buttons in a row", buttons.len(), 5);
         for button in buttons {
-            hold("label", length(&button["label"]), 80);
-            hold("custom_id", length(&button["custom_id"]), 100);
+            check("label", length(&button["label"]), 80);
+            check("custom_id", length(&button["custom_id"]), 100);
             ids.push(button["custom_id"].to_string());
         }
     }
     for attachment in list(&message["attachments"]) {
-        hold("file description", length(&attachment["description"]), 1024);
+        check("file description", length(&attachment["description"]), 1024);
     }
     let too_large = sizes.into_iter().filter(|(_, is, most)| is > most);
     let mut faults: Vec<String> = too_large.map(|(what, is, most)| format!("{what}: {is} of at most {most}")).collect();
@@ -53,13 +53,13 @@ pub fn message_fault(message: &Value, files: usize) -> Option<String> {
     (!faults.is_empty()).then(|| faults.join("; "))
 }
 
-/// Requests that one channel takes in one window, as Discord has it for messages.
-const IN_CHANNEL: usize = 5;
+/// How many requests a bucket allows in one window, as for messages on Discord.
+const BUCKET_LIMIT: usize = 5;
 const WINDOW: Duration = Duration::from_secs(5);
-/// Requests that all channels take in one second.
-const IN_ALL: usize = 50;
+/// How many requests are allowed in one second over all buckets.
+const GLOBAL_LIMIT: usize = 50;
 
-/// Who came when, and who was refused.
+/// Enforces rate limits and counts 429s.
 #[derive(Default)]
 pub struct Limits {
     state: Mutex<State>,
@@ -67,7 +67,7 @@ pub struct Limits {
 
 #[derive(Default)]
 struct State {
-    /// When a bucket's window began, and how many came in it.
+    /// When each bucket's window began, and its requests so far.
     windows: HashMap<String, (Option<Instant>, usize)>,
     all: VecDeque<Instant>,
     in_a_row: HashMap<String, usize>,
@@ -76,7 +76,7 @@ struct State {
 }
 
 impl Limits {
-    /// Counts a request: what its answer tells, or the refusal.
+    /// Counts a request; the rate-limit headers of its response, or a 429.
     pub fn take(&self, method: &str, path: &str) -> Result<HeaderMap, Box<Response>> {
         let mut state = self.state.lock().unwrap();
         let now = Instant::now();
@@ -86,10 +86,10 @@ impl Limits {
         while state.all.front().is_some_and(|first| now - *first >= Duration::from_secs(1)) {
             state.all.pop_front();
         }
-        // A bucket is a kind of request to one channel: the message's own number does not count.
+        // A bucket is an endpoint and a channel, whatever the message.
         let parts: Vec<&str> = path.split('/').collect();
         let bucket = format!("{method} {} {}", parts.get(2).unwrap_or(&""), parts.get(3).unwrap_or(&""));
-        if state.all.len() >= IN_ALL {
+        if state.all.len() >= GLOBAL_LIMIT {
             let wait = Duration::from_secs(1) - (now - *state.all.front().unwrap());
             return Err(Box::new(state.refuse(bucket, wait, true)));
         }
@@ -98,23 +98,23 @@ impl Limits {
             (*begun, *count) = (Some(now), 0);
         }
         let left = WINDOW - (now - begun.unwrap_or(now));
-        if *count >= IN_CHANNEL {
+        if *count >= BUCKET_LIMIT {
             return Err(Box::new(state.refuse(bucket, left, false)));
         }
         *count += 1;
-        let remaining = IN_CHANNEL - *count;
+        let remaining = BUCKET_LIMIT - *count;
         state.all.push_back(now);
         state.in_a_row.remove(&bucket);
         let headers = [
             ("x-ratelimit-bucket", method.to_owned() + parts.get(3).unwrap_or(&"")),
-            ("x-ratelimit-limit", IN_CHANNEL.to_string()),
+            ("x-ratelimit-limit", BUCKET_LIMIT.to_string()),
             ("x-ratelimit-remaining", remaining.to_string()),
             ("x-ratelimit-reset-after", format!("{:.3}", left.as_secs_f64())),
         ];
         Ok(headers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect())
     }
 
-    /// The most refusals of one bucket in a row, and all refusals.
+    /// The most consecutive 429s in one bucket, and the number of all 429s.
     pub fn refusals(&self) -> (usize, usize) {
         let state = self.state.lock().unwrap();
         (state.most_in_a_row, state.refused)

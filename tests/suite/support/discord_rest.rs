@@ -8,14 +8,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::discord::{KEPT_AT, Shared, happened};
-use super::discord_faults::{Fault, cut, unmet};
-use super::discord_gateway::whereabouts;
-use super::discord_kept::Outcome;
+use super::discord::{STORED_AT, Shared, happened};
+use super::discord_faults::{Fault, cut, violation};
+use super::discord_gateway::gateway_info;
 use super::discord_limits::message_fault;
+use super::discord_state::Outcome;
 use super::inbox::{Asked, taken_apart};
 
-/// Discord's renewal of attachments' links, which its description leaves out.
+/// The endpoint that renews attachment links, which Discord's OpenAPI specification omits.
 const REFRESH: &str = "/attachments/refresh-urls";
 
 pub async fn attachment(
@@ -26,14 +26,14 @@ pub async fn attachment(
     let what = format!("fetched {name}");
     let fault = shared.faults.next(&what);
     let stale = query.is_some_and(|query| query.contains("ex=1")) && shared.expired.lock().unwrap().contains(&name);
-    let said = if fault.is_some() || stale { format!("failed {what}") } else { what };
-    let _ = shared.asked.send(happened(said));
+    let record = if fault.is_some() || stale { format!("failed {what}") } else { what };
+    let _ = shared.asked.send(happened(record));
     if stale {
         return StatusCode::NOT_FOUND.into_response();
     }
     match (shared.shelf.clone().take(name).await, fault) {
         (Some(bytes), Some(Fault::Cut { at })) => cut(&bytes, at),
-        (_, Some(fault)) => fault.answer(),
+        (_, Some(fault)) => fault.response(),
         (Some(bytes), None) => bytes.into_response(),
         (None, None) => StatusCode::NOT_FOUND.into_response(),
     }
@@ -50,7 +50,7 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
     let method = head.method.as_str().to_lowercase();
     let query = head.uri.query().unwrap_or_default().to_owned();
     let what = format!("{method} {path}");
-    if let Some((status, fault)) = unmet(&method, &path, &head.headers, &body) {
+    if let Some((status, fault)) = violation(&method, &path, &head.headers, &body) {
         if status != StatusCode::UNAUTHORIZED {
             let _ = shared.asked.send(Asked { body: fault.clone().into(), ..happened(format!("refused {what}")) });
         }
@@ -78,34 +78,34 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
     let fault = shared.faults.next(&what);
     if let Some(fault @ (Fault::Refused(..) | Fault::Page(_))) = &fault {
         let _ = shared.asked.send(Asked { body, files, ..happened(format!("failed {what}")) });
-        return fault.answer();
+        return fault.response();
     }
     let outcome = match path.as_str() {
-        "/gateway" | "/gateway/bot" => Outcome::answer(whereabouts(&shared)),
+        "/gateway" | "/gateway/bot" => Outcome::answer(gateway_info(&shared)),
         REFRESH => Outcome::answer(refreshed(&body)),
-        path => shared.kept.carry_out(&method, path, &body),
+        path => shared.state.carry_out(&method, path, &body),
     };
-    let Outcome { answer, kept_at, before } = match outcome {
+    let Outcome { answer, stored_at, duplicate } = match outcome {
         Ok(outcome) => outcome,
         Err((status, code)) => {
             let _ = shared.asked.send(Asked { body, files, ..happened(format!("unmet {what}")) });
-            return refused(StatusCode::from_u16(status).unwrap(), "what it is about is not there", code);
+            return refused(StatusCode::from_u16(status).unwrap(), "not found", code);
         }
     };
-    if !kept_at.is_empty() {
-        body[KEPT_AT] = kept_at.into();
+    if !stored_at.is_empty() {
+        body[STORED_AT] = stored_at.into();
     }
-    let said = if before { format!("before {what}") } else { what };
-    let _ = shared.asked.send(Asked { what: said, body, files });
+    let what = if duplicate { format!("duplicate {what}") } else { what };
+    let _ = shared.asked.send(Asked { what, body, files });
     let answer = match answer {
-        _ if fault.is_some() => fault.unwrap().answer(),
+        _ if fault.is_some() => fault.unwrap().response(),
         Value::Null => StatusCode::NO_CONTENT.into_response(),
         answer => axum::Json(answer).into_response(),
     };
     (limits, answer).into_response()
 }
 
-/// Links that hold from now on.
+/// The response with fresh links.
 fn refreshed(body: &Value) -> Value {
     let links = body["attachment_urls"].as_array().cloned().unwrap_or_default();
     let fresh = |link: &Value| {
@@ -116,14 +116,14 @@ fn refreshed(body: &Value) -> Value {
 }
 
 impl Shared {
-    /// What is wrong with a request's form.
+    /// Describes how a request violates Discord's specification or a limit.
     fn fault(&self, (method, path, query): (&str, &str, &str), body: &Value, files: &[&str]) -> Option<String> {
         if path == REFRESH {
             let links = body["attachment_urls"].as_array().is_some_and(|links| !links.is_empty() && links.len() <= 50);
             return (method != "post" || !links).then(|| "1 to 50 attachment_urls are required".into());
         }
-        let described = self.api.as_ref().and_then(|api| api.check(method, path, query, body, files).err());
+        let invalid = self.api.as_ref().and_then(|api| api.check(method, path, query, body, files).err());
         let message = if path.ends_with("/callback") { &body["data"] } else { body };
-        described.or_else(|| message_fault(message, files.len()))
+        invalid.or_else(|| message_fault(message, files.len()))
     }
 }

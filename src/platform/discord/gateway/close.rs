@@ -2,31 +2,38 @@
 
 use super::super::DiscordError;
 
-/// How a connection ended.
+/// Why a connection ended.
 #[derive(Debug)]
-pub(super) enum Ended {
-    /// The session goes on over a new connection.
+pub(super) enum Disconnect {
+    /// The session can be resumed over a new connection.
     Resumable,
-    /// The session is over; a new one may be started.
-    SessionOver,
-    /// The program stops.
-    Stopped,
+    /// The session is invalid; a new one may be started.
+    SessionInvalid,
+    /// The program shuts down.
+    Shutdown,
     /// No further attempt would succeed.
-    Refused(DiscordError),
+    Fatal(DiscordError),
 }
 
-/// What follows from a close code; none came when the connection broke off.
-pub(super) fn after(code: Option<u16>) -> Ended {
-    match code {
-        Some(4004) => Ended::Refused(DiscordError::InvalidToken),
-        Some(4010) => Ended::Refused(DiscordError::InvalidShard),
-        Some(4011) => Ended::Refused(DiscordError::ShardingRequired),
-        Some(4012) => Ended::Refused(DiscordError::InvalidVersion),
-        Some(4013) => Ended::Refused(DiscordError::InvalidIntents),
-        Some(4014) => Ended::Refused(DiscordError::DisallowedIntents),
-        // Not authenticated, session no longer valid, invalid sequence number, session timed out.
-        Some(4003 | 4006 | 4007 | 4009) => Ended::SessionOver,
-        _ => Ended::Resumable,
+impl Disconnect {
+    /// From the code of the close frame; `None` if the connection broke off without one.
+    pub(super) fn from_close_code(code: Option<u16>) -> Self {
+        match code {
+            Some(4004) => Self::Fatal(DiscordError::InvalidToken),
+            Some(4010) => Self::Fatal(DiscordError::InvalidShard),
+            Some(4011) => Self::Fatal(DiscordError::ShardingRequired),
+            Some(4012) => Self::Fatal(DiscordError::InvalidVersion),
+            Some(4013) => Self::Fatal(DiscordError::InvalidIntents),
+            Some(4014) => Self::Fatal(DiscordError::DisallowedIntents),
+            // Not authenticated, session no longer valid, invalid sequence number, session timed out.
+            Some(4003 | 4006 | 4007 | 4009) => Self::SessionInvalid,
+            _ => Self::Resumable,
+        }
+    }
+
+    /// From the data of an invalid-session frame: whether the session can be resumed.
+    pub(super) fn from_invalid_session(resumable: bool) -> Self {
+        if resumable { Self::Resumable } else { Self::SessionInvalid }
     }
 }
 
@@ -35,18 +42,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_close_codes_that_no_attempt_would_change_end_the_bot() {
+    fn only_close_codes_that_no_retry_would_change_are_fatal() {
         for code in [4004, 4010, 4011, 4012, 4013, 4014] {
-            let Ended::Refused(error) = after(Some(code)) else { panic!("{code}") };
+            let Disconnect::Fatal(error) = Disconnect::from_close_code(Some(code)) else { panic!("{code}") };
             assert!(error.to_string().starts_with("Discord"), "{error}");
         }
         for code in [4003, 4007, 4009] {
-            assert!(matches!(after(Some(code)), Ended::SessionOver), "{code}");
+            assert!(matches!(Disconnect::from_close_code(Some(code)), Disconnect::SessionInvalid), "{code}");
         }
         for code in
             [None, Some(1000), Some(1001), Some(1006), Some(4000), Some(4001), Some(4002), Some(4005), Some(4008)]
         {
-            assert!(matches!(after(code), Ended::Resumable), "{code:?}");
+            assert!(matches!(Disconnect::from_close_code(code), Disconnect::Resumable), "{code:?}");
         }
     }
 }

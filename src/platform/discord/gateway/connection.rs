@@ -1,4 +1,4 @@
-//! One connection to the gateway: hello, heartbeats, IDENTIFY or RESUME, and events until it ends.
+//! One connection to the gateway: hello, IDENTIFY or RESUME, heartbeats and events until it ends.
 
 use std::time::Duration;
 
@@ -16,36 +16,43 @@ use tracing::{debug, warn};
 use url::Url;
 
 use super::Shard;
-use super::close::{Ended, after};
-use crate::platform::discord::rest::AGENT;
+use super::close::Disconnect;
+use crate::platform::discord::transport;
 
-/// The longest that connecting, the hello and the answer to IDENTIFY or RESUME may take, each.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// How long the other side may take to close.
-const CLOSING: Duration = Duration::from_secs(2);
-/// Closed by this side with the session to go on, and for good.
-const GOES_ON: u16 = 4000;
-const FOR_GOOD: u16 = 1000;
-/// The heartbeats' interval is at least this, whatever a gateway says.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+/// The time limit of each of connecting, the hello, and the response to IDENTIFY or RESUME.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the gateway may take to close the connection.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Close codes that keep the session resumable, and that end it.
+const CLOSE_RESUMABLE: u16 = 4000;
+const CLOSE_NORMAL: u16 = 1000;
+/// A lower bound on the heartbeat interval that the gateway requests.
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(100);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// A connection that has said nothing yet.
+/// An open connection, before the hello.
 pub(super) struct Connection {
     socket: Socket,
 }
 
-/// How far a connection got before it ended.
-pub(super) struct Course {
-    pub ended: Ended,
+/// How far a connection got and why it ended.
+pub(super) struct Outcome {
+    pub disconnect: Disconnect,
     /// Whether IDENTIFY or RESUME was sent.
-    pub greeted: bool,
-    /// When the session was confirmed with READY or RESUMED.
-    pub confirmed: Option<Instant>,
+    pub identified: bool,
+    /// When READY or RESUMED arrived.
+    pub ready: Option<Instant>,
 }
 
-/// A message of the gateway's.
+impl Outcome {
+    /// A connection that ended before IDENTIFY or RESUME.
+    pub(super) fn unidentified(disconnect: Disconnect) -> Self {
+        Self { disconnect, identified: false, ready: None }
+    }
+}
+
+/// A frame from the gateway.
 #[derive(serde::Deserialize)]
 struct Frame {
     op: u64,
@@ -58,58 +65,60 @@ struct Frame {
 }
 
 impl Connection {
-    /// Connects to the gateway's address.
+    /// Connects to the gateway.
     ///
     /// # Errors
-    /// When it cannot be reached; the reason holds no address.
+    /// When it cannot be reached; the reason does not contain the address.
     pub(super) async fn open(gateway: &Url) -> Result<Self, String> {
         let mut address = gateway.clone();
-        let named: Vec<String> = gateway.query_pairs().map(|(name, _)| name.into_owned()).collect();
         for (name, value) in [("v", "10"), ("encoding", "json")] {
-            if !named.iter().any(|one| one == name) {
+            if !gateway.query_pairs().any(|(one, _)| one == name) {
                 address.query_pairs_mut().append_pair(name, value);
             }
         }
         let reason = |error: SocketError| crate::photo::cause(&error);
         let mut request = address.as_str().into_client_request().map_err(reason)?;
-        request.headers_mut().insert(USER_AGENT, AGENT);
-        match timeout(PATIENCE, connect_async(request)).await {
+        request.headers_mut().insert(USER_AGENT, transport::USER_AGENT);
+        match timeout(HANDSHAKE_TIMEOUT, connect_async(request)).await {
             Ok(connected) => Ok(Self { socket: connected.map_err(reason)?.0 }),
-            Err(_) => Err("connecting took too long".into()),
+            Err(_) => Err("connecting timed out".into()),
         }
     }
 
-    /// Identifies or resumes, then hands events on until the connection ends.
-    pub(super) async fn run(mut self, shard: &mut Shard<'_>, shutdown: &CancellationToken) -> Course {
-        let mut course = Course { ended: Ended::Stopped, greeted: false, confirmed: None };
+    /// Identifies or resumes, then passes events to the shard until the connection ends.
+    pub(super) async fn run(mut self, shard: &mut Shard<'_>, shutdown: &CancellationToken) -> Outcome {
+        let mut outcome = Outcome::unidentified(Disconnect::Shutdown);
         tokio::select! {
-            ended = self.converse(shard, (&mut course.greeted, &mut course.confirmed)) => course.ended = ended,
+            disconnect = self.receive(shard, (&mut outcome.identified, &mut outcome.ready)) => {
+                outcome.disconnect = disconnect;
+            }
             () = shutdown.cancelled() => {}
         }
-        match course.ended {
-            Ended::Stopped => self.close(FOR_GOOD).await,
-            Ended::Resumable => self.close(GOES_ON).await,
+        match outcome.disconnect {
+            Disconnect::Shutdown => self.close(CLOSE_NORMAL).await,
+            Disconnect::Resumable => self.close(CLOSE_RESUMABLE).await,
             _ => {}
         }
-        course
+        outcome
     }
 
-    async fn converse(
+    /// Sets `identified` and `ready` as in [`Outcome`], also when it is cancelled.
+    async fn receive(
         &mut self,
         shard: &mut Shard<'_>,
-        (greeted, confirmed): (&mut bool, &mut Option<Instant>),
-    ) -> Ended {
-        let interval = match timeout(PATIENCE, self.hello()).await {
+        (identified, ready): (&mut bool, &mut Option<Instant>),
+    ) -> Disconnect {
+        let interval = match timeout(HANDSHAKE_TIMEOUT, self.hello()).await {
             Ok(Ok(interval)) => interval,
-            Ok(Err(ended)) => return ended,
-            Err(_) => return Ended::Resumable,
+            Ok(Err(disconnect)) => return disconnect,
+            Err(_) => return Disconnect::Resumable,
         };
-        if self.send(shard.greeting()).await.is_err() {
-            return Ended::Resumable;
+        if self.send(shard.identify_or_resume()).await.is_err() {
+            return Disconnect::Resumable;
         }
-        *greeted = true;
-        let mut confirm_by = Instant::now() + PATIENCE;
-        // Spread, so that a thousand bots that lost their gateway at once do not come at once.
+        *identified = true;
+        let mut ready_by = Instant::now() + HANDSHAKE_TIMEOUT;
+        // Jitter, so that a thousand bots that lost the gateway together do not send heartbeats together.
         let mut heartbeat = interval_at(Instant::now() + interval.mul_f64(rand::random()), interval);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut acknowledged = true;
@@ -117,88 +126,89 @@ impl Connection {
             let frame = tokio::select! {
                 frame = self.next() => match frame {
                     Ok(frame) => frame,
-                    Err(ended) => return ended,
+                    Err(disconnect) => return disconnect,
                 },
                 _ = heartbeat.tick() => {
                     if !acknowledged {
-                        debug!("the gateway acknowledges no heartbeat, connecting anew");
-                        return Ended::Resumable;
+                        debug!("the gateway did not acknowledge a heartbeat, reconnecting");
+                        return Disconnect::Resumable;
                     }
                     acknowledged = false;
-                    shard.keep().await;
+                    shard.save_session().await;
                     if self.heartbeat(shard).await.is_err() {
-                        return Ended::Resumable;
+                        return Disconnect::Resumable;
                     }
                     continue;
                 }
-                () = sleep_until(confirm_by), if confirmed.is_none() => return Ended::SessionOver,
+                () = sleep_until(ready_by), if ready.is_none() => return Disconnect::SessionInvalid,
             };
             match frame.op {
                 0 => {
                     let kind = frame.t.unwrap_or_default();
                     if matches!(kind.as_str(), "READY" | "RESUMED") {
-                        *confirmed = Some(Instant::now());
+                        *ready = Some(Instant::now());
                     }
-                    shard.take(&kind, frame.s, frame.d).await;
-                    // What was missed comes before RESUMED, however much it is.
-                    confirm_by = Instant::now() + PATIENCE;
+                    shard.handle_event(&kind, frame.s, frame.d).await;
+                    // All missed events come before RESUMED.
+                    ready_by = Instant::now() + HANDSHAKE_TIMEOUT;
                 }
-                1 if self.heartbeat(shard).await.is_err() => return Ended::Resumable,
-                7 => return Ended::Resumable,
-                9 if frame.d == true => return Ended::Resumable,
-                9 => return Ended::SessionOver,
+                1 if self.heartbeat(shard).await.is_err() => return Disconnect::Resumable,
+                7 => return Disconnect::Resumable,
+                9 => return Disconnect::from_invalid_session(frame.d == true),
                 11 => acknowledged = true,
                 _ => {}
             }
         }
     }
 
-    /// The interval of the heartbeats.
-    async fn hello(&mut self) -> Result<Duration, Ended> {
+    /// Waits for the hello and returns the heartbeat interval.
+    async fn hello(&mut self) -> Result<Duration, Disconnect> {
         loop {
             let frame = self.next().await?;
             match (frame.op, frame.d["heartbeat_interval"].as_u64()) {
-                (10, Some(interval)) => return Ok(Duration::from_millis(interval).max(SHORTEST_INTERVAL)),
-                (9, _) => return Err(if frame.d == true { Ended::Resumable } else { Ended::SessionOver }),
+                (10, Some(interval)) => return Ok(Duration::from_millis(interval).max(MIN_HEARTBEAT_INTERVAL)),
+                (9, _) => return Err(Disconnect::from_invalid_session(frame.d == true)),
                 _ => {}
             }
         }
     }
 
-    /// The next message that can be read.
-    async fn next(&mut self) -> Result<Frame, Ended> {
+    /// The next frame that can be parsed.
+    async fn next(&mut self) -> Result<Frame, Disconnect> {
         loop {
             let text = match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => text,
-                Some(Ok(Message::Close(frame))) => return Err(after(frame.map(|frame| frame.code.into()))),
+                Some(Ok(Message::Close(frame))) => {
+                    return Err(Disconnect::from_close_code(frame.map(|frame| frame.code.into())));
+                }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => {
                     debug!(error = crate::photo::cause(&error), "the connection to the gateway broke off");
-                    return Err(after(None));
+                    return Err(Disconnect::from_close_code(None));
                 }
-                None => return Err(after(None)),
+                None => return Err(Disconnect::from_close_code(None)),
             };
             match serde_json::from_str(&text) {
                 Ok(frame) => return Ok(frame),
-                // What it says is somebody's message.
-                Err(_) => warn!(bytes = text.len(), "a message of the gateway's cannot be read"),
+                // Not logged: it can contain a user's message.
+                Err(_) => warn!(bytes = text.len(), "a gateway frame cannot be parsed"),
             }
         }
     }
 
     async fn heartbeat(&mut self, shard: &Shard<'_>) -> Result<(), SocketError> {
-        self.send(json!({ "op": 1, "d": shard.last_event() })).await
+        self.send(json!({ "op": 1, "d": shard.last_sequence() })).await
     }
 
     async fn send(&mut self, message: Value) -> Result<(), SocketError> {
         self.socket.send(Message::text(message.to_string())).await
     }
 
-    /// Closes, and waits a moment until the other side has seen that.
+    /// Closes the connection and waits briefly for the gateway to do the same.
     async fn close(&mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
-        // Whoever is gone already needs no closing.
-        let _ = timeout(CLOSING, async {
+        // The connection may be lost already.
+        let _ = timeout(CLOSE_TIMEOUT, async {
             if self.socket.close(Some(frame)).await.is_ok() {
                 while let Some(Ok(_)) = self.socket.next().await {}
             }
@@ -215,7 +225,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_secure_gateway_is_greeted_in_tls_and_its_failure_told_without_the_address() {
+    async fn a_wss_address_is_connected_to_with_tls_and_a_failure_does_not_reveal_it() {
         const HANDSHAKE: u8 = 0x16;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("wss://{}/secret", listener.local_addr().unwrap()).parse().unwrap();

@@ -1,4 +1,4 @@
-//! What a stand-in Discord keeps: messages, channels and commands, as the bot's requests change them.
+//! The state of a stand-in Discord: messages, channels and commands, as the bot's requests change them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
@@ -9,33 +9,33 @@ use serde_json::{Value, json};
 
 use super::discord::{BOT_ID, direct_channel};
 
-/// Discord takes the first answer to an interaction for so long, and others under its token.
-const FIRST_ANSWER: Duration = Duration::from_secs(3);
-const TOKEN_HOLDS: Duration = Duration::from_secs(15 * 60);
+/// How long Discord accepts the initial response to an interaction, and further ones with its token.
+const INITIAL_RESPONSE: Duration = Duration::from_secs(3);
+const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// The most characters of a nonce.
-const NONCE: usize = 25;
+const MAX_NONCE: usize = 25;
 
-pub struct Kept {
+pub struct State {
     ids: AtomicU64,
-    /// What can be asked for, by path.
+    /// What can be fetched, by path.
     by_path: Mutex<BTreeMap<String, Value>>,
     commands: Mutex<Value>,
-    /// By token: when an interaction came, and whether it was answered.
+    /// By token: when an interaction was dispatched, and whether it has its initial response.
     interactions: Mutex<HashMap<String, (Instant, bool)>>,
-    /// The messages that were posted, by channel and nonce.
+    /// The paths of posted messages, by channel and nonce.
     nonces: Mutex<HashMap<(String, String), String>>,
 }
 
-/// What came of a request.
+/// The result of a request.
 pub struct Outcome {
     pub answer: Value,
-    /// Where a message is kept.
-    pub kept_at: String,
+    /// The path of the message that was posted or edited.
+    pub stored_at: String,
     /// Whether it was posted before, with the same nonce.
-    pub before: bool,
+    pub duplicate: bool,
 }
 
-/// A status, and Discord's number of the reason.
+/// A status and Discord's error code.
 type Refusal = (u16, u64);
 
 const UNKNOWN_CHANNEL: Refusal = (404, 10003);
@@ -48,15 +48,15 @@ const INVALID_FORM: Refusal = (400, 50035);
 
 impl Outcome {
     pub fn answer(answer: Value) -> Result<Self, Refusal> {
-        Ok(Self { answer, kept_at: String::new(), before: false })
+        Ok(Self { answer, stored_at: String::new(), duplicate: false })
     }
 
-    fn at(answer: Value, kept_at: String) -> Result<Self, Refusal> {
-        Ok(Self { answer, kept_at, before: false })
+    fn at(answer: Value, stored_at: String) -> Result<Self, Refusal> {
+        Ok(Self { answer, stored_at, duplicate: false })
     }
 }
 
-impl Kept {
+impl State {
     pub fn with_commands(commands: Value) -> Self {
         Self {
             ids: AtomicU64::new(1_000_000_000_000),
@@ -67,7 +67,7 @@ impl Kept {
         }
     }
 
-    /// A number that nothing else has.
+    /// A unique id.
     pub fn id(&self) -> String {
         self.ids.fetch_add(1, Ordering::Relaxed).to_string()
     }
@@ -88,12 +88,12 @@ impl Kept {
         self.commands.lock().unwrap().clone()
     }
 
-    /// From now on an interaction's token is known.
+    /// Makes an interaction's token valid.
     pub fn begin_interaction(&self, token: &str) {
         self.interactions.lock().unwrap().insert(token.to_owned(), (Instant::now(), false));
     }
 
-    /// Carries out a request: what Discord would answer.
+    /// Carries out a request and returns what Discord would respond.
     pub fn carry_out(&self, method: &str, path: &str, body: &Value) -> Result<Outcome, Refusal> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (method, parts.as_slice()) {
@@ -104,13 +104,13 @@ impl Kept {
                 }
                 Outcome::answer(commands.clone())
             }
-            ("post", ["interactions", _, token, "callback"]) => self.first_answer(token, body),
+            ("post", ["interactions", _, token, "callback"]) => self.respond(token, body),
             ("post", ["webhooks", _, token]) => {
-                self.answered(token)?;
+                self.check_token(token)?;
                 self.post("770077007700770077", body)
             }
             (_, ["webhooks", _, token, "messages", "@original"]) => {
-                self.answered(token)?;
+                self.check_token(token)?;
                 let at = self.original_of(token).ok_or(UNKNOWN_MESSAGE)?;
                 if method == "delete" { self.delete(&at) } else { self.replace(&at, body) }
             }
@@ -131,26 +131,26 @@ impl Kept {
         }
     }
 
-    /// Whether an interaction was answered for the first time, and can be answered again.
-    fn answered(&self, token: &str) -> Result<(), Refusal> {
+    /// Checks that an interaction has its initial response and its token is valid.
+    fn check_token(&self, token: &str) -> Result<(), Refusal> {
         match self.interactions.lock().unwrap().get(token) {
-            Some((begun, true)) if begun.elapsed() < TOKEN_HOLDS => Ok(()),
+            Some((begun, true)) if begun.elapsed() < TOKEN_LIFETIME => Ok(()),
             Some((_, true)) => Err(INVALID_TOKEN),
             _ => Err(UNKNOWN_WEBHOOK),
         }
     }
 
-    fn first_answer(&self, token: &str, body: &Value) -> Result<Outcome, Refusal> {
+    fn respond(&self, token: &str, body: &Value) -> Result<Outcome, Refusal> {
         match self.interactions.lock().unwrap().get_mut(token) {
             Some((_, true)) => return Err(ACKNOWLEDGED),
-            Some((begun, answered)) if begun.elapsed() < FIRST_ANSWER => *answered = true,
+            Some((begun, answered)) if begun.elapsed() < INITIAL_RESPONSE => *answered = true,
             _ => return Err(UNKNOWN_INTERACTION),
         }
         match body["type"].as_u64() {
             Some(4 | 5) => {
                 let posted = self.post("770077007700770077", &body["data"])?;
-                self.put(original(token), Value::String(posted.kept_at.clone()));
-                Outcome::at(Value::Null, posted.kept_at)
+                self.put(original_response(token), Value::String(posted.stored_at.clone()));
+                Outcome::at(Value::Null, posted.stored_at)
             }
             Some(7) => {
                 let at = self.original_of(token).ok_or(UNKNOWN_MESSAGE)?;
@@ -161,25 +161,25 @@ impl Kept {
         }
     }
 
-    /// Where the message is kept that an interaction is about.
+    /// The path of the original response of an interaction.
     fn original_of(&self, token: &str) -> Option<String> {
-        self.by_path.lock().unwrap().get(&original(token))?.as_str().map(str::to_owned)
+        self.by_path.lock().unwrap().get(&original_response(token))?.as_str().map(str::to_owned)
     }
 
     /// Posts a message, unless its nonce was used for another in that channel.
     fn post_once(&self, channel: &str, body: &Value) -> Result<Outcome, Refusal> {
         let nonce = body["nonce"].as_str().unwrap_or_default();
-        if nonce.chars().count() > NONCE || (body["enforce_nonce"] == true) == nonce.is_empty() {
+        if nonce.chars().count() > MAX_NONCE || (body["enforce_nonce"] == true) == nonce.is_empty() {
             return Err(INVALID_FORM);
         }
         let key = (channel.to_owned(), nonce.to_owned());
         if let Some(at) = self.nonces.lock().unwrap().get(&key) {
             let answer = self.by_path.lock().unwrap().get(at).cloned().unwrap_or_default();
-            return Ok(Outcome { answer, kept_at: at.clone(), before: true });
+            return Ok(Outcome { answer, stored_at: at.clone(), duplicate: true });
         }
         let posted = self.post(channel, body)?;
         if !nonce.is_empty() {
-            self.nonces.lock().unwrap().insert(key, posted.kept_at.clone());
+            self.nonces.lock().unwrap().insert(key, posted.stored_at.clone());
         }
         Ok(posted)
     }
@@ -192,8 +192,8 @@ impl Kept {
     }
 
     fn replace(&self, at: &str, body: &Value) -> Result<Outcome, Refusal> {
-        let mut kept = self.by_path.lock().unwrap();
-        let before = kept.get_mut(at).ok_or(UNKNOWN_MESSAGE)?;
+        let mut by_path = self.by_path.lock().unwrap();
+        let before = by_path.get_mut(at).ok_or(UNKNOWN_MESSAGE)?;
         replace(before, body);
         Outcome::at(before.clone(), at.to_owned())
     }
@@ -204,8 +204,8 @@ impl Kept {
     }
 }
 
-/// Under which name the path of an interaction's message is kept.
-pub fn original(token: &str) -> String {
+/// The key under which the path of an interaction's original response is stored.
+pub fn original_response(token: &str) -> String {
     format!("original of {token}")
 }
 
@@ -234,7 +234,7 @@ fn posted(id: &str, channel: &str, body: &Value) -> Value {
     message
 }
 
-/// Another form of a message: what it replies to and who sees it stays.
+/// Edits a message: what it replies to and who sees it stays.
 fn replace(before: &mut Value, body: &Value) {
     let part = |key: &str| before[key].as_str().unwrap_or_default().to_owned();
     let mut after = posted(&part("id"), &part("channel_id"), body);

@@ -1,0 +1,92 @@
+//! Limits how often sessions are started: Discord resets the token of a bot that sends more than a
+//! thousand IDENTIFYs a day.
+
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::warn;
+use url::Url;
+
+use super::super::DiscordError;
+use super::super::rest::GatewayInfo;
+use super::super::transport::RestClient;
+
+/// The least time between two IDENTIFYs of a bot.
+const IDENTIFY_INTERVAL: Duration = Duration::from_secs(5);
+/// Pauses between failed look-ups of the gateway: the first, doubled each time up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// The limit on IDENTIFYs, shared by all shards.
+pub(super) struct IdentifyLimiter<'a> {
+    rest: &'a RestClient,
+    /// Replaces the address that Discord returns.
+    gateway: Option<&'a Url>,
+    latest: Mutex<Latest>,
+}
+
+#[derive(Default)]
+struct Latest {
+    identified: Option<Instant>,
+    /// A look-up after which no session was started.
+    unused: Option<GatewayInfo>,
+}
+
+impl<'a> IdentifyLimiter<'a> {
+    pub(super) fn new(rest: &'a RestClient, gateway: Option<&'a Url>) -> Self {
+        Self { rest, gateway, latest: Mutex::default() }
+    }
+
+    /// The gateway's address and the number of shards, looked up until that succeeds.
+    ///
+    /// # Errors
+    /// When Discord refuses the token.
+    pub(super) async fn gateway_info(&self) -> Result<GatewayInfo, DiscordError> {
+        let info = self.look_up().await?;
+        self.latest.lock().await.unused = Some(info.clone());
+        Ok(info)
+    }
+
+    /// Waits until a session may be started, and returns the gateway's address.
+    ///
+    /// # Errors
+    /// As [`IdentifyLimiter::gateway_info`].
+    pub(super) async fn acquire(&self) -> Result<Url, DiscordError> {
+        // Locked while waiting, so that shards start one after the other.
+        let mut latest = self.latest.lock().await;
+        if let Some(identified) = latest.identified {
+            sleep_until(identified + IDENTIFY_INTERVAL).await;
+        }
+        let mut info = match latest.unused.take() {
+            Some(info) => info,
+            None => self.look_up().await?,
+        };
+        while info.starts_remaining == 0 {
+            let pause = info.starts_reset_after.max(FIRST_PAUSE);
+            warn!(pause_s = pause.as_secs(), "Discord allows no further sessions today, waiting");
+            sleep(pause).await;
+            info = self.look_up().await?;
+        }
+        latest.identified = Some(Instant::now());
+        Ok(info.url)
+    }
+
+    async fn look_up(&self) -> Result<GatewayInfo, DiscordError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.rest.fetch_gateway().await {
+                Ok(info) => {
+                    let url = self.gateway.cloned().unwrap_or(info.url);
+                    return Ok(GatewayInfo { url, ..info });
+                }
+                Err(error) if error.is_unauthorized() => return Err(DiscordError::InvalidToken),
+                Err(error) => {
+                    warn!(%error, pause_s = pause.as_secs(), "Discord's gateway cannot be looked up, retrying");
+                    sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
