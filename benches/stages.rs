@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use faceguesser::face::{CropFrame, FaceCrop, FaceFinder, FinderOptions, judge};
+use faceguesser::face::{CropFrame, FaceCrop, FaceFinder, FinderOptions, measure_quality};
 use faceguesser::inference::{FlowId, Pool, PoolOptions};
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
-use faceguesser::photo::{DecodeLimits, WorkClock, decode};
+use faceguesser::photo::{CpuLimit, DecodeLimits, decode};
 use faceguesser::{Framing, Guesser};
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, GrayImage, ImageEncoder, imageops};
@@ -45,8 +45,8 @@ fn jpeg(picture: &GrayImage, orientation: u8) -> Bytes {
     bytes.into_inner().into()
 }
 
-fn clock() -> WorkClock {
-    WorkClock::start(Duration::from_secs(60))
+fn clock() -> CpuLimit {
+    CpuLimit::start(Duration::from_secs(60))
 }
 
 fn finder() -> FaceFinder {
@@ -86,7 +86,7 @@ fn face(criterion: &mut Criterion) {
     criterion.bench_function("align", |b| {
         b.iter(|| {
             let crop = FaceCrop::cut(black_box(&picture), &found.frame);
-            judge(&picture, &found, &crop)
+            measure_quality(&picture, &found, &crop)
         });
     });
 }
@@ -126,7 +126,7 @@ fn pool(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(PHOTOS as u64));
     group.bench_function("16 photos at once", |b| {
         b.iter(|| {
-            let requests = (0..PHOTOS).map(|_| pool.analyse(FlowId::of(&0), bytes.clone(), Framing::Find));
+            let requests = (0..PHOTOS).map(|_| pool.analyse(FlowId::from_key(&0), bytes.clone(), Framing::Find));
             runtime.block_on(futures_util::future::try_join_all(requests)).unwrap()
         });
     });

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::face::{
-    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Flaw, Found, Rotation, judge,
+    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Flaw, Found, Rotation, measure_quality,
 };
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimate, Estimator};
 use crate::model::{DeviceKind, ModelError};
-use crate::photo::{DecodeLimits, Photo, PhotoError, WorkClock, decode, decode_reduced, later_frames};
+use crate::photo::{CpuLimit, DecodeLimits, Photo, PhotoError, decode, decode_reduced, sampled_frames};
 
 /// Whether to detect faces, or to treat the picture as a tight crop of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -247,7 +247,7 @@ impl Guesser {
 
     fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, GuessError> {
         let mut times = StageTimes::default();
-        let work = WorkClock::start(self.limits.cpu_time);
+        let work = CpuLimit::start(self.limits.cpu_time);
         let mut clock = Instant::now();
         let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
         let photo = match framing {
@@ -271,7 +271,7 @@ impl Guesser {
                 if faces.is_empty() {
                     // Release the memory reservation: a thread holds at most one at a time.
                     photo.memory = None;
-                    for (index, later) in later_frames(bytes, &self.limits) {
+                    for (index, later) in sampled_frames(bytes, &self.limits) {
                         if work.check().is_err() {
                             break;
                         }
@@ -288,7 +288,7 @@ impl Guesser {
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
                     let crop = FaceCrop::cut(&photo.luma, &face.frame);
-                    let flaws = judge(&photo.luma, face, &crop).flaws();
+                    let flaws = measure_quality(&photo.luma, face, &crop).flaws();
                     let Face { bounds, frame, .. } = face.scaled(factor);
                     Cut { bounds, frame, flaws, crop }
                 });
@@ -310,7 +310,7 @@ impl Guesser {
         bytes: &[u8],
         photo: Photo,
         faces: Vec<Face>,
-        work: &WorkClock,
+        work: &CpuLimit,
     ) -> Result<(Photo, Vec<Face>), GuessError> {
         let smallest = faces.iter().map(|face| face.frame.side).fold(f32::MAX, f32::min);
         // With half of the time used up, decoding at a larger size might exceed the limit.
@@ -412,7 +412,7 @@ impl<'a> GuesserBuilder<'a> {
     pub fn build(self) -> Result<Guesser, ModelError> {
         let detector = Detector::from_safetensors(self.detector.unwrap_or_else(|| detector::embedded()))?;
         let estimator = Estimator::from_safetensors(self.estimator.unwrap_or_else(|| estimator::embedded()))?;
-        Ok(Guesser::new(FaceFinder::new(detector, self.finder), estimator.on(self.device)?, self.limits))
+        Ok(Guesser::new(FaceFinder::new(detector, self.finder), estimator.to_device(self.device)?, self.limits))
     }
 }
 

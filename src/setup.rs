@@ -30,7 +30,7 @@ pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
 
 /// The configured or compiled-in estimator.
 pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
-    let load = |bytes: &[u8]| Estimator::from_safetensors(bytes)?.on(config.inference.device);
+    let load = |bytes: &[u8]| Estimator::from_safetensors(bytes)?.to_device(config.inference.device);
     weights(&config.models.estimator, "models.estimator", estimator::embedded(), load)
 }
 

@@ -8,15 +8,15 @@ use super::people::{PersonId, Platform};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
     /// Shows the network's input.
-    See,
+    ShowInput,
     /// Crops the photo to the suggested square and guesses again.
     Crop(Square),
     /// Guesses from the square in the middle of a photo without a face.
-    Anyway,
+    GuessAnyway,
     /// Deletes the reply; for the asker alone.
     Delete { asker: PersonId },
     /// Steps to the next value of a chat's setting; for admins.
-    Set(Setting),
+    ChangeSetting(Setting),
     /// A player's guess in a game.
     Guess { game: i64, age: u8 },
     /// Ends a game; for its host.
@@ -47,33 +47,33 @@ impl Action {
     /// Its identifier: ASCII, at most 64 bytes, Telegram's limit (Discord's is 100).
     pub fn code(&self) -> String {
         match self {
-            Self::See => "see".into(),
+            Self::ShowInput => "see".into(),
             Self::Crop(Square { left, top, side }) => format!("crop:{left}:{top}:{side}"),
-            Self::Anyway => "anyway".into(),
+            Self::GuessAnyway => "anyway".into(),
             Self::Delete { asker } => format!("delete:{}", asker.id),
-            Self::Set(Setting::Auto) => "set:auto".into(),
-            Self::Set(Setting::Private) => "set:private".into(),
-            Self::Set(Setting::Gender) => "set:gender".into(),
-            Self::Set(Setting::Language) => "set:language".into(),
+            Self::ChangeSetting(Setting::Auto) => "set:auto".into(),
+            Self::ChangeSetting(Setting::Private) => "set:private".into(),
+            Self::ChangeSetting(Setting::Gender) => "set:gender".into(),
+            Self::ChangeSetting(Setting::Language) => "set:language".into(),
             Self::Guess { game, age } => format!("guess:{game}:{age}"),
             Self::Reveal { game } => format!("reveal:{game}"),
         }
     }
 
     /// Parses an identifier from `platform`; `None` when it is not valid.
-    pub fn of(code: &str, platform: Platform) -> Option<Self> {
+    pub fn from_code(code: &str, platform: Platform) -> Option<Self> {
         let (name, rest) = code.split_once(':').unwrap_or((code, ""));
         let mut numbers = rest.split(':').map(str::parse::<i64>);
         let mut number = || numbers.next()?.ok();
         let action = match name {
-            "see" => Self::See,
-            "anyway" => Self::Anyway,
+            "see" => Self::ShowInput,
+            "anyway" => Self::GuessAnyway,
             "crop" => {
                 let mut part = || number().and_then(|part| u16::try_from(part).ok());
                 Self::Crop(Square { left: part()?, top: part()?, side: part().filter(|side| *side > 0)? })
             }
             "delete" => Self::Delete { asker: PersonId { platform, id: number()? } },
-            "set" => Self::Set(match rest {
+            "set" => Self::ChangeSetting(match rest {
                 "auto" => Setting::Auto,
                 "private" => Setting::Private,
                 "gender" => Setting::Gender,
@@ -89,12 +89,12 @@ impl Action {
 
     /// Whether it needs the photo that the reply was about.
     pub fn needs_photo(&self) -> bool {
-        matches!(self, Self::See | Self::Crop(_) | Self::Anyway)
+        matches!(self, Self::ShowInput | Self::Crop(_) | Self::GuessAnyway)
     }
 
     /// Whether it is for a chat's admins only.
     pub fn needs_admin(&self) -> bool {
-        matches!(self, Self::Set(_))
+        matches!(self, Self::ChangeSetting(_))
     }
 }
 
@@ -114,24 +114,24 @@ mod tests {
     fn every_action_survives_encoding_and_parsing() {
         let platform = Platform::Discord;
         for action in [
-            Action::See,
+            Action::ShowInput,
             Action::Crop(Square { left: 0, top: 10_000, side: 4321 }),
-            Action::Anyway,
+            Action::GuessAnyway,
             Action::Delete { asker: PersonId { platform, id: i64::MIN } },
-            Action::Set(Setting::Auto),
-            Action::Set(Setting::Private),
-            Action::Set(Setting::Gender),
-            Action::Set(Setting::Language),
+            Action::ChangeSetting(Setting::Auto),
+            Action::ChangeSetting(Setting::Private),
+            Action::ChangeSetting(Setting::Gender),
+            Action::ChangeSetting(Setting::Language),
             Action::Guess { game: i64::MAX, age: 100 },
             Action::Reveal { game: i64::MAX },
         ] {
             let code = action.code();
             assert!(code.len() <= 64 && code.is_ascii(), "{code}");
-            assert_eq!(Action::of(&code, platform), Some(action), "{code}");
+            assert_eq!(Action::from_code(&code, platform), Some(action), "{code}");
         }
         for invalid in ["", "crop", "crop:1:2", "crop:1:2:0", "crop:-1:2:3", "set:all", "guess:1:300", "delete:x", "hm"]
         {
-            assert_eq!(Action::of(invalid, platform), None, "{invalid}");
+            assert_eq!(Action::from_code(invalid, platform), None, "{invalid}");
         }
     }
 }

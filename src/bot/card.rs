@@ -104,7 +104,7 @@ pub fn draw_network_input(face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
     const MARGIN: i32 = 30;
     /// Grey levels of one standard deviation.
     const CONTRAST: f32 = 60.0;
-    let values = face.crop.standardised();
+    let values = face.crop.standardise();
     let years = estimate.age_probabilities.len() as i32;
     let mut picture = RgbImage::from_pixel(SIZE + (years * YEAR + 2 * MARGIN) as u32, SIZE, SHADOW);
     for (x, y, pixel) in picture.enumerate_pixels_mut().filter(|(x, _, _)| *x < SIZE) {

@@ -37,7 +37,7 @@ impl Command {
 
 /// The response to a pressed button.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Pressed {
+pub struct ButtonResponse {
     /// A short note to the person who pressed it.
     pub note: Option<String>,
     /// The new content of the message with the button.
@@ -46,7 +46,7 @@ pub struct Pressed {
     pub delete: bool,
 }
 
-impl Pressed {
+impl ButtonResponse {
     pub(super) fn note(text: String) -> Self {
         Self { note: Some(text), ..Self::default() }
     }
@@ -68,7 +68,7 @@ impl Bot {
     pub async fn command(&self, command: Command, asker: &Asker, role: &AskerRole) -> Answer {
         let language = self.reply_style(asker).await.language;
         if command.needs_admin() && !role.admin {
-            return language.say("admins-only").into();
+            return language.message("admins-only").into();
         }
         self.execute(command, asker, role, language).await.unwrap_or_else(|problem| problem.message(language).into())
     }
@@ -84,48 +84,48 @@ impl Bot {
         Ok(match command {
             Command::Help => {
                 let how = match person.platform {
-                    Platform::Discord => language.say("how-discord"),
-                    Platform::Telegram => language.say("how-telegram"),
+                    Platform::Discord => language.message("how-discord"),
+                    Platform::Telegram => language.message("how-telegram"),
                 };
-                language.say_with("help", &[("how", (&how).into())]).into()
+                language.message_with("help", &[("how", (&how).into())]).into()
             }
-            Command::Privacy => language.say("privacy").into(),
+            Command::Privacy => language.message("privacy").into(),
             Command::Settings => settings_message(&self.with_store(move |store| store.chat(chat)).await?, language),
-            Command::Auto(_) if role.direct => language.say("auto-direct").into(),
+            Command::Auto(_) if role.direct => language.message("auto-direct").into(),
             Command::Auto(None) => {
                 let on = self.with_store(move |store| store.chat(chat)).await?.auto;
-                language.say_with("auto-state", &[("on", yes_or_no(on).into())]).into()
+                language.message_with("auto-state", &[("on", yes_or_no(on).into())]).into()
             }
             Command::Auto(Some(on)) => {
                 self.change_chat(asker, move |settings| settings.auto = on).await?;
-                language.say(if on { "auto-on" } else { "auto-off" }).into()
+                language.message(if on { "auto-on" } else { "auto-off" }).into()
             }
-            Command::Language(wanted) => match Language::of(&wanted) {
+            Command::Language(wanted) => match Language::from_tag(&wanted) {
                 Some(wanted) => {
                     self.change_person(asker, move |settings| settings.language = Some(wanted)).await?;
-                    wanted.say_with("language-set", &[("language", wanted.name().into())]).into()
+                    wanted.message_with("language-set", &[("language", wanted.name().into())]).into()
                 }
                 None => {
                     let names = Language::ALL.map(|language| format!("{} ({})", language.name(), language.code()));
-                    language.say_with("language-unknown", &[("languages", (&names.join(", ")).into())]).into()
+                    language.message_with("language-unknown", &[("languages", (&names.join(", ")).into())]).into()
                 }
             },
             Command::Gender(wanted) => {
                 let gender = self
                     .change_person(asker, move |settings| {
-                        settings.gender = GenderPolicy::of(&wanted).unwrap_or(settings.gender.next());
+                        settings.gender = GenderPolicy::from_name(&wanted).unwrap_or(settings.gender.next());
                     })
                     .await?
                     .gender;
-                language.say_with("gender-set", &[("gender", gender.name().into())]).into()
+                language.message_with("gender-set", &[("gender", gender.name().into())]).into()
             }
             Command::OptOut => {
                 self.change_person(asker, |settings| settings.opted_out = true).await?;
-                language.say("opted-out").into()
+                language.message("opted-out").into()
             }
             Command::OptIn => {
                 self.change_person(asker, |settings| settings.opted_out = false).await?;
-                language.say("opted-in").into()
+                language.message("opted-in").into()
             }
             Command::Forget => {
                 let chat_too = role.admin;
@@ -135,45 +135,51 @@ impl Bot {
                 })
                 .await?;
                 info!(?person, ?chat, chat_too, "forgotten on request");
-                language.say(if chat_too { "forgotten-chat" } else { "forgotten-person" }).into()
+                language.message(if chat_too { "forgotten-chat" } else { "forgotten-person" }).into()
             }
             Command::Scores => {
                 let scores = self.with_store(move |store| store.scores(chat)).await?;
                 if scores.is_empty() {
-                    return Ok(language.say("scores-none").into());
+                    return Ok(language.message("scores-none").into());
                 }
                 let line = |(index, (name, points)): (usize, &(String, u32))| {
                     let variables =
                         [("place", (index + 1).into()), ("name", name.into()), ("points", u64::from(*points).into())];
-                    language.say_with("score", &variables)
+                    language.message_with("score", &variables)
                 };
                 let lines = scores.iter().enumerate().map(line);
-                std::iter::once(language.say("scores")).chain(lines).collect::<Vec<_>>().join("\n").into()
+                std::iter::once(language.message("scores")).chain(lines).collect::<Vec<_>>().join("\n").into()
             }
         })
     }
 
-    /// Handles a button that needs no photo; [`Bot::look_again`] handles those that do.
-    pub async fn press(&self, action: Action, asker: &Asker, role: &AskerRole) -> Pressed {
+    /// Handles a button that needs no photo; [`Bot::handle_photo_button`] handles those that do.
+    pub async fn handle_button(&self, action: Action, asker: &Asker, role: &AskerRole) -> ButtonResponse {
         let language = self.reply_style(asker).await.language;
         let response = match action {
-            Action::Delete { asker: owner } if owner == asker.person => Pressed { delete: true, ..Pressed::default() },
-            Action::Delete { .. } => Pressed::note(language.say("not-yours")),
-            Action::Set(_) if !role.admin => Pressed::note(language.say("admins-only")),
-            Action::Set(setting) => match self.change_chat(asker, move |settings| advance(settings, setting)).await {
-                Ok(changed) => {
-                    // The buttons use the language that was just chosen.
-                    let language = changed.language.unwrap_or(language);
-                    Pressed { edit: Some(settings_message(&changed, language)), ..Pressed::default() }
+            Action::Delete { asker: owner } if owner == asker.person => {
+                ButtonResponse { delete: true, ..ButtonResponse::default() }
+            }
+            Action::Delete { .. } => ButtonResponse::note(language.message("not-yours")),
+            Action::ChangeSetting(_) if !role.admin => ButtonResponse::note(language.message("admins-only")),
+            Action::ChangeSetting(setting) => {
+                match self.change_chat(asker, move |settings| advance(settings, setting)).await {
+                    Ok(changed) => {
+                        // The buttons use the language that was just chosen.
+                        let language = changed.language.unwrap_or(language);
+                        ButtonResponse { edit: Some(settings_message(&changed, language)), ..ButtonResponse::default() }
+                    }
+                    Err(problem) => ButtonResponse::note(problem.message(language)),
                 }
-                Err(problem) => Pressed::note(problem.message(language)),
-            },
+            }
             Action::Guess { game, age } => {
                 let player = Player { person: asker.person, name: role.name.clone() };
                 self.record_guess(game, player, age, language).await
             }
             Action::Reveal { game } => self.reveal_game(game, asker, role, language).await,
-            Action::See | Action::Crop(_) | Action::Anyway => Pressed::note(Problem::Gone.message(language)),
+            Action::ShowInput | Action::Crop(_) | Action::GuessAnyway => {
+                ButtonResponse::note(Problem::PhotoGone.message(language))
+            }
         };
         info!(?action, person = ?asker.person, chat = ?asker.chat, "a button was pressed");
         response
@@ -218,16 +224,19 @@ fn advance(settings: &mut ChatSettings, setting: Setting) {
 
 /// The settings of a chat, with a button for each.
 fn settings_message(settings: &ChatSettings, language: Language) -> Answer {
-    let button = |setting, label| vec![Button { action: Action::Set(setting), label }];
+    let button = |setting, label| vec![Button { action: Action::ChangeSetting(setting), label }];
     let language_label = match settings.language {
-        Some(chosen) => language.say_with("settings-language", &[("language", chosen.name().into())]),
-        None => language.say("settings-language-client"),
+        Some(chosen) => language.message_with("settings-language", &[("language", chosen.name().into())]),
+        None => language.message("settings-language-client"),
     };
     let buttons = vec![
-        button(Setting::Auto, language.say_with("settings-auto", &[("on", yes_or_no(settings.auto).into())])),
-        button(Setting::Private, language.say_with("settings-private", &[("on", yes_or_no(settings.private).into())])),
-        button(Setting::Gender, language.say_with("settings-gender", &[("gender", settings.gender.name().into())])),
+        button(Setting::Auto, language.message_with("settings-auto", &[("on", yes_or_no(settings.auto).into())])),
+        button(
+            Setting::Private,
+            language.message_with("settings-private", &[("on", yes_or_no(settings.private).into())]),
+        ),
+        button(Setting::Gender, language.message_with("settings-gender", &[("gender", settings.gender.name().into())])),
         button(Setting::Language, language_label),
     ];
-    Answer { text: language.say("settings"), buttons, ..Answer::default() }
+    Answer { text: language.message("settings"), buttons, ..Answer::default() }
 }

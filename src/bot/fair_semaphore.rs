@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 use crate::inference::FlowId;
-use crate::inference::queue::Flows;
+use crate::inference::queue::FairQueue;
 
 /// A semaphore whose permits are shared fairly between flows.
 #[derive(Debug)]
@@ -14,7 +14,7 @@ pub(super) struct FairSemaphore(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    waiting: Flows<FlowId, oneshot::Sender<Permit>>,
+    waiting: FairQueue<FlowId, oneshot::Sender<Permit>>,
 }
 
 /// Goes to the next one waiting when it is dropped, unless it is empty.
@@ -24,7 +24,7 @@ pub(super) struct Permit(Option<Arc<Mutex<State>>>);
 impl FairSemaphore {
     /// A semaphore with `permits` permits, at least one.
     pub(super) fn new(permits: usize) -> Self {
-        Self(Arc::new(Mutex::new(State { free: permits.max(1), waiting: Flows::default() })))
+        Self(Arc::new(Mutex::new(State { free: permits.max(1), waiting: FairQueue::default() })))
     }
 
     /// Waits for a permit; flows that have asked for few go before those that have asked for many.
@@ -80,7 +80,7 @@ mod tests {
     #[tokio::test]
     async fn a_flow_that_asks_for_many_permits_lets_others_go_first() {
         let semaphore = FairSemaphore::new(1);
-        let (greedy, other) = (FlowId::of(&1), FlowId::of(&2));
+        let (greedy, other) = (FlowId::from_key(&1), FlowId::from_key(&2));
         let held = semaphore.acquire(greedy).await;
         let mut waiting: Vec<_> = (0..20).map(|_| Box::pin(semaphore.acquire(greedy))).collect();
         for wait in &mut waiting {

@@ -23,10 +23,10 @@ static PHOTO: LazyLock<Vec<u8>> = LazyLock::new(|| {
 pub fn button_codes(data: &[u8]) {
     let Ok(code) = std::str::from_utf8(data) else { return };
     for platform in [Platform::Discord, Platform::Telegram] {
-        let Some(action) = Action::of(code, platform) else { continue };
+        let Some(action) = Action::from_code(code, platform) else { continue };
         let canonical = action.code();
         assert!(canonical.len() <= 64 && canonical.is_ascii(), "{canonical}");
-        assert_eq!(Action::of(&canonical, platform), Some(action));
+        assert_eq!(Action::from_code(&canonical, platform), Some(action));
         if let (Action::Crop(square), Platform::Discord) = (action, platform) {
             let limits = DecodeLimits { memory: MemoryBudget::new(16 << 20), ..DecodeLimits::default() };
             let cropped = card::crop(&PHOTO, &limits, square);
@@ -37,11 +37,11 @@ pub fn button_codes(data: &[u8]) {
 
 /// Names of choices: languages as clients and people write them, and gender policies.
 pub fn choices(text: &str) {
-    if let Some(language) = Language::of(text) {
-        assert_eq!(Language::of(language.code()), Some(language));
+    if let Some(language) = Language::from_tag(text) {
+        assert_eq!(Language::from_tag(language.code()), Some(language));
     }
-    Language::accepted(text);
-    if let Some(gender) = GenderPolicy::of(text) {
-        assert_eq!(GenderPolicy::of(gender.name()), Some(gender));
+    Language::from_accept_language(text);
+    if let Some(gender) = GenderPolicy::from_name(text) {
+        assert_eq!(GenderPolicy::from_name(gender.name()), Some(gender));
     }
 }

@@ -5,7 +5,7 @@
 use tracing::info;
 
 use super::actions::{Action, Button};
-use super::commands::{AskerRole, Pressed};
+use super::commands::{AskerRole, ButtonResponse};
 use super::languages::Language;
 use super::people::{Asker, ChatId, PersonId};
 use super::store::{Store, StoreError};
@@ -70,11 +70,11 @@ impl Bot {
     pub async fn game(&self, photo: PhotoSource, truth: Option<u8>, asker: &Asker) -> Answer {
         let style = self.reply_style(asker).await;
         let language = style.language;
-        let analysis = match self.analyse(FlowId::of(&asker.person), photo, Framing::Find).await {
+        let analysis = match self.analyse(FlowId::from_key(&asker.person), photo, Framing::Find).await {
             Ok((_, analysis)) => analysis,
             Err(problem) => return problem.message(language).into(),
         };
-        let [face] = analysis.faces.as_slice() else { return language.say("game-unsure").into() };
+        let [face] = analysis.faces.as_slice() else { return language.message("game-unsure").into() };
         let game = Game {
             chat: asker.chat,
             host: asker.person,
@@ -92,24 +92,30 @@ impl Bot {
         }
     }
 
-    pub(super) async fn record_guess(&self, number: i64, player: Player, age: u8, language: Language) -> Pressed {
+    pub(super) async fn record_guess(
+        &self,
+        number: i64,
+        player: Player,
+        age: u8,
+        language: Language,
+    ) -> ButtonResponse {
         // `None`: the player is the host, who knows the true age.
         let record = move |store: &dyn Store| {
             let knows = store.game(number)?.is_some_and(|game| game.truth.is_some() && game.host == player.person);
             let player = Player { name: player.name.chars().take(MAX_NAME).collect(), ..player };
             if knows { Ok(None) } else { store.guess(number, &player, age).map(Some) }
         };
-        let with_age = |id: &str, age: u8| language.say_with(id, &[("age", u64::from(age).into())]);
+        let with_age = |id: &str, age: u8| language.message_with(id, &[("age", u64::from(age).into())]);
         match self.with_store(record).await {
-            Ok(None) => Pressed::note(language.say("game-host")),
-            Ok(Some(GuessOutcome::Accepted { players })) => Pressed {
+            Ok(None) => ButtonResponse::note(language.message("game-host")),
+            Ok(Some(GuessOutcome::Accepted { players })) => ButtonResponse {
                 note: Some(with_age("game-taken", age)),
                 edit: Some(open_game_message(number, players, language)),
                 delete: false,
             },
-            Ok(Some(GuessOutcome::AlreadyGuessed(age))) => Pressed::note(with_age("game-already-guessed", age)),
-            Ok(Some(GuessOutcome::GameOver)) => Pressed::note(language.say("game-over")),
-            Err(problem) => Pressed::note(problem.message(language)),
+            Ok(Some(GuessOutcome::AlreadyGuessed(age))) => ButtonResponse::note(with_age("game-already-guessed", age)),
+            Ok(Some(GuessOutcome::GameOver)) => ButtonResponse::note(language.message("game-over")),
+            Err(problem) => ButtonResponse::note(problem.message(language)),
         }
     }
 
@@ -119,23 +125,23 @@ impl Bot {
         asker: &Asker,
         role: &AskerRole,
         language: Language,
-    ) -> Pressed {
+    ) -> ButtonResponse {
         let game = match self.with_store(move |store| store.game(number)).await {
             Ok(Some(game)) if game.chat == asker.chat => game,
-            Ok(_) => return Pressed::note(language.say("game-over")),
-            Err(problem) => return Pressed::note(problem.message(language)),
+            Ok(_) => return ButtonResponse::note(language.message("game-over")),
+            Err(problem) => return ButtonResponse::note(problem.message(language)),
         };
         if game.host != asker.person && !role.admin {
-            return Pressed::note(language.say("not-yours"));
+            return ButtonResponse::note(language.message("not-yours"));
         }
         let players = |game: &Game| winners(game).into_iter().map(|(player, _)| player).collect();
         match self.with_store(move |store| store.end_game(number, &players)).await {
             Ok(Some(game)) => {
                 let message = ended_game_message(&game, &winners(&game), language);
-                Pressed { edit: Some(message.into()), ..Pressed::default() }
+                ButtonResponse { edit: Some(message.into()), ..ButtonResponse::default() }
             }
-            Ok(None) => Pressed::note(language.say("game-over")),
-            Err(problem) => Pressed::note(problem.message(language)),
+            Ok(None) => ButtonResponse::note(language.message("game-over")),
+            Err(problem) => ButtonResponse::note(problem.message(language)),
         }
     }
 }
@@ -144,9 +150,9 @@ impl Bot {
 fn open_game_message(number: i64, players: usize, language: Language) -> Answer {
     let guess = |age: u8| Button { action: Action::Guess { game: number, age }, label: age.to_string() };
     let mut buttons: Vec<Vec<Button>> = AGES.iter().map(|row| row.iter().map(|age| guess(*age)).collect()).collect();
-    buttons.push(vec![Button { action: Action::Reveal { game: number }, label: language.say("game-reveal") }]);
-    let players = language.say_with("game-players", &[("count", players.into())]);
-    Answer { text: format!("{}\n{players}", language.say("game")), buttons, ..Answer::default() }
+    buttons.push(vec![Button { action: Action::Reveal { game: number }, label: language.message("game-reveal") }]);
+    let players = language.message_with("game-players", &[("count", players.into())]);
+    Answer { text: format!("{}\n{players}", language.message("game")), buttons, ..Answer::default() }
 }
 
 /// The distance of an age in years: from the true age where it is known, from the bot's guess otherwise.
@@ -161,9 +167,9 @@ fn winners(game: &Game) -> Vec<(Player, u8)> {
 }
 
 fn ended_game_message(game: &Game, winners: &[(Player, u8)], language: Language) -> String {
-    let mut lines = vec![language.say_with("game-mine", &[("person", (&game.guess).into())])];
+    let mut lines = vec![language.message_with("game-mine", &[("person", (&game.guess).into())])];
     if let Some(truth) = game.truth {
-        lines.push(language.say_with("game-truth", &[("age", u64::from(truth).into())]));
+        lines.push(language.message_with("game-truth", &[("age", u64::from(truth).into())]));
     }
     match winners.first() {
         Some((_, age)) => {
@@ -173,13 +179,13 @@ fn ended_game_message(game: &Game, winners: &[(Player, u8)], language: Language)
             ages.dedup();
             let ages = ages.join(", ");
             let variables = [("count", winners.len().into()), ("names", (&names).into()), ("age", (&ages).into())];
-            let mut line = language.say_with("game-winner", &variables);
+            let mut line = language.message_with("game-winner", &variables);
             if game.truth.is_some() && distance(game, f32::from(*age)) < distance(game, game.age) {
-                line = format!("{line} {}", language.say("game-beaten"));
+                line = format!("{line} {}", language.message("game-beaten"));
             }
             lines.push(line);
         }
-        None => lines.push(language.say("game-nobody")),
+        None => lines.push(language.message("game-nobody")),
     }
     lines.join("\n")
 }

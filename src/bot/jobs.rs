@@ -109,13 +109,13 @@ impl Bot {
     }
 
     /// Stores what a platform's connection needs to resume after a restart; `None` deletes it.
-    pub async fn keep_connection(&self, platform: Platform, number: u32, state: Option<String>) {
+    pub async fn save_connection(&self, platform: Platform, number: u32, state: Option<String>) {
         // A failure is logged; the next run opens a new connection.
         let _ = self.with_store(move |store| store.save_connection(platform, number, state.as_deref())).await;
     }
 
     /// The state of a connection that an earlier run stored.
-    pub async fn kept_connection(&self, platform: Platform, number: u32) -> Option<String> {
+    pub async fn load_connection(&self, platform: Platform, number: u32) -> Option<String> {
         self.with_store(move |store| store.load_connection(platform, number)).await.unwrap_or_default()
     }
 }

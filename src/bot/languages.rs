@@ -1,6 +1,6 @@
 //! The bot's languages, from the Fluent files in `locales/`: choosing one, and formatting messages.
 //!
-//! [`words`](super::words) and its siblings choose the messages.
+//! [`words`](super::wording) and its siblings choose the messages.
 
 use std::sync::OnceLock;
 
@@ -64,7 +64,7 @@ impl Language {
     }
 
     /// Parses a tag such as `pt-BR`, as clients send it, or a name as people write it.
-    pub fn of(tag: &str) -> Option<Self> {
+    pub fn from_tag(tag: &str) -> Option<Self> {
         let tag = tag.trim().to_lowercase();
         let first = tag.split(['-', '_']).next().unwrap_or_default();
         Self::ALL.into_iter().find(|language| language.code() == first || language.name().to_lowercase() == tag)
@@ -72,20 +72,20 @@ impl Language {
 
     /// The first supported language of an `Accept-Language` header. Browsers list languages in order of
     /// preference; RFC 9110, 12.5.4, allows other orders, but none occurs.
-    pub fn accepted(header: &str) -> Option<Self> {
-        header.split(',').filter_map(|part| part.split(';').next()).find_map(Self::of)
+    pub fn from_accept_language(header: &str) -> Option<Self> {
+        header.split(',').filter_map(|part| part.split(';').next()).find_map(Self::from_tag)
     }
 
     /// Formats the message `id`, which has no variables.
-    pub fn say(self, id: &str) -> String {
-        self.say_with(id, &[])
+    pub fn message(self, id: &str) -> String {
+        self.message_with(id, &[])
     }
 
     /// Formats the message `id` with `variables`, pairs of name and value.
     ///
     /// A test checks that every language has every message. If one is missing nevertheless, this falls
     /// back to English and then to `id` itself.
-    pub fn say_with(self, id: &str, variables: &[(&str, Value<'_>)]) -> String {
+    pub fn message_with(self, id: &str, variables: &[(&str, Value<'_>)]) -> String {
         let mut arguments = FluentArgs::with_capacity(variables.len());
         for (name, value) in variables {
             let value = match value {
@@ -252,11 +252,11 @@ mod tests {
             ("nl", None),
             ("", None),
         ] {
-            assert_eq!(Language::of(tag), language, "{tag}");
+            assert_eq!(Language::from_tag(tag), language, "{tag}");
         }
-        assert_eq!(Language::accepted("nl,fr-CH;q=0.9,en;q=0.8"), Some(Language::French));
-        assert_eq!(Language::accepted("nl"), None);
-        let text = Language::German.say_with("problem-too-often", &[("seconds", Value::Number(1))]);
+        assert_eq!(Language::from_accept_language("nl,fr-CH;q=0.9,en;q=0.8"), Some(Language::French));
+        assert_eq!(Language::from_accept_language("nl"), None);
+        let text = Language::German.message_with("problem-too-often", &[("seconds", Value::Number(1))]);
         assert!(!text.contains("problem") && !text.contains('{'), "{text}");
     }
 }

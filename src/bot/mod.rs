@@ -1,17 +1,17 @@
 //! Turns a photo into a reply; independent of any platform.
 //!
 //! A platform converts its messages to an [`Asker`] and [`PhotoSource`]s, and sends the [`Answer`].
-//! [`words`] turns numbers into sentences and [`problems`] errors, in one of the [`languages`];
-//! [`card`] draws the annotated pictures, [`report`] writes JSON. [`steps`] answers albums
+//! [`wording`] turns numbers into sentences and [`problems`] errors, in one of the [`languages`];
+//! [`card`] draws the annotated pictures, [`report`] writes JSON. [`album`] answers albums
 //! incrementally. [`commands`] and [`game`] handle requests without a photo, `photo_buttons` buttons
 //! that need one. [`settings`] is what chats and people have chosen, [`store`] what has to be
-//! persisted and [`sqlite`] how; [`fair_use`] limits the rate of people and chats.
+//! persisted and [`sqlite`] how; [`rate_limit`] limits the rate of people and chats.
 
 pub mod actions;
+pub mod album;
 pub mod card;
 pub mod commands;
 mod fair_semaphore;
-pub mod fair_use;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod game;
@@ -21,13 +21,13 @@ pub mod people;
 mod photo_buttons;
 mod photo_source;
 pub mod problems;
+pub mod rate_limit;
 mod reply;
 pub mod report;
 pub mod settings;
 pub mod sqlite;
-pub mod steps;
 pub mod store;
-pub mod words;
+pub mod wording;
 
 use std::sync::Arc;
 
@@ -38,17 +38,17 @@ use tracing::{error, info, warn};
 use crate::inference::{Analysis, FlowId, Framing, Pool};
 use crate::photo::{DecodeLimits, Downloader, cause};
 use fair_semaphore::FairSemaphore;
-use fair_use::{Rate, RateLimited, RateLimiter};
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
+use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy};
 use store::{Store, StoreError};
 
-pub use photo_source::{PhotoSource, Renew};
+pub use photo_source::{PhotoSource, RenewLink};
 pub use problems::Problem;
-pub use reply::{Answer, Card, CardWhen, Reply, ReplyOptions, Tone};
+pub use reply::{Answer, Card, CardPolicy, Certainty, Reply, ReplyOptions};
 pub use report::PhotoReport;
-pub use words::ReplyStyle;
+pub use wording::ReplyStyle;
 
 /// The operator's configuration.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub struct BotOptions {
     pub person_rate: Rate,
     pub chat_rate: Rate,
     /// The most photos from chats that are fetched and analysed concurrently; others wait.
-    pub at_once: usize,
+    pub max_concurrent: usize,
 }
 
 /// Answers photos, commands and buttons.
@@ -81,14 +81,14 @@ pub struct Bot {
 impl Bot {
     pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
         let rate_limiter = RateLimiter::new(options.person_rate, options.chat_rate);
-        let permits = FairSemaphore::new(options.at_once);
+        let permits = FairSemaphore::new(options.max_concurrent);
         Self { pool, downloader, store, options, rate_limiter, permits }
     }
 
     /// The memory budget for photos that wait for their answer, one permit per byte; uploads and
     /// downloads share it.
     pub fn photo_memory(&self) -> Arc<Semaphore> {
-        self.downloader.memory()
+        self.downloader.memory_budget()
     }
 
     /// How to reply to somebody: the chat's language takes precedence over the person's, and that over
@@ -110,7 +110,7 @@ impl Bot {
     }
 
     /// How to reply to somebody who has no stored settings.
-    pub fn style_for(&self, language: Option<Language>) -> ReplyStyle {
+    pub fn default_style(&self, language: Option<Language>) -> ReplyStyle {
         let BotOptions { confident, gender, gender_sure, .. } = self.options;
         ReplyStyle { language: language.unwrap_or_default(), gender, confident, gender_sure }
     }
@@ -121,12 +121,12 @@ impl Bot {
     }
 
     /// Whether a person has opted out; also `true` when the store cannot be read.
-    pub async fn ignores(&self, author: PersonId) -> bool {
+    pub async fn has_opted_out(&self, author: PersonId) -> bool {
         !self.with_store(move |store| store.person(author)).await.is_ok_and(|person| !person.opted_out)
     }
 
     /// Moves what is stored about a chat whose id has changed.
-    pub async fn chat_moved(&self, from: ChatId, to: ChatId) {
+    pub async fn move_chat(&self, from: ChatId, to: ChatId) {
         // A failure is logged; the chat then starts with the defaults.
         let _ = self.with_store(move |store| store.move_chat(from, to)).await;
     }
@@ -140,7 +140,7 @@ impl Bot {
         self.rate_limiter.take(asker, photos).map_err(|refusal| match refusal {
             RateLimited::FirstTime { wait } => {
                 info!(person = ?asker.person, chat = ?asker.chat, wait_s = wait.as_secs(), "too many photos");
-                Some(Problem::TooOften { wait })
+                Some(Problem::RateLimited { wait })
             }
             RateLimited::Repeated { .. } => None,
         })
@@ -150,10 +150,10 @@ impl Bot {
     ///
     /// # Errors
     /// The problem to report to the asker, each time.
-    pub fn admit_aloud(&self, asker: &Asker, photos: usize) -> Result<(), Problem> {
+    pub fn admit_or_explain(&self, asker: &Asker, photos: usize) -> Result<(), Problem> {
         let photos = u32::try_from(photos).unwrap_or(u32::MAX);
         self.rate_limiter.take(asker, photos).map_err(|refusal| match refusal {
-            RateLimited::FirstTime { wait } | RateLimited::Repeated { wait } => Problem::TooOften { wait },
+            RateLimited::FirstTime { wait } | RateLimited::Repeated { wait } => Problem::RateLimited { wait },
         })
     }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::actions::{Action, SQUARE_SCALE, Square};
 use super::people::PersonId;
-use super::{Answer, Bot, Card, CardWhen, PhotoSource, Problem, ReplyOptions, ReplyStyle, Tone, card, words};
+use super::{Answer, Bot, Card, CardPolicy, Certainty, PhotoSource, Problem, ReplyOptions, ReplyStyle, card, wording};
 use crate::face::CropFrame;
 use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, InferenceError};
 
@@ -16,7 +16,7 @@ const CROP_SIDE: f32 = 1.8;
 
 impl Bot {
     /// Handles a button that needs the photo, given as `source`.
-    pub async fn look_again(
+    pub async fn handle_photo_button(
         &self,
         asker: PersonId,
         action: Action,
@@ -24,13 +24,13 @@ impl Bot {
         style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Answer {
-        let flow = FlowId::of(&asker);
+        let flow = FlowId::from_key(&asker);
         let _permit = self.permits.acquire(flow).await;
         let answer = match action {
-            Action::See => self.show_network_input(flow, source, style).await,
+            Action::ShowInput => self.show_network_input(flow, source, style).await,
             Action::Crop(square) => self.guess_crop(flow, source, square, style, options).await,
-            Action::Anyway => self.guess_anyway(flow, source, style, options).await,
-            _ => Err(Problem::Gone),
+            Action::GuessAnyway => self.guess_anyway(flow, source, style, options).await,
+            _ => Err(Problem::PhotoGone),
         };
         answer.unwrap_or_else(|problem| problem.message(style.language).into())
     }
@@ -42,9 +42,9 @@ impl Bot {
         style: &ReplyStyle,
     ) -> Result<Answer, Problem> {
         let (_, analysis) = self.analyse(flow, source, Framing::Find).await?;
-        let [face] = analysis.faces.as_slice() else { return Ok(style.language.say("no-face").into()) };
+        let [face] = analysis.faces.as_slice() else { return Ok(style.language.message("no-face").into()) };
         let age = face.estimate.age();
-        let alternative_text = style.language.say_with("alternative-text-seen", &[("age", age.into())]);
+        let alternative_text = style.language.message_with("alternative-text-seen", &[("age", age.into())]);
         let drawn = face.clone();
         let card = self.draw_card(alternative_text, move |_| card::draw_network_input(&drawn)).await;
         Ok(Answer { text: style.network_input(face), cards: card.into_iter().collect(), ..Answer::default() })
@@ -68,12 +68,12 @@ impl Bot {
             Err(panic) => return Err(InferenceError::Failed(panic.to_string()).into()),
         };
         let reply = self.guess(flow, PhotoSource::Bytes(crop.clone()), style, options).await;
-        let text = style.language.say_with("guess-crop", &[("text", (&reply.text).into())]);
-        let tone = Tone::from_outcomes([&reply.outcome], style);
-        let alternative_text = style.language.say_with("alternative-text-crop", &[("text", (&reply.text).into())]);
+        let text = style.language.message_with("guess-crop", &[("text", (&reply.text).into())]);
+        let tone = Certainty::from_outcomes([&reply.outcome], style);
+        let alternative_text = style.language.message_with("alternative-text-crop", &[("text", (&reply.text).into())]);
         // The numbered boxes if there are any, else the crop itself.
         let card = reply.card.unwrap_or(Card { jpeg: crop, alternative_text });
-        Ok(Answer { text: words::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
+        Ok(Answer { text: wording::clipped(&text, options.max_characters), cards: vec![card], buttons: vec![], tone })
     }
 
     async fn guess_anyway(
@@ -84,15 +84,15 @@ impl Bot {
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
         let (photo, analysis) = self.analyse(flow, source, Framing::Aligned).await?;
-        let Some(face) = analysis.faces.first() else { return Ok(style.language.say("no-face").into()) };
+        let Some(face) = analysis.faces.first() else { return Ok(style.language.message("no-face").into()) };
         let text = style.guess_anyway(face);
-        let card = if options.card == CardWhen::Never {
+        let card = if options.card == CardPolicy::Never {
             None
         } else {
             let alternative_text = style.alternative_text(&analysis);
             self.draw_card(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
         };
-        Ok(Answer { text, cards: card.into_iter().collect(), buttons: vec![], tone: Tone::Unsure })
+        Ok(Answer { text, cards: card.into_iter().collect(), buttons: vec![], tone: Certainty::Unsure })
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use url::Url;
 
 use super::Problem;
-use crate::photo::{DownloadError, Downloader, Hosts};
+use crate::photo::{AllowedOrigins, DownloadError, Downloader};
 
 /// Where a photo comes from.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub enum PhotoSource {
     Bytes(Bytes),
     /// One of the platform's own file hosts. `renew` asks the platform for a fresh link when this one
     /// has expired.
-    Link { url: Url, hosts: Hosts, renew: Option<Renew> },
+    Link { url: Url, hosts: AllowedOrigins, renew: Option<RenewLink> },
     /// A file below a folder that the platform's server shares with this program.
     File { path: PathBuf, folder: PathBuf },
     /// Not available, and why.
@@ -26,11 +26,11 @@ pub enum PhotoSource {
 
 /// Asks a platform for a fresh link to a photo; `None` when there is none.
 #[derive(Clone)]
-pub struct Renew(pub Arc<dyn Fn() -> BoxFuture<'static, Option<Url>> + Send + Sync>);
+pub struct RenewLink(pub Arc<dyn Fn() -> BoxFuture<'static, Option<Url>> + Send + Sync>);
 
-impl std::fmt::Debug for Renew {
+impl std::fmt::Debug for RenewLink {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Renew")
+        f.write_str("RenewLink")
     }
 }
 
@@ -40,13 +40,13 @@ impl PhotoSource {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
             Self::Link { url, hosts, renew } => match (downloader.fetch(url, &hosts).await, renew) {
-                (Err(gone @ DownloadError::Gone { .. }), Some(Renew(renew))) => match renew().await {
+                (Err(gone @ DownloadError::Gone { .. }), Some(RenewLink(renew))) => match renew().await {
                     Some(fresh) => Ok(downloader.fetch(fresh, &hosts).await?),
                     None => Err(gone.into()),
                 },
                 (fetched, _) => Ok(fetched?),
             },
-            Self::File { path, folder } => Ok(downloader.read(&path, &folder).await?),
+            Self::File { path, folder } => Ok(downloader.read_local(&path, &folder).await?),
             Self::Refused(problem) => Err(problem),
         }
     }

@@ -26,10 +26,10 @@ pub enum Problem {
     OptedOut,
     /// The rate limit of the person or chat is exceeded.
     #[error("too many photos in a short time")]
-    TooOften { wait: Duration },
+    RateLimited { wait: Duration },
     /// The photo that a button belongs to is gone.
     #[error("the photo that a button belongs to is gone")]
-    Gone,
+    PhotoGone,
     /// The program was stopped before it could answer, and restarted too late.
     #[error("the program was interrupted before it could answer")]
     Interrupted,
@@ -57,21 +57,21 @@ impl Problem {
     /// The message for the asker.
     pub fn message(&self, language: Language) -> String {
         match self {
-            Self::NoPhoto => language.say("problem-no-photo"),
+            Self::NoPhoto => language.message("problem-no-photo"),
             Self::PlatformLimit { limit } => {
-                language.say_with("problem-platform-limit", &[("limit", (&megabytes(*limit)).into())])
+                language.message_with("problem-platform-limit", &[("limit", (&megabytes(*limit)).into())])
             }
-            Self::OptedOut => language.say("problem-opted-out"),
-            Self::TooOften { wait } => {
+            Self::OptedOut => language.message("problem-opted-out"),
+            Self::RateLimited { wait } => {
                 let seconds = wait.as_secs_f32().ceil().max(1.0);
-                language.say_with("problem-too-often", &[("seconds", seconds.into())])
+                language.message_with("problem-too-often", &[("seconds", seconds.into())])
             }
-            Self::Gone => language.say("gone"),
-            Self::Interrupted => language.say("problem-interrupted"),
-            Self::CannotWrite => language.say("problem-cannot-write"),
+            Self::PhotoGone => language.message("gone"),
+            Self::Interrupted => language.message("problem-interrupted"),
+            Self::CannotWrite => language.message("problem-cannot-write"),
             Self::Download(error) => download(error, language),
             Self::Inference(error) => inference(error, language),
-            Self::Store => language.say("problem-failed"),
+            Self::Store => language.message("problem-failed"),
         }
     }
 }
@@ -79,9 +79,9 @@ impl Problem {
 fn download(error: &DownloadError, language: Language) -> String {
     match error {
         DownloadError::TooLarge { limit } => too_large(*limit, language),
-        DownloadError::Gone { .. } => language.say("problem-gone"),
-        DownloadError::ForeignHost | DownloadError::ForeignPath => language.say("problem-foreign-host"),
-        DownloadError::TimedOut { .. } | DownloadError::Failed { .. } => language.say("problem-download"),
+        DownloadError::Gone { .. } => language.message("problem-gone"),
+        DownloadError::ForeignHost | DownloadError::ForeignPath => language.message("problem-foreign-host"),
+        DownloadError::TimedOut { .. } | DownloadError::Failed { .. } => language.message("problem-download"),
     }
 }
 
@@ -89,35 +89,37 @@ fn inference(error: &InferenceError, language: Language) -> String {
     match error {
         InferenceError::Photo(error) => photo(error, language),
         InferenceError::Unreadable(reason) => {
-            language.say_with("problem-unreadable", &[("reason", reason.as_str().into())])
+            language.message_with("problem-unreadable", &[("reason", reason.as_str().into())])
         }
-        InferenceError::Overloaded => language.say("problem-overloaded"),
-        InferenceError::Expired(_) => language.say("problem-expired"),
-        InferenceError::Stopped => language.say("problem-stopped"),
-        InferenceError::Failed(_) => language.say("problem-failed"),
+        InferenceError::Overloaded => language.message("problem-overloaded"),
+        InferenceError::Expired(_) => language.message("problem-expired"),
+        InferenceError::Stopped => language.message("problem-stopped"),
+        InferenceError::Failed(_) => language.message("problem-failed"),
     }
 }
 
 fn photo(error: &PhotoError, language: Language) -> String {
     match error {
-        PhotoError::Empty => language.say("problem-empty"),
-        PhotoError::NotAPicture { what } => language.say_with("problem-not-a-picture", &[("what", (*what).into())]),
-        PhotoError::Unsupported { format } => language.say_with("problem-unsupported", &[("format", (*format).into())]),
-        PhotoError::Truncated => language.say("problem-truncated"),
-        PhotoError::Damaged { format } => language.say_with("problem-damaged", &[("format", (*format).into())]),
+        PhotoError::Empty => language.message("problem-empty"),
+        PhotoError::NotAPicture { what } => language.message_with("problem-not-a-picture", &[("what", (*what).into())]),
+        PhotoError::Unsupported { format } => {
+            language.message_with("problem-unsupported", &[("format", (*format).into())])
+        }
+        PhotoError::Truncated => language.message("problem-truncated"),
+        PhotoError::Damaged { format } => language.message_with("problem-damaged", &[("format", (*format).into())]),
         PhotoError::TooManyBytes { limit, .. } => too_large(*limit, language),
         PhotoError::TooManyPixels { width, height, limit } => {
             let (width, height) = (width.to_string(), height.to_string());
             let variables =
                 [("width", (&width).into()), ("height", (&height).into()), ("limit", (limit / 1_000_000).into())];
-            language.say_with("problem-too-many-pixels", &variables)
+            language.message_with("problem-too-many-pixels", &variables)
         }
-        PhotoError::TooMuchWork => language.say("problem-too-much-work"),
+        PhotoError::TimeLimit => language.message("problem-too-much-work"),
     }
 }
 
 fn too_large(limit: u64, language: Language) -> String {
-    language.say_with("problem-too-large", &[("limit", (&megabytes(limit)).into())])
+    language.message_with("problem-too-large", &[("limit", (&megabytes(limit)).into())])
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -133,7 +135,7 @@ mod tests {
         let problems = [
             Problem::NoPhoto,
             Problem::PlatformLimit { limit: 20 << 20 },
-            Problem::TooOften { wait: Duration::from_millis(1500) },
+            Problem::RateLimited { wait: Duration::from_millis(1500) },
             Problem::Interrupted,
             Problem::CannotWrite,
             Problem::Download(DownloadError::TooLarge { limit: 1 << 20 }),
@@ -142,7 +144,7 @@ mod tests {
             Problem::Inference(InferenceError::Photo(PhotoError::Empty)),
             Problem::Inference(InferenceError::Photo(PhotoError::NotAPicture { what: "a PDF document" })),
             Problem::Inference(InferenceError::Photo(PhotoError::Truncated)),
-            Problem::Inference(InferenceError::Photo(PhotoError::TooMuchWork)),
+            Problem::Inference(InferenceError::Photo(PhotoError::TimeLimit)),
             Problem::Inference(InferenceError::Overloaded),
             Problem::Inference(InferenceError::Stopped),
         ];

@@ -16,7 +16,7 @@ pub struct Answer {
     /// Rows of buttons.
     pub buttons: Vec<Vec<Button>>,
     /// How sure the guess is, if it is one.
-    pub tone: Tone,
+    pub tone: Certainty,
 }
 
 impl From<String> for Answer {
@@ -27,7 +27,7 @@ impl From<String> for Answer {
 
 /// How sure an answer is; platforms show it as a colour next to the text, which states it too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tone {
+pub enum Certainty {
     /// No guess.
     #[default]
     Plain,
@@ -37,7 +37,7 @@ pub enum Tone {
     Unsure,
 }
 
-impl Tone {
+impl Certainty {
     pub(super) fn from_outcomes<'a>(
         outcomes: impl IntoIterator<Item = &'a Result<Analysis, Problem>>,
         style: &ReplyStyle,
@@ -77,14 +77,14 @@ pub struct ReplyOptions {
     /// The most characters in the text.
     pub max_characters: usize,
     /// When to draw the annotated picture.
-    pub card: CardWhen,
+    pub card: CardPolicy,
     /// The most pictures with one reply; more are combined into one sheet.
     pub max_cards: usize,
 }
 
 /// When the annotated picture is added to the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CardWhen {
+pub enum CardPolicy {
     Never,
     /// Only where the text needs it, because it refers to numbered faces.
     SeveralFaces,
@@ -92,7 +92,7 @@ pub enum CardWhen {
     AnyFace,
 }
 
-impl CardWhen {
+impl CardPolicy {
     pub(super) fn applies_to(self, analysis: &Analysis) -> bool {
         match self {
             Self::Never => false,

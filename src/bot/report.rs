@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::problems::Problem;
-use super::words::ReplyStyle;
+use super::wording::ReplyStyle;
 use crate::inference::{Analysis, FaceAnalysis, Gender};
 
 /// One photo's answer.

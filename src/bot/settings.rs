@@ -29,7 +29,7 @@ impl GenderPolicy {
     }
 
     /// The policy with this name, ignoring ASCII case and surrounding whitespace.
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.name().eq_ignore_ascii_case(name.trim()))
     }
 

@@ -47,9 +47,9 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
             Estimator::mean(&networks.collect::<anyhow::Result<Vec<_>>>()?)?
         }
     };
-    let precision = if arguments.eight_bits { Precision::EightBits } else { Precision::Half };
+    let precision = if arguments.eight_bits { Precision::Int8 } else { Precision::F16 };
     // Round first, so that the stored weights are the ones that are calibrated.
-    let estimator = estimator.rounded(precision)?;
+    let estimator = estimator.quantised(precision)?;
     let calibration = match (&arguments.calibration_from, &arguments.data) {
         (Some(source), _) => setup::face_estimator_in(source, "--calibration-from")?.calibration().clone(),
         (None, Some(data)) => fit(&estimator, data)?,

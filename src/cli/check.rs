@@ -29,7 +29,8 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     print_line(format_args!("estimator: loaded ({})", from(&config.models.estimator)))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let started = std::time::Instant::now();
-    let analysis = runtime.block_on(pool.analyse(FlowId::of(&()), Bytes::from_static(MEAN_FACE), Framing::Find))?;
+    let analysis =
+        runtime.block_on(pool.analyse(FlowId::from_key(&()), Bytes::from_static(MEAN_FACE), Framing::Find))?;
     let milliseconds = started.elapsed().as_millis();
     print_line(format_args!(
         "bundled picture ({milliseconds} ms): {}",

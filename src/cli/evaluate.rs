@@ -13,7 +13,7 @@ use crate::evaluation::{EvaluationError, Measurement, framing_robustness, measur
 use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
 use crate::model::ModelError;
 use crate::model::estimator::Estimator;
-use crate::photo::{DecodeLimits, WorkClock};
+use crate::photo::{CpuLimit, DecodeLimits};
 use crate::setup;
 
 /// For a report, this many tight crops, evenly spaced over the folder, also go through the detector.
@@ -95,7 +95,7 @@ fn measure_detected(
     estimator: &Estimator,
     finder: &FaceFinder,
 ) -> Result<Measurement, EvaluationError> {
-    let largest = |luma: &GrayImage| match finder.find(luma, &WorkClock::start(DecodeLimits::default().cpu_time)) {
+    let largest = |luma: &GrayImage| match finder.find(luma, &CpuLimit::start(DecodeLimits::default().cpu_time)) {
         Ok(found) => Ok(found.faces.first().map(|face| FaceCrop::cut(luma, &face.frame))),
         Err(FaceError::Model(error)) => Err(error),
         // A picture that cannot be resized counts as one without a face.

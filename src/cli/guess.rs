@@ -95,7 +95,7 @@ async fn answer(path: &Path, framing: Framing, max_bytes: u64, pool: &Pool) -> (
     match read(path, max_bytes) {
         Ok(bytes) => {
             let bytes = Bytes::from(bytes);
-            let outcome = pool.analyse(FlowId::of(&()), bytes.clone(), framing).await;
+            let outcome = pool.analyse(FlowId::from_key(&()), bytes.clone(), framing).await;
             (bytes, outcome.map_err(Problem::from))
         }
         Err(error) => {

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::bot::BotOptions;
-use crate::bot::fair_use::Rate;
+use crate::bot::rate_limit::Rate;
 use crate::inference::PoolOptions;
 use crate::photo::{DecodeLimits, DownloadLimits, MemoryBudget};
 use origin::Sources;
@@ -134,7 +134,7 @@ impl Config {
             gender_sure: self.guess.gender_sure,
             person_rate: Rate { burst: person_burst, every: person_every },
             chat_rate: Rate { burst: chat_burst, every: chat_every },
-            at_once: self.inference.queue,
+            max_concurrent: self.inference.queue,
         }
     }
 

@@ -31,7 +31,7 @@ pub struct FramingRobustness {
     pub age_deviation_mean: f64,
     /// Share of the predictions whose gender differs from the face's majority.
     pub gender_changes: f64,
-    /// The same among predictions whose gender is reported ([`Estimate::tells_gender`]).
+    /// The same among predictions whose gender is reported ([`Estimate::reports_gender`]).
     pub told_gender_changes: f64,
 }
 
@@ -81,7 +81,7 @@ fn variation(luma: &GrayImage, estimator: &Estimator) -> Result<Variation, Model
     let squares: f64 = ages.iter().map(|age| (age - mean).powi(2)).sum();
     let is_female = |estimate: &&Estimate| estimate.female_probability >= 0.5;
     let female = estimates.iter().filter(is_female).count();
-    let reported: Vec<&Estimate> = estimates.iter().filter(|estimate| estimate.tells_gender()).collect();
+    let reported: Vec<&Estimate> = estimates.iter().filter(|estimate| estimate.reports_gender()).collect();
     let reported_female = reported.iter().copied().filter(is_female).count();
     Ok(Variation {
         age_deviation: (squares / (VIEWS - 1) as f64).sqrt(),

@@ -77,7 +77,7 @@ pub fn measure(
                 Err(reason) => part.unreadable.push((file.path.clone(), reason)),
             }
         }
-        let answers = estimator.answers(&crops.iter().map(|(_, crop)| crop.pixels()).collect::<Vec<_>>())?;
+        let answers = estimator.raw_answers(&crops.iter().map(|(_, crop)| crop.pixels()).collect::<Vec<_>>())?;
         let predictions = crops.into_iter().zip(answers).map(|((file, _), answer)| {
             let estimate = estimator.calibration().apply(&answer);
             Prediction { file: file.clone(), answer, estimate }

@@ -56,7 +56,7 @@ pub struct Scores {
     pub gender_accuracy: f64,
     /// Over true ages of 13 and over.
     pub gender_accuracy_13_plus: f64,
-    /// Share of faces whose gender replies state by default ([`Estimate::tells_gender`]).
+    /// Share of faces whose gender replies state by default ([`Estimate::reports_gender`]).
     pub gender_told: f64,
     /// Gender accuracy over those.
     pub gender_told_accuracy: f64,
@@ -79,7 +79,7 @@ pub type Pair<'a> = (&'a Estimate, &'a Label);
 pub fn scores(pairs: &[Pair<'_>]) -> Scores {
     let middle: Vec<_> = pairs.iter().copied().filter(|pair| (21.0..=60.0).contains(&pair.1.age)).collect();
     let aged_13_plus: Vec<_> = pairs.iter().copied().filter(|pair| pair.1.age >= 13.0).collect();
-    let reported: Vec<_> = pairs.iter().copied().filter(|pair| pair.0.tells_gender()).collect();
+    let reported: Vec<_> = pairs.iter().copied().filter(|pair| pair.0.reports_gender()).collect();
     let intervals: Vec<_> = pairs.iter().map(|(estimate, label)| (estimate.age_interval, label.age)).collect();
     Scores {
         photos: pairs.len(),

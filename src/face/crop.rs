@@ -5,7 +5,7 @@
 
 use image::GrayImage;
 
-use crate::model::network::standardised;
+use crate::model::network::standardise;
 
 /// Side of a [`FaceCrop`] in pixels.
 pub const SIDE: usize = 128;
@@ -67,8 +67,8 @@ impl FaceCrop {
     }
 
     /// The pixels as the estimator's input: with mean 0 and standard deviation 1.
-    pub fn standardised(&self) -> Vec<f32> {
-        standardised(&[&self.pixels])
+    pub fn standardise(&self) -> Vec<f32> {
+        standardise(&[&self.pixels])
     }
 
     /// Replaces the replicated edge, the part of `frame` outside `luma`, with one grey level.

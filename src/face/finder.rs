@@ -7,7 +7,7 @@ use image::GrayImage;
 use super::crop::window;
 use super::{Bounds, CropFrame, Face, FaceError, Rotation, align};
 use crate::model::detector::{Detection, Detector};
-use crate::photo::WorkClock;
+use crate::photo::CpuLimit;
 
 /// Thresholds and limits of the search.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,7 +84,7 @@ impl FaceFinder {
     ///
     /// # Errors
     /// If the network cannot be run.
-    pub fn find(&self, luma: &GrayImage, clock: &WorkClock) -> Result<Found, FaceError> {
+    pub fn find(&self, luma: &GrayImage, clock: &CpuLimit) -> Result<Found, FaceError> {
         if luma.width() == 0 || luma.height() == 0 {
             return Ok(Found::default());
         }
@@ -251,7 +251,7 @@ mod tests {
             (image::imageops::rotate180(&upright), Some(Rotation::UpsideDown)),
             (image::imageops::rotate270(&upright), Some(Rotation::Right)),
         ];
-        let clock = WorkClock::start(std::time::Duration::from_secs(60));
+        let clock = CpuLimit::start(std::time::Duration::from_secs(60));
         for (photo, rotation) in photos {
             let found = finder().find(&photo, &clock).unwrap();
             assert_eq!((found.faces.len(), found.rotation), (1, rotation));
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn pictures_of_extreme_sizes_contain_no_face() {
         let finder = finder();
-        let clock = WorkClock::start(std::time::Duration::from_secs(60));
+        let clock = CpuLimit::start(std::time::Duration::from_secs(60));
         for (width, height) in [(0, 0), (1, 1), (1, 4000), (3000, 2), (333, 77)] {
             let flat = GrayImage::from_pixel(width, height, image::Luma([120]));
             assert_eq!(finder.find(&flat, &clock).unwrap(), Found::default(), "{width}×{height}");

@@ -10,7 +10,7 @@ pub mod quality;
 
 pub use crop::{CropFrame, FaceCrop};
 pub use finder::{FaceFinder, FinderOptions, Found};
-pub use quality::{Flaw, Quality, judge};
+pub use quality::{Flaw, Quality, measure_quality};
 
 use crate::model::ModelError;
 

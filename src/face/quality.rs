@@ -63,7 +63,7 @@ impl Quality {
 }
 
 /// Measures the quality of a face and its crop.
-pub fn judge(luma: &GrayImage, face: &Face, crop: &FaceCrop) -> Quality {
+pub fn measure_quality(luma: &GrayImage, face: &Face, crop: &FaceCrop) -> Quality {
     let pixels = crop.pixels();
     let count = pixels.len().max(1) as f32;
     let brightness = pixels.iter().map(|&value| u32::from(value)).sum::<u32>() as f32 / count;

@@ -38,7 +38,7 @@ pub struct FlowId(u64);
 
 impl FlowId {
     /// The flow of a requester: a person, an address, a program.
-    pub fn of(requester: &impl Hash) -> Self {
+    pub fn from_key(requester: &impl Hash) -> Self {
         Self(BuildHasherDefault::<DefaultHasher>::default().hash_one(requester))
     }
 }

@@ -26,14 +26,14 @@ pub struct Queue<F, J> {
 }
 
 struct State<F, J> {
-    flows: Flows<F, J>,
+    flows: FairQueue<F, J>,
     closed: bool,
 }
 
 impl<F: Copy + Eq + Hash, J> Queue<F, J> {
     /// A queue of at most `capacity` jobs.
     pub fn new(capacity: usize) -> Self {
-        let state = State { flows: Flows::default(), closed: false };
+        let state = State { flows: FairQueue::default(), closed: false };
         Self { state: Mutex::new(state), arrived: Condvar::new(), capacity }
     }
 
@@ -89,7 +89,7 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
 
 /// Waiting jobs by flow, and the recent attained service of each flow.
 #[derive(Debug)]
-pub struct Flows<F, J> {
+pub struct FairQueue<F, J> {
     flows: HashMap<F, Flow<J>>,
     count: usize,
     arrivals: u64,
@@ -115,13 +115,13 @@ impl<J> Flow<J> {
     }
 }
 
-impl<F, J> Default for Flows<F, J> {
+impl<F, J> Default for FairQueue<F, J> {
     fn default() -> Self {
         Self { flows: HashMap::new(), count: 0, arrivals: 0 }
     }
 }
 
-impl<F: Copy + Eq + Hash, J> Flows<F, J> {
+impl<F: Copy + Eq + Hash, J> FairQueue<F, J> {
     /// Number of jobs waiting in all flows.
     pub fn depth(&self) -> usize {
         self.count

@@ -10,10 +10,10 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
-use super::columns::{Geometry, col2im_pixel, with_im2col, with_implicit_im2col, with_workspace};
 pub use super::epilogue::Epilogue;
 use super::feature_maps::FeatureMaps;
 use super::gemm::{Matrix, OperandB, gemm, pack};
+use super::im2col::{ConvGeometry, col2im_pixel, with_im2col, with_implicit_im2col, with_workspace};
 use super::winograd::{self, Backward, Forward, TileGrid};
 
 /// Bytes of the im2col matrix built at a time: half of a typical L2 cache.
@@ -37,13 +37,13 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// From a weight (kernel, kernel, in, out).
-    pub(crate) fn new(g: &Geometry, weight: &[f32]) -> Self {
+    pub(crate) fn new(g: &ConvGeometry, weight: &[f32]) -> Self {
         let winograd = g.supports_winograd().then(|| winograd::transform_kernel(weight, g.out_channels));
         Self { gemm: pack(weight, g.out_channels), winograd }
     }
 
     /// The same with input and output channels swapped, for the gradient of the input.
-    pub(crate) fn transposed(g: &Geometry, weight: &[f32]) -> Self {
+    pub(crate) fn transposed(g: &ConvGeometry, weight: &[f32]) -> Self {
         let transpose = |rows: usize, values: &[f32]| -> Vec<f32> {
             let columns = values.len() / rows;
             let column = |at: usize| values[at..].iter().step_by(columns);
@@ -61,7 +61,7 @@ impl Weights {
 
 /// Fills `out` with the convolution of `input`, with the epilogue applied while it is still in the cache.
 pub(crate) fn forward(
-    g: &Geometry,
+    g: &ConvGeometry,
     weights: &Weights,
     input: &[f32],
     (epilogue, residual): (Option<&Epilogue>, Option<&[f32]>),
@@ -105,7 +105,7 @@ pub(crate) fn forward(
 /// Adds the gradient of the input to `input_gradient`, if given, and overwrites `weight_gradient`
 /// (kernel, kernel, in, out), from the `gradient` of the output; `transposed` is [`Weights::transposed`].
 pub(crate) fn backward(
-    g: &Geometry,
+    g: &ConvGeometry,
     transposed: &Weights,
     input: &[f32],
     gradient: &[f32],
@@ -145,7 +145,7 @@ pub(crate) fn backward(
 }
 
 /// columnsᵀ · gradient, summed over all output pixels.
-fn gemm_weight_gradient(g: &Geometry, input: &[f32], gradient: &[f32], weight_gradient: &mut [f32]) {
+fn gemm_weight_gradient(g: &ConvGeometry, input: &[f32], gradient: &[f32], weight_gradient: &mut [f32]) {
     let row_size = g.out_width() * g.out_channels;
     let block = g.rows_per_block(IM2COL_BYTES);
     for (index, gradient) in gradient.chunks(block * row_size).enumerate() {
@@ -159,7 +159,7 @@ fn gemm_weight_gradient(g: &Geometry, input: &[f32], gradient: &[f32], weight_gr
 }
 
 /// col2im(gradient · weightᵀ), added to the input gradient.
-fn gemm_input_gradient(g: &Geometry, transposed: &[f32], gradient: &[f32], input_gradient: &mut [f32]) {
+fn gemm_input_gradient(g: &ConvGeometry, transposed: &[f32], gradient: &[f32], input_gradient: &mut [f32]) {
     let image_size = g.height * g.width * g.channels;
     let pixels = g.out_height() * g.out_width();
     let images = input_gradient.chunks_exact_mut(image_size).zip(gradient.chunks_exact(pixels * g.out_channels));
@@ -189,7 +189,7 @@ pub(super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a
 #[derive(Debug, Clone)]
 pub struct Convolution {
     /// With placeholders for the input-dependent sizes: batch 1, height and width 0.
-    geometry: Geometry,
+    geometry: ConvGeometry,
     weights: Weights,
     epilogue: Epilogue,
 }
@@ -204,7 +204,7 @@ impl Convolution {
         if kernel != width || kernel.is_multiple_of(2) || stride == 0 || epilogue.bias.len() != out_channels {
             bail!("invalid convolution: weight {:?}, {} biases, stride {stride}", weight.dims(), epilogue.bias.len())
         }
-        let geometry = Geometry { batch: 1, height: 0, width: 0, channels, out_channels, kernel, stride };
+        let geometry = ConvGeometry { batch: 1, height: 0, width: 0, channels, out_channels, kernel, stride };
         let weights = Weights::new(&geometry, &weight.flatten_all()?.to_vec1::<f32>()?);
         Ok(Self { geometry, weights, epilogue })
     }
@@ -214,7 +214,7 @@ impl Convolution {
     /// # Panics
     /// If the channels of `x` differ from the weight's, or the shape of `residual` from the output's.
     pub(super) fn apply(&self, x: &FeatureMaps, residual: Option<&FeatureMaps>, out: &mut FeatureMaps) {
-        let g = Geometry { batch: x.batch, height: x.height, width: x.width, ..self.geometry };
+        let g = ConvGeometry { batch: x.batch, height: x.height, width: x.width, ..self.geometry };
         out.reshape([g.batch, g.out_height(), g.out_width(), g.out_channels]);
         let residual = residual.map(FeatureMaps::values);
         forward(&g, &self.weights, x.values(), (Some(&self.epilogue), residual), out.values_mut());
@@ -229,7 +229,7 @@ impl CustomOp1 for Convolution {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let (batch, height, width, channels) = layout.shape().dims4()?;
-        let g = Geometry { batch, height, width, ..self.geometry };
+        let g = ConvGeometry { batch, height, width, ..self.geometry };
         if channels != g.channels {
             bail!("a convolution from {} to {} channels got input {:?}", g.channels, g.out_channels, layout.dims())
         }
@@ -302,7 +302,7 @@ mod tests {
     fn output_and_gradients_equal_those_of_candles_own_convolution() {
         for (kernel, stride, height, width, channels, out_channels) in SIZES {
             let what = format!("{kernel}×{kernel} stride {stride} on {height}×{width}");
-            let g = Geometry { batch: 3, height, width, channels, out_channels, kernel, stride };
+            let g = ConvGeometry { batch: 3, height, width, channels, out_channels, kernel, stride };
             let x = Var::from_tensor(&noise(&[3, height, width, channels], 1)).unwrap();
             let w = Var::from_tensor(&noise(&[kernel, kernel, channels, out_channels], 2)).unwrap();
             let expected = reference(&x, &w, stride);

@@ -36,8 +36,8 @@ impl Estimate {
 
     /// Whether the gender is sure enough to report: not for small children, and for girls and boys
     /// only when it is no coin toss.
-    pub fn tells_gender(&self) -> bool {
-        !self.is_small_child() && (self.is_grown_up() || self.gender_probability() >= CHILD_GENDER)
+    pub fn reports_gender(&self) -> bool {
+        !self.is_small_child() && (self.is_adult() || self.gender_probability() >= CHILD_GENDER)
     }
 
     /// Whether the guessed age is below four years.
@@ -46,7 +46,7 @@ impl Estimate {
     }
 
     /// Whether the guessed age is that of a woman or a man, not of a girl or a boy.
-    pub fn is_grown_up(&self) -> bool {
+    pub fn is_adult(&self) -> bool {
         self.age() >= ADULT
     }
 
@@ -54,11 +54,11 @@ impl Estimate {
     /// of the guess, times the cube of the gender's probability where the gender is reported: a wrong
     /// gender is rarer than a wrong age, and worse.
     pub fn confidence(&self) -> f32 {
-        self.confidence_telling(self.tells_gender())
+        self.confidence_with_gender(self.reports_gender())
     }
 
     /// [`Self::confidence`] where the caller decides whether the gender is reported.
-    pub fn confidence_telling(&self, gender: bool) -> f32 {
+    pub fn confidence_with_gender(&self, gender: bool) -> f32 {
         let age = self.age();
         let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);
         let close: f32 = self.age_probabilities.iter().enumerate().map(|(year, p)| p * near(year)).sum();

@@ -115,7 +115,7 @@ impl Estimator {
     /// # Errors
     /// [`ModelError::Device`] if this build does not support the device, [`ModelError::Tensor`] if
     /// there is none.
-    pub fn on(mut self, device: DeviceKind) -> Result<Self, ModelError> {
+    pub fn to_device(mut self, device: DeviceKind) -> Result<Self, ModelError> {
         let device = device.open()?;
         for (weight, _) in self.units.values_mut() {
             *weight = weight.to_device(&device)?;
@@ -215,7 +215,7 @@ impl Estimator {
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn rounded(self, precision: Precision) -> Result<Self, ModelError> {
+    pub fn quantised(self, precision: Precision) -> Result<Self, ModelError> {
         let tensors = weights::dequantise(weights::quantise(self.tensors()?, precision)?)?;
         let rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
         Ok(Self { trained_on_validation: self.trained_on_validation, ..rounded })
@@ -270,7 +270,7 @@ impl Estimator {
     ///
     /// # Errors
     /// [`ModelError::CropSize`] if a crop is not 128×128 pixels.
-    pub fn answers(&self, crops: &[&[u8]]) -> Result<Vec<RawAnswer>, ModelError> {
+    pub fn raw_answers(&self, crops: &[&[u8]]) -> Result<Vec<RawAnswer>, ModelError> {
         if crops.is_empty() {
             return Ok(Vec::new());
         }
@@ -295,7 +295,7 @@ impl Estimator {
     /// # Errors
     /// As [`Estimator::answers`].
     pub fn estimate(&self, crops: &[&[u8]]) -> Result<Vec<Estimate>, ModelError> {
-        Ok(self.answers(crops)?.iter().map(|answer| self.calibration.apply(answer)).collect())
+        Ok(self.raw_answers(crops)?.iter().map(|answer| self.calibration.apply(answer)).collect())
     }
 }
 

@@ -46,7 +46,7 @@ impl FusedNetwork {
         (weight, bias): &(Tensor, Tensor),
     ) -> Result<Self> {
         let convolution = |unit: &Unit| {
-            let (weight, bias) = folded(units, unit)?;
+            let (weight, bias) = fold(units, unit)?;
             Convolution::new(weight, unit.stride, Epilogue { bias: bias.clone(), relu: unit.relu })
         };
         let blocks = architecture.blocks().into_iter().map(|block| {
@@ -115,7 +115,7 @@ pub(super) fn candle_forward(
     pictures: &Tensor,
 ) -> Result<Tensor> {
     let features = architecture.walk(pictures, |unit, x, residual| {
-        let (weight, bias) = folded(units, unit)?;
+        let (weight, bias) = fold(units, unit)?;
         // candle's convolution is NCHW, its weights (out, in, kernel, kernel).
         let weight = weight.permute((3, 2, 0, 1))?.contiguous()?;
         let bias = Tensor::new(&**bias, x.device())?;
@@ -127,6 +127,6 @@ pub(super) fn candle_forward(
     features.matmul(weight)?.broadcast_add(bias)
 }
 
-fn folded<'a>(units: &'a HashMap<String, FoldedUnit>, unit: &Unit) -> Result<&'a FoldedUnit> {
+fn fold<'a>(units: &'a HashMap<String, FoldedUnit>, unit: &Unit) -> Result<&'a FoldedUnit> {
     units.get(&unit.name).ok_or_else(|| candle_core::Error::Msg(format!("unit {} is missing", unit.name)))
 }

@@ -10,7 +10,6 @@
 
 pub mod calibration;
 mod channel_blocks;
-pub(crate) mod columns;
 pub mod convolution;
 pub mod detector;
 mod epilogue;
@@ -19,6 +18,7 @@ pub mod estimator;
 mod feature_maps;
 mod fused;
 mod gemm;
+pub(crate) mod im2col;
 pub mod network;
 pub mod normalisation;
 pub mod weights;

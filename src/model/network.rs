@@ -109,7 +109,7 @@ impl Architecture {
     }
 
     /// Whether this is `other` with zero or more blocks appended to its stages.
-    pub fn deepens(&self, other: &Self) -> bool {
+    pub fn is_deeper_version_of(&self, other: &Self) -> bool {
         let mut both = std::iter::once((&self.stem, &other.stem)).chain(self.stages.iter().zip(&other.stages));
         self.stages.len() == other.stages.len() && both.all(|(one, other)| one.0 == other.0 && one.1 >= other.1)
     }
@@ -167,7 +167,7 @@ fn unit(name: String, kernel: usize, stride: usize, channels: usize, out_channel
 /// so that exposure and contrast of the photo matter little.
 ///
 /// All crops have one size; inference uses 128×128 pixels, training may start with smaller ones.
-pub fn standardised(crops: &[&[u8]]) -> Vec<f32> {
+pub fn standardise(crops: &[&[u8]]) -> Vec<f32> {
     let mut values = Vec::with_capacity(crops.iter().map(|crop| crop.len()).sum());
     for crop in crops {
         let count = crop.len() as f32;
@@ -188,7 +188,7 @@ pub fn input(crops: &[&[u8]]) -> std::result::Result<Tensor, ModelError> {
     if let Some(crop) = crops.iter().find(|crop| crop.len() != SIDE * SIDE) {
         return Err(ModelError::CropSize(crop.len()));
     }
-    Ok(Tensor::from_vec(standardised(crops), (crops.len(), SIDE, SIDE, 1), &candle_core::Device::Cpu)?)
+    Ok(Tensor::from_vec(standardise(crops), (crops.len(), SIDE, SIDE, 1), &candle_core::Device::Cpu)?)
 }
 
 #[cfg(test)]
@@ -206,10 +206,10 @@ mod tests {
         }
         let plain = parse("16:24x2,48x2");
         for deeper in ["16:24x2,48x2", "16x1:24x2,48x2", "16:24x3,48x2"] {
-            assert!(parse(deeper).deepens(&plain), "{deeper}");
+            assert!(parse(deeper).is_deeper_version_of(&plain), "{deeper}");
         }
         for other in ["16:24x1,48x2", "16:24x2,64x2", "8:24x2,48x2", "16:24x2,48x2,64x1", "16:24x2"] {
-            assert!(!parse(other).deepens(&plain), "{other}");
+            assert!(!parse(other).is_deeper_version_of(&plain), "{other}");
         }
         // 64×64 pixels, two convolutions of 16 to 16 channels with nine weights each.
         let added = parse("16x1:24x2,48x2").multiply_adds() - plain.multiply_adds();

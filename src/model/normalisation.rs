@@ -43,7 +43,7 @@ pub(crate) fn statistics(x: &[f32], channels: usize) -> Statistics {
 }
 
 /// The scale and shift per channel that combine normalisation and `affine` (scales, then shifts).
-pub fn folded(statistics: &Statistics, affine: &[f32]) -> (Vec<f32>, Vec<f32>) {
+pub fn fold(statistics: &Statistics, affine: &[f32]) -> (Vec<f32>, Vec<f32>) {
     let (scale, shift) = affine.split_at(statistics.mean.len());
     let scale: Vec<f32> =
         scale.iter().zip(&statistics.variance).map(|(scale, variance)| scale / (variance + EPSILON).sqrt()).collect();
@@ -61,7 +61,7 @@ pub(crate) fn normalise(
     relu: bool,
     out: &mut [f32],
 ) {
-    let (scale, shift) = folded(statistics, affine);
+    let (scale, shift) = fold(statistics, affine);
     assert!(x.len() == out.len() && residual.is_none_or(|residual| residual.len() == x.len()));
     pulp::Arch::new().dispatch(Normalise { x, scale: &scale, shift: &shift, residual, relu, out });
 }

@@ -20,9 +20,9 @@ const MAX_QUANTISED: f64 = 127.0;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
     /// f16.
-    Half,
+    F16,
     /// One byte per weight.
-    EightBits,
+    Int8,
 }
 
 /// Parses a safetensors file into tensors by name, all f32.
@@ -67,7 +67,7 @@ pub(super) fn dequantise(
 pub(super) fn quantise(tensors: HashMap<String, Tensor>, precision: Precision) -> Result<HashMap<String, Tensor>> {
     let mut stored = HashMap::new();
     for (name, tensor) in tensors {
-        if precision == Precision::Half || tensor.rank() < 2 {
+        if precision == Precision::F16 || tensor.rank() < 2 {
             stored.insert(name, tensor.to_dtype(DType::F16)?);
             continue;
         }
@@ -104,7 +104,7 @@ mod tests {
             ("a.weight".to_owned(), Tensor::from_vec(weight.clone(), (3, 3, 5, 4), &Device::Cpu).unwrap()),
             ("a.bias".to_owned(), Tensor::new(&[0.5f32, 1.0, -2.0, 3.0], &Device::Cpu).unwrap()),
         ]);
-        let once = round_trip(&tensors, Precision::EightBits);
+        let once = round_trip(&tensors, Precision::Int8);
         assert_eq!(once.len(), 2);
         assert_eq!(values(&once["a.bias"]), values(&tensors["a.bias"]));
         assert_eq!(once["a.weight"].dims(), [3, 3, 5, 4]);
@@ -113,7 +113,7 @@ mod tests {
             assert!((actual - expected).abs() <= largest(at % 4) / 127.0 * 0.5001, "{at}: {actual} for {expected}");
         }
         for (twice, once) in
-            values(&round_trip(&once, Precision::EightBits)["a.weight"]).iter().zip(values(&once["a.weight"]))
+            values(&round_trip(&once, Precision::Int8)["a.weight"]).iter().zip(values(&once["a.weight"]))
         {
             assert!((twice - once).abs() <= once.abs() * 1e-6);
         }

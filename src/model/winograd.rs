@@ -9,9 +9,9 @@
 use pulp::{Simd, WithSimd};
 
 use super::channel_blocks::{ChannelBlock, Square};
-use super::columns::Geometry;
 use super::epilogue::Epilogue;
 use super::gemm::{Gemm, Matrix, OperandB, pack};
+use super::im2col::ConvGeometry;
 use super::winograd_transforms::{
     transform_2d, transform_input_1d, transform_input_1d_transposed, transform_kernel_1d,
     transform_kernel_1d_transposed, transform_output_1d, transform_output_1d_transposed,
@@ -38,7 +38,7 @@ pub(super) struct TileGrid {
 }
 
 impl TileGrid {
-    pub(super) fn new(g: &Geometry) -> Self {
+    pub(super) fn new(g: &ConvGeometry) -> Self {
         Self { batch: g.batch, height: g.height, width: g.width }
     }
 

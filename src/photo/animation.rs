@@ -5,7 +5,7 @@ use std::io::Cursor;
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, Frame, Frames, ImageDecoder, Limits, RgbImage, RgbaImage};
 
-use super::clock::WorkClock;
+use super::clock::CpuLimit;
 use super::colour::{luma, on_white};
 use super::decode::{ColourPhoto, DecodeLimits, catch_panic, check_pixels};
 use super::downscale::DRAWING;
@@ -25,8 +25,8 @@ const BYTES_PER_PIXEL: u64 = 24;
 
 /// Frames of an animated picture at even intervals, without the first: each with its
 /// index among all frames, in luma. None for a still picture.
-pub fn later_frames(bytes: &[u8], limits: &DecodeLimits) -> impl Iterator<Item = (usize, Photo)> {
-    let clock = WorkClock::start(limits.cpu_time);
+pub fn sampled_frames(bytes: &[u8], limits: &DecodeLimits) -> impl Iterator<Item = (usize, Photo)> {
+    let clock = CpuLimit::start(limits.cpu_time);
     let animation = Animation::open(bytes, limits).ok();
     animation.into_iter().flat_map(move |mut animation| {
         let count = animation.count;
@@ -174,7 +174,7 @@ mod tests {
     fn later_frames_are_sampled_at_even_intervals() {
         let bytes = gif();
         let limits = DecodeLimits::default();
-        let frames: Vec<(usize, Photo)> = later_frames(&bytes, &limits).collect();
+        let frames: Vec<(usize, Photo)> = sampled_frames(&bytes, &limits).collect();
         let indices: Vec<usize> = frames.iter().map(|(index, _)| *index).collect();
         assert_eq!(indices, [2, 5, 8, 10, 13, 16, 19]);
         for (index, photo) in frames {
@@ -188,13 +188,13 @@ mod tests {
     fn still_pictures_and_broken_ones_have_no_later_frames() {
         let bytes = gif();
         let limits = DecodeLimits::default();
-        assert_eq!(later_frames(&bytes[..20], &limits).count(), 0);
-        assert_eq!(later_frames(b"\xff\xd8\xff\xe0", &limits).count(), 0);
+        assert_eq!(sampled_frames(&bytes[..20], &limits).count(), 0);
+        assert_eq!(sampled_frames(b"\xff\xd8\xff\xe0", &limits).count(), 0);
         let mut png = Cursor::new(Vec::new());
         RgbaImage::new(3, 3).write_to(&mut png, image::ImageFormat::Png).unwrap();
-        assert_eq!(later_frames(png.get_ref(), &limits).count(), 0);
+        assert_eq!(sampled_frames(png.get_ref(), &limits).count(), 0);
         for length in 0..bytes.len() {
-            later_frames(&bytes[..length], &limits).count();
+            sampled_frames(&bytes[..length], &limits).count();
         }
     }
 }

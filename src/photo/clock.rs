@@ -10,7 +10,7 @@ use super::PhotoError;
 /// Measures the processor time of the thread that started it, so that other work on the same core does
 /// not count.
 #[derive(Debug, Clone, Copy)]
-pub struct WorkClock {
+pub struct CpuLimit {
     started: ThreadTime,
     limit: Duration,
 }
@@ -19,8 +19,8 @@ pub struct WorkClock {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutOfTime;
 
-impl WorkClock {
-    /// Starts the clock; [`WorkClock::check`] fails once `limit` is reached.
+impl CpuLimit {
+    /// Starts the clock; [`CpuLimit::check`] fails once `limit` is reached.
     pub fn start(limit: Duration) -> Self {
         Self { started: ThreadTime::now(), limit }
     }
@@ -49,7 +49,7 @@ impl WorkClock {
 
 impl From<OutOfTime> for PhotoError {
     fn from(OutOfTime: OutOfTime) -> Self {
-        Self::TooMuchWork
+        Self::TimeLimit
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn only_processor_time_counts_and_the_limit_holds() {
-        let clock = WorkClock::start(Duration::from_millis(20));
+        let clock = CpuLimit::start(Duration::from_millis(20));
         assert_eq!(clock.check(), Ok(()));
         assert_eq!(clock.check_left(Duration::from_secs(1)), Err(OutOfTime));
         while clock.check().is_ok() {

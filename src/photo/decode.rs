@@ -10,7 +10,7 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
-use super::clock::WorkClock;
+use super::clock::CpuLimit;
 use super::colour::ycbcr_to_rgb;
 use super::downscale::{DRAWING, Downscaler, OutputSpec};
 #[cfg(feature = "heic")]
@@ -130,7 +130,7 @@ fn decode_file(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec) -> Result<
     if bytes.len() as u64 > limits.max_bytes {
         return Err(PhotoError::TooManyBytes { bytes: bytes.len() as u64, limit: limits.max_bytes });
     }
-    let clock = WorkClock::start(limits.cpu_time);
+    let clock = CpuLimit::start(limits.cpu_time);
     let format = sniff(bytes)?;
     let decode = || match format {
         Format::Jpeg => decode_jpeg(bytes, limits, spec, &clock),
@@ -173,12 +173,7 @@ pub(super) fn check_pixels(
     Ok(())
 }
 
-fn decode_jpeg(
-    bytes: &[u8],
-    limits: &DecodeLimits,
-    spec: OutputSpec,
-    clock: &WorkClock,
-) -> Result<Decoded, PhotoError> {
+fn decode_jpeg(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec, clock: &CpuLimit) -> Result<Decoded, PhotoError> {
     let decoder = jpeg::Decoder::new(bytes)?;
     let size = decoder.size();
     check_pixels(size, Format::Jpeg, limits)?;
@@ -209,7 +204,7 @@ fn decode_jpeg(
                 let (decoded_rows, complete) = (rows as u32, complete && file_complete);
                 return Ok(Decoded { picture, orientation, reduction, size, decoded_rows, complete, memory });
             }
-            Err(JpegError::OutOfTime) => return Err(PhotoError::TooMuchWork),
+            Err(JpegError::OutOfTime) => return Err(PhotoError::TimeLimit),
             // The fallback decoder may still recover something from a damaged file.
             Ok(_) | Err(_) => {}
         }
@@ -284,7 +279,7 @@ impl From<JpegError> for PhotoError {
             JpegError::Truncated => Self::Truncated,
             JpegError::Damaged => Self::Damaged { format: Format::Jpeg.name() },
             JpegError::Unsupported(format) => Self::Unsupported { format },
-            JpegError::OutOfTime => Self::TooMuchWork,
+            JpegError::OutOfTime => Self::TimeLimit,
         }
     }
 }

@@ -64,7 +64,7 @@ pub enum DownloadError {
 
 /// The origins from which a platform's files may be downloaded.
 #[derive(Debug, Clone)]
-pub struct Hosts(Vec<Origin>);
+pub struct AllowedOrigins(Vec<Origin>);
 
 #[derive(Debug, Clone)]
 struct Origin {
@@ -80,14 +80,14 @@ impl Origin {
     }
 }
 
-impl Hosts {
+impl AllowedOrigins {
     /// The origins (scheme, host and port) of these URLs and no others.
-    pub fn of<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
+    pub fn from_urls<'a>(urls: impl IntoIterator<Item = &'a Url>) -> Self {
         Self(urls.into_iter().filter_map(Origin::from_url).collect())
     }
 
     /// Adds every port of this URL's host.
-    pub fn and_host_of(mut self, url: &Url) -> Self {
+    pub fn with_any_port_of(mut self, url: &Url) -> Self {
         self.0.extend(Origin::from_url(url).map(|origin| Origin { port: None, ..origin }));
         self
     }
@@ -148,7 +148,7 @@ impl Downloader {
     }
 
     /// The memory budget of all photos, one permit per byte, for those that are not downloaded.
-    pub fn memory(&self) -> Arc<Semaphore> {
+    pub fn memory_budget(&self) -> Arc<Semaphore> {
         self.memory.clone()
     }
 
@@ -156,7 +156,7 @@ impl Downloader {
     ///
     /// # Errors
     /// [`DownloadError`] when it is not, when a limit is exceeded or when the host does not deliver the file.
-    pub async fn fetch(&self, url: Url, hosts: &Hosts) -> Result<Bytes, DownloadError> {
+    pub async fn fetch(&self, url: Url, hosts: &AllowedOrigins) -> Result<Bytes, DownloadError> {
         if !hosts.contains(&url) {
             return Err(DownloadError::ForeignHost);
         }
@@ -230,7 +230,7 @@ impl Downloader {
     ///
     /// # Errors
     /// [`DownloadError`] when it is elsewhere, when a limit is exceeded or when it cannot be read.
-    pub async fn read(&self, path: &Path, folder: &Path) -> Result<Bytes, DownloadError> {
+    pub async fn read_local(&self, path: &Path, folder: &Path) -> Result<Bytes, DownloadError> {
         let limit = self.limits.timeout;
         timeout(limit, self.read_below(path, folder)).await.map_err(|_| DownloadError::TimedOut { limit })?
     }

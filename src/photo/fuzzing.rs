@@ -9,7 +9,7 @@ mod differential;
 
 pub use differential::jpeg_differential;
 
-use super::clock::WorkClock;
+use super::clock::CpuLimit;
 use super::decode::{Decoded, decode, decode_colour, decode_reduced};
 use super::downscale::OutputSpec;
 use super::jpeg::{self, Plane, Scale};
@@ -46,8 +46,8 @@ fn limits(data: &[u8], fixed: u64, spec: OutputSpec) -> DecodeLimits {
     DecodeLimits { max_pixels, memory: MemoryBudget::new(BUDGET + fixed + spec.drawing_memory()), ..default }
 }
 
-fn clock(limits: &DecodeLimits) -> WorkClock {
-    WorkClock::start(limits.cpu_time)
+fn clock(limits: &DecodeLimits) -> CpuLimit {
+    CpuLimit::start(limits.cpu_time)
 }
 
 fn output_spec(data: &[u8]) -> OutputSpec {
@@ -136,7 +136,7 @@ pub fn heic(data: &[u8]) {
 pub fn animation(data: &[u8]) {
     let limits = limits(data, DRAWING + data.len() as u64, LUMA);
     let mut before = 0;
-    for (index, Photo { luma, size, .. }) in animation::later_frames(data, &limits) {
+    for (index, Photo { luma, size, .. }) in animation::sampled_frames(data, &limits) {
         assert!(index > before, "frame {index} after {before}");
         assert_eq!(luma.dimensions(), size);
         before = index;

@@ -6,7 +6,7 @@ use std::num::NonZeroU64;
 use gif::{ColorOutput, DecodeOptions, MemoryLimit};
 
 use super::PhotoError;
-use super::clock::WorkClock;
+use super::clock::CpuLimit;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
 use super::orientation::orientation;
@@ -20,7 +20,7 @@ pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
     spec: OutputSpec,
-    clock: &WorkClock,
+    clock: &CpuLimit,
 ) -> Result<Decoded, PhotoError> {
     let damaged = || PhotoError::Damaged { format: Format::Gif.name() };
     let mut options = DecodeOptions::new();

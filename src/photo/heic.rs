@@ -10,7 +10,7 @@ use heifer_isobmff::{HeifFile, ItemId};
 use image::metadata::Orientation;
 
 use super::PhotoError;
-use super::clock::WorkClock;
+use super::clock::CpuLimit;
 use super::colour::ycbcr_to_rgb;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
@@ -45,7 +45,7 @@ pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
     spec: OutputSpec,
-    clock: &WorkClock,
+    clock: &CpuLimit,
 ) -> Result<Decoded, PhotoError> {
     let truncated = is_truncated(bytes);
     let invalid = if truncated { PhotoError::Truncated } else { DAMAGED };

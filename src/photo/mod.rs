@@ -24,11 +24,11 @@ mod png;
 mod sniff;
 mod webp;
 
-pub use animation::{frame_colour, later_frames};
-pub use clock::WorkClock;
+pub use animation::{frame_colour, sampled_frames};
+pub use clock::CpuLimit;
 pub use decode::{ColourPhoto, DecodeLimits, decode, decode_colour, decode_reduced};
 #[cfg(feature = "cli")]
-pub use download::{DownloadError, DownloadLimits, Downloader, Hosts, cause};
+pub use download::{AllowedOrigins, DownloadError, DownloadLimits, Downloader, cause};
 pub use memory::{MemoryBudget, Reservation};
 
 use image::GrayImage;
@@ -76,5 +76,5 @@ pub enum PhotoError {
     /// Decoding takes more processor time than the limit. A file that is within the other limits takes as long only
     /// if it was made to.
     #[error("the picture takes longer to decode than the limit allows; save it again as a plain JPEG")]
-    TooMuchWork,
+    TimeLimit,
 }

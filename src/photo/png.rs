@@ -9,7 +9,7 @@ use std::io::Cursor;
 use png::{Decoder, Reader, Transformations};
 
 use super::PhotoError;
-use super::clock::WorkClock;
+use super::clock::CpuLimit;
 use super::colour::{luma, on_white};
 use super::decode::{DecodeLimits, Decoded, check_pixels, is_enough};
 use super::downscale::{Downscaler, GREY, OutputSpec};
@@ -26,7 +26,7 @@ pub(super) fn decode(
     bytes: &[u8],
     limits: &DecodeLimits,
     spec: OutputSpec,
-    clock: &WorkClock,
+    clock: &CpuLimit,
 ) -> Result<Decoded, PhotoError> {
     // Xcode's tools put this chunk before the header; the rest is in Apple's own compression.
     if bytes.get(12..16) == Some(b"CgBI") {
@@ -79,7 +79,7 @@ pub(super) fn check_palette(info: &png::Info) -> Result<(), PhotoError> {
 /// The picture and how many of its rows were decoded.
 type Picture = Option<(image::DynamicImage, u32)>;
 
-fn decode_rows(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock) -> Result<Picture, PhotoError> {
+fn decode_rows(reader: &mut PngReader, spec: OutputSpec, clock: &CpuLimit) -> Result<Picture, PhotoError> {
     let channels = reader.output_color_type().0.samples();
     let mut downscaler = Downscaler::new(reader.info().size(), spec);
     while let Ok(Some(row)) = reader.next_row() {
@@ -91,7 +91,7 @@ fn decode_rows(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock) -> R
 
 /// An interlaced picture comes in seven passes, so that it is held as a whole, at a byte per output
 /// channel; each pass also fills the pixels of later ones.
-fn decode_interlaced(reader: &mut PngReader, spec: OutputSpec, clock: &WorkClock) -> Result<Picture, PhotoError> {
+fn decode_interlaced(reader: &mut PngReader, spec: OutputSpec, clock: &CpuLimit) -> Result<Picture, PhotoError> {
     let channels = reader.output_color_type().0.samples();
     let (width, height) = reader.info().size();
     let stride = width as usize * spec.channels();

@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(16);
 pub(super) enum Refusal {
     /// Retry: the same request may succeed later (429, 5xx, resets, time-outs). `after` is the wait that
     /// the platform asked for.
-    Wait { after: Option<Duration> },
+    Retry { after: Option<Duration> },
     /// The format was refused: send a simpler one, down to plain text.
     Simplify,
     /// The bot may not write there: notify the asker in private where the platform allows it, and an
@@ -37,7 +37,7 @@ pub(super) struct Backoff {
 
 impl Backoff {
     /// A back-off that gives up `limit` from now.
-    pub(super) fn within(limit: Duration) -> Self {
+    pub(super) fn with_limit(limit: Duration) -> Self {
         Self { next: FIRST_PAUSE, deadline: Instant::now() + limit }
     }
 
@@ -61,7 +61,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pauses_grow_respect_retry_after_and_end_at_the_deadline() {
         let begun = Instant::now();
-        let mut backoff = Backoff::within(Duration::from_secs(20));
+        let mut backoff = Backoff::with_limit(Duration::from_secs(20));
         assert!(backoff.pause(None).await && backoff.pause(None).await);
         assert_eq!(begun.elapsed(), Duration::from_millis(1500));
         assert!(backoff.pause(Some(Duration::from_secs(7))).await);

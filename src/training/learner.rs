@@ -15,8 +15,8 @@ use super::recipe::Recipe;
 use crate::model::calibration::Calibration;
 use crate::model::convolution::{Convolution, Epilogue};
 use crate::model::estimator::{Estimator, Head, Logits};
-use crate::model::network::{AGES, Architecture, SIDE, Unit, input, standardised};
-use crate::model::normalisation::{EPSILON, Statistics, folded, statistics};
+use crate::model::network::{AGES, Architecture, SIDE, Unit, input, standardise};
+use crate::model::normalisation::{EPSILON, Statistics, fold, statistics};
 
 /// AdamW's decay of the first and second moment, and the constant that keeps its quotient finite.
 const BETA1: f64 = 0.9;
@@ -107,7 +107,7 @@ impl Learner {
         trained: &Estimator,
         batches: &[Vec<Vec<u8>>],
     ) -> std::result::Result<(), TrainingError> {
-        if !self.architecture.deepens(trained.architecture()) {
+        if !self.architecture.is_deeper_version_of(trained.architecture()) {
             return Err(TrainingError::Recipe(format!(
                 "the initial weights have the architecture {}, the recipe {}",
                 trained.architecture(),
@@ -171,8 +171,7 @@ impl Learner {
         let body = Body::new(&plan, |name| &self.parameters[name].values);
         self.passes.resize_with(groups.len().max(self.passes.len()), Pass::default);
         let passes = self.passes.par_iter_mut().zip(&groups);
-        let features =
-            passes.map(|(pass, crops)| pass.forward(&body, standardised(crops))).collect::<Vec<_>>().concat();
+        let features = passes.map(|(pass, crops)| pass.forward(&body, standardise(crops))).collect::<Vec<_>>().concat();
         let heads = self.head_gradients(features, &targets)?;
         let mut parts = Vec::new();
         let mut rest = &heads.features[..];
@@ -286,7 +285,7 @@ impl Learner {
             let groups = norm_groups(&crops, self.recipe.norm_batch);
             self.passes.resize_with(groups.len().max(self.passes.len()), Pass::default);
             let passes = self.passes.par_iter_mut().zip(&groups);
-            passes.for_each(|(pass, crops)| drop(pass.forward(&body, standardised(crops))));
+            passes.for_each(|(pass, crops)| drop(pass.forward(&body, standardise(crops))));
             for (pass, group) in self.passes.iter().zip(&groups) {
                 let weight = group.len() as f64;
                 crop_count += weight;
@@ -323,7 +322,7 @@ impl Learner {
         for Unit { name, .. } in self.architecture.units() {
             let affine: Vec<f32> = self.ema_tensor(&format!("{name}.affine"))?.flatten_all()?.to_vec1()?;
             let Some(statistics) = statistics.get(&name) else { continue };
-            let (scale, shift) = folded(statistics, &affine);
+            let (scale, shift) = fold(statistics, &affine);
             let weight = self.ema_tensor(&format!("{name}.weight"))?;
             tensors.insert(format!("{name}.weight"), weight.broadcast_mul(&Tensor::new(scale, &Device::Cpu)?)?);
             tensors.insert(format!("{name}.bias"), Tensor::new(shift, &Device::Cpu)?);

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use rayon::prelude::*;
 
-use crate::model::columns::Geometry;
 use crate::model::convolution::{self, Weights};
+use crate::model::im2col::ConvGeometry;
 use crate::model::network::{Architecture, Unit};
 use crate::model::normalisation::{self, Statistics};
 
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 struct Step {
     unit: Unit,
     /// For one image.
-    geometry: Geometry,
+    geometry: ConvGeometry,
     input: Source,
     residual: Option<usize>,
 }
@@ -56,7 +56,7 @@ impl Plan {
 
     fn add(&mut self, unit: Unit, input: Source, side: usize, residual: Option<usize>) -> usize {
         let Unit { kernel, stride, channels, out_channels, .. } = unit;
-        let geometry = Geometry { batch: 1, height: side, width: side, channels, out_channels, kernel, stride };
+        let geometry = ConvGeometry { batch: 1, height: side, width: side, channels, out_channels, kernel, stride };
         self.steps.push(Step { unit, geometry, input, residual });
         self.steps.len() - 1
     }
@@ -111,7 +111,7 @@ impl Pass {
         self.images = images;
         self.layers.resize_with(body.plan.steps.len(), Layer::default);
         for (index, (step, (weights, _, affine))) in body.plan.steps.iter().zip(&body.layers).enumerate() {
-            let g = Geometry { batch, ..step.geometry };
+            let g = ConvGeometry { batch, ..step.geometry };
             let (before, rest) = self.layers.split_at_mut(index);
             let Some(layer) = rest.first_mut() else { continue };
             let input = match step.input {
@@ -157,7 +157,7 @@ impl Pass {
         // that adds it is the last of its block. Further gradients are accumulated.
         let mut has_gradient = vec![false; self.layers.len()];
         for (index, (step, (_, transposed, affine))) in body.plan.steps.iter().zip(&body.layers).enumerate().rev() {
-            let g = Geometry { batch, ..step.geometry };
+            let g = ConvGeometry { batch, ..step.geometry };
             let (before, rest) = self.layers.split_at_mut(index);
             let Some(layer) = rest.first_mut() else { continue };
             let Layer { raw, out, gradient, statistics } = layer;

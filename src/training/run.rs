@@ -201,6 +201,6 @@ fn load_initial_weights(
 fn export(estimator: &Estimator, out: &Path) -> Result<(), TrainingError> {
     let path = out.join("estimator.safetensors");
     let partial = path.with_extension("partial");
-    estimator.save(&partial, Precision::Half)?;
+    estimator.save(&partial, Precision::F16)?;
     std::fs::rename(&partial, &path).map_err(|error| write_error(&path, error))
 }

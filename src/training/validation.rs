@@ -22,7 +22,7 @@ pub(super) fn score(estimator: &Estimator, examples: &[Example]) -> Result<Score
 /// half, measured on the other).
 pub(super) fn calibrate(estimator: Estimator, val: &Dataset) -> Result<Estimator, TrainingError> {
     let (answers, labels): (Vec<_>, Vec<_>) =
-        predict_labelled(&val.examples, |crops| estimator.answers(crops))?.into_iter().unzip();
+        predict_labelled(&val.examples, |crops| estimator.raw_answers(crops))?.into_iter().unzip();
     let held_out = calibration::held_out(&answers, &labels);
     info!(
         "calibrated; held out (two-fold): gender ECE {:.4}, 80 % interval covers {:.1} %, mean width {:.1} years",

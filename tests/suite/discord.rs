@@ -4,13 +4,13 @@ use image::GenericImageView;
 use serde_json::{Value, json};
 
 use crate::support::discord::{BOT_ID, Discord, SESSION, TOKEN, connected, words};
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 const REPLY: &str = "post /channels/770077007700770077/messages";
 
 /// Asserts that a request is a reply to that message which pings nobody.
-fn assert_is_quiet_reply_to(asked: &Asked, message: &Value) {
+fn assert_is_quiet_reply_to(asked: &RecordedRequest, message: &Value) {
     assert_eq!(asked.body["message_reference"]["message_id"], message["id"]);
     assert_eq!(asked.body["message_reference"]["fail_if_not_exists"], false);
     assert_eq!(asked.body["allowed_mentions"], json!({ "parse": [], "replied_user": false }));
@@ -19,7 +19,7 @@ fn assert_is_quiet_reply_to(asked: &Asked, message: &Value) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_in_a_direct_message_is_answered_quietly() {
     let (mut discord, program) = connected(&[]).await;
-    discord.shelf.put("selfie.jpg", photo_with_a_face());
+    discord.files.put("selfie.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("selfie.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message.clone());
     discord.inbox.next("post /channels/770077007700770077/typing").await;
@@ -36,7 +36,7 @@ async fn a_photo_in_a_direct_message_is_answered_quietly() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_faces_are_numbered_in_a_picture_with_alternative_text() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("group.jpg", photo_with_faces(3));
+    discord.files.put("group.jpg", photo_with_faces(3));
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("group.jpg", "image/jpeg")], None));
     let reply = discord.inbox.next(REPLY).await;
     assert!(words(&reply).starts_with("I see 3 faces") && words(&reply).contains("\n3. "), "{reply:?}");
@@ -49,8 +49,8 @@ async fn several_faces_are_numbered_in_a_picture_with_alternative_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_of_one_message_share_one_reply() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.shelf.put("two.jpg", photo_without_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
+    discord.files.put("two.jpg", photo_without_a_face());
     let pictures = ["one.jpg", "two.jpg"].map(|name| discord.attachment(name, "image/jpeg"));
     discord.dispatch("MESSAGE_CREATE", discord.message("", pictures.into(), None));
     let reply = discord.inbox.next(REPLY).await;
@@ -63,10 +63,10 @@ async fn pictures_of_one_message_share_one_reply() {
 async fn every_problem_with_a_photo_is_explained() {
     let (mut discord, mut program) = connected(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
     let whole = photo_with_a_face();
-    discord.shelf.put("text.jpg", "Just some words.\n");
-    discord.shelf.put("cut.jpg", whole[..whole.len() / 2].to_vec());
-    discord.shelf.put("large.jpg", vec![0xff; 3 << 20]);
-    discord.shelf.put("empty.jpg", photo_without_a_face());
+    discord.files.put("text.jpg", "Just some words.\n");
+    discord.files.put("cut.jpg", whole[..whole.len() / 2].to_vec());
+    discord.files.put("large.jpg", vec![0xff; 3 << 20]);
+    discord.files.put("empty.jpg", photo_without_a_face());
     let cases = [
         ("text.jpg", "not a picture but"),
         ("cut.jpg", "cut short"),
@@ -91,7 +91,7 @@ async fn every_problem_with_a_photo_is_explained() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_server_only_mentions_and_listed_channels_are_answered() {
     let (mut discord, _program) = connected(&[("FACEGUESSER__DISCORD__CHANNELS", "88,99")]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let picture = || vec![discord.attachment("one.jpg", "image/jpeg")];
     let me = json!({ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true });
 
@@ -117,14 +117,14 @@ async fn in_a_server_only_mentions_and_listed_channels_are_answered() {
     assert_is_quiet_reply_to(&reply, &listed);
     let about = |message: &Value| {
         let id = message["id"].clone();
-        move |asked: &Asked| asked.what == REPLY && asked.body["message_reference"]["message_id"] == id
+        move |asked: &RecordedRequest| asked.what == REPLY && asked.body["message_reference"]["message_id"] == id
     };
     let reply = discord.inbox.wait("the reply to the mention", about(&mention)).await;
     assert!(words(&reply).contains(" of about "), "{reply:?}");
     let reply = discord.inbox.wait("the reply to the bare mention", about(&bare)).await;
     assert!(words(&reply).contains("no picture") && words(&reply).contains("/guess"), "{reply:?}");
-    assert!(discord.inbox.left("post /channels/770077007700770077/messages").is_empty());
-    assert!(discord.inbox.left("post /channels/88/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/770077007700770077/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/88/messages").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +143,7 @@ async fn only_automatic_replies_request_the_privileged_intent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_connection_is_resumed_and_nothing_is_missed() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.close_gateway(4000);
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None));
     let resume = discord.inbox.next("resume").await;
@@ -154,7 +154,7 @@ async fn a_lost_connection_is_resumed_and_nothing_is_missed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pending_photos_are_answered_at_shutdown() {
     let (mut discord, mut program) = connected(&[]).await;
-    let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let gate = discord.files.put_gated("slow.jpg", photo_with_a_face());
     discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("slow.jpg", "image/jpeg")], None));
     discord.inbox.next("fetched slow.jpg").await;
     program.terminate();

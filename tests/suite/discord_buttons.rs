@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::discord::{Discord, button, buttons, connected, words};
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::{photo_with_a_face, photo_without_a_face};
 
 const REPLY: &str = "post /channels/770077007700770077/messages";
@@ -26,7 +26,7 @@ fn photo_with_a_small_face() -> Vec<u8> {
 }
 
 /// The reply to a photo of that name in a message that can be fetched.
-async fn reply_to(discord: &mut Discord, name: &str) -> Asked {
+async fn reply_to(discord: &mut Discord, name: &str) -> RecordedRequest {
     let message = discord.message("", vec![discord.attachment(name, "image/jpeg")], None);
     discord.keep(&message);
     discord.dispatch("MESSAGE_CREATE", message);
@@ -39,7 +39,7 @@ fn pressed_by(mut interaction: Value, person: &str, name: &str) -> Value {
     interaction
 }
 
-fn is_ephemeral(asked: &Asked) -> bool {
+fn is_ephemeral(asked: &RecordedRequest) -> bool {
     let body = if asked.body["data"].is_object() { &asked.body["data"] } else { &asked.body };
     body["flags"].as_u64().unwrap_or(0) & EPHEMERAL != 0
 }
@@ -47,7 +47,7 @@ fn is_ephemeral(asked: &Asked) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_shows_how_the_face_is_seen_and_tries_the_suggested_crop() {
     let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", "1")]).await;
-    discord.shelf.put("small.jpg", photo_with_a_small_face());
+    discord.files.put("small.jpg", photo_with_a_small_face());
     let reply = reply_to(&mut discord, "small.jpg").await;
     assert!(words(&reply).contains("press the button below"), "{reply:?}");
     for (code, beginning) in [("see", "This is all I look at"), ("crop", "With the suggested crop: ")] {
@@ -65,7 +65,7 @@ async fn a_reply_shows_how_the_face_is_seen_and_tries_the_suggested_crop() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_button_guesses_a_photo_without_a_face() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("none.jpg", photo_without_a_face());
+    discord.files.put("none.jpg", photo_without_a_face());
     let reply = reply_to(&mut discord, "none.jpg").await;
     discord.initial_response(discord.press(&reply, "anyway")).await;
     let guess = discord.inbox.next("post /webhooks/").await;
@@ -75,7 +75,7 @@ async fn a_button_guesses_a_photo_without_a_face() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_button_whose_photo_is_gone_explains_that() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message);
     let reply = discord.inbox.next(REPLY).await;
@@ -87,7 +87,7 @@ async fn a_button_whose_photo_is_gone_explains_that() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_button_finds_a_commands_photo_and_its_answer_is_as_public_as_the_first() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
     let target = message["id"].as_str().unwrap().to_owned();
     let menu = json!({
@@ -109,7 +109,7 @@ async fn a_button_finds_a_commands_photo_and_its_answer_is_as_public_as_the_firs
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_asker_deletes_a_reply() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let reply = reply_to(&mut discord, "one.jpg").await;
     let theirs = pressed_by(discord.press(&reply, "delete"), "10", "Zoe");
     let answer = discord.initial_response(theirs).await;
@@ -123,7 +123,7 @@ async fn only_the_asker_deletes_a_reply() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_is_played_to_its_end_and_scored() {
     let (mut discord, program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let mut start = discord.command_with_photo("game", "one.jpg");
     start["data"]["options"].as_array_mut().unwrap().push(json!({ "name": "age", "type": 4, "value": 40 }));
     let deferred = discord.initial_response(start).await;

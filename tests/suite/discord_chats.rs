@@ -37,7 +37,7 @@ fn auto(discord: &Discord, channel: &str, state: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn automatic_replies_are_off_until_an_admin_enables_them_and_extend_to_threads() {
     let (mut discord, _program) = connected(&[CONTENT]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.store_thread("881", "88");
     let mut anybody = auto(&discord, "88", "on");
     anybody["member"]["permissions"] = "0".into();
@@ -59,14 +59,14 @@ async fn automatic_replies_are_off_until_an_admin_enables_them_and_extend_to_thr
     discord.initial_response(auto(&discord, "99", "on")).await;
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "99"));
     discord.inbox.next("post /channels/99/messages").await;
-    assert!(discord.inbox.left("post /channels/88/messages").is_empty());
-    assert!(discord.inbox.left("post /channels/770077007700770077/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/88/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/770077007700770077/messages").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn threads_of_configured_channels_are_answered() {
     let (mut discord, _program) = connected(&[("FACEGUESSER__DISCORD__CHANNELS", "88")]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.store_thread("881", "88");
     let post = picture(&discord, "881");
     discord.dispatch("MESSAGE_CREATE", post.clone());
@@ -89,7 +89,7 @@ async fn automatic_replies_without_the_message_content_intent_explain_what_they_
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_change_in_place_and_only_by_admins() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let settings = discord.initial_response(by_admin(discord.command("settings", json!([])))).await;
     assert_eq!(settings.body["data"]["flags"], EPHEMERAL);
     assert_eq!(buttons(&settings), ["set:auto", "set:private", "set:gender", "set:language"]);
@@ -108,7 +108,7 @@ async fn settings_change_in_place_and_only_by_admins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn photos_of_users_who_opted_out_are_ignored() {
     let (mut discord, _program) = connected(&[CONTENT]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.initial_response(auto(&discord, "88", "on")).await;
     let out = discord.initial_response(discord.command("optout", json!([]))).await;
     assert!(words(&out).contains("ignore your photos"), "{out:?}");
@@ -133,7 +133,7 @@ async fn photos_of_users_who_opted_out_are_ignored() {
         assert!(words(&refused).contains("has asked me not to look"), "{refused:?}");
         assert_eq!(refused.body["data"]["flags"], EPHEMERAL);
     }
-    assert!(discord.inbox.left("post /channels/88/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/88/messages").is_empty());
 
     discord.initial_response(discord.command("optin", json!([]))).await;
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "88"));
@@ -145,7 +145,7 @@ async fn too_many_photos_are_refused_once_with_a_reply_then_silently_and_command
     let burst = ("FACEGUESSER__FAIR_USE__PERSON_BURST", "1");
     let every = ("FACEGUESSER__FAIR_USE__PERSON_EVERY", "1h");
     let (mut discord, _program) = connected(&[burst, every]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let direct = || {
         let mut message = picture(&discord, "770077007700770077");
         message.as_object_mut().unwrap().remove("guild_id");
@@ -162,5 +162,5 @@ async fn too_many_photos_are_refused_once_with_a_reply_then_silently_and_command
         assert!(words(&refused).contains("a lot of photos"), "{refused:?}");
         assert_eq!(refused.body["data"]["flags"], EPHEMERAL);
     }
-    assert!(discord.inbox.left("post /channels/770077007700770077/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/770077007700770077/messages").is_empty());
 }

@@ -8,7 +8,7 @@ use crate::support::{photo_with_a_face, photo_with_faces};
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_are_deferred_immediately_and_then_answered() {
     let (mut discord, _program) = connected(&[]).await;
-    let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let gate = discord.files.put_gated("slow.jpg", photo_with_a_face());
     let picture = discord.attachment("slow.jpg", "image/jpeg");
     let id = picture["id"].as_str().unwrap().to_owned();
     let guess = json!({
@@ -24,7 +24,7 @@ async fn commands_are_deferred_immediately_and_then_answered() {
     assert!(words(&edited).contains(" of about "), "{edited:?}");
 
     // The answer to the message command is ephemeral: it is about somebody else's photo.
-    discord.shelf.put("theirs.jpg", photo_with_a_face());
+    discord.files.put("theirs.jpg", photo_with_a_face());
     let message = discord.message("", vec![discord.attachment("theirs.jpg", "image/jpeg")], None);
     let target = message["id"].as_str().unwrap().to_owned();
     let menu = json!({
@@ -77,7 +77,7 @@ async fn commands_have_names_in_every_language_and_are_registered_only_when_they
     discord.inbox.next(&format!("get /applications/{BOT_ID}/commands")).await;
     discord.dispatch("INTERACTION_CREATE", discord.command("help", json!([])));
     discord.inbox.next("post /interactions/").await;
-    assert!(discord.inbox.left("put /applications").is_empty());
+    assert!(discord.inbox.pending("put /applications").is_empty());
 
     commands[0]["description"] = "Something older".into();
     let mut discord = Discord::with_commands(commands).await;
@@ -88,7 +88,7 @@ async fn commands_have_names_in_every_language_and_are_registered_only_when_they
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_answered_in_their_language() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let mut help = discord.command("help", json!([]));
     help["locale"] = "de".into();
     discord.dispatch("INTERACTION_CREATE", help);
@@ -113,8 +113,8 @@ async fn people_are_answered_in_their_language() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_of_one_message_share_the_answer_to_the_message_command() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.shelf.put("two.jpg", photo_with_faces(2));
+    discord.files.put("one.jpg", photo_with_a_face());
+    discord.files.put("two.jpg", photo_with_faces(2));
     let pictures: Vec<Value> = ["one.jpg", "two.jpg"].map(|name| discord.attachment(name, "image/jpeg")).into();
     let message = discord.message("", pictures, None);
     let target = message["id"].as_str().unwrap().to_owned();

@@ -12,7 +12,7 @@ use crate::support::photo_with_a_face;
 const REPLY: &str = "post /channels/770077007700770077/messages";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_gateway_that_cannot_be_looked_up_is_asked_for_again_and_no_other_one_used() {
+async fn a_failed_gateway_lookup_is_retried_and_no_default_used() {
     let mut discord = Discord::start().await;
     discord.fail("get /gateway", Fault::status(500), 2);
     let program = discord.program(&[("FACEGUESSER__LOG__LEVEL", "debug")]);
@@ -37,7 +37,7 @@ async fn refused_sessions_are_started_again_after_growing_pauses() {
     discord.inbox.next("identify").await;
     // Discord requires five seconds between two of them, and how many are left is looked up each time.
     assert!(begun.elapsed() >= Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert_eq!(discord.inbox.left("get /gateway/bot").len(), 3);
+    assert_eq!(discord.inbox.pending("get /gateway/bot").len(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,11 +48,11 @@ async fn no_session_is_started_while_discord_grants_none() {
     let _program = discord.program(&[]);
     discord.inbox.next("identify").await;
     assert!(begun.elapsed() >= Duration::from_millis(1500));
-    assert_eq!(discord.inbox.left("get /gateway/bot").len(), 2);
+    assert_eq!(discord.inbox.pending("get /gateway/bot").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn close_codes_that_no_attempt_would_change_end_with_a_sentence() {
+async fn fatal_close_codes_stop_the_bot_with_an_explanation() {
     let sentences = [
         (4010, "start the bot again"),
         (4011, "more shards"),
@@ -66,12 +66,12 @@ async fn close_codes_that_no_attempt_would_change_end_with_a_sentence() {
         let (status, log) = program.finished().await;
         assert_eq!(status.code(), Some(1), "{code}: {log}");
         assert!(log.contains(sentence), "{code}: {log}");
-        assert!(discord.inbox.left("identify").is_empty(), "{code}");
+        assert!(discord.inbox.pending("identify").is_empty(), "{code}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_goes_on_however_its_connection_ends() {
+async fn a_session_is_resumed_however_its_connection_ends() {
     let ends = [
         Gateway::Break,
         Gateway::Raw(json!({ "op": 7, "d": null }).to_string()),
@@ -81,21 +81,21 @@ async fn a_session_goes_on_however_its_connection_ends() {
     ];
     for end in ends {
         let (mut discord, _program) = connected(&[]).await;
-        discord.shelf.put("one.jpg", photo_with_a_face());
+        discord.files.put("one.jpg", photo_with_a_face());
         discord.tell_gateway(end);
         discord
             .dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None));
         assert_eq!(discord.inbox.next("resume").await.body["session_id"], SESSION);
         assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
-        assert!(discord.inbox.left("identify").is_empty());
-        assert!(discord.inbox.left(REPLY).is_empty());
+        assert!(discord.inbox.pending("identify").is_empty());
+        assert!(discord.inbox.pending(REPLY).is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_frame_that_cannot_be_read_is_not_logged_and_heartbeats_go_on() {
+async fn an_invalid_frame_is_not_logged_and_heartbeats_continue() {
     let (mut discord, program) = connected(&[("FACEGUESSER__LOG__LEVEL", "trace")]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.tell_gateway(Gateway::Raw(r#"{"op":0,"t":"MESSAGE_CREATE","d":{"content":"Zoe Zimmermann""#.into()));
     discord.tell_gateway(Gateway::Raw(json!({ "op": "zero", "d": "Zoe Zimmermann" }).to_string()));
     discord.tell_gateway(Gateway::Raw(json!({ "op": 1, "d": null }).to_string()));

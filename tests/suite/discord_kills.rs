@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::discord::{Discord, words};
 use crate::support::discord_faults::Fault;
 use crate::support::discord_gateway::Script;
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::program::Program;
 use crate::support::{photo_with_a_face, photo_with_faces};
 
@@ -56,7 +56,7 @@ impl Fixture {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_photos_in_flight_at_kills_are_all_answered() {
     let mut fixture = Fixture::new().await;
-    fixture.discord.shelf.put("two.jpg", photo_with_faces(2));
+    fixture.discord.files.put("two.jpg", photo_with_faces(2));
     let mut program = fixture.start();
     fixture.discord.inbox.next("put /applications").await;
     let (mut answered, mut twice) = (0, 0);
@@ -81,7 +81,7 @@ async fn a_hundred_photos_in_flight_at_kills_are_all_answered() {
     }
     for photo in 0..KILLS * PHOTOS {
         let place = format!("post /channels/{}/messages", 10_000 + photo);
-        twice += fixture.discord.inbox.left(&place).len() as u64;
+        twice += fixture.discord.inbox.pending(&place).len() as u64;
     }
     let lost = KILLS * PHOTOS - answered;
     println!("Discord: {} moments, answered {answered}, answered twice {twice}, lost {lost}", KILLS * PHOTOS);
@@ -90,10 +90,10 @@ async fn a_hundred_photos_in_flight_at_kills_are_all_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_whose_photo_was_on_its_way_is_answered_once_by_the_next_run() {
+async fn a_message_in_flight_is_answered_once_by_the_next_run() {
     for forgetful in [false, true] {
         let mut fixture = Fixture::new().await;
-        let gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+        let gate = fixture.discord.files.put_gated("slow.jpg", photo_with_a_face());
         let mut program = fixture.start();
         fixture.discord.inbox.next("put /applications").await;
         let message = fixture.picture("slow.jpg", "88");
@@ -111,15 +111,15 @@ async fn a_message_whose_photo_was_on_its_way_is_answered_once_by_the_next_run()
         assert!(words(&reply).contains(" of about "), "{reply:?}");
         program.terminate();
         assert!(program.finished().await.0.success());
-        assert!(fixture.discord.inbox.left("post /channels/88/messages").is_empty());
+        assert!(fixture.discord.inbox.pending("post /channels/88/messages").is_empty());
         assert_eq!(fixture.jobs(), 0);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn interactions_whose_photos_were_on_their_way_are_answered_by_the_next_run() {
+async fn interactions_in_flight_are_answered_by_the_next_run() {
     let mut fixture = Fixture::new().await;
-    fixture.discord.shelf.put("one.jpg", photo_with_a_face());
+    fixture.discord.files.put("one.jpg", photo_with_a_face());
     let mut program = fixture.start();
     fixture.discord.inbox.next("put /applications").await;
     let message = fixture.picture("one.jpg", "770077007700770077");
@@ -127,7 +127,7 @@ async fn interactions_whose_photos_were_on_their_way_are_answered_by_the_next_ru
     let reply = fixture.discord.inbox.next("post /channels/770077007700770077/messages").await;
     fixture.discord.inbox.next("fetched one.jpg").await;
 
-    let gate = fixture.discord.shelf.put_gated("one.jpg", photo_with_a_face());
+    let gate = fixture.discord.files.put_gated("one.jpg", photo_with_a_face());
     fixture.discord.initial_response(fixture.discord.command_with_photo("guess", "one.jpg")).await;
     fixture.discord.inbox.next("fetched one.jpg").await;
     fixture.discord.initial_response(fixture.discord.press(&reply, "see")).await;
@@ -139,7 +139,7 @@ async fn interactions_whose_photos_were_on_their_way_are_answered_by_the_next_ru
     gate.send(true).unwrap();
     let program = fixture.start();
     let is = |start: &'static str, part: &'static str| {
-        move |asked: &Asked| asked.what.starts_with(start) && words(asked).contains(part)
+        move |asked: &RecordedRequest| asked.what.starts_with(start) && words(asked).contains(part)
     };
     fixture.discord.inbox.wait("the guess", is("patch /webhooks/", " of about ")).await;
     fixture.discord.inbox.wait("the game", is("patch /webhooks/", "How old is this person?")).await;
@@ -150,9 +150,9 @@ async fn interactions_whose_photos_were_on_their_way_are_answered_by_the_next_ru
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_that_was_left_for_too_long_gets_an_apology() {
+async fn an_expired_job_gets_an_apology() {
     let mut fixture = Fixture::new().await;
-    let _gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let _gate = fixture.discord.files.put_gated("slow.jpg", photo_with_a_face());
     let mut program = fixture.start();
     fixture.discord.inbox.next("put /applications").await;
     fixture.discord.dispatch("MESSAGE_CREATE", fixture.picture("slow.jpg", "88"));
@@ -180,7 +180,7 @@ async fn a_photo_that_was_left_for_too_long_gets_an_apology() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_run_drops_a_photo_whose_message_is_gone() {
     let mut fixture = Fixture::new().await;
-    let _gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let _gate = fixture.discord.files.put_gated("slow.jpg", photo_with_a_face());
     let mut program = fixture.start();
     fixture.discord.inbox.next("put /applications").await;
     let message = fixture.discord.message("", vec![fixture.discord.attachment("slow.jpg", "image/jpeg")], None);
@@ -206,7 +206,7 @@ async fn a_message_that_discord_does_not_show_again_is_answered_by_the_next_run(
         (Fault::code(404, 10008), false),
     ] {
         let mut fixture = Fixture::new().await;
-        let gate = fixture.discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+        let gate = fixture.discord.files.put_gated("slow.jpg", photo_with_a_face());
         let mut program = fixture.start();
         fixture.discord.inbox.next("put /applications").await;
         let message = fixture.picture("slow.jpg", "88");
@@ -225,7 +225,7 @@ async fn a_message_that_discord_does_not_show_again_is_answered_by_the_next_run(
         }
         program.terminate();
         assert!(program.finished().await.0.success());
-        assert!(fixture.discord.inbox.left("post /channels/88/messages").is_empty());
+        assert!(fixture.discord.inbox.pending("post /channels/88/messages").is_empty());
         assert_eq!(fixture.jobs(), 0);
     }
 }

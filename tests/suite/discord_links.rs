@@ -18,9 +18,9 @@ fn picture(discord: &Discord, name: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_host_that_fails_once_or_cuts_the_file_costs_nothing() {
+async fn downloads_are_retried_after_errors_and_truncated_files() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let faults = [Fault::status(502), Fault::status(429), Fault::Cut { at: 0 }, Fault::Cut { at: 3000 }];
     for fault in faults {
         discord.fail("fetched one.jpg", fault.clone(), 1);
@@ -34,7 +34,7 @@ async fn a_file_host_that_fails_once_or_cuts_the_file_costs_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_link_is_renewed_once() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.expire("one.jpg");
     let message = message_with(&discord, vec![picture(&discord, "one.jpg")]);
     let mut fresh = message.clone();
@@ -51,9 +51,9 @@ async fn an_expired_link_is_renewed_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pictures_within_components_are_looked_at() {
+async fn pictures_in_components_are_processed() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let media = || {
         let picture = picture(&discord, "one.jpg");
         json!({ "url": picture["url"], "proxy_url": picture["proxy_url"], "width": 640, "height": 480,
@@ -79,7 +79,7 @@ async fn pictures_within_components_are_looked_at() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_of_unexpected_form_is_answered_and_not_logged() {
     let (mut discord, program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let mut odd = message_with(&discord, vec![json!(7), picture(&discord, "one.jpg")]);
     for (key, value) in [("timestamp", json!(5)), ("embeds", json!("none")), ("type", json!(19)), ("poll", json!([]))] {
         odd[key] = value;
@@ -104,10 +104,10 @@ async fn a_message_of_unexpected_form_is_answered_and_not_logged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_covered_is_never_shown_uncovered() {
+async fn spoilers_are_never_shown_unmarked() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("two.jpg", photo_with_faces(2));
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("two.jpg", photo_with_faces(2));
+    discord.files.put("one.jpg", photo_with_a_face());
     let named = |mut picture: Value| {
         picture["filename"] = format!("SPOILER_{}", picture["filename"].as_str().unwrap()).into();
         picture
@@ -146,10 +146,10 @@ async fn what_was_covered_is_never_shown_uncovered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_among_ten_photos_is_told_in_full_where_there_is_room() {
+async fn a_group_among_ten_photos_is_described_in_full_if_it_fits() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.shelf.put("group.jpg", photo_with_faces(9));
+    discord.files.put("one.jpg", photo_with_a_face());
+    discord.files.put("group.jpg", photo_with_faces(9));
     let names = ["one.jpg"; 9].into_iter().chain(["group.jpg"]);
     let message = message_with(&discord, names.map(|name| picture(&discord, name)).collect());
     discord.dispatch("MESSAGE_CREATE", message.clone());

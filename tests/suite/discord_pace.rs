@@ -23,7 +23,7 @@ async fn a_thousand_simultaneous_photos_are_answered_without_two_429s_in_a_row()
     let mut discord = Discord::strict().await;
     let _program = discord.program(&[("FACEGUESSER__INFERENCE__DEADLINE", "5m")]);
     discord.inbox.next("put /applications").await;
-    discord.shelf.put("small.jpg", small_photo());
+    discord.files.put("small.jpg", small_photo());
     let mut asked = BTreeSet::new();
     for person in 0..PEOPLE {
         let picture = vec![discord.attachment("small.jpg", "image/jpeg")];
@@ -36,7 +36,7 @@ async fn a_thousand_simultaneous_photos_are_answered_without_two_429s_in_a_row()
         discord.dispatch("MESSAGE_CREATE", message);
     }
     while !asked.is_empty() {
-        let is_reply = |asked: &crate::support::inbox::Asked| asked.what.ends_with("/messages");
+        let is_reply = |asked: &crate::support::inbox::RecordedRequest| asked.what.ends_with("/messages");
         let reply = discord.inbox.wait("a reply", is_reply).await;
         assert!(words(&reply).contains("face") || words(&reply).contains(" of about "), "{reply:?}");
         let of = reply.body["message_reference"]["message_id"].as_str().unwrap();

@@ -11,7 +11,7 @@ const FAILED: &str = "failed post /channels/770077007700770077/messages";
 const FIRST: &str = "post /interactions/";
 const EPHEMERAL: u64 = 64;
 
-/// A direct message with a picture from the shelf.
+/// A direct message with a picture from the files.
 fn picture(discord: &Discord, name: &str) -> Value {
     discord.message("", vec![discord.attachment(name, "image/jpeg")], None)
 }
@@ -38,7 +38,7 @@ fn message_command(discord: &Discord, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_request_without_a_user_agent_is_refused_and_the_page_named_that_asks_for_it() {
+async fn the_stand_in_requires_discords_user_agent_format() {
     let discord = Discord::start().await;
     for agent in [None, Some("faceguesser/1.0"), Some("DiscordBot (no address, )")] {
         let request = reqwest::Client::new().get(format!("{}/api/v10/gateway", discord.base()));
@@ -53,9 +53,9 @@ async fn a_request_without_a_user_agent_is_refused_and_the_page_named_that_asks_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short() {
+async fn a_reply_is_retried_after_5xx_truncated_responses_and_429s() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.fail(REPLY, Fault::status(502), 4);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
@@ -72,13 +72,13 @@ async fn a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short() {
     discord.fail(REPLY, limited, 2);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     discord.inbox.next(REPLY).await;
-    assert!(discord.inbox.left(REPLY).is_empty());
+    assert!(discord.inbox.pending(REPLY).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_that_names_no_wait_is_not_answered_with_a_flood() {
+async fn a_429_without_a_wait_does_not_cause_a_flood_of_retries() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.fail(REPLY, Fault::Refused(429, 0, json!({ "retry_after": 0 })), 8);
     let begun = std::time::Instant::now();
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
@@ -87,9 +87,9 @@ async fn a_refusal_that_names_no_wait_is_not_answered_with_a_flood() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_cannot_be_looked_up_holds_up_no_answer_for_long() {
+async fn a_failing_channel_lookup_delays_no_answer_for_long() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.fail("get /channels/", Fault::status(500), 99);
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "42"));
     assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
@@ -98,7 +98,7 @@ async fn a_channel_that_cannot_be_looked_up_holds_up_no_answer_for_long() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_reference_is_left_out_and_not_sent_twice() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let unknown = json!({ "errors": { "message_reference": { "_errors": [{ "code": "REPLIES_UNKNOWN_MESSAGE" }] } } });
     for fault in [Fault::code(403, 160_002), Fault::code(400, 160_002), Fault::Refused(400, 50035, unknown)] {
         discord.fail(REPLY, fault, 1);
@@ -114,9 +114,9 @@ async fn a_refused_reference_is_left_out_and_not_sent_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refused_form_is_followed_by_plainer_ones_down_to_bare_words() {
+async fn a_refused_format_is_followed_by_simpler_ones_down_to_plain_text() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("two.jpg", photo_with_faces(2));
+    discord.files.put("two.jpg", photo_with_faces(2));
     // Embeds, files, words with buttons, words, without the reference.
     let left = [(true, 1, true), (false, 1, true), (false, 0, true), (false, 0, false), (false, 0, false)];
     for (code, times) in [(50035, 1), (50035, 2), (0, 3), (50006, 4)] {
@@ -147,9 +147,9 @@ async fn a_refused_form_is_followed_by_plainer_ones_down_to_bare_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_once_a_day() {
+async fn without_write_permission_the_asker_is_notified_directly_and_the_owner_once_a_day() {
     let (mut discord, program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.store_guild("3");
     discord.store_channel("770077007700770077", "general");
     discord.fail(REPLY, Fault::code(403, 50013), 100);
@@ -165,22 +165,23 @@ async fn who_asks_where_the_bot_may_not_write_is_told_directly_and_the_owner_onc
     // A user with closed direct messages is not notified.
     discord.fail("post /channels/70011/messages", Fault::code(403, 50007), 100);
     discord.dispatch("MESSAGE_CREATE", mention(&discord, "11"));
-    let is_refused = |asked: &crate::support::inbox::Asked| asked.what == "failed post /channels/70011/messages";
+    let is_refused =
+        |asked: &crate::support::inbox::RecordedRequest| asked.what == "failed post /channels/70011/messages";
     discord.inbox.wait("the attempt to notify them", is_refused).await;
     let mut elsewhere = picture(&discord, "one.jpg");
     elsewhere["channel_id"] = "78".into();
     discord.dispatch("MESSAGE_CREATE", elsewhere);
     discord.inbox.next("post /channels/78/messages").await;
-    assert!(discord.inbox.left("post /channels/7003/messages").is_empty());
+    assert!(discord.inbox.pending("post /channels/7003/messages").is_empty());
     program.terminate();
     let (_, log) = program.finished().await;
     assert!(!log.contains("said by Discord") && !log.contains("general"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_channel_that_is_gone_is_left_alone() {
+async fn nothing_is_sent_for_a_deleted_channel() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.fail(REPLY, Fault::code(404, 10003), 1);
     discord.dispatch("MESSAGE_CREATE", picture(&discord, "one.jpg"));
     discord.inbox.next(FAILED).await;
@@ -191,9 +192,9 @@ async fn a_channel_that_is_gone_is_left_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_answer_that_failed_is_given_again_and_may_have_arrived() {
+async fn a_failed_initial_response_is_retried_and_may_have_arrived() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     for (fault, second) in [(Fault::status(500), None), (Fault::Cut { at: 0 }, Some("unmet post /interactions/"))] {
         discord.fail(FIRST, fault, 1);
         discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
@@ -209,10 +210,10 @@ async fn a_first_answer_that_failed_is_given_again_and_may_have_arrived() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn later_answers_to_an_interaction_outlast_failures_and_refused_forms() {
+async fn deferred_answers_survive_failures_and_refused_formats() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.shelf.put("two.jpg", photo_with_faces(2));
+    discord.files.put("one.jpg", photo_with_a_face());
+    discord.files.put("two.jpg", photo_with_faces(2));
     discord.fail("patch /webhooks/", Fault::status(503), 2);
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
     let reply = discord.inbox.next("patch /webhooks/").await;
@@ -226,9 +227,9 @@ async fn later_answers_to_an_interaction_outlast_failures_and_refused_forms() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interaction_whose_time_is_over_is_answered_in_its_channel_or_directly() {
+async fn an_expired_interaction_is_answered_in_its_channel_or_directly() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     discord.fail(FIRST, Fault::code(404, 10062), 2);
     discord.dispatch("INTERACTION_CREATE", discord.command_with_photo("guess", "one.jpg"));
     let reply = discord.inbox.next(REPLY).await;

@@ -18,10 +18,10 @@ fn pictures(discord: &Discord, names: &[&str]) -> Value {
 async fn an_album_is_answered_in_order_with_one_reply_that_grows() {
     let (mut discord, _program) = connected(&[]).await;
     let names: Vec<String> = (1..=10).map(|number| format!("{number}.jpg")).collect();
-    discord.shelf.put(&names[0], photo_with_a_face());
-    let gate = discord.shelf.put_gated(&names[1], photo_without_a_face());
+    discord.files.put(&names[0], photo_with_a_face());
+    let gate = discord.files.put_gated(&names[1], photo_without_a_face());
     for name in &names[2..] {
-        discord.shelf.put(name, photo_with_faces(2));
+        discord.files.put(name, photo_with_faces(2));
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let message = pictures(&discord, &names);
@@ -45,7 +45,7 @@ async fn an_album_is_answered_in_order_with_one_reply_that_grows() {
     assert_eq!((whole.files.len(), whole.body["embeds"].as_array().unwrap().len()), (8, 8));
     assert_eq!(whole.body["embeds"][7]["image"]["url"], "attachment://faces-8.jpg");
     assert_eq!(whole.body["attachments"].as_array().unwrap().len(), 8);
-    assert!(discord.inbox.left(REPLY).is_empty());
+    assert!(discord.inbox.pending(REPLY).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,8 +53,8 @@ async fn the_colour_shows_the_certainty_that_the_text_states() {
     let mut colours = Vec::new();
     for (confident, beginning) in [("0", "Looks like "), ("1", "I'm not sure, but ")] {
         let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", confident)]).await;
-        discord.shelf.put("one.jpg", photo_with_a_face());
-        discord.shelf.put("none.jpg", photo_without_a_face());
+        discord.files.put("one.jpg", photo_with_a_face());
+        discord.files.put("none.jpg", photo_without_a_face());
         discord.dispatch("MESSAGE_CREATE", pictures(&discord, &["one.jpg"]));
         let reply = discord.inbox.next(REPLY).await;
         let embed = &reply.body["embeds"][0];
@@ -71,7 +71,7 @@ async fn the_colour_shows_the_certainty_that_the_text_states() {
 #[tokio::test(flavor = "multi_thread")]
 async fn without_the_permission_for_embeds_or_files_the_reply_is_plain_text() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("two.jpg", photo_with_faces(2));
+    discord.files.put("two.jpg", photo_with_faces(2));
     discord.forbid("embeds");
     discord.dispatch("MESSAGE_CREATE", pictures(&discord, &["two.jpg"]));
     discord.inbox.next("forbidden").await;
@@ -88,8 +88,8 @@ async fn without_the_permission_for_embeds_or_files_the_reply_is_plain_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pictures_that_are_forwarded_or_linked_are_processed() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
-    discord.shelf.put("two.jpg", photo_with_faces(2));
+    discord.files.put("one.jpg", photo_with_a_face());
+    discord.files.put("two.jpg", photo_with_faces(2));
     let picture = discord.attachment("one.jpg", "image/jpeg");
     let mut forward = discord.message("", vec![], None);
     forward["message_snapshots"] = json!([{ "message": {
@@ -111,7 +111,7 @@ async fn pictures_that_are_forwarded_or_linked_are_processed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_is_deleted_with_its_message() {
     let (mut discord, _program) = connected(&[]).await;
-    discord.shelf.put("one.jpg", photo_with_a_face());
+    discord.files.put("one.jpg", photo_with_a_face());
     let gone = |message: &Value| json!({ "id": message["id"], "channel_id": "770077007700770077" });
     let (first, second) = (pictures(&discord, &["one.jpg"]), pictures(&discord, &["one.jpg"]));
     discord.dispatch("MESSAGE_CREATE", first.clone());
@@ -124,7 +124,7 @@ async fn a_reply_is_deleted_with_its_message() {
     let reply = discord.inbox.next(REPLY).await;
     let reply = discord.posted(&reply)["id"].as_str().unwrap().to_owned();
     // A message that is deleted while its photo is processed is not answered.
-    let gate = discord.shelf.put_gated("slow.jpg", photo_with_a_face());
+    let gate = discord.files.put_gated("slow.jpg", photo_with_a_face());
     let third = pictures(&discord, &["slow.jpg"]);
     discord.dispatch("MESSAGE_CREATE", third.clone());
     discord.inbox.next("fetched slow.jpg").await;

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use faceguesser::photo::{DownloadError, DownloadLimits, Downloader, Hosts};
+use faceguesser::photo::{AllowedOrigins, DownloadError, DownloadLimits, Downloader};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -40,7 +40,7 @@ fn downloader(timeout: Duration) -> Downloader {
 #[tokio::test]
 async fn size_limits_hold_with_and_without_a_content_length() {
     let host = host().await;
-    let hosts = Hosts::of([&host]);
+    let hosts = AllowedOrigins::from_urls([&host]);
     let downloader = downloader(Duration::from_secs(30));
     let fetch = |path: &str| downloader.fetch(host.join(path).unwrap(), &hosts);
     assert_eq!(fetch("small").await.unwrap().len(), 600);
@@ -54,7 +54,7 @@ async fn size_limits_hold_with_and_without_a_content_length() {
 async fn only_the_platforms_own_hosts_are_contacted() {
     let host = host().await;
     let downloader = downloader(Duration::from_secs(30));
-    let own = Hosts::of([&host]);
+    let own = AllowedOrigins::from_urls([&host]);
     let mut other_port = host.join("small").unwrap();
     other_port.set_port(Some(1)).unwrap();
     for foreign in [other_port, "http://localhost/small".parse().unwrap(), "file:///etc/hostname".parse().unwrap()] {
@@ -66,14 +66,14 @@ async fn only_the_platforms_own_hosts_are_contacted() {
 async fn a_download_from_a_host_that_stalls_times_out() {
     let host = host().await;
     let limit = Duration::from_millis(200);
-    let stalled = downloader(limit).fetch(host.join("stalled").unwrap(), &Hosts::of([&host])).await;
+    let stalled = downloader(limit).fetch(host.join("stalled").unwrap(), &AllowedOrigins::from_urls([&host])).await;
     assert_eq!(stalled, Err(DownloadError::TimedOut { limit }));
 }
 
 #[tokio::test]
 async fn a_download_waits_until_there_is_memory_for_it() {
     let host = host().await;
-    let hosts = Hosts::of([&host]);
+    let hosts = AllowedOrigins::from_urls([&host]);
     let downloader = downloader(Duration::from_secs(30));
     let small = host.join("small").unwrap();
     let held = downloader.fetch(small.clone(), &hosts).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_photo_survives_a_single_failure_of_its_host() {
     ];
     for (what, first) in failures {
         let url = host_failing_once(first).await;
-        let hosts = Hosts::of([&url]);
+        let hosts = AllowedOrigins::from_urls([&url]);
         let fetched = downloader(Duration::from_secs(10)).fetch(url, &hosts).await;
         assert_eq!(fetched.map(|bytes| bytes.len()), Ok(600), "after {what}");
     }
@@ -135,7 +135,7 @@ async fn a_host_that_stays_down_fails_in_time_with_the_root_cause_and_without_it
     let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
     let down: Url = format!("http://127.0.0.1:{port}/bot12345:secret/file").parse().unwrap();
     let begun = tokio::time::Instant::now();
-    let failed = downloader(Duration::from_millis(700)).fetch(down.clone(), &Hosts::of([&down])).await;
+    let failed = downloader(Duration::from_millis(700)).fetch(down.clone(), &AllowedOrigins::from_urls([&down])).await;
     let Err(DownloadError::Failed { reason }) = failed else { panic!("{failed:?}") };
     assert!(reason.contains("onnection refused"), "{reason}");
     assert!(!reason.contains("secret") && !reason.contains(&port.to_string()), "{reason}");
@@ -154,7 +154,7 @@ async fn files_of_a_local_server_are_read_from_its_folder_only() {
     let downloader = downloader(Duration::from_secs(30));
     let read = |path: &str| {
         let (downloader, path, shared) = (downloader.clone(), shared.join(path), shared.clone());
-        async move { downloader.read(&path, &shared).await.map(|bytes| bytes.len()) }
+        async move { downloader.read_local(&path, &shared).await.map(|bytes| bytes.len()) }
     };
     assert_eq!(read("photos/small").await, Ok(600));
     assert_eq!(read("photos/large").await, Err(DownloadError::TooLarge { limit: LIMIT }));

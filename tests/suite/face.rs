@@ -8,7 +8,7 @@ use std::time::Duration;
 use faceguesser::face::FaceFinder;
 use faceguesser::model::detector::{self, Detector};
 use faceguesser::model::estimator::{self, Estimator};
-use faceguesser::photo::WorkClock;
+use faceguesser::photo::CpuLimit;
 use faceguesser::{Analysis, Framing, Guesser};
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, GrayImage, Luma};
@@ -166,7 +166,7 @@ fn recall_is_close_to_yunets_or_better_under_every_condition() {
         let at = ((640 - side as i64) / 2, (480 - side as i64) / 2);
         let found = faces.iter().filter(|face| {
             let picture = change(pasted(face, side, at, (640, 480)));
-            finder.find(&picture, &WorkClock::start(Duration::from_secs(60))).unwrap().faces.iter().any(|found| {
+            finder.find(&picture, &CpuLimit::start(Duration::from_secs(60))).unwrap().faces.iter().any(|found| {
                 let bounds = found.bounds;
                 let centre = (bounds.x + bounds.w / 2.0, bounds.y + bounds.h / 2.0);
                 let middle = (picture.width() as f32 / 2.0, picture.height() as f32 / 2.0);

@@ -60,8 +60,8 @@ async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_sta
     let photos: usize = std::env::var("FACEGUESSER_LOAD").map_or(600, |count| count.parse().unwrap());
     let mut both = BothPlatforms::with_rate_limits(&[]).await;
     for (name, file) in [("face", photo_with_a_face()), ("tiny", tiny_photo())] {
-        both.telegram.shelf.put(name, file.clone());
-        both.discord.shelf.put(name, file);
+        both.telegram.files.put(name, file.clone());
+        both.discord.files.put(name, file);
     }
     let idle = both.program.resident_megabytes();
     let (mut on_telegram, mut on_discord) = (Answers::default(), Answers::default());
@@ -83,13 +83,13 @@ async fn at_twice_the_capacity_every_photo_is_answered_or_refused_and_memory_sta
                 }
                 posted += 1;
             }
-            asked = both.telegram.inbox.whatever() => {
+            asked = both.telegram.inbox.next_any() => {
                 if asked.what.starts_with("send") && asked.what != "sendchataction" {
                     let message = asked.body["reply_parameters"]["message_id"].to_string();
                     on_telegram.record(&message, text(&asked));
                 }
             }
-            asked = both.discord.inbox.whatever() => {
+            asked = both.discord.inbox.next_any() => {
                 if asked.what.starts_with("post /channels/") && asked.what.ends_with("/messages") {
                     on_discord.record(asked.body["message_reference"]["message_id"].as_str().unwrap(), words(&asked));
                 }

@@ -10,7 +10,7 @@ use faceguesser::bot::languages::Language;
 use image::{GrayImage, Luma, imageops};
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{GROUP, PERSON, Telegram, button, buttons, message, photo, text, with};
 use crate::support::{jpeg, mean_face, photo_with_a_face, photo_with_faces};
 
@@ -39,7 +39,7 @@ impl Record {
     }
 
     /// The bot's message: its text, its buttons and its picture.
-    fn bot(&mut self, name: &str, asked: &Asked) {
+    fn bot(&mut self, name: &str, asked: &RecordedRequest) {
         let quoted: Vec<String> = text(asked).lines().map(|line| format!("> {line}  ")).collect();
         writeln!(self.page, "{}\n", quoted.join("\n")).unwrap();
         let labels: Vec<String> = buttons(asked).into_iter().map(|(_, label)| format!("`{label}`")).collect();
@@ -75,10 +75,10 @@ fn photo_with_a_hidden_face() -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_recorded_run_shows_each_kind_of_reply() {
     let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__FAIR_USE__PERSON_BURST", "7")]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("three", photo_with_faces(3));
-    telegram.shelf.put("five", photo_with_faces(5));
-    telegram.shelf.put("hidden", photo_with_a_hidden_face());
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("three", photo_with_faces(3));
+    telegram.files.put("five", photo_with_faces(5));
+    telegram.files.put("hidden", photo_with_a_hidden_face());
     let mut record = Record::new();
 
     record.heading("An album");
@@ -127,10 +127,10 @@ async fn a_recorded_run_shows_each_kind_of_reply() {
         let from = json!({ "id": person, "is_bot": false, "first_name": "Some", "language_code": language.code() });
         let sent: Value = json!({ "photo": photo("hidden"), "from": from });
         telegram.post(person, sent);
-        let is = |asked: &Asked| asked.what == "sendmessage" && asked.body["chat_id"] == person;
+        let is = |asked: &RecordedRequest| asked.what == "sendmessage" && asked.body["chat_id"] == person;
         let reply = telegram.inbox.wait("a reply in every language", is).await;
         record.person(&format!("the same photo, with a client in {} ({})", language.name(), language.code()));
-        let see = language.say("button-see");
+        let see = language.message("button-see");
         assert!(buttons(&reply).iter().any(|(_, label)| *label == see), "{reply:?}");
         record.bot(language.code(), &reply);
     }

@@ -43,7 +43,7 @@
 //! | Turned photos differed by more than half a year from the upright one | `every_exif_orientation_gives_the_same_guess` | `tests/suite/face.rs` |
 //! | The age range held on average, but not at every age | `coverage_is_right_at_every_age_even_where_predictions_are_biased` | `src/evaluation/calibration.rs` |
 //! | The age range missed small children, as ages were fitted to a point and not to the whole year | `intervals_a_few_years_wide_have_the_same_coverage_as_wide_ones` | `src/evaluation/calibration.rs` |
-//! | A child whose gender was a coin toss was called a girl or a boy | `children_of_uncertain_gender_are_not_called_girls_or_boys` | `src/bot/words.rs` |
+//! | A child whose gender was a coin toss was called a girl or a boy | `children_of_uncertain_gender_are_not_called_girls_or_boys` | `src/bot/wording.rs` |
 //! | The chat page showed a gender that the reply left out | `the_page_shows_a_womans_gender_and_no_babys` | `tests/suite/browser.rs` |
 //! | A gender that is never shown counted as a wrong one | `unreported_genders_count_neither_as_reported_nor_as_wrong` | `src/evaluation/mod.rs` |
 //! | The page and the reply rounded ages differently: 18.46 was "18" and "19" | `ages_with_one_decimal_round_to_the_years_of_the_text` | `src/bot/report.rs` |
@@ -80,7 +80,7 @@
 //! | Others on the machine could read the database | `only_the_owner_can_read_the_file` | `src/bot/sqlite/tests.rs` |
 //! | A game's last guess could be lost as the game ended | `a_guess_that_races_with_the_end_of_its_game_counts_or_is_refused` | `src/bot/sqlite/tests.rs` |
 //! | A killed program forgot its photos | `a_job_survives_restarts_until_it_is_finished` | `src/bot/sqlite/tests.rs` |
-//! | Short texts of an album left their share of the characters unused while long ones were cut | `long_texts_get_what_short_ones_leave` | `src/bot/steps.rs` |
+//! | Short texts of an album left their share of the characters unused while long ones were cut | `long_texts_get_what_short_ones_leave` | `src/bot/album.rs` |
 //!
 //! # Discord
 //!
@@ -88,19 +88,19 @@
 //! |---|---|---|
 //! | serenity dropped events that it could not parse, and logged them | `a_message_of_unexpected_form_is_answered_and_not_logged` | `tests/suite/discord_links.rs` |
 //! | serenity started a refused session every five seconds | `refused_sessions_are_started_again_after_growing_pauses` | `tests/suite/discord_gateway.rs` |
-//! | serenity used another gateway where the lookup failed | `a_gateway_that_cannot_be_looked_up_is_asked_for_again_and_no_other_one_used` | `tests/suite/discord_gateway.rs` |
+//! | serenity used another gateway where the lookup failed | `a_failed_gateway_lookup_is_retried_and_no_default_used` | `tests/suite/discord_gateway.rs` |
 //! | Sessions were started although none was left that day | `no_session_is_started_while_discord_grants_none` | `tests/suite/discord_gateway.rs` |
-//! | A fatal close code was retried for ever | `close_codes_that_no_attempt_would_change_end_with_a_sentence` | `tests/suite/discord_gateway.rs` |
-//! | A broken connection lost messages | `a_session_goes_on_however_its_connection_ends` | `tests/suite/discord_gateway.rs` |
+//! | A fatal close code was retried for ever | `fatal_close_codes_stop_the_bot_with_an_explanation` | `tests/suite/discord_gateway.rs` |
+//! | A broken connection lost messages | `a_session_is_resumed_however_its_connection_ends` | `tests/suite/discord_gateway.rs` |
 //! | Photos taken while the program stopped were lost, as the gateway closed after the last replies | `pending_photos_are_answered_at_shutdown` | `tests/suite/discord.rs` |
-//! | Requests without Discord's User-Agent were blocked | `a_request_without_a_user_agent_is_refused_and_the_page_named_that_asks_for_it` | `tests/suite/discord_refusals.rs` |
-//! | A 502, a reply cut short or a proxy's 403 page lost the reply | `a_reply_outlasts_five_seconds_of_bad_gateway_and_answers_cut_short` | `tests/suite/discord_refusals.rs` |
-//! | 429 with a `Retry-After` of zero caused a flood of requests | `a_refusal_that_names_no_wait_is_not_answered_with_a_flood` | `tests/suite/discord_refusals.rs` |
-//! | A channel lookup that fails delayed the reply | `a_channel_that_cannot_be_looked_up_holds_up_no_answer_for_long` | `tests/suite/discord_refusals.rs` |
+//! | Requests without Discord's User-Agent were blocked | `the_stand_in_requires_discords_user_agent_format` | `tests/suite/discord_refusals.rs` |
+//! | A 502, a reply cut short or a proxy's 403 page lost the reply | `a_reply_is_retried_after_5xx_truncated_responses_and_429s` | `tests/suite/discord_refusals.rs` |
+//! | 429 with a `Retry-After` of zero caused a flood of requests | `a_429_without_a_wait_does_not_cause_a_flood_of_retries` | `tests/suite/discord_refusals.rs` |
+//! | A channel lookup that fails delayed the reply | `a_failing_channel_lookup_delays_no_answer_for_long` | `tests/suite/discord_refusals.rs` |
 //! | A refused `message_reference` lost the reply | `a_refused_reference_is_left_out_and_not_sent_twice` | `tests/suite/discord_refusals.rs` |
 //! | An expired link lost the photo | `an_expired_link_is_renewed_once` | `tests/suite/discord_links.rs` |
-//! | Pictures in Components V2 were not found | `pictures_within_components_are_looked_at` | `tests/suite/discord_links.rs` |
-//! | A spoiler was shown uncovered | `what_was_covered_is_never_shown_uncovered` | `tests/suite/discord_links.rs` |
+//! | Pictures in Components V2 were not found | `pictures_in_components_are_processed` | `tests/suite/discord_links.rs` |
+//! | A spoiler was shown uncovered | `spoilers_are_never_shown_unmarked` | `tests/suite/discord_links.rs` |
 //! | A message that Discord does not show again was lost after a kill | `a_message_that_discord_does_not_show_again_is_answered_by_the_next_run` | `tests/suite/discord_kills.rs` |
 //!
 //! # Telegram
@@ -112,25 +112,25 @@
 //! | An update id beyond 32 bits was never confirmed, so that Telegram sent the update again and again | `an_update_id_beyond_32_bits_is_confirmed` | `tests/suite/regressions.rs` |
 //! | Edited captions were ignored where the machine's clock was wrong | `an_edited_caption_is_answered_whatever_this_machines_clock_shows` | `tests/suite/telegram_incoming.rs` |
 //! | A photo quoted from another chat was not found | `a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it` | `tests/suite/telegram_incoming.rs` |
-//! | Late album parts got no reply | `album_parts_that_come_late_are_told_in_the_reply_that_the_others_got` | `tests/suite/telegram_albums.rs` |
+//! | Late album parts got no reply | `late_album_parts_are_added_to_the_reply_to_the_others` | `tests/suite/telegram_albums.rs` |
 //! | A webhook that could not be deleted at the start blocked updates for good | `a_webhook_that_could_not_be_deleted_at_the_start_is_deleted_later` | `tests/suite/telegram_polling.rs` |
 //! | A TLS failure was reported as any other trouble | `a_tls_error_is_logged_as_such` | `tests/suite/telegram_polling.rs` |
-//! | A server that accepts and never answers blocked the photo for ever | `a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_limit` | `tests/suite/telegram_files.rs` |
-//! | A refused picture lost the text with it | `a_picture_that_is_refused_costs_the_picture_and_not_the_words` | `tests/suite/telegram_refusals.rs` |
-//! | A failed edit lost the answer | `an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew` | `tests/suite/telegram_refusals.rs` |
+//! | A server that accepts and never answers blocked the photo for ever | `a_server_that_accepts_and_never_responds_is_retried_within_the_time_limit` | `tests/suite/telegram_files.rs` |
+//! | A refused picture lost the text with it | `a_refused_picture_is_left_out_and_the_text_is_sent` | `tests/suite/telegram_refusals.rs` |
+//! | A failed edit lost the answer | `an_answer_whose_message_can_no_longer_be_edited_is_sent_as_a_new_message` | `tests/suite/telegram_refusals.rs` |
 //! | A closed topic lost the reply | `a_closed_or_deleted_topic_is_answered_in_the_general_one` | `tests/suite/telegram_refusals.rs` |
-//! | A covered or protected photo was copied in the open | `whatever_is_made_of_a_covered_photo_is_covered_as_well` | `tests/suite/telegram_covers.rs` |
+//! | A covered or protected photo was copied in the open | `replies_to_photos_with_a_spoiler_or_protected_content_keep_these_flags` | `tests/suite/telegram_covers.rs` |
 //! | *Delete* failed after 48 hours | `a_reply_that_is_too_old_to_be_deleted_is_emptied` | `tests/suite/telegram_covers.rs` |
 //! | Admins who write as their group could not delete replies | `a_reply_requested_on_behalf_of_a_group_can_be_deleted_by_its_admins` | `tests/suite/telegram_buttons.rs` |
-//! | Photos admitted before a restart counted twice against the rate limit | `photos_that_were_let_in_by_the_last_run_are_not_counted_again_by_the_next_one` | `tests/suite/telegram_kills.rs` |
+//! | Photos admitted before a restart counted twice against the rate limit | `photos_admitted_by_the_last_run_are_not_counted_again_by_the_next_run` | `tests/suite/telegram_kills.rs` |
 //! | A job stored by another version was dropped | `a_photo_whose_reference_another_version_wrote_gets_an_apology` | `tests/suite/telegram_kills.rs` |
-//! | Idle connections occupied the webhook for ever | `whoever_holds_every_connection_without_a_word_loses_them_and_updates_are_taken_again` | `tests/suite/telegram_webhook.rs` |
+//! | Idle connections occupied the webhook for ever | `idle_connections_that_use_every_slot_are_closed_and_updates_are_accepted_again` | `tests/suite/telegram_webhook.rs` |
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use faceguesser::bot::{CardWhen, PhotoSource, Reply, ReplyOptions};
+use faceguesser::bot::{CardPolicy, PhotoSource, Reply, ReplyOptions};
 use faceguesser::inference::FlowId;
 use faceguesser::model::estimator;
 use faceguesser::photo::{DecodeLimits, PhotoError, decode};
@@ -139,7 +139,7 @@ use serde_json::json;
 use super::corpus::assert_answered_or_refused;
 use super::support;
 use super::support::bombs::{self, Scan};
-use super::support::inbox::Asked;
+use super::support::inbox::RecordedRequest;
 use super::support::program::{Program, command};
 use super::support::telegram::{PERSON, Telegram, message, with};
 
@@ -150,8 +150,9 @@ fn case(name: &str) -> Vec<u8> {
 /// The bot's reply to a file, with its annotated picture.
 async fn reply_to(bytes: Vec<u8>) -> Reply {
     let (bot, pool) = support::bot();
-    let options = ReplyOptions { max_characters: 2000, card: CardWhen::AnyFace, max_cards: 1 };
-    let reply = bot.guess(FlowId::of(&0), PhotoSource::Bytes(bytes.into()), &bot.style_for(None), options).await;
+    let options = ReplyOptions { max_characters: 2000, card: CardPolicy::AnyFace, max_cards: 1 };
+    let reply =
+        bot.guess(FlowId::from_key(&0), PhotoSource::Bytes(bytes.into()), &bot.default_style(None), options).await;
     tokio::task::spawn_blocking(move || pool.stop()).await.unwrap();
     reply
 }
@@ -309,7 +310,7 @@ async fn an_update_id_beyond_32_bits_is_confirmed() {
     // A scripted response is not held, so that the second request is recorded immediately.
     telegram.script("getUpdates", json!({ "ok": true, "result": [] }));
     let _program = telegram.program(&[]);
-    let confirms = |asked: &Asked| asked.what == "getupdates" && asked.body["offset"] == ID + 1;
+    let confirms = |asked: &RecordedRequest| asked.what == "getupdates" && asked.body["offset"] == ID + 1;
     telegram.inbox.wait("the confirmation", confirms).await;
 }
 

@@ -17,7 +17,7 @@ use super::support::both::BothPlatforms;
 use super::support::discord::words;
 use super::support::discord_faults::Fault;
 use super::support::discord_gateway::Gateway;
-use super::support::inbox::Asked;
+use super::support::inbox::RecordedRequest;
 use super::support::telegram::{photo, text, with};
 use super::support::{photo_with_a_face, photo_without_a_face, tiny_photo};
 
@@ -135,14 +135,14 @@ impl Soak {
         *answers += 1;
     }
 
-    fn on_telegram(&mut self, asked: &Asked) {
+    fn on_telegram(&mut self, asked: &RecordedRequest) {
         // A request that the stand-in refused has no `sent`.
         if asked.what.starts_with("sendmessage") && !asked.body["sent"].is_null() {
             self.record(&asked.body["reply_parameters"]["message_id"].clone(), text(asked));
         }
     }
 
-    fn on_discord(&mut self, asked: &Asked) {
+    fn on_discord(&mut self, asked: &RecordedRequest) {
         if asked.what.starts_with("post /channels/") && asked.what.ends_with("/messages") {
             self.record(&asked.body["message_reference"]["message_id"].clone(), words(asked));
         }
@@ -158,8 +158,8 @@ impl Soak {
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
-                asked = self.both.telegram.inbox.whatever() => self.on_telegram(&asked),
-                asked = self.both.discord.inbox.whatever() => self.on_discord(&asked),
+                asked = self.both.telegram.inbox.next_any() => self.on_telegram(&asked),
+                asked = self.both.discord.inbox.next_any() => self.on_discord(&asked),
             }
         }
     }
@@ -173,8 +173,8 @@ async fn every_photo_is_answered_despite_random_faults() {
     let both = BothPlatforms::start(&[]).await;
     let files = files();
     for (name, bytes, _) in &files {
-        both.telegram.shelf.put(name, bytes.clone());
-        both.discord.shelf.put(name, bytes.clone());
+        both.telegram.files.put(name, bytes.clone());
+        both.discord.files.put(name, bytes.clone());
     }
     let random = ChaCha8Rng::seed_from_u64(seed);
     let mut soak = Soak { both, random, files, posted: BTreeMap::new(), possible_repeats: 0, faults: 0, kills: 0 };

@@ -11,7 +11,7 @@ use super::support::tiny_photo;
 /// A program that waits for a photo's file, which never arrives while the gate is held.
 async fn waiting_for_a_file(variables: &[(&str, &str)]) -> (Telegram, Program, tokio::sync::watch::Sender<bool>) {
     let (mut telegram, program) = Telegram::polled(variables).await;
-    let gate = telegram.shelf.put_gated("never", tiny_photo());
+    let gate = telegram.files.put_gated("never", tiny_photo());
     telegram.post(PERSON, json!({ "photo": photo("never") }));
     telegram.inbox.next("fetched photos/never").await;
     (telegram, program, gate)

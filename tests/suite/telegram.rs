@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{BOT_NAME, GROUP, PERSON, Telegram, document, message, photo, text};
 use crate::support::{jpeg, photo_with_a_face, photo_with_faces, photo_without_a_face};
 
@@ -10,7 +10,7 @@ use crate::support::{jpeg, photo_with_a_face, photo_with_faces, photo_without_a_
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_in_a_private_chat_is_answered() {
     let (mut telegram, program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("selfie", photo_with_a_face());
+    telegram.files.put("selfie", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("selfie") }));
     telegram.inbox.next("sendchataction").await;
     telegram.inbox.next("fetched photos/selfie").await;
@@ -28,7 +28,7 @@ async fn a_photo_in_a_private_chat_is_answered() {
 #[tokio::test(flavor = "multi_thread")]
 async fn several_faces_are_answered_with_a_numbered_picture_and_a_caption() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("group", photo_with_faces(3));
+    telegram.files.put("group", photo_with_faces(3));
     telegram.post(PERSON, json!({ "document": document("group", 90_000, "image/jpeg") }));
     let reply = telegram.inbox.next("sendphoto").await;
     let caption = reply.body["caption"].as_str().unwrap();
@@ -41,10 +41,10 @@ async fn several_faces_are_answered_with_a_numbered_picture_and_a_caption() {
 async fn what_cannot_be_answered_gets_a_specific_error_message() {
     let (mut telegram, mut program) = Telegram::polled(&[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 MiB")]).await;
     let whole = photo_with_a_face();
-    telegram.shelf.put("text.jpg", "Just some words.\n");
-    telegram.shelf.put("cut.jpg", whole[..whole.len() / 2].to_vec());
-    telegram.shelf.put("large.jpg", vec![0xff; 3 << 20]);
-    telegram.shelf.put("empty.jpg", photo_without_a_face());
+    telegram.files.put("text.jpg", "Just some words.\n");
+    telegram.files.put("cut.jpg", whole[..whole.len() / 2].to_vec());
+    telegram.files.put("large.jpg", vec![0xff; 3 << 20]);
+    telegram.files.put("empty.jpg", photo_without_a_face());
     let file = |name: &str, bytes: u64| json!({ "document": document(name, bytes, "image/jpeg") });
     let cases = [
         (file("text.jpg", 17), "not a picture but"),
@@ -74,7 +74,7 @@ async fn what_cannot_be_answered_gets_a_specific_error_message() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_a_group_only_the_command_is_answered() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let mut original = message(GROUP, 50);
     original["photo"] = photo("one");
     telegram.post(GROUP, json!({ "photo": photo("one") }));
@@ -87,12 +87,13 @@ async fn in_a_group_only_the_command_is_answered() {
     let bare = telegram.post(GROUP, in_topic);
     // The answer replies to the photo, where its buttons find it again.
     for (id, words) in [(caption, " of about "), (50, " of about "), (bare, "no picture")] {
-        let about = |asked: &Asked| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
+        let about =
+            |asked: &RecordedRequest| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
         let reply = telegram.inbox.wait("a reply", about).await;
         assert!(text(&reply).contains(words), "{reply:?}");
         assert_eq!(reply.body["message_thread_id"].as_i64(), (id == bare).then_some(3));
     }
-    assert!(telegram.inbox.left("send").iter().all(|asked| asked.what == "sendchataction"));
+    assert!(telegram.inbox.pending("send").iter().all(|asked| asked.what == "sendchataction"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,11 +127,11 @@ async fn a_reply_waits_for_retry_after_and_follows_a_group_that_became_a_supergr
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_in_progress_are_answered_and_confirmed_at_shutdown() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("slow") }));
     telegram.inbox.next("fetched photos/slow").await;
     program.terminate();
-    let confirmed = |asked: &Asked| asked.what == "getupdates" && asked.body["timeout"] == 0;
+    let confirmed = |asked: &RecordedRequest| asked.what == "getupdates" && asked.body["timeout"] == 0;
     assert_eq!(telegram.inbox.wait("the last poll", confirmed).await.body["offset"], id + 1);
     assert!(program.is_running());
     gate.send(true).unwrap();
@@ -192,7 +193,7 @@ async fn people_are_answered_in_their_language() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forwarded_photo_is_answered_to_the_user_who_forwards_it() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let origin = json!({ "type": "hidden_user", "sender_user_name": "Quillon", "date": 1_700_000_000 });
     telegram.post(PERSON, json!({ "photo": photo("one"), "forward_origin": origin }));
     assert!(text(&telegram.inbox.next("sendmessage").await).contains(" of about "));
@@ -206,7 +207,7 @@ async fn a_rotated_photo_is_answered_and_the_reply_mentions_the_rotation() {
         ("over", image::imageops::rotate180(&upright), "after I turned it over"),
         ("left", image::imageops::rotate270(&upright), "after I turned it right"),
     ] {
-        telegram.shelf.put(name, jpeg(&picture));
+        telegram.files.put(name, jpeg(&picture));
         telegram.post(PERSON, json!({ "photo": photo(name) }));
         let reply = telegram.inbox.next("sendmessage").await;
         assert!(text(&reply).contains(" of about ") && text(&reply).contains(words), "{name}: {reply:?}");

@@ -22,9 +22,9 @@ fn post_album(telegram: &Telegram, chat: i64, album: &str, names: &[&str], capti
 #[tokio::test(flavor = "multi_thread")]
 async fn an_album_gets_one_reply_for_its_photos_in_their_order() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("none", photo_without_a_face());
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("none", photo_without_a_face());
+    telegram.files.put("three", photo_with_faces(3));
     let first = post_album(&telegram, PERSON, "album", &["one", "none", "three"], None);
     let reply = telegram.inbox.next("sendphoto").await;
     let words = text(&reply);
@@ -33,15 +33,15 @@ async fn an_album_gets_one_reply_for_its_photos_in_their_order() {
     assert!(positions.iter().all(Option::is_some) && positions.is_sorted(), "{words}");
     assert_eq!(reply.body["reply_parameters"]["message_id"], first);
     assert_eq!(buttons(&reply).len(), 1, "{reply:?}");
-    assert!(telegram.inbox.left("send").iter().all(|asked| asked.what == "sendchataction"));
+    assert!(telegram.inbox.pending("send").iter().all(|asked| asked.what == "sendchataction"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_album_is_answered_in_part_and_completed_by_edits() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     for (slow, edit) in [(photo_with_a_face(), "editmessagetext"), (photo_with_faces(3), "editmessagemedia")] {
-        let gate = telegram.shelf.put_gated("slow", slow);
+        let gate = telegram.files.put_gated("slow", slow);
         post_album(&telegram, PERSON, edit, &["one", "slow"], None);
         let part = telegram.inbox.next("sendmessage").await;
         assert!(text(&part).contains("Photo 2: still looking"), "{part:?}");
@@ -57,19 +57,19 @@ async fn a_slow_album_is_answered_in_part_and_completed_by_edits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_album_in_a_group_is_answered_when_a_caption_asks() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     post_album(&telegram, GROUP, "silent", &["one", "one"], None);
     let first = post_album(&telegram, GROUP, "asked", &["one", "one"], Some("/guess"));
     let reply = telegram.inbox.next("sendmessage").await;
     assert!(text(&reply).contains("Photo 2: "), "{reply:?}");
     assert_eq!(reply.body["reply_parameters"]["message_id"], first);
-    assert!(telegram.inbox.left("sendmessage").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn text_that_is_too_long_for_a_caption_is_sent_complete_without_the_picture() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("three", photo_with_faces(3));
     post_album(&telegram, PERSON, "long", &["three"; 8], None);
     let is_complete = |text: &str| text.contains("Photo 8: I see 3 faces") && !text.contains("still looking");
     let reply = telegram
@@ -86,11 +86,11 @@ fn post_part(telegram: &Telegram, chat: i64, album: &str, name: &str) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn album_parts_that_come_late_are_told_in_the_reply_that_the_others_got() {
+async fn late_album_parts_are_added_to_the_reply_to_the_others() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("none", photo_without_a_face());
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("none", photo_without_a_face());
+    telegram.files.put("three", photo_with_faces(3));
     post_part(&telegram, PERSON, "late", "one");
     let reply = telegram.inbox.next("sendmessage").await;
     assert!(text(&reply).contains(" of about ") && !text(&reply).contains("Photo 1"), "{reply:?}");
@@ -104,14 +104,14 @@ async fn album_parts_that_come_late_are_told_in_the_reply_that_the_others_got() 
         assert_eq!(edited.body["message_id"], sent(&reply));
         assert!(text(&edited).contains("Photo 1: ") && text(&edited).contains(words), "{edited:?}");
     }
-    assert!(telegram.inbox.left("sendmessage").is_empty() && telegram.inbox.left("sendphoto").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty() && telegram.inbox.pending("sendphoto").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_album_part_that_arrives_while_the_others_are_answered_joins_them() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
-    telegram.shelf.put("none", photo_without_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
+    telegram.files.put("none", photo_without_a_face());
     telegram.make_admin(PERSON);
     telegram.post(GROUP, json!({ "photo": photo("slow"), "media_group_id": "busy", "caption": "/guess" }));
     telegram.inbox.next("fetched photos/slow").await;

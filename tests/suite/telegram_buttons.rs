@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{GROUP, PERSON, Telegram, button, buttons, message, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_without_a_face};
 
@@ -10,7 +10,7 @@ const STRANGER: i64 = 10;
 
 /// The notification that answers a callback query.
 async fn notification(telegram: &mut Telegram, query: &str) -> Option<String> {
-    let is = |asked: &Asked| asked.what == "answercallbackquery" && asked.body["callback_query_id"] == *query;
+    let is = |asked: &RecordedRequest| asked.what == "answercallbackquery" && asked.body["callback_query_id"] == *query;
     telegram.inbox.wait("the answer to a callback query", is).await.body["text"].as_str().map(str::to_owned)
 }
 
@@ -21,8 +21,8 @@ fn photo_message(chat: i64, id: i64, name: &str) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn buttons_analyse_the_photo_that_the_reply_references_again() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("none", photo_without_a_face());
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("none", photo_without_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("one") }));
     let reply = telegram.inbox.next("sendmessage").await;
     let see = button(&reply, "see");
@@ -53,20 +53,20 @@ async fn a_callback_query_without_a_photo_or_of_an_unknown_button_is_answered() 
     telegram.inbox.next("sendmessage").await;
     let press = telegram.press(STRANGER, "see", GROUP, 5000, photo_message(GROUP, 77, "one"));
     assert!(notification(&mut telegram, &press).await.unwrap().contains("asked me not to look"));
-    assert!(telegram.inbox.left("getfile").is_empty());
+    assert!(telegram.inbox.pending("getfile").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_asker_can_delete_a_reply() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/guess" }));
     let reply = telegram.inbox.next("sendmessage").await;
     let delete = button(&reply, "delete:");
     let about = photo_message(GROUP, id, "one");
     let press = telegram.press(STRANGER, &delete, GROUP, sent(&reply), about.clone());
     assert!(notification(&mut telegram, &press).await.unwrap().contains("Only the person who asked"));
-    assert!(telegram.inbox.left("deletemessage").is_empty());
+    assert!(telegram.inbox.pending("deletemessage").is_empty());
     telegram.press(PERSON, &delete, GROUP, sent(&reply), about);
     assert_eq!(telegram.inbox.next("deletemessage").await.body["message_id"], sent(&reply));
 }
@@ -74,7 +74,7 @@ async fn only_the_asker_can_delete_a_reply() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_requested_on_behalf_of_a_group_can_be_deleted_by_its_admins() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let anonymous = json!({
         "from": { "id": 1_087_968_824, "is_bot": true, "first_name": "Group" },
         "sender_chat": { "id": GROUP, "type": "supergroup", "title": "A group" },
@@ -109,7 +109,7 @@ async fn admins_change_the_settings_in_place() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_plays_a_game_and_the_score_is_stored() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one"), "caption": "/game 30" }));
     let game = telegram.inbox.next("sendmessage").await;
     assert_eq!(game.body["reply_parameters"]["message_id"], id);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{GROUP, PERSON, Telegram, button, message, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
@@ -14,14 +14,14 @@ fn media_flags() -> [(Value, &'static str); 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_made_of_a_covered_photo_is_covered_as_well() {
+async fn replies_to_photos_with_a_spoiler_or_protected_content_keep_these_flags() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("three", photo_with_faces(3));
     for (flag, field) in media_flags() {
         telegram.post(GROUP, with(json!({ "photo": photo("three"), "caption": "/guess" }), flag.clone()));
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");
-        // Asked about in a reply.
+        // RecordedRequest about in a reply.
         let theirs = with(message(GROUP, telegram.next_id()), with(json!({ "photo": photo("three") }), flag.clone()));
         telegram.post(GROUP, json!({ "text": "/guess", "reply_to_message": theirs }));
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");
@@ -39,8 +39,8 @@ async fn whatever_is_made_of_a_covered_photo_is_covered_as_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edited_reply_to_an_album_keeps_the_flags_of_its_photos() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("none", photo_without_a_face());
-    let gate = telegram.shelf.put_gated("slow", photo_with_faces(3));
+    telegram.files.put("none", photo_without_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_faces(3));
     let part = |name: &str, more: Value| with(json!({ "photo": photo(name), "media_group_id": "album" }), more);
     telegram.post(PERSON, part("none", json!({})));
     telegram.post(PERSON, part("slow", json!({ "has_media_spoiler": true, "has_protected_content": true })));
@@ -52,7 +52,7 @@ async fn an_edited_reply_to_an_album_keeps_the_flags_of_its_photos() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_protected_photo_is_not_copied_into_a_private_chat() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("three", photo_with_faces(3));
     telegram.make_admin(PERSON);
     telegram.post(GROUP, json!({ "text": "/settings" }));
     let settings = telegram.inbox.next("sendmessage").await;
@@ -62,7 +62,7 @@ async fn a_protected_photo_is_not_copied_into_a_private_chat() {
     telegram.post(GROUP, protected.clone());
     let reply = telegram.inbox.next("sendphoto").await;
     assert_eq!((&reply.body["chat_id"], &reply.body["protect_content"]), (&json!(PERSON), &json!(true)));
-    assert!(telegram.inbox.left("copymessage").is_empty() && telegram.inbox.left("denied").is_empty());
+    assert!(telegram.inbox.pending("copymessage").is_empty() && telegram.inbox.pending("denied").is_empty());
     telegram.close_private_chat(PERSON);
     telegram.post(GROUP, protected);
     assert!(text(&telegram.inbox.next("sendmessage").await).contains("press Start"));
@@ -71,11 +71,11 @@ async fn a_protected_photo_is_not_copied_into_a_private_chat() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reply_that_is_too_old_to_be_deleted_is_emptied() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("three", photo_with_faces(3));
     for (name, edit) in [("one", "editmessagetext"), ("three", "editmessagemedia"), ("three", "editmessagecaption")] {
         telegram.post(GROUP, json!({ "photo": photo(name), "caption": "/guess" }));
-        let sends = |asked: &Asked| !asked.body["sent"].is_null();
+        let sends = |asked: &RecordedRequest| !asked.body["sent"].is_null();
         let reply = telegram.inbox.wait("the reply", sends).await;
         telegram.make_older(GROUP, sent(&reply), 49);
         if edit == "editmessagecaption" {
@@ -91,7 +91,7 @@ async fn a_reply_that_is_too_old_to_be_deleted_is_emptied() {
             let is_grey = blank.pixels().all(|pixel| pixel.0[0].abs_diff(128) <= 2);
             assert!(is_grey, "the picture is not blank");
         }
-        telegram.inbox.left("editmessagemedia");
+        telegram.inbox.pending("editmessagemedia");
     }
 }
 

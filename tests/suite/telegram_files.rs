@@ -13,9 +13,9 @@ async fn assert_answered(telegram: &mut Telegram, words: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_that_fails_once_is_asked_for_again() {
+async fn a_file_that_fails_once_is_fetched_again() {
     let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__FAIR_USE__PERSON_BURST", "100")]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let refused = |code: u16, words: &str| json!({ "ok": false, "error_code": code, "description": words });
     let faults: [Value; 8] = [
         json!({ "ok": false, "error_code": 429, "description": "Too Many Requests: retry after 1", "parameters": { "retry_after": 1 } }),
@@ -38,9 +38,9 @@ async fn a_file_that_fails_once_is_asked_for_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_limit() {
+async fn a_server_that_accepts_and_never_responds_is_retried_within_the_time_limit() {
     let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__LIMITS__DOWNLOAD_TIMEOUT", "8s")]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     for method in ["getFile", "file"] {
         telegram.script(method, json!({ "stall": true }));
         assert_answered(&mut telegram, " of about ").await;
@@ -55,10 +55,10 @@ async fn a_server_that_accepts_and_never_answers_is_asked_again_within_the_time_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_link_is_renewed() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.script("file", json!({ "html": 404 }));
     assert_answered(&mut telegram, " of about ").await;
-    assert_eq!(telegram.inbox.left("getfile").len(), 2);
+    assert_eq!(telegram.inbox.pending("getfile").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,7 +68,7 @@ async fn a_file_that_stays_unavailable_is_reported_within_the_time_limit() {
         telegram.refuse("getFile", 400, "Bad Request: wrong file_id or the file is temporarily unavailable");
     }
     assert_answered(&mut telegram, "couldn't fetch").await;
-    assert_eq!(telegram.inbox.left("getfile").len(), 2);
+    assert_eq!(telegram.inbox.pending("getfile").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +102,7 @@ async fn a_self_hosted_servers_files_are_read_from_its_folder_and_from_nowhere_e
             "{reply:?}"
         );
     }
-    assert!(telegram.inbox.left("fetched").is_empty());
+    assert!(telegram.inbox.pending("fetched").is_empty());
     program.terminate();
     let (_, log) = program.finished().await;
     assert!(!log.contains(folder.path().to_str().unwrap()), "{log}");

@@ -16,7 +16,7 @@ const IN_GROUPS: i64 = 20;
 async fn a_thousand_photos_at_once_are_all_answered_within_telegrams_limits() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.enforce_limits();
-    telegram.shelf.put("tiny", tiny_photo());
+    telegram.files.put("tiny", tiny_photo());
     let started = Instant::now();
     let mut answered = BTreeMap::new();
     for person in 0..IN_GROUPS {

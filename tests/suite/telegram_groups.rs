@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::photo_with_a_face;
 use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, document, message, photo, sent, text, with};
 
@@ -21,7 +21,7 @@ async fn next_text(telegram: &mut Telegram) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn admins_switch_automatic_replies_on_and_are_warned_about_privacy_mode() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.post(GROUP, json!({ "text": "/auto on" }));
     assert!(next_text(&mut telegram).await.contains("Only an admin"));
     telegram.make_admin(PERSON);
@@ -46,13 +46,13 @@ async fn admins_switch_automatic_replies_on_and_are_warned_about_privacy_mode() 
     telegram.post(GROUP, json!({ "photo": photo("one") }));
     telegram.post(GROUP, json!({ "text": "/auto" }));
     assert!(next_text(&mut telegram).await.contains("are off"));
-    assert!(telegram.inbox.left("sendmessage").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn photos_of_users_who_opted_out_are_ignored_whoever_asks() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.make_admin(OTHER);
     telegram.post(GROUP, from_user(OTHER, json!({ "text": "/auto on" })));
     next_text(&mut telegram).await;
@@ -66,19 +66,19 @@ async fn photos_of_users_who_opted_out_are_ignored_whoever_asks() {
     assert!(next_text(&mut telegram).await.contains("asked me not to look"));
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     assert!(next_text(&mut telegram).await.contains("asked me not to look"));
-    assert!(telegram.inbox.left("getfile").is_empty());
+    assert!(telegram.inbox.pending("getfile").is_empty());
     telegram.post(PERSON, json!({ "text": "/optin" }));
     next_text(&mut telegram).await;
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     assert!(next_text(&mut telegram).await.contains(" of about "));
-    assert!(telegram.inbox.left("sendmessage").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn too_many_photos_are_refused_with_one_message() {
     let rate = [("FACEGUESSER__FAIR_USE__PERSON_BURST", "1"), ("FACEGUESSER__FAIR_USE__PERSON_EVERY", "1h")];
     let (mut telegram, _program) = Telegram::polled(&rate).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     for words in [" of about ", "That's a lot of photos"] {
         telegram.post(PERSON, json!({ "photo": photo("one") }));
         assert!(next_text(&mut telegram).await.contains(words));
@@ -86,13 +86,13 @@ async fn too_many_photos_are_refused_with_one_message() {
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     telegram.post(PERSON, json!({ "text": "/scores" }));
     assert!(next_text(&mut telegram).await.contains("Nobody has a score"));
-    assert_eq!(telegram.inbox.left("getfile").len(), 1);
+    assert_eq!(telegram.inbox.pending("getfile").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_can_have_its_answers_sent_to_the_asker_in_private() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.make_admin(PERSON);
     telegram.post(GROUP, json!({ "text": "/settings" }));
     let settings = telegram.inbox.next("sendmessage").await;
@@ -122,7 +122,7 @@ async fn a_group_can_have_its_answers_sent_to_the_asker_in_private() {
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_are_served_like_groups() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let post = |telegram: &Telegram, content: Value| {
         let channel = json!({ "id": CHANNEL, "type": "channel", "title": "A channel" });
         let id = telegram.next_id();
@@ -140,13 +140,13 @@ async fn channels_are_served_like_groups() {
     assert!(answer.contains("I answer every photo") && !answer.contains("hides"), "{answer}");
     post(&telegram, json!({ "photo": photo("one") }));
     assert!(next_text(&mut telegram).await.contains(" of about "));
-    assert!(telegram.inbox.left("sendmessage").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_sent_to_the_topic_of_the_request() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let topic = json!({ "message_thread_id": 3, "is_topic_message": true });
     let id = telegram.post(GROUP, with(json!({ "photo": photo("one"), "caption": "/guess" }), topic.clone()));
     for what in ["sendchataction", "sendmessage"] {
@@ -163,7 +163,7 @@ async fn answers_are_sent_to_the_topic_of_the_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_became_a_supergroup_keeps_its_settings() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.make_admin(PERSON);
     telegram.post(-55, json!({ "text": "/auto on" }));
     next_text(&mut telegram).await;
@@ -183,7 +183,7 @@ async fn a_group_that_became_a_supergroup_keeps_its_settings() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_edit_that_asks_is_answered_once() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one") }));
     let now = telegram.now();
     let edited = |caption: &str, fields: Value| {
@@ -192,15 +192,16 @@ async fn an_edit_that_asks_is_answered_once() {
     };
     telegram.update("edited_message", edited("nice", json!({})));
     telegram.update("edited_message", edited("/guess", json!({})));
-    let about = |asked: &Asked| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
+    let about =
+        |asked: &RecordedRequest| asked.what == "sendmessage" && asked.body["reply_parameters"]["message_id"] == id;
     assert!(text(&telegram.inbox.wait("the answer", about).await).contains(" of about "));
     telegram.update("edited_message", edited("/guess please", json!({})));
     // A message from before the start may have been answered by an earlier run.
     telegram.update("edited_message", edited("/guess", json!({ "message_id": 7, "date": 1_600_000_000 })));
     telegram.post(PERSON, json!({ "photo": photo("one") }));
     next_text(&mut telegram).await;
-    assert!(telegram.inbox.left("sendmessage").is_empty());
-    assert_eq!(telegram.inbox.left("getfile").len(), 2);
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
+    assert_eq!(telegram.inbox.pending("getfile").len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -213,7 +214,7 @@ async fn settings_survive_a_restart() {
     program.terminate();
     assert!(program.finished().await.0.success());
     let _program = telegram.program(&[]);
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let id = telegram.post(GROUP, json!({ "photo": photo("one") }));
     let reply = telegram.inbox.next("sendmessage").await;
     assert!(text(&reply).contains(" of about "), "{reply:?}");

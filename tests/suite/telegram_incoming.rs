@@ -2,18 +2,19 @@
 
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::photo_with_a_face;
 use crate::support::telegram::{BOT, BOT_NAME, GROUP, PERSON, Telegram, button, message, photo, text, with};
 
 /// The reply to a message of the group or the private chat.
-async fn reply_to(telegram: &mut Telegram, id: i64) -> Asked {
-    let about = |asked: &Asked| asked.what.starts_with("send") && asked.body["reply_parameters"]["message_id"] == id;
+async fn reply_to(telegram: &mut Telegram, id: i64) -> RecordedRequest {
+    let about =
+        |asked: &RecordedRequest| asked.what.starts_with("send") && asked.body["reply_parameters"]["message_id"] == id;
     telegram.inbox.wait("a reply", about).await
 }
 
 /// Posts a message and checks that the reply is a guess.
-async fn assert_guessed(telegram: &mut Telegram, chat: i64, content: Value) -> Asked {
+async fn assert_guessed(telegram: &mut Telegram, chat: i64, content: Value) -> RecordedRequest {
     let id = telegram.post(chat, content.clone());
     let reply = reply_to(telegram, id).await;
     assert!(text(&reply).contains(" of about "), "{content}: {reply:?}");
@@ -23,7 +24,7 @@ async fn assert_guessed(telegram: &mut Telegram, chat: i64, content: Value) -> A
 #[tokio::test(flavor = "multi_thread")]
 async fn photos_in_messages_that_typed_parsers_drop_are_answered() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let entity = json!([{ "type": "date_time", "offset": 0, "length": 4, "unix_time": 1, "date_time_format": "r" }]);
     let user =
         json!({ "type": "user", "date": 1, "sender_user": { "id": 77, "is_bot": false, "first_name": "Quillon" } });
@@ -50,9 +51,9 @@ async fn photos_in_messages_that_typed_parsers_drop_are_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn updates_of_unknown_kinds_are_passed_over_and_the_log_names_the_kind_alone() {
+async fn updates_of_unknown_kinds_are_ignored_and_only_the_kind_is_logged() {
     let (mut telegram, program) = Telegram::polled(&[("FACEGUESSER__LOG__LEVEL", "debug")]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.update("telepathy", json!({ "thought": "Ludmila's secret" }));
     telegram.update("message", json!({ "text": "Ludmila's secret" }));
     telegram.update("callback_query", json!({ "data": "Ludmila's secret" }));
@@ -65,7 +66,7 @@ async fn updates_of_unknown_kinds_are_passed_over_and_the_log_names_the_kind_alo
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let origin = json!({ "type": "hidden_user", "sender_user_name": "Quillon", "date": 1 });
     let file = json!({ "file_id": "one", "file_unique_id": "one", "mime_type": "image/jpeg" });
     for quoted in [
@@ -85,7 +86,7 @@ async fn a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it() {
 async fn direct_messages_to_a_channel_are_answered_in_their_own_topic() {
     const DIRECT: i64 = -1_000_000_000_555;
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let chat = json!({ "id": DIRECT, "type": "supergroup", "title": "A channel", "is_direct_messages": true });
     let topic = json!({ "topic_id": 4321, "user": { "id": PERSON, "is_bot": false, "first_name": "Quillon" } });
     let place = json!({ "chat": chat, "direct_messages_topic": topic });
@@ -98,9 +99,9 @@ async fn direct_messages_to_a_channel_are_answered_in_their_own_topic() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mention_or_a_command_within_a_caption_asks_as_well() {
+async fn a_mention_or_a_command_within_a_caption_counts_as_a_request() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     let theirs = with(message(GROUP, 50), json!({ "photo": photo("one") }));
     let me = json!([{ "type": "text_mention", "offset": 0, "length": 3, "user": { "id": BOT, "is_bot": true, "first_name": "G" } }]);
     let named = format!("How old, @{}?", BOT_NAME.to_uppercase());
@@ -122,7 +123,7 @@ async fn a_mention_or_a_command_within_a_caption_asks_as_well() {
     }
     let id = telegram.post(GROUP, json!({ "text": named }));
     assert!(text(&reply_to(&mut telegram, id).await).contains("no picture"));
-    assert!(telegram.inbox.left("sendmessage").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
 }
 
 /// The program decides by Telegram's clock which messages are older than itself.
@@ -133,7 +134,7 @@ async fn an_edited_caption_is_answered_whatever_this_machines_clock_shows() {
         telegram.set_clock(ahead);
         let _program = telegram.program(&[]);
         telegram.inbox.next("setmycommands").await;
-        telegram.shelf.put("one", photo_with_a_face());
+        telegram.files.put("one", photo_with_a_face());
         // The message itself did not reach the bot, as in a group with privacy mode.
         let now = telegram.now();
         let edited = |id: i64, date: i64| {
@@ -144,6 +145,6 @@ async fn an_edited_caption_is_answered_whatever_this_machines_clock_shows() {
         telegram.update("edited_message", edited(61, now));
         let reply = telegram.inbox.next("sendmessage").await;
         assert_eq!(reply.body["reply_parameters"]["message_id"], 61, "{ahead}");
-        assert!(telegram.inbox.left("sendmessage").is_empty());
+        assert!(telegram.inbox.pending("sendmessage").is_empty());
     }
 }

@@ -9,7 +9,7 @@ use faceguesser::bot::sqlite::Sqlite;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{GROUP, PERSON, Telegram, photo, text};
 use crate::support::{photo_with_a_face, photo_without_a_face, tiny_photo};
 
@@ -20,7 +20,7 @@ const MAX_DELAY: Duration = Duration::from_millis(50);
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_in_progress_when_the_program_is_killed_is_answered_once_by_the_next_run() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
     let topic =
         json!({ "photo": photo("slow"), "caption": "/guess", "message_thread_id": 3, "is_topic_message": true });
     let id = telegram.post(GROUP, topic);
@@ -46,8 +46,8 @@ async fn a_photo_in_progress_when_the_program_is_killed_is_answered_once_by_the_
 #[tokio::test(flavor = "multi_thread")]
 async fn an_album_in_progress_when_the_program_is_killed_gets_one_reply() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("none", photo_without_a_face());
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    telegram.files.put("none", photo_without_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
     for (name, caption) in [("none", ""), ("slow", "/guess"), ("none", "")] {
         telegram.post(GROUP, json!({ "photo": photo(name), "caption": caption, "media_group_id": "album" }));
     }
@@ -56,20 +56,20 @@ async fn an_album_in_progress_when_the_program_is_killed_gets_one_reply() {
     telegram.inbox.next("fetched photos/slow").await;
     program.kill();
     gate.send(true).unwrap();
-    telegram.inbox.left("send");
+    telegram.inbox.pending("send");
     let _program = telegram.program(&[]);
-    let is_complete = |asked: &Asked| {
+    let is_complete = |asked: &RecordedRequest| {
         let text = asked.body["text"].as_str().unwrap_or_default();
         text.contains("Photo 3: I can't find a face") && text.contains(" of about ")
     };
     telegram.inbox.wait("the complete reply", is_complete).await;
-    assert!(telegram.inbox.left("sendmessage").len() <= 1);
+    assert!(telegram.inbox.pending("sendmessage").len() <= 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_that_crashes_the_program_repeatedly_gets_an_apology() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
-    let _gate = telegram.shelf.put_gated("deadly", photo_with_a_face());
+    let _gate = telegram.files.put_gated("deadly", photo_with_a_face());
     let id = telegram.post(PERSON, json!({ "photo": photo("deadly") }));
     for _ in 0..3 {
         telegram.inbox.next("fetched photos/deadly").await;
@@ -84,7 +84,7 @@ async fn a_photo_that_crashes_the_program_repeatedly_gets_an_apology() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_photo_that_could_not_be_answered_before_shutdown_is_answered_by_the_next_run() {
     let (mut telegram, program) = Telegram::polled(&[("FACEGUESSER__INFERENCE__GRACE", "100ms")]).await;
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
     telegram.post(PERSON, json!({ "photo": photo("slow") }));
     telegram.inbox.next("fetched photos/slow").await;
     program.terminate();
@@ -95,9 +95,9 @@ async fn a_photo_that_could_not_be_answered_before_shutdown_is_answered_by_the_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn photos_that_were_let_in_by_the_last_run_are_not_counted_again_by_the_next_one() {
+async fn photos_admitted_by_the_last_run_are_not_counted_again_by_the_next_run() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
     for _ in 0..3 {
         telegram.post(PERSON, json!({ "photo": photo("slow") }));
         telegram.inbox.next("fetched photos/slow").await;
@@ -122,7 +122,7 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(&mut self, reply: &Asked) {
+    fn count(&mut self, reply: &RecordedRequest) {
         let about = reply.body["reply_parameters"]["message_id"].as_i64().unwrap();
         let guesses = self.guesses.get_mut(&about).unwrap();
         // After three kills between the reply and the end of its job, an apology follows the reply.
@@ -150,7 +150,7 @@ impl Tally {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_photo_is_lost_at_a_hundred_moments() {
     let mut telegram = Telegram::start().await;
-    telegram.shelf.put("tiny", tiny_photo());
+    telegram.files.put("tiny", tiny_photo());
     let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let webhook = [
         ("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "https://bot.example/door"),

@@ -14,18 +14,18 @@ async fn a_webhook_that_could_not_be_deleted_at_the_start_is_deleted_later() {
     let _program = telegram.program(&[]);
     telegram.post(PERSON, json!({ "text": "/help" }));
     assert!(text(&telegram.inbox.next("sendmessage").await).contains("/guess"));
-    assert_eq!(telegram.inbox.left("deletewebhook").len(), 3);
+    assert_eq!(telegram.inbox.pending("deletewebhook").len(), 3);
     // One that is set while the program runs is deleted as well.
     telegram.set_webhook();
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
     telegram.post(PERSON, json!({ "text": "/help" }));
     telegram.inbox.next("sendmessage").await;
-    assert_eq!(telegram.inbox.left("deletewebhook").len(), 4);
+    assert_eq!(telegram.inbox.pending("deletewebhook").len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_programs_with_one_token_are_told_apart_from_other_trouble() {
+async fn two_programs_with_one_token_are_logged_as_such() {
     let (mut telegram, program) = Telegram::polled(&[]).await;
     let conflict = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running";
     telegram.refuse("getUpdates", 409, conflict);
@@ -43,7 +43,7 @@ async fn two_programs_with_one_token_are_told_apart_from_other_trouble() {
 #[tokio::test(flavor = "multi_thread")]
 async fn failures_of_all_methods_at_the_start_are_retried_and_logged_without_the_address() {
     let mut telegram = Telegram::start().await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     for method in ["getMe", "getUpdates", "setMyCommands"] {
         telegram.script(method, json!({ "html": 502 }));
     }

@@ -2,25 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::support::inbox::Asked;
+use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 /// Posts a photo and returns the reply that was sent successfully.
-async fn answered(telegram: &mut Telegram, name: &str, chat: i64, more: Value) -> Asked {
+async fn answered(telegram: &mut Telegram, name: &str, chat: i64, more: Value) -> RecordedRequest {
     telegram.post(chat, with(json!({ "photo": photo(name), "caption": "/guess" }), more));
     telegram.inbox.wait("a reply", |asked| asked.what.starts_with("send") && !asked.body["sent"].is_null()).await
 }
 
 async fn with_photos() -> (Telegram, crate::support::program::Program) {
     let (telegram, program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
-    telegram.shelf.put("three", photo_with_faces(3));
+    telegram.files.put("one", photo_with_a_face());
+    telegram.files.put("three", photo_with_faces(3));
     (telegram, program)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_that_is_refused_costs_the_picture_and_not_the_words() {
+async fn a_refused_picture_is_left_out_and_the_text_is_sent() {
     let (mut telegram, _program) = with_photos().await;
     for (code, words) in [
         (400, "Bad Request: not enough rights to send photos to the chat"),
@@ -39,7 +39,7 @@ async fn a_picture_that_is_refused_costs_the_picture_and_not_the_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_that_fails_on_its_way_is_sent_again() {
+async fn a_reply_that_fails_to_send_is_retried() {
     let (mut telegram, _program) = with_photos().await;
     let refused = |code: u16, words: &str| json!({ "ok": false, "error_code": code, "description": words });
     for fault in [
@@ -61,7 +61,7 @@ async fn a_reply_that_fails_on_its_way_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_by_name_is_left_out_alone() {
+async fn only_the_part_that_is_refused_by_name_is_left_out() {
     let (mut telegram, _program) = with_photos().await;
     let topic = || json!({ "message_thread_id": 3, "is_topic_message": true });
     for (words, reference, thread, has_buttons) in [
@@ -82,7 +82,7 @@ async fn what_is_refused_by_name_is_left_out_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_that_names_nothing_leads_step_by_step_to_words_alone() {
+async fn an_unspecific_refusal_is_simplified_step_by_step_to_text_alone() {
     let (mut telegram, _program) = with_photos().await;
     for _ in 0..4 {
         telegram.refuse("sendPhoto", 400, "Bad Request: something unknown");
@@ -96,14 +96,14 @@ async fn a_refusal_that_names_nothing_leads_step_by_step_to_words_alone() {
     for part in ["reply_parameters", "message_thread_id", "reply_markup"] {
         assert!(plain.body[part].is_null(), "{part}: {plain:?}");
     }
-    assert_eq!(telegram.inbox.left("sendphoto").len(), 4);
+    assert_eq!(telegram.inbox.pending("sendphoto").len(), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_or_deleted_topic_is_answered_in_the_general_one() {
     let (mut telegram, _program) = with_photos().await;
     for closed in [true, false] {
-        let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+        let gate = telegram.files.put_gated("slow", photo_with_a_face());
         let topic = json!({ "message_thread_id": 3, "is_topic_message": true, "caption": "/guess" });
         telegram.post(GROUP, with(json!({ "photo": photo("slow") }), topic));
         telegram.inbox.next("fetched photos/slow").await;
@@ -131,9 +131,12 @@ async fn text_that_is_refused_as_too_long_is_shortened() {
 }
 
 /// Posts an album with one slow photo; returns the reply that was sent before that one was analysed.
-async fn part_of_an_album(telegram: &mut Telegram, slow: Vec<u8>) -> (Asked, tokio::sync::watch::Sender<bool>) {
-    telegram.shelf.put("none", photo_without_a_face());
-    let gate = telegram.shelf.put_gated("slow", slow);
+async fn part_of_an_album(
+    telegram: &mut Telegram,
+    slow: Vec<u8>,
+) -> (RecordedRequest, tokio::sync::watch::Sender<bool>) {
+    telegram.files.put("none", photo_without_a_face());
+    let gate = telegram.files.put_gated("slow", slow);
     let album = format!("album-{}", telegram.next_id());
     for name in ["none", "slow"] {
         telegram.post(PERSON, json!({ "photo": photo(name), "media_group_id": album }));
@@ -159,8 +162,9 @@ async fn an_edit_that_is_refused_or_fails_is_simplified_or_retried() {
         telegram.script("editMessageMedia", fault.clone());
         gate.send(true).unwrap();
         let id = sent(&part);
-        let has_form = |asked: &Asked| asked.what == method && asked.body["reply_markup"].is_object() == has_buttons;
-        let is_edit = |asked: &Asked| has_form(asked) && asked.body["message_id"] == id;
+        let has_form =
+            |asked: &RecordedRequest| asked.what == method && asked.body["reply_markup"].is_object() == has_buttons;
+        let is_edit = |asked: &RecordedRequest| has_form(asked) && asked.body["message_id"] == id;
         // The first attempt was refused and looks the same.
         if method == "editmessagemedia" && has_buttons {
             telegram.inbox.wait("the refused edit", is_edit).await;
@@ -171,7 +175,7 @@ async fn an_edit_that_is_refused_or_fails_is_simplified_or_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_whose_message_cannot_be_edited_any_more_is_posted_anew() {
+async fn an_answer_whose_message_can_no_longer_be_edited_is_sent_as_a_new_message() {
     let (mut telegram, _program) = with_photos().await;
     let (part, gate) = part_of_an_album(&mut telegram, photo_with_a_face()).await;
     telegram.delete(PERSON, sent(&part));
@@ -216,7 +220,7 @@ async fn answers_to_callback_queries_and_admin_lookups_are_retried_as_well() {
 #[tokio::test(flavor = "multi_thread")]
 async fn telegrams_error_descriptions_are_not_logged() {
     let (mut telegram, program) = Telegram::polled(&[("FACEGUESSER__LOG__LEVEL", "debug")]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     for method in ["sendMessage", "getFile", "setMyCommands", "sendChatAction"] {
         telegram.refuse(method, 400, "Bad Request: can't parse \"Ludmila's words\"");
     }

@@ -10,7 +10,7 @@ const CLOSED_ADMIN: i64 = 29;
 
 async fn start(words: &str, code: u16) -> (Telegram, crate::support::program::Program) {
     let (telegram, program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     for admin in [BOT, CLOSED_ADMIN, ADMIN] {
         telegram.make_admin(admin);
     }
@@ -47,14 +47,14 @@ async fn where_the_bot_may_not_write_the_asker_is_notified_in_private_and_an_adm
         assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON);
         ask(&telegram);
         assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON);
-        assert!(telegram.inbox.left("sendmessage").is_empty());
+        assert!(telegram.inbox.pending("sendmessage").is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_did_not_ask_is_not_notified_that_the_bot_may_not_write() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
-    telegram.shelf.put("one", photo_with_a_face());
+    telegram.files.put("one", photo_with_a_face());
     telegram.make_admin(ADMIN);
     let admin = json!({ "from": { "id": ADMIN, "is_bot": false, "first_name": "Quillon" }, "text": "/auto on" });
     telegram.post(GROUP, admin);
@@ -62,11 +62,11 @@ async fn a_user_who_did_not_ask_is_not_notified_that_the_bot_may_not_write() {
     telegram.deny("send", GROUP, 400, "Bad Request: not enough rights to send text messages to the chat");
     telegram.post(GROUP, json!({ "photo": photo("one") }));
     assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], ADMIN);
-    assert!(telegram.inbox.left("sendmessage").is_empty());
+    assert!(telegram.inbox.pending("sendmessage").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_is_left_the_bot_stops_quietly() {
+async fn where_the_recipient_is_gone_the_bot_gives_up_without_a_warning() {
     for (code, words) in [
         (403, "Forbidden: bot was kicked from the supergroup chat"),
         (403, "Forbidden: bot is not a member of the supergroup chat"),
@@ -79,7 +79,9 @@ async fn where_nobody_is_left_the_bot_stops_quietly() {
         telegram.inbox.next("denied sendmessage").await;
         telegram.post(PERSON, json!({ "text": "/help" }));
         assert_eq!(telegram.inbox.next("sendmessage").await.body["chat_id"], PERSON, "{words}");
-        assert!(telegram.inbox.left("denied sendmessage").is_empty() && telegram.inbox.left("sendmessage").is_empty());
+        assert!(
+            telegram.inbox.pending("denied sendmessage").is_empty() && telegram.inbox.pending("sendmessage").is_empty()
+        );
         program.terminate();
         let (_, log) = program.finished().await;
         assert!(!log.contains("WARN"), "{words}: {log}");
@@ -87,14 +89,14 @@ async fn where_nobody_is_left_the_bot_stops_quietly() {
         let _program = telegram.program(&[]);
         telegram.post(PERSON, json!({ "text": "/help" }));
         telegram.inbox.next("sendmessage").await;
-        assert!(telegram.inbox.left("denied sendmessage").is_empty());
+        assert!(telegram.inbox.pending("denied sendmessage").is_empty());
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_that_becomes_a_supergroup_while_its_photo_is_analysed_is_answered_there() {
     let (mut telegram, mut program) = Telegram::polled(&[]).await;
-    let gate = telegram.shelf.put_gated("slow", photo_with_a_face());
+    let gate = telegram.files.put_gated("slow", photo_with_a_face());
     let group = json!({ "chat": { "id": -55, "type": "group", "title": "A group" } });
     telegram.post(-55, with(json!({ "photo": photo("slow"), "caption": "/guess" }), group));
     telegram.inbox.next("fetched photos/slow").await;

@@ -71,7 +71,7 @@ async fn only_requests_with_the_secret_are_accepted() {
     assert_eq!(webhook.client.post(elsewhere).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     // Telegram would resend an update that is refused.
     assert_eq!(webhook.post(Some("open-sesame"), "{}".into()).await, StatusCode::OK);
-    assert!(webhook.telegram.inbox.left("send").is_empty());
+    assert!(webhook.telegram.inbox.pending("send").is_empty());
     // It also resends an accepted update if the response is lost.
     for _ in 0..2 {
         assert_eq!(webhook.post(Some("open-sesame"), update.to_string()).await, StatusCode::OK);
@@ -79,8 +79,8 @@ async fn only_requests_with_the_secret_are_accepted() {
     webhook.telegram.inbox.next("sendmessage").await;
     assert_eq!(webhook.post(Some("open-sesame"), webhook.help().to_string()).await, StatusCode::OK);
     webhook.telegram.inbox.next("sendmessage").await;
-    assert!(webhook.telegram.inbox.left("sendmessage").is_empty());
-    assert!(webhook.telegram.inbox.left("getupdates").is_empty());
+    assert!(webhook.telegram.inbox.pending("sendmessage").is_empty());
+    assert!(webhook.telegram.inbox.pending("getupdates").is_empty());
     webhook.program.terminate();
     let (status, log) = webhook.program.finished().await;
     assert!(status.success() && !log.contains("open-sesame"), "{log}");
@@ -90,7 +90,7 @@ async fn only_requests_with_the_secret_are_accepted() {
 const TIMEOUT: Duration = Duration::from_secs(25);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_holds_every_connection_without_a_word_loses_them_and_updates_are_taken_again() {
+async fn idle_connections_that_use_every_slot_are_closed_and_updates_are_accepted_again() {
     let mut webhook = Webhook::start(&[]).await;
     let address = webhook.address.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let mut held = Vec::new();
@@ -113,7 +113,7 @@ async fn a_photo_in_progress_is_answered_at_shutdown() {
     let mut webhook = Webhook::start(&[]).await;
     let secret = webhook.secret.clone();
     assert!(secret.len() >= 32 && secret.chars().all(|c| c.is_ascii_alphanumeric()), "{secret}");
-    let gate = webhook.telegram.shelf.put_gated("slow", photo_with_a_face());
+    let gate = webhook.telegram.files.put_gated("slow", photo_with_a_face());
     let id = webhook.telegram.next_id();
     let photo = with(message(PERSON, id), json!({ "photo": photo("slow") }));
     let update = webhook.telegram.as_update("message", photo);

@@ -72,10 +72,10 @@ fn read_person(db: &Connection, person: PersonId) -> rusqlite::Result<PersonSett
 }
 
 fn language(row: &Row<'_>, column: &str) -> rusqlite::Result<Option<Language>> {
-    Ok(row.get::<_, Option<String>>(column)?.as_deref().and_then(Language::of))
+    Ok(row.get::<_, Option<String>>(column)?.as_deref().and_then(Language::from_tag))
 }
 
 /// An unknown name, from a later version, counts as the most reserved policy.
 fn gender(row: &Row<'_>) -> rusqlite::Result<GenderPolicy> {
-    Ok(GenderPolicy::of(&row.get::<_, String>("gender")?).unwrap_or(GenderPolicy::Never))
+    Ok(GenderPolicy::from_name(&row.get::<_, String>("gender")?).unwrap_or(GenderPolicy::Never))
 }

@@ -6,7 +6,7 @@ use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
 
-use super::super::clock::WorkClock;
+use super::super::clock::CpuLimit;
 use super::super::decode::catch_panic;
 use super::super::jpeg::{self, Plane, Scale};
 use super::super::sniff::Format;
@@ -24,7 +24,7 @@ pub fn jpeg_differential(data: &[u8]) {
     if width * height > MAX_PIXELS || !decoder.is_supported() || !is_comparable {
         return;
     }
-    let clock = WorkClock::start(Duration::from_secs(2));
+    let clock = CpuLimit::start(Duration::from_secs(2));
     let (Ok(own), Some((size, pixels))) = (decoder.decode_luma(Scale::Full, &clock), decode_with_zune(data)) else {
         return;
     };

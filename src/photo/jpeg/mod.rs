@@ -34,7 +34,7 @@ mod tests;
 
 use std::time::Duration;
 
-use super::clock::{OutOfTime, WorkClock};
+use super::clock::{CpuLimit, OutOfTime};
 use headers::{Frame, PlaneLayout, Scan, ScanComponent};
 use plane::PlaneWriter;
 use progressive::Progressive;
@@ -202,7 +202,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// [`JpegError`] when its data is damaged. Other decoders may still decode it.
-    pub fn decode_luma(&self, scale: Scale, clock: &WorkClock) -> Result<Plane, JpegError> {
+    pub fn decode_luma(&self, scale: Scale, clock: &CpuLimit) -> Result<Plane, JpegError> {
         self.decode_plane(0, scale, clock)
     }
 
@@ -210,7 +210,7 @@ impl<'a> Decoder<'a> {
     ///
     /// # Errors
     /// As [`Decoder::decode_luma`].
-    pub fn decode_colour(&self, scale: Scale, clock: &WorkClock) -> Result<Colour, JpegError> {
+    pub fn decode_colour(&self, scale: Scale, clock: &CpuLimit) -> Result<Colour, JpegError> {
         let luma = self.decode_luma(scale, clock)?;
         let chroma = (1..self.frame.components.len()).map(|component| {
             // Subsampled chroma is scaled down no further than the luma needs.
@@ -247,7 +247,7 @@ impl<'a> Decoder<'a> {
     /// Whether the file contains all of its picture: it has its end marker, or the data of its last scan
     /// is complete and no further scan is missing. `None` when checking would take more than
     /// `memory` bytes.
-    pub fn is_complete(&self, memory: u64, clock: &WorkClock) -> Option<bool> {
+    pub fn is_complete(&self, memory: u64, clock: &CpuLimit) -> Option<bool> {
         if self.has_end {
             return Some(true);
         }
@@ -297,7 +297,7 @@ impl<'a> Decoder<'a> {
         Duration::from_nanos((self.frame.width * self.frame.height) as u64 * per_pixel)
     }
 
-    fn decode_plane(&self, component: usize, scale: Scale, clock: &WorkClock) -> Result<Plane, JpegError> {
+    fn decode_plane(&self, component: usize, scale: Scale, clock: &CpuLimit) -> Result<Plane, JpegError> {
         match scale {
             Scale::Full => self.decode_blocks::<8>(component, clock),
             Scale::Half => self.decode_blocks::<4>(component, clock),
@@ -307,7 +307,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes a component to N×N pixels a block.
-    fn decode_blocks<const N: usize>(&self, component: usize, clock: &WorkClock) -> Result<Plane, JpegError> {
+    fn decode_blocks<const N: usize>(&self, component: usize, clock: &CpuLimit) -> Result<Plane, JpegError> {
         let frame = &self.frame;
         let plane = frame.plane_layout(component);
         let mut output = PlaneWriter::<N>::new(plane);
@@ -359,5 +359,5 @@ struct ScanContext<'a> {
     /// Whether its data may end early: that of the last scan of a file without an end marker.
     may_be_truncated: bool,
     /// Checked once a row of MCUs.
-    clock: &'a WorkClock,
+    clock: &'a CpuLimit,
 }

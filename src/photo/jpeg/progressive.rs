@@ -5,7 +5,7 @@ use pulp::Simd;
 use super::bits::{BitReader, RestartIntervals};
 use super::headers::{Frame, PlaneLayout, Scan, ScanComponent, ScanLayout};
 use super::huffman::HuffmanTable;
-use super::{JpegError, PlaneWriter, ScanContext, WorkClock, dct};
+use super::{CpuLimit, JpegError, PlaneWriter, ScanContext, dct};
 
 /// Which scans must be decoded for a component's coefficients up to zigzag index `last`.
 ///
@@ -305,7 +305,7 @@ impl<const N: usize> Progressive<N> {
 
     /// Transforms the coefficients to pixels.
     #[inline(always)]
-    pub fn transform<S: Simd>(&self, simd: S, output: &mut PlaneWriter<N>, clock: &WorkClock) -> Result<(), JpegError> {
+    pub fn transform<S: Simd>(&self, simd: S, output: &mut PlaneWriter<N>, clock: &CpuLimit) -> Result<(), JpegError> {
         let quantisation = self.quantisation.ok_or(JpegError::Damaged)?;
         let blocks_x = output.plane.width.div_ceil(N);
         let mut block = [0.0; 64];

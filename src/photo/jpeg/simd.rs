@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::progressive::Progressive;
-use super::{JpegError, PlaneWriter, ScanContext, WorkClock, sequential};
+use super::{CpuLimit, JpegError, PlaneWriter, ScanContext, sequential};
 
 /// Runs `work` compiled for this processor, with vectors no longer than a row of a block: those of
 /// AVX-512 are twice that.
@@ -52,7 +52,7 @@ impl<const N: usize> WithSimd for ProgressiveScan<'_, N> {
 pub(super) struct ProgressiveTransform<'a, const N: usize> {
     pub(super) progressive: Progressive<N>,
     pub(super) output: &'a mut PlaneWriter<N>,
-    pub(super) clock: &'a WorkClock,
+    pub(super) clock: &'a CpuLimit,
 }
 
 impl<const N: usize> WithSimd for ProgressiveTransform<'_, N> {

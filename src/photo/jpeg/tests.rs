@@ -14,8 +14,8 @@ use super::*;
 const REFINED: &[u8] = include_bytes!("refined.jpg");
 
 /// A limit that no test here reaches.
-fn clock() -> WorkClock {
-    WorkClock::start(std::time::Duration::from_secs(60))
+fn clock() -> CpuLimit {
+    CpuLimit::start(std::time::Duration::from_secs(60))
 }
 
 const SAMPLINGS: [SamplingFactor; 7] = [

@@ -106,7 +106,7 @@ fn slash(name: &str, options: Vec<Value>) -> Value {
 /// A command or option with its description in all languages, and further fields.
 fn described(name: &str, kind: u8, description_id: &str, fields: Value) -> Value {
     let mut part = json!({
-        "name": name, "type": kind, "description": Language::English.say(description_id),
+        "name": name, "type": kind, "description": Language::English.message(description_id),
         "description_localizations": localized(description_id, &[]),
     });
     if let (Value::Object(part), Value::Object(fields)) = (&mut part, fields) {
@@ -116,7 +116,7 @@ fn described(name: &str, kind: u8, description_id: &str, fields: Value) -> Value
 }
 
 fn choice(value: &str, id: &str, variables: &[(&str, Variable<'_>)]) -> Value {
-    let name = Language::English.say_with(id, variables);
+    let name = Language::English.message_with(id, variables);
     json!({ "name": name, "value": value, "name_localizations": localized(id, variables) })
 }
 
@@ -125,7 +125,7 @@ fn localized(id: &str, variables: &[(&str, Variable<'_>)]) -> Value {
     let mut messages = Map::new();
     for language in Language::ALL {
         for locale in locales(language) {
-            messages.insert((*locale).to_owned(), language.say_with(id, variables).into());
+            messages.insert((*locale).to_owned(), language.message_with(id, variables).into());
         }
     }
     messages.into()

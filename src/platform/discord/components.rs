@@ -13,7 +13,7 @@ use super::photos::Photos;
 use super::refusals::RestError;
 use super::rest::CallbackType;
 use crate::bot::actions::{Action, Setting};
-use crate::bot::commands::Pressed;
+use crate::bot::commands::ButtonResponse;
 use crate::bot::people::Platform;
 
 impl Handler {
@@ -21,7 +21,7 @@ impl Handler {
     pub(super) fn photo_button(&self, interaction: &Interaction, json: &Value) -> Option<InteractionRequest> {
         let Interaction { handle, requester, .. } = interaction;
         let custom_id = json["data"]["custom_id"].as_str()?.to_owned();
-        Action::of(&custom_id, Platform::Discord).filter(Action::needs_photo)?;
+        Action::from_code(&custom_id, Platform::Discord).filter(Action::needs_photo)?;
         let reply = &json["message"];
         let reply_id = MessageId::new(snowflake(&reply["id"])?);
         let message = IncomingMessage::from_json(reply).and_then(|reply| reply.reference).or_else(|| reference(reply));
@@ -45,18 +45,18 @@ impl Handler {
         let Interaction { handle, requester, role } = interaction;
         let asker = requester.asker();
         let custom_id = json["data"]["custom_id"].as_str().unwrap_or_default();
-        let Some(action) = Action::of(custom_id, Platform::Discord) else {
+        let Some(action) = Action::from_code(custom_id, Platform::Discord) else {
             // A button of another version of this program has no effect.
             return self.rest.respond(handle, CallbackType::DeferredUpdate, None).await;
         };
-        if action == Action::Set(Setting::Auto) && role.admin && self.lacks_message_content(role) {
+        if action == Action::ChangeSetting(Setting::Auto) && role.admin && self.lacks_message_content(role) {
             let already_on = self.bot.chat_settings(asker.chat).await.auto;
             if !already_on {
-                let text = self.bot.reply_style(&asker).await.language.say("auto-unseen");
+                let text = self.bot.reply_style(&asker).await.language.message("auto-unseen");
                 return self.send_initial_response(handle, CallbackType::Message, &text.into(), true).await;
             }
         }
-        let Pressed { note, edit, delete } = self.bot.press(action, &asker, role).await;
+        let ButtonResponse { note, edit, delete } = self.bot.handle_button(action, &asker, role).await;
         if delete {
             self.rest.respond(handle, CallbackType::DeferredUpdate, None).await?;
             return match self.rest.delete_original_response(handle).await {

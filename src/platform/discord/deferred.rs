@@ -15,8 +15,8 @@ use super::refusals::RestError;
 use super::requester::person_id;
 use super::rest::{CallbackType, PostedMessage};
 use crate::bot::actions::Action;
+use crate::bot::album::Delivery;
 use crate::bot::people::Platform;
-use crate::bot::steps::Delivery;
 use crate::bot::{Answer, Problem};
 use crate::platform::refusal::Refusal;
 
@@ -72,15 +72,15 @@ impl Handler {
         let asker = request.requester.asker();
         let style = self.requester_style(&request.requester).await;
         let prepared = async {
-            let action = Action::of(custom_id, Platform::Discord).ok_or(Problem::Gone)?;
+            let action = Action::from_code(custom_id, Platform::Discord).ok_or(Problem::PhotoGone)?;
             let photos = self.photos_of_reply(request, message).await?;
-            let source = photos.sources(&self.hosts, &self.rest).into_iter().next().ok_or(Problem::Gone)?;
+            let source = photos.sources(&self.hosts, &self.rest).into_iter().next().ok_or(Problem::PhotoGone)?;
             self.admit(&asker, person_id(photos.author), 1).await?;
             Ok::<_, Problem>((action, source, photos.has_spoiler()))
         };
         let (content, ephemeral) = match prepared.await {
             Ok((action, source, spoiler)) => {
-                let answer = self.bot.look_again(asker.person, action, source, &style, REPLY).await;
+                let answer = self.bot.handle_photo_button(asker.person, action, source, &style, REPLY).await;
                 (Content { answer, picture: None, spoiler }, request.ephemeral)
             }
             Err(problem) => (problem.message(style.language).into(), true),
@@ -97,13 +97,13 @@ impl Handler {
         }
         let Some((channel, message)) = request.photos.message else {
             // A button can be pressed before Discord has returned the reply's id.
-            return self.command_photos.get(reply).ok_or(Problem::Gone);
+            return self.command_photos.get(reply).ok_or(Problem::PhotoGone);
         };
         match self.rest.fetch_message(channel, message).await {
             Ok(message) => Ok(Photos::from_addressed(&message, self.bot_user())),
             Err(error) => {
                 log_unsent(&error, "the request for a message");
-                Err(Problem::Gone)
+                Err(Problem::PhotoGone)
             }
         }
     }
@@ -186,7 +186,7 @@ impl<'a> InteractionReply<'a> {
             let channel = requester.channel;
             match self.handler.send(content, Destination::Channel { channel, nonce }).await {
                 Ok(PostedMessage { id, .. }) => return Ok(SentReply { message: id, channel: Some(channel) }),
-                Err(error) if matches!(error.refusal(), Refusal::Wait { .. }) => return Err(error),
+                Err(error) if matches!(error.refusal(), Refusal::Retry { .. }) => return Err(error),
                 Err(error) => debug!(%error, "an interaction's answer was refused in its channel"),
             }
         }
@@ -196,7 +196,7 @@ impl<'a> InteractionReply<'a> {
     }
 
     fn record<T>(&self, sent: Result<T, RestError>) -> Option<T> {
-        let pending = sent.as_ref().is_err_and(|error| matches!(error.refusal(), Refusal::Wait { .. }));
+        let pending = sent.as_ref().is_err_and(|error| matches!(error.refusal(), Refusal::Retry { .. }));
         self.pending.store(pending, Ordering::Relaxed);
         sent.inspect_err(|error| log_unsent(error, "an interaction's answer")).ok()
     }

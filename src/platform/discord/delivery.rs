@@ -121,7 +121,7 @@ impl Handler {
         let name = if name.is_empty() { format!("<#{channel}>") } else { format!("#{name}") };
         let asker = Asker { person: person_id(owner), chat: chat_id(channel), language: None };
         let language = self.bot.reply_style(&asker).await.language;
-        let text = language.say_with("admin-cannot-write", &[("chat", (&name).into())]);
+        let text = language.message_with("admin-cannot-write", &[("chat", (&name).into())]);
         // Another nonce: the owner may be the message's author, who gets both messages.
         self.send_directly(owner, &Content::from(text), nonce.wrapping_add(1)).await
     }

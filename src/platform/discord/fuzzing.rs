@@ -35,7 +35,7 @@ pub fn discord_event(data: &[u8]) {
     let reply = &json["message"];
     reference(reply);
     displayed_picture(reply);
-    json["data"]["custom_id"].as_str().and_then(|code| Action::of(code, Platform::Discord));
+    json["data"]["custom_id"].as_str().and_then(|code| Action::from_code(code, Platform::Discord));
     let attachments = json["data"]["resolved"]["attachments"].as_object();
     attachments.into_iter().flat_map(|all| all.values()).filter_map(File::from_attachment).for_each(drop);
 }

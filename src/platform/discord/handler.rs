@@ -18,7 +18,7 @@ use super::transport::RestClient;
 use crate::bot::Bot;
 use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{ChatId, Platform};
-use crate::photo::Hosts;
+use crate::photo::AllowedOrigins;
 use crate::platform::fifo_cache::FifoCache;
 
 /// How many replies are cached, at a few dozen bytes each; the photos of how many answered commands, at
@@ -39,7 +39,7 @@ pub(super) struct Handler {
     pub bot: Arc<Bot>,
     pub rest: Arc<RestClient>,
     /// The hosts from which attachments may be fetched.
-    pub hosts: Hosts,
+    pub hosts: AllowedOrigins,
     /// The channels that the operator configured for automatic replies.
     pub channels: Vec<ChannelId>,
     /// Whether messages that are not addressed to the bot arrive with their pictures.

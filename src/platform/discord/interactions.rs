@@ -147,7 +147,7 @@ impl Handler {
         // Scores are public; everything else concerns only the requester.
         let ephemeral = command != Command::Scores;
         let answer = if command == Command::Auto(Some(true)) && role.admin && self.lacks_message_content(role) {
-            self.bot.reply_style(&requester.asker()).await.language.say("auto-unseen").into()
+            self.bot.reply_style(&requester.asker()).await.language.message("auto-unseen").into()
         } else {
             self.bot.command(command, &requester.asker(), role).await
         };

@@ -19,10 +19,10 @@ use super::payload::{Content, Format, Payload, REPLY, displayed_text};
 use super::photos::Photos;
 use super::refusals::RestError;
 use super::requester::{author, chat_id, person_id};
+use crate::bot::album::Delivery;
 use crate::bot::commands::{AskerRole, Command};
 use crate::bot::people::ChatId;
 use crate::bot::settings::ChatSettings;
-use crate::bot::steps::Delivery;
 use crate::bot::{Answer, Problem};
 use crate::platform::refusal::Refusal;
 
@@ -98,7 +98,7 @@ impl Handler {
             return true;
         }
         let reply = MessageReply::new(self, request);
-        if self.bot.ignores(person_id(photos.author)).await {
+        if self.bot.has_opted_out(person_id(photos.author)).await {
             // An automatic reply would only annoy somebody who opted out.
             if *addressed {
                 self.reply_with_problem(&reply, settings_chat, Problem::OptedOut).await;
@@ -142,7 +142,7 @@ impl Handler {
             self.bot.command(Command::Help, &asker, &role).await
         } else {
             let language = self.bot.reply_style(&asker).await.language;
-            format!("{} {}", Problem::NoPhoto.message(language), language.say("how-discord")).into()
+            format!("{} {}", Problem::NoPhoto.message(language), language.message("how-discord")).into()
         };
         let destination = Destination::Reply { channel: message.channel, to: message.id };
         if let Err(error) = self.send(&answer.into(), destination).await {
@@ -199,11 +199,13 @@ impl<'a> MessageReply<'a> {
     async fn handle_refusal(&self, error: RestError) {
         let Self { handler, request, .. } = *self;
         let refusal = error.refusal();
-        let pending = matches!(refusal, Refusal::Wait { .. });
+        let pending = matches!(refusal, Refusal::Retry { .. });
         self.pending.store(pending, Ordering::Relaxed);
         self.abandoned.fetch_or(!pending, Ordering::Relaxed);
         match (refusal, request.message.guild) {
-            (Refusal::Wait { .. }, _) => warn!(%error, "Discord does not accept a reply, leaving it to the next start"),
+            (Refusal::Retry { .. }, _) => {
+                warn!(%error, "Discord does not accept a reply, leaving it to the next start")
+            }
             (Refusal::Forbidden, Some(guild)) => handler.notify_forbidden(request, guild).await,
             _ => log_unsent(&error, "a reply"),
         }
@@ -246,7 +248,7 @@ impl Delivery for MessageReply<'_> {
     async fn edit(&self, sent: &MessageId, answer: &Answer) {
         let Self { handler, request, .. } = *self;
         let edited = handler.send(&self.content(answer), Destination::Edit(request.message.channel, *sent)).await;
-        let pending = edited.as_ref().is_err_and(|error| matches!(error.refusal(), Refusal::Wait { .. }));
+        let pending = edited.as_ref().is_err_and(|error| matches!(error.refusal(), Refusal::Retry { .. }));
         self.pending.store(pending, Ordering::Relaxed);
         if let Err(error) = edited {
             log_unsent(&error, "a reply's new version");

@@ -46,7 +46,7 @@ use url::Url;
 
 use crate::bot::Bot;
 use crate::config::{Config, DISCORD_API_BASE};
-use crate::photo::{Hosts, cause};
+use crate::photo::{AllowedOrigins, cause};
 use handler::Handler;
 use transport::RestClient;
 
@@ -92,9 +92,9 @@ impl DiscordOptions {
 
     /// The hosts from which attachments may be fetched: the configured ones and, if there is one, the
     /// proxy or stand-in for Discord's API.
-    fn hosts(&self) -> Hosts {
-        let hosts = Hosts::of(&self.file_hosts);
-        if let Some(base) = &self.api_base { hosts.and_host_of(base) } else { hosts }
+    fn hosts(&self) -> AllowedOrigins {
+        let hosts = AllowedOrigins::from_urls(&self.file_hosts);
+        if let Some(base) = &self.api_base { hosts.with_any_port_of(base) } else { hosts }
     }
 
     /// Whether messages that are not addressed to the bot arrive with their pictures.

@@ -10,8 +10,8 @@ use serenity::all::MessageId;
 
 use super::refusals::RestError;
 use crate::bot::actions::{Action, Button};
-use crate::bot::words::clipped;
-use crate::bot::{Answer, Card, CardWhen, ReplyOptions, Tone};
+use crate::bot::wording::clipped;
+use crate::bot::{Answer, Card, CardPolicy, Certainty, ReplyOptions};
 
 /// Discord's limits on the characters of plain text and of an embed's description.
 const MAX_CONTENT: usize = 2000;
@@ -32,7 +32,7 @@ const UNSURE: u32 = 0xd9_8e_04;
 /// What fits into replies on Discord. Where embeds are not allowed, a text that is too long as plain text
 /// is cut after the last line that fits.
 pub(super) const REPLY: ReplyOptions =
-    ReplyOptions { max_characters: MAX_DESCRIPTION, card: CardWhen::SeveralFaces, max_cards: MAX_PICTURES };
+    ReplyOptions { max_characters: MAX_DESCRIPTION, card: CardPolicy::SeveralFaces, max_cards: MAX_PICTURES };
 
 /// Which parts of a Discord message carry the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,7 +208,7 @@ fn embeds(content: &Content, files: &[Upload]) -> Vec<Value> {
     // An embed cannot hide its picture.
     let images: Vec<String> = if *spoiler { Vec::new() } else { urls().collect() };
     let fits = answer.text.chars().count() <= MAX_CONTENT;
-    if (*spoiler && picture.is_some()) || (answer.tone == Tone::Plain && images.is_empty() && fits) {
+    if (*spoiler && picture.is_some()) || (answer.tone == Certainty::Plain && images.is_empty() && fits) {
         return Vec::new();
     }
     let mut embeds: Vec<Value> = images.into_iter().map(|url| json!({ "image": { "url": url } })).collect();
@@ -217,9 +217,9 @@ fn embeds(content: &Content, files: &[Upload]) -> Vec<Value> {
     }
     embeds[0]["description"] = clipped(&answer.text, MAX_DESCRIPTION).into();
     let colour = match answer.tone {
-        Tone::Plain => return embeds,
-        Tone::Sure => SURE,
-        Tone::Unsure => UNSURE,
+        Certainty::Plain => return embeds,
+        Certainty::Sure => SURE,
+        Certainty::Unsure => UNSURE,
     };
     embeds.iter_mut().for_each(|embed| embed["color"] = colour.into());
     embeds
@@ -258,7 +258,8 @@ mod tests {
     #[test]
     fn a_spoiler_is_never_shown_in_an_embed() {
         let card = Card { jpeg: Bytes::from_static(b"jpeg"), alternative_text: "a face".into() };
-        let answer = Answer { text: "Looks like".into(), cards: vec![card], tone: Tone::Sure, ..Answer::default() };
+        let answer =
+            Answer { text: "Looks like".into(), cards: vec![card], tone: Certainty::Sure, ..Answer::default() };
         let payload = Payload::new(&Content { answer, spoiler: true, picture: None }, Format::FULL);
         assert_eq!(payload.files[0].name, "SPOILER_faces-1.jpg");
         assert!(payload.json["embeds"][0].get("image").is_none(), "{}", payload.json);

@@ -10,8 +10,8 @@ use url::Url;
 use super::incoming::{File, IncomingMessage};
 use super::payload::MAX_PICTURES;
 use super::transport::RestClient;
-use crate::bot::{PhotoSource, Renew};
-use crate::photo::Hosts;
+use crate::bot::{PhotoSource, RenewLink};
+use crate::photo::AllowedOrigins;
 
 /// Links to pictures, in order, and who posted them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,7 +76,7 @@ impl Photos {
     }
 
     /// Sources that are fetched only from `hosts`, with a fresh link where one has expired.
-    pub(super) fn sources(&self, hosts: &Hosts, rest: &Arc<RestClient>) -> Vec<PhotoSource> {
+    pub(super) fn sources(&self, hosts: &AllowedOrigins, rest: &Arc<RestClient>) -> Vec<PhotoSource> {
         let source = |link: &Link| PhotoSource::Link {
             url: link.url.clone(),
             hosts: hosts.clone(),
@@ -87,8 +87,8 @@ impl Photos {
 }
 
 /// Gets a fresh link from the message that shows the picture, or else from Discord's link renewal.
-fn renewal(rest: Arc<RestClient>, link: Link, message: Option<(ChannelId, MessageId)>) -> Renew {
-    Renew(Arc::new(move || {
+fn renewal(rest: Arc<RestClient>, link: Link, message: Option<(ChannelId, MessageId)>) -> RenewLink {
+    RenewLink(Arc::new(move || {
         let (rest, link) = (rest.clone(), link.clone());
         Box::pin(async move {
             if let (Some((channel, message)), Some(attachment)) = (message, link.attachment) {

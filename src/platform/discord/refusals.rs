@@ -109,12 +109,12 @@ impl RestError {
 
     /// What to do about it.
     pub(super) fn refusal(&self) -> Refusal {
-        let Self::Refused { status, code, after, .. } = self else { return Refusal::Wait { after: None } };
+        let Self::Refused { status, code, after, .. } = self else { return Refusal::Retry { after: None } };
         match (status.as_u16(), code) {
-            (_, 20016 | 20028 | 20029 | 40004 | 40062 | 40333 | 130_000) => Refusal::Wait { after: *after },
+            (_, 20016 | 20028 | 20029 | 40004 | 40062 | 40333 | 130_000) => Refusal::Retry { after: *after },
             (_, 10003 | 10004 | 10008 | 10013 | 10015 | 10062 | 50007 | 50027 | 50278) => Refusal::Gone,
             (_, 200_000 | 200_001) => Refusal::Simplify,
-            (300..=399 | 401 | 408 | 425 | 429 | 500.., _) => Refusal::Wait { after: *after },
+            (300..=399 | 401 | 408 | 425 | 429 | 500.., _) => Refusal::Retry { after: *after },
             (404 | 410, _) => Refusal::Gone,
             // For plain text a permission to write is missing; for anything else it may be another one.
             (403, _) => Refusal::Forbidden,
@@ -124,7 +124,7 @@ impl RestError {
 
     /// Whether the same request may succeed later. An invalid token stays invalid.
     pub(super) fn is_retryable(&self) -> bool {
-        matches!(self.refusal(), Refusal::Wait { .. }) && !self.is_unauthorized()
+        matches!(self.refusal(), Refusal::Retry { .. }) && !self.is_unauthorized()
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_error_response_is_of_one_of_the_four_kinds() {
-        let wait = Refusal::Wait { after: None };
+        let wait = Refusal::Retry { after: None };
         for (status, code) in [(429, 0), (500, 0), (502, 0), (503, 130_000), (429, 20016), (408, 0), (403, 40333)] {
             assert_eq!(kind(status, code), wait, "{status} {code}");
         }

@@ -42,7 +42,7 @@ impl Requester {
             channel: ChannelId::new(channel_id),
             parent: thread_parent(channel["type"].as_u64().unwrap_or(0), parent),
             direct: json["guild_id"].is_null(),
-            language: json["locale"].as_str().and_then(Language::of),
+            language: json["locale"].as_str().and_then(Language::from_tag),
         };
         let permissions = member["permissions"].as_str().and_then(|bits| bits.parse().ok()).unwrap_or(0);
         let permissions = Permissions::from_bits_truncate(permissions);
@@ -90,7 +90,7 @@ mod language {
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Language>, D::Error> {
-        Ok(Option::<String>::deserialize(from)?.and_then(|tag| Language::of(&tag)))
+        Ok(Option::<String>::deserialize(from)?.and_then(|tag| Language::from_tag(&tag)))
     }
 }
 
@@ -147,10 +147,10 @@ impl Handler {
     /// # Errors
     /// Why not.
     pub(super) async fn admit(&self, asker: &Asker, author: PersonId, photos: usize) -> Result<(), Problem> {
-        if self.bot.ignores(author).await {
+        if self.bot.has_opted_out(author).await {
             return Err(Problem::OptedOut);
         }
-        self.bot.admit_aloud(asker, photos)
+        self.bot.admit_or_explain(asker, photos)
     }
 }
 

@@ -63,7 +63,7 @@ impl Handler {
                     (_, Some(snapshot)) if !error.is_confirmed_gone() => {
                         Some(snapshot.into_request(channel, id, guild))
                     }
-                    (Refusal::Wait { .. }, _) => return false,
+                    (Refusal::Retry { .. }, _) => return false,
                     _ => None,
                 }
             }

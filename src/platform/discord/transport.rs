@@ -102,15 +102,15 @@ impl RestClient {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
-            let (backoff, until) =
-                retries.get_or_insert_with(|| (Backoff::within(request.retry_for), Instant::now() + request.retry_for));
+            let (backoff, until) = retries
+                .get_or_insert_with(|| (Backoff::with_limit(request.retry_for), Instant::now() + request.retry_for));
             let retry = match &error {
                 // The limiter waits before the next attempt.
                 RestError::Refused { status: StatusCode::TOO_MANY_REQUESTS, after, .. } => {
                     Instant::now() + after.unwrap_or_default() < *until
                 }
                 error => match error.refusal() {
-                    Refusal::Wait { after } if error.is_retryable() => backoff.pause(after).await,
+                    Refusal::Retry { after } if error.is_retryable() => backoff.pause(after).await,
                     _ => false,
                 },
             };

@@ -107,14 +107,14 @@ impl Api {
         limit: Duration,
     ) -> Result<Value, ApiError> {
         let request = ApiRequest::new(payload).with_timeout(REQUEST_TIMEOUT.min(limit / MIN_ATTEMPTS));
-        let mut backoff = Backoff::within(limit);
+        let mut backoff = Backoff::with_limit(limit);
         loop {
             let error = match self.send(&request).await {
                 Ok(result) => return Ok(result),
                 Err(error) => error,
             };
             match refusal(&error) {
-                Refusal::Wait { after } if backoff.pause(after).await => {}
+                Refusal::Retry { after } if backoff.pause(after).await => {}
                 _ => return Err(error),
             }
         }

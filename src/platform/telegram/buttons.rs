@@ -14,7 +14,7 @@ use crate::bot::actions::Action;
 use crate::bot::commands::AskerRole;
 use crate::bot::languages::Language;
 use crate::bot::people::{Asker, Platform};
-use crate::bot::words::clipped;
+use crate::bot::wording::clipped;
 use crate::bot::{PhotoSource, Problem};
 
 /// The most characters of a notification (Bot API, answerCallbackQuery).
@@ -24,10 +24,10 @@ impl Handler {
     /// Runs a button's action. Every query is answered, because until then the client shows the button
     /// as loading.
     pub(super) async fn handle_callback_query(&self, query: CallbackQuery) {
-        let action = query.data.as_deref().and_then(|code| Action::of(code, Platform::Telegram));
-        let language = query.from.language.as_deref().and_then(Language::of);
+        let action = query.data.as_deref().and_then(|code| Action::from_code(code, Platform::Telegram));
+        let language = query.from.language.as_deref().and_then(Language::from_tag);
         let (Some(action), Some(message)) = (action, &query.message) else {
-            let notification = Problem::Gone.message(language.unwrap_or_default());
+            let notification = Problem::PhotoGone.message(language.unwrap_or_default());
             return self.answer_callback_query(&query, Some(notification)).await;
         };
         let asker = Asker { person: person_id(query.from.id), chat: chat_id(message.chat), language };
@@ -44,8 +44,8 @@ impl Handler {
         let replied = message.reply_to.as_ref();
         let photos = replied.and_then(|replied| replied.photos.clone().or(replied.external_photos.clone()));
         let problem = match &photos {
-            None => Some(Problem::Gone),
-            Some(photos) if self.bot.ignores(person_id(photos.author)).await => Some(Problem::OptedOut),
+            None => Some(Problem::PhotoGone),
+            Some(photos) if self.bot.has_opted_out(person_id(photos.author)).await => Some(Problem::OptedOut),
             Some(_) => match self.bot.admit(asker, 1) {
                 Ok(()) => None,
                 Err(Some(problem)) => Some(problem),
@@ -65,8 +65,8 @@ impl Handler {
         };
         let work = async {
             let source = self.files.sources(photos.files).await.into_iter().next();
-            let source = source.unwrap_or(PhotoSource::Refused(Problem::Gone));
-            let answer = self.bot.look_again(asker.person, action, source, &style, SINGLE_PHOTO).await;
+            let source = source.unwrap_or(PhotoSource::Refused(Problem::PhotoGone));
+            let answer = self.bot.handle_photo_button(asker.person, action, source, &style, SINGLE_PHOTO).await;
             self.sender.post(destination, &answer).await;
         };
         self.typing_while(destination, work).await;
@@ -75,7 +75,7 @@ impl Handler {
     async fn run_action(&self, query: &CallbackQuery, action: Action, message: &Message, mut asker: Asker) {
         let chat_as_person = person_id(message.chat.0);
         let needs_admin = match action {
-            Action::Set(_) | Action::Reveal { .. } => true,
+            Action::ChangeSetting(_) | Action::Reveal { .. } => true,
             // Replies requested on behalf of the group or channel belong to its admins.
             Action::Delete { asker } => asker == chat_as_person,
             _ => false,
@@ -91,7 +91,7 @@ impl Handler {
         {
             // Edits of a game must start in the order of the guesses that they show.
             let _in_order = self.callback_lock.lock().await;
-            pressed = self.bot.press(action, &asker, &role).await;
+            pressed = self.bot.handle_button(action, &asker, &role).await;
             edit = pressed.edit.as_ref().map(|answer| self.sender.edit(sent, message.flags, answer));
         }
         self.answer_callback_query(query, pressed.note.clone()).await;

@@ -25,7 +25,7 @@ impl Handler {
         let mut answer = self.bot.command(command, &asker, &role).await;
         if switches_auto_on && !self.receives_all_photos(message.chat).await {
             let language = self.bot.reply_style(&asker).await.language;
-            answer.text = format!("{}\n\n{}", answer.text, language.say("privacy-mode"));
+            answer.text = format!("{}\n\n{}", answer.text, language.message("privacy-mode"));
         }
         self.sender.post(Destination::reply_to(message), &answer).await;
     }

@@ -10,7 +10,7 @@ use super::form::SentMessage;
 use super::refusals::refusal;
 use super::sender::Sender;
 use crate::bot::Answer;
-use crate::bot::steps::Delivery;
+use crate::bot::album::Delivery;
 use crate::platform::refusal::Refusal;
 
 /// The result of sending a reply.
@@ -38,7 +38,7 @@ impl Sender {
                 self.notify_cannot_write(destination).await;
             }
             Refusal::Simplify => warn!(%error, "Telegram refused even the simplest form of a reply"),
-            Refusal::Wait { .. } => {
+            Refusal::Retry { .. } => {
                 warn!(%error, "a reply could not be sent to Telegram in time");
                 return PostOutcome::Deferred;
             }

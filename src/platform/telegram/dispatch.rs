@@ -114,7 +114,7 @@ impl Handler {
     /// An edit counts when the message now asks for something and has no answer yet.
     async fn handle_message(self: &Arc<Self>, update: i64, message: Message, is_edit: bool) {
         if let Some(new_id) = message.migrated_to {
-            return self.bot.chat_moved(chat_id(message.chat), chat_id(ChatId(new_id))).await;
+            return self.bot.move_chat(chat_id(message.chat), chat_id(ChatId(new_id))).await;
         }
         let key = (message.chat, message.id);
         if self.answered.contains(key) {

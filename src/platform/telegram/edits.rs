@@ -87,7 +87,7 @@ impl Sender {
                     permit.release_unused();
                     sent.is_picture = true;
                 }
-                (_, Refusal::Wait { after }) if retries.wait(permit, after).await => {}
+                (_, Refusal::Retry { after }) if retries.wait(permit, after).await => {}
                 (_, Refusal::Simplify) if form.simplify(&error) => {
                     debug!(%error, "part of an edit was refused, sending it without");
                 }
@@ -121,7 +121,7 @@ impl Sender {
         }
         debug!(%error, "a message on Telegram cannot be deleted, removing its content");
         let cards = blank_card().into_iter().filter(|_| sent.is_picture).collect();
-        let empty = Answer { text: language.say("reply-deleted"), cards, ..Answer::default() };
+        let empty = Answer { text: language.message("reply-deleted"), cards, ..Answer::default() };
         self.edit(sent, flags, &empty).await;
     }
 

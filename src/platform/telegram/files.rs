@@ -16,8 +16,8 @@ use super::api::{Api, join_path};
 use super::incoming::RemoteFile;
 use super::options::TelegramOptions;
 use super::refusals::{ApiError, ErrorKind};
-use crate::bot::{PhotoSource, Problem, Renew};
-use crate::photo::{DownloadError, Hosts};
+use crate::bot::{PhotoSource, Problem, RenewLink};
+use crate::photo::{AllowedOrigins, DownloadError};
 
 /// The largest file that bots can download (Bot API, getFile), except from a self-hosted server.
 const MAX_FILE: u64 = 20 << 20;
@@ -75,13 +75,13 @@ impl Files {
             return Ok(PhotoSource::File { path: folder.join(path), folder: folder.clone() });
         }
         let file_host = FileHost { base: self.base.clone(), token: self.token.clone() };
-        let (url, hosts) = (file_host.url(&path), Hosts::of([&self.base]));
+        let (url, hosts) = (file_host.url(&path), AllowedOrigins::from_urls([&self.base]));
         let (api, id, limit) = (self.api.clone(), file.id, self.lookup_limit);
         let renew = move || -> BoxFuture<'static, Option<Url>> {
             let (api, id, file_host) = (api.clone(), id.clone(), file_host.clone());
             Box::pin(async move { get_file_path(&api, &id, limit).await.ok().map(|path| file_host.url(&path)) })
         };
-        Ok(PhotoSource::Link { url, hosts, renew: Some(Renew(Arc::new(renew))) })
+        Ok(PhotoSource::Link { url, hosts, renew: Some(RenewLink(Arc::new(renew))) })
     }
 }
 

@@ -10,7 +10,7 @@ use super::api::{ApiRequest, PICTURE};
 use super::destination::Destination;
 use super::incoming::{MediaFlags, Topic};
 use super::refusals::{ApiError, ErrorKind, MessagePart};
-use crate::bot::words::clipped;
+use crate::bot::wording::clipped;
 use crate::bot::{Answer, Card};
 
 /// The most characters of a picture's caption (Bot API, sendPhoto).

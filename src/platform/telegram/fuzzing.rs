@@ -20,7 +20,7 @@ pub fn telegram_update(data: &[u8]) {
     match content {
         UpdateContent::Message(message) | UpdateContent::EditedMessage(message) => check_message(&message),
         UpdateContent::CallbackQuery(query) => {
-            query.data.as_deref().and_then(|code| Action::of(code, Platform::Telegram));
+            query.data.as_deref().and_then(|code| Action::from_code(code, Platform::Telegram));
             if let Some(message) = &query.message {
                 check_message(message);
             }

@@ -38,7 +38,7 @@ pub(super) fn chat_id(id: teloxide::types::ChatId) -> ChatId {
 pub(super) fn asker(message: &Message) -> Asker {
     let user = message.from.as_ref().map(|user| user.id);
     let id = message.sender_chat.or(user).unwrap_or(message.chat.0);
-    let language = message.from.as_ref().and_then(|user| Language::of(user.language.as_deref()?));
+    let language = message.from.as_ref().and_then(|user| Language::from_tag(user.language.as_deref()?));
     Asker { person: person_id(id), chat: chat_id(message.chat), language }
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn register(api: &Api) {
 }
 
 async fn set_menu(api: &Api, scope: BotCommandScope, entries: &[Entry], language: Language) -> Result<(), ApiError> {
-    let commands = entries.iter().map(|(name, description)| BotCommand::new(*name, language.say(description)));
+    let commands = entries.iter().map(|(name, description)| BotCommand::new(*name, language.message(description)));
     let mut request = SetMyCommands::new(commands).scope(scope);
     // The English menu has no language code: it is the fallback for languages without a menu.
     if language != Language::default() {

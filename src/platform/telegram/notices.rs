@@ -49,10 +49,10 @@ impl Sender {
             let asker = Asker {
                 person: person_id(admin.id),
                 chat: chat_id(ChatId(admin.id)),
-                language: admin.language.as_deref().and_then(Language::of),
+                language: admin.language.as_deref().and_then(Language::from_tag),
             };
             let language = self.bot.reply_style(&asker).await.language;
-            let text = language.say_with("admin-cannot-write", &[("chat", (&title).into())]);
+            let text = language.message_with("admin-cannot-write", &[("chat", (&title).into())]);
             if self.send_in_private(destination, admin.id, &text).await {
                 return info!("an admin was notified that the bot may not write in their chat");
             }

@@ -17,13 +17,13 @@ use super::identity::person_id;
 use super::incoming::{ChatKind, Photos, parse_message_id};
 use super::refusals::refusal;
 use super::request::{MergedRequest, PhotoRequest, PhotoTask};
-use crate::bot::steps::Delivery;
-use crate::bot::{Answer, CardWhen, Problem, ReplyOptions};
+use crate::bot::album::Delivery;
+use crate::bot::{Answer, CardPolicy, Problem, ReplyOptions};
 use crate::platform::refusal::Refusal;
 
 /// The reply to one photo: the text fits into the picture's caption.
 pub(super) const SINGLE_PHOTO: ReplyOptions =
-    ReplyOptions { max_characters: MAX_CAPTION, card: CardWhen::SeveralFaces, max_cards: 1 };
+    ReplyOptions { max_characters: MAX_CAPTION, card: CardPolicy::SeveralFaces, max_cards: 1 };
 /// The reply to an album: its text may need a message without a picture.
 const ALBUM: ReplyOptions = ReplyOptions { max_characters: MAX_TEXT, ..SINGLE_PHOTO };
 
@@ -78,7 +78,7 @@ impl Handler {
 
     async fn reply_no_photo(&self, request: &PhotoRequest) -> AnswerOutcome {
         let language = self.bot.reply_style(&request.asker).await.language;
-        let text = format!("{} {}", Problem::NoPhoto.message(language), language.say("how-telegram"));
+        let text = format!("{} {}", Problem::NoPhoto.message(language), language.message("how-telegram"));
         let destination = request.destination();
         // Photos of the same album that arrive later are added to this reply.
         AnswerOutcome::new(self.sender.post(destination, &text.into()).await, destination, 0)
@@ -93,7 +93,7 @@ impl Handler {
                 Some(destination) => destination,
                 None if request.task.is_none() => return AnswerOutcome::NO_REPLY_OWED,
                 None => {
-                    let answer = style.language.say("private-start").into();
+                    let answer = style.language.message("private-start").into();
                     let destination = request.destination();
                     let outcome = self.sender.post(destination, &answer).await;
                     return AnswerOutcome::new(outcome, destination, ALL_PHOTOS);
@@ -139,7 +139,7 @@ impl Handler {
         let unchanged = AnswerOutcome { is_final: true, reply: Some(earlier) };
         // If the asker has exceeded their limit, the reply stays as it is.
         if count <= covered
-            || self.bot.ignores(person_id(photos.author)).await
+            || self.bot.has_opted_out(person_id(photos.author)).await
             || self.bot.admit(asker, count - covered).is_err()
         {
             return unchanged;
@@ -162,7 +162,7 @@ impl Handler {
     /// which is sent here.
     async fn admit(&self, photos: &Photos, request: &PhotoRequest, count: usize) -> Result<Destination, AnswerOutcome> {
         let destination = request.destination();
-        let problem = if self.bot.ignores(person_id(photos.author)).await {
+        let problem = if self.bot.has_opted_out(person_id(photos.author)).await {
             Some(Problem::OptedOut).filter(|_| request.task.is_some())
         } else {
             // An earlier run has already counted the photos of a resumed request.

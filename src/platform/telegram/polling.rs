@@ -90,7 +90,7 @@ async fn fetch_until_answered(api: &Api, offset: i64) -> Result<Vec<Value>, Tele
                 "another program uses the same Telegram token: stop one of them, or each gets only some of the messages"
             ),
             _ => {
-                if let Refusal::Wait { after: Some(after) } = refusal(&error) {
+                if let Refusal::Retry { after: Some(after) } = refusal(&error) {
                     wait = after;
                 }
                 warn!(method = "getUpdates", %error, pause_s = wait.as_secs(), "request to Telegram failed, retrying");

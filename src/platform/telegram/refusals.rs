@@ -201,7 +201,7 @@ pub(super) fn refusal(error: &ApiError) -> Refusal {
     };
     match error.kind() {
         ErrorKind::Transient | ErrorKind::InvalidToken | ErrorKind::WebhookActive | ErrorKind::ConcurrentPolling => {
-            Refusal::Wait { after }
+            Refusal::Retry { after }
         }
         ErrorKind::Forbidden => Refusal::Forbidden,
         ErrorKind::Gone => Refusal::Gone,
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn each_error_is_handled_in_one_way() {
-        let wait = Refusal::Wait { after: None };
+        let wait = Refusal::Retry { after: None };
         for (code, description, expected) in [
             (429, "Too Many Requests: retry after 5", wait),
             (500, "Internal Server Error", wait),

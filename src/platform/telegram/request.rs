@@ -90,7 +90,7 @@ impl PhotoRequest {
     /// The request that a job stores; `None` when another version of the program wrote it.
     pub(super) fn from_job(job: &Job) -> Option<Self> {
         let mut request: Self = serde_json::from_str(&job.reference).ok()?;
-        let language = request.language.as_deref().and_then(Language::of);
+        let language = request.language.as_deref().and_then(Language::from_tag);
         request.asker = Asker { person: job.person, chat: job.chat, language };
         request.resumed = true;
         Some(request)

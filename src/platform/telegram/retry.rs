@@ -31,7 +31,7 @@ pub(super) async fn call_until_answered<P: Payload + Serialize>(
             Err(error) => error,
         };
         let wait = match refusal(&error) {
-            Refusal::Wait { after: Some(after) } => after,
+            Refusal::Retry { after: Some(after) } => after,
             _ => pause,
         };
         let (method, pause_s) = (P::NAME, wait.as_secs());

@@ -58,7 +58,7 @@ impl Sender {
                 continue;
             }
             match refusal(&error) {
-                Refusal::Wait { after } => {
+                Refusal::Retry { after } => {
                     if !retries.wait(permit, after).await {
                         return Err(error);
                     }
@@ -82,7 +82,7 @@ impl Sender {
                 Err(error) => error,
             };
             match refusal(&error) {
-                Refusal::Wait { after } if retries.wait(permit, after).await => {}
+                Refusal::Retry { after } if retries.wait(permit, after).await => {}
                 _ => return Err(error),
             }
         }
@@ -90,7 +90,7 @@ impl Sender {
 
     /// Stores a chat's new id and returns it.
     pub(super) async fn migrate(&self, chat: ChatId, new_id: i64) -> ChatId {
-        self.bot.chat_moved(chat_id(chat), chat_id(ChatId(new_id))).await;
+        self.bot.move_chat(chat_id(chat), chat_id(ChatId(new_id))).await;
         ChatId(new_id)
     }
 }
@@ -120,6 +120,6 @@ impl RetryState {
             }
             None => drop(permit),
         }
-        self.backoff.get_or_insert_with(|| Backoff::within(REPLY_DEADLINE)).pause(retry_after).await
+        self.backoff.get_or_insert_with(|| Backoff::with_limit(REPLY_DEADLINE)).pause(retry_after).await
     }
 }

@@ -29,7 +29,7 @@ pub fn web_request(data: &[u8]) {
         }
     }
     let _ = ClientAddr(std::net::Ipv4Addr::LOCALHOST.into()).flow(&headers);
-    headers.get("accept-language").and_then(|value| Language::accepted(value.to_str().ok()?));
+    headers.get("accept-language").and_then(|value| Language::from_accept_language(value.to_str().ok()?));
     let name = sanitise_name(&String::from_utf8_lossy(lines.next().unwrap_or_default()));
     assert!((1..=MAX_NAME).contains(&name.chars().count()));
     assert!(!name.contains(['/', '\\']) && !name.chars().any(char::is_control));

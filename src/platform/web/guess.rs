@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use super::options::WebOptions;
 use crate::bot::languages::Language;
-use crate::bot::{Bot, Card, CardWhen, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
+use crate::bot::{Bot, Card, CardPolicy, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
 use crate::inference::{FlowId, InferenceError};
 use crate::photo::PhotoError;
 
@@ -71,7 +71,7 @@ impl ClientAddr {
     pub(super) fn flow(self, headers: &HeaderMap) -> FlowId {
         let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| self.0.is_loopback());
         let client = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        FlowId::of(&client.unwrap_or(self.0))
+        FlowId::from_key(&client.unwrap_or(self.0))
     }
 }
 
@@ -123,11 +123,11 @@ async fn answer(
         url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "card" && value == "1")
     });
     let accept_language = request.headers().get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-    let style = state.bot.style_for(accept_language.and_then(Language::accepted));
+    let style = state.bot.default_style(accept_language.and_then(Language::from_accept_language));
     let upload = timeout(state.options.upload_timeout, state.read_form(request)).await.unwrap_or(Err(TIMED_OUT));
     let (name, reply) = match upload {
         Ok(Upload { name, photo, _memory }) => {
-            let card = if wants_card { CardWhen::AnyFace } else { CardWhen::Never };
+            let card = if wants_card { CardPolicy::AnyFace } else { CardPolicy::Never };
             let options = ReplyOptions { max_characters: MAX_TEXT, card, max_cards: 1 };
             (name, state.bot.guess(flow, PhotoSource::Bytes(photo), &style, options).await)
         }
@@ -239,15 +239,15 @@ fn respond(status: StatusCode, answer: Answer) -> Response {
 
 fn status(problem: &Problem) -> StatusCode {
     match problem {
-        Problem::NoPhoto | Problem::OptedOut | Problem::Gone | Problem::CannotWrite => StatusCode::BAD_REQUEST,
-        Problem::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Problem::NoPhoto | Problem::OptedOut | Problem::PhotoGone | Problem::CannotWrite => StatusCode::BAD_REQUEST,
+        Problem::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Problem::Store => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::PlatformLimit { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Problem::Download(_) => StatusCode::BAD_GATEWAY,
         Problem::Inference(InferenceError::Photo(error)) => match error {
             PhotoError::NotAPicture { .. } | PhotoError::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             PhotoError::TooManyBytes { .. } | PhotoError::TooManyPixels { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            PhotoError::Empty | PhotoError::Truncated | PhotoError::Damaged { .. } | PhotoError::TooMuchWork => {
+            PhotoError::Empty | PhotoError::Truncated | PhotoError::Damaged { .. } | PhotoError::TimeLimit => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
         },

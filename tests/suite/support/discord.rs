@@ -19,7 +19,7 @@ use super::discord_faults::{Fault, Faults};
 use super::discord_gateway::{Gateway, Script};
 use super::discord_limits::Limits;
 use super::discord_state::{State, original_response};
-use super::inbox::{Asked, Inbox, Shelf, inbox};
+use super::inbox::{Inbox, RecordedRequest, ServedFiles, inbox};
 use super::openapi::OpenApi;
 use super::program::Program;
 use super::secrets;
@@ -32,16 +32,16 @@ pub(super) const STORED_AT: &str = "stored at";
 
 pub struct Discord {
     pub inbox: Inbox,
-    pub shelf: Arc<Shelf>,
+    pub files: Arc<ServedFiles>,
     address: SocketAddr,
     shared: Arc<Shared>,
 }
 
 pub struct Shared {
     pub address: SocketAddr,
-    pub asked: UnboundedSender<Asked>,
+    pub asked: UnboundedSender<RecordedRequest>,
     pub api: Option<OpenApi>,
-    pub shelf: Arc<Shelf>,
+    pub files: Arc<ServedFiles>,
     pub gateway: broadcast::Sender<Gateway>,
     /// All events of the session so far, to be replayed by a RESUME.
     pub sent: Mutex<Vec<Value>>,
@@ -101,14 +101,14 @@ impl Discord {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, inbox) = inbox();
-        let shelf = Arc::new(Shelf::default());
+        let files = Arc::new(ServedFiles::default());
         // No validation when rate limits are tested: it takes longer than Discord would.
         let api = limits.is_none().then(|| super::specification("discord-openapi.json").map(OpenApi::new)).flatten();
         let shared = Arc::new(Shared {
             address,
             asked,
             api,
-            shelf: shelf.clone(),
+            files: files.clone(),
             gateway: broadcast::channel(5000).0,
             sent: Mutex::default(),
             script: Mutex::default(),
@@ -124,7 +124,7 @@ impl Discord {
             .route("/api/v10/{*path}", any(super::discord_rest::rest))
             .with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { inbox, shelf, address, shared }
+        Self { inbox, files, address, shared }
     }
 
     /// Takes away the permission for a part of messages (`embeds`, `attachments`).
@@ -190,10 +190,10 @@ impl Discord {
         self.shared.state.id()
     }
 
-    /// An attachment of a message, with this name; the test puts the file on the shelf.
+    /// An attachment of a message, with this name; the test puts the file on the files.
     pub fn attachment(&self, name: &str, content_type: &str) -> Value {
         json!({
-            "id": self.id(), "filename": name, "size": self.shelf.size(name).unwrap_or(1000), "content_type": content_type,
+            "id": self.id(), "filename": name, "size": self.files.size(name).unwrap_or(1000), "content_type": content_type,
             "url": format!("{}/attachments/{name}?ex=1", self.base()), "proxy_url": format!("{}/attachments/{name}", self.base()),
         })
     }
@@ -232,7 +232,7 @@ impl Discord {
         self.interaction(json!({ "id": "1", "name": name, "type": 1, "options": options }))
     }
 
-    /// A slash command with a file from the shelf.
+    /// A slash command with a file from the files.
     pub fn command_with_photo(&self, name: &str, file: &str) -> Value {
         let picture = self.attachment(file, "image/jpeg");
         let id = picture["id"].as_str().unwrap().to_owned();
@@ -243,7 +243,7 @@ impl Discord {
     }
 
     /// A press of the button of a posted message whose `custom_id` starts with `start`.
-    pub fn press(&self, posted: &Asked, start: &str) -> Value {
+    pub fn press(&self, posted: &RecordedRequest, start: &str) -> Value {
         let id = button(posted, start).unwrap_or_else(|| panic!("no button {start} in {posted:?}"));
         let mut press = self.interaction(json!({ "custom_id": id, "component_type": 2 }));
         press["type"] = 3.into();
@@ -254,13 +254,13 @@ impl Discord {
     }
 
     /// Dispatches an interaction and waits for its initial response.
-    pub async fn initial_response(&mut self, interaction: Value) -> Asked {
+    pub async fn initial_response(&mut self, interaction: Value) -> RecordedRequest {
         self.dispatch("INTERACTION_CREATE", interaction);
         self.inbox.next("post /interactions/").await
     }
 
     /// The current state of a message that the bot posted.
-    pub fn posted(&self, posted: &Asked) -> Value {
+    pub fn posted(&self, posted: &RecordedRequest) -> Value {
         self.shared.state.get(posted.body[STORED_AT].as_str().unwrap())
     }
 
@@ -288,17 +288,17 @@ impl Discord {
 }
 
 /// A record without a body.
-pub(super) fn happened(what: String) -> Asked {
-    Asked { what, body: Value::Null, files: Default::default() }
+pub(super) fn happened(what: String) -> RecordedRequest {
+    RecordedRequest { what, body: Value::Null, files: Default::default() }
 }
 
 /// The first `custom_id` of a button that starts with `start`.
-pub fn button(posted: &Asked, start: &str) -> Option<String> {
+pub fn button(posted: &RecordedRequest, start: &str) -> Option<String> {
     buttons(posted).into_iter().find(|id| id.starts_with(start))
 }
 
 /// The buttons' `custom_id`s.
-pub fn buttons(posted: &Asked) -> Vec<String> {
+pub fn buttons(posted: &RecordedRequest) -> Vec<String> {
     let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
     let rows = body["components"].as_array().into_iter().flatten();
     let buttons = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
@@ -306,7 +306,7 @@ pub fn buttons(posted: &Asked) -> Vec<String> {
 }
 
 /// The displayed text: the content, or else the first embed's description.
-pub fn words(posted: &Asked) -> &str {
+pub fn words(posted: &RecordedRequest) -> &str {
     let body = if posted.body["data"].is_object() { &posted.body["data"] } else { &posted.body };
     let content = body["content"].as_str().unwrap_or_default();
     if content.is_empty() { body["embeds"][0]["description"].as_str().unwrap_or_default() } else { content }

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::discord::{BOT_ID, SESSION, Shared, TOKEN, happened};
-use super::inbox::Asked;
+use super::inbox::RecordedRequest;
 
 /// A test's instruction to the gateway.
 #[derive(Clone)]
@@ -91,7 +91,7 @@ async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
                 let message: Value = serde_json::from_str(&message).unwrap();
                 match answers(&shared, &message, &mut connection) {
                     Ok((what, answers)) => {
-                        let _ = shared.asked.send(Asked { body: message["d"].clone(), ..happened(what.into()) });
+                        let _ = shared.asked.send(RecordedRequest { body: message["d"].clone(), ..happened(what.into()) });
                         answers
                     }
                     Err(code) => {

@@ -13,7 +13,7 @@ use super::discord_faults::{Fault, cut, violation};
 use super::discord_gateway::gateway_info;
 use super::discord_limits::message_fault;
 use super::discord_state::Outcome;
-use super::inbox::{Asked, taken_apart};
+use super::inbox::{RecordedRequest, parse_request};
 
 /// The endpoint that renews attachment links, which Discord's OpenAPI specification omits.
 const REFRESH: &str = "/attachments/refresh-urls";
@@ -31,7 +31,7 @@ pub async fn attachment(
     if stale {
         return StatusCode::NOT_FOUND.into_response();
     }
-    match (shared.shelf.clone().take(name).await, fault) {
+    match (shared.files.clone().take(name).await, fault) {
         (Some(bytes), Some(Fault::Cut { at })) => cut(&bytes, at),
         (_, Some(fault)) => fault.response(),
         (Some(bytes), None) => bytes.into_response(),
@@ -52,11 +52,13 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
     let what = format!("{method} {path}");
     if let Some((status, fault)) = violation(&method, &path, &head.headers, &body) {
         if status != StatusCode::UNAUTHORIZED {
-            let _ = shared.asked.send(Asked { body: fault.clone().into(), ..happened(format!("refused {what}")) });
+            let _ = shared
+                .asked
+                .send(RecordedRequest { body: fault.clone().into(), ..happened(format!("refused {what}")) });
         }
         return refused(status, &fault, 0);
     }
-    let (mut body, files) = taken_apart(Request::from_parts(head, body.into())).await;
+    let (mut body, files) = parse_request(Request::from_parts(head, body.into())).await;
     if let Some(payload) = body.get_mut("payload_json") {
         body = payload.take();
     }
@@ -67,17 +69,21 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
     };
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     if let Some(fault) = shared.fault((&method, &path, &query), &body, &names) {
-        let _ = shared.asked.send(Asked { body: fault.clone().into(), files, ..happened(format!("refused {what}")) });
+        let _ = shared.asked.send(RecordedRequest {
+            body: fault.clone().into(),
+            files,
+            ..happened(format!("refused {what}"))
+        });
         return refused(StatusCode::BAD_REQUEST, &fault, 50035);
     }
     let used = |part: &&str| body[*part].as_array().is_some_and(|part| !part.is_empty());
     if shared.forbidden.lock().unwrap().iter().any(used) {
-        let _ = shared.asked.send(Asked { body, files, ..happened(format!("forbidden {what}")) });
+        let _ = shared.asked.send(RecordedRequest { body, files, ..happened(format!("forbidden {what}")) });
         return refused(StatusCode::FORBIDDEN, "Missing Permissions", 50013);
     }
     let fault = shared.faults.next(&what);
     if let Some(fault @ (Fault::Refused(..) | Fault::Page(_))) = &fault {
-        let _ = shared.asked.send(Asked { body, files, ..happened(format!("failed {what}")) });
+        let _ = shared.asked.send(RecordedRequest { body, files, ..happened(format!("failed {what}")) });
         return fault.response();
     }
     let outcome = match path.as_str() {
@@ -88,7 +94,7 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
     let Outcome { answer, stored_at, duplicate } = match outcome {
         Ok(outcome) => outcome,
         Err((status, code)) => {
-            let _ = shared.asked.send(Asked { body, files, ..happened(format!("unmet {what}")) });
+            let _ = shared.asked.send(RecordedRequest { body, files, ..happened(format!("unmet {what}")) });
             return refused(StatusCode::from_u16(status).unwrap(), "not found", code);
         }
     };
@@ -96,7 +102,7 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
         body[STORED_AT] = stored_at.into();
     }
     let what = if duplicate { format!("duplicate {what}") } else { what };
-    let _ = shared.asked.send(Asked { what, body, files });
+    let _ = shared.asked.send(RecordedRequest { what, body, files });
     let answer = match answer {
         _ if fault.is_some() => fault.unwrap().response(),
         Value::Null => StatusCode::NO_CONTENT.into_response(),

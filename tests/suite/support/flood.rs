@@ -8,7 +8,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
-pub struct Flood {
+pub struct MessageLimits {
     all: VecDeque<Instant>,
     chats: HashMap<i64, VecDeque<Instant>>,
     refused: usize,
@@ -16,7 +16,7 @@ pub struct Flood {
     most_consecutive: usize,
 }
 
-impl Flood {
+impl MessageLimits {
     /// Accepts a message to `chat`, or returns after how many seconds to try again.
     pub fn takes(&mut self, chat: i64) -> Result<(), u64> {
         let now = Instant::now();

@@ -15,7 +15,7 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One parsed request.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct RecordedRequest {
     /// Method and path relative to the base URL, or an event on a websocket.
     pub what: String,
     pub body: Value,
@@ -25,18 +25,18 @@ pub struct Asked {
 
 /// The receiving end, with the requests that no test has waited for yet.
 pub struct Inbox {
-    receiver: UnboundedReceiver<Asked>,
-    passed_over: Vec<Asked>,
+    receiver: UnboundedReceiver<RecordedRequest>,
+    passed_over: Vec<RecordedRequest>,
 }
 
-pub fn inbox() -> (UnboundedSender<Asked>, Inbox) {
+pub fn inbox() -> (UnboundedSender<RecordedRequest>, Inbox) {
     let (sender, receiver) = unbounded_channel();
     (sender, Inbox { receiver, passed_over: Vec::new() })
 }
 
 impl Inbox {
     /// Waits for the first request, past or future, for which `is` holds; `what` describes it for the failure.
-    pub async fn wait(&mut self, what: &str, is: impl Fn(&Asked) -> bool) -> Asked {
+    pub async fn wait(&mut self, what: &str, is: impl Fn(&RecordedRequest) -> bool) -> RecordedRequest {
         if let Some(at) = self.passed_over.iter().position(&is) {
             return self.passed_over.remove(at);
         }
@@ -54,13 +54,13 @@ impl Inbox {
         }
     }
 
-    /// Waits for the first request whose [`Asked::what`] starts with `start`.
-    pub async fn next(&mut self, start: &str) -> Asked {
+    /// Waits for the first request whose [`RecordedRequest::what`] starts with `start`.
+    pub async fn next(&mut self, start: &str) -> RecordedRequest {
         self.wait(start, |asked| asked.what.starts_with(start)).await
     }
 
     /// Waits for the next request of any kind.
-    pub async fn whatever(&mut self) -> Asked {
+    pub async fn next_any(&mut self) -> RecordedRequest {
         if !self.passed_over.is_empty() {
             return self.passed_over.remove(0);
         }
@@ -70,7 +70,7 @@ impl Inbox {
     }
 
     /// Requests received so far that nothing waited for and that start with `start`.
-    pub fn left(&mut self, start: &str) -> Vec<Asked> {
+    pub fn pending(&mut self, start: &str) -> Vec<RecordedRequest> {
         while let Ok(asked) = self.receiver.try_recv() {
             self.passed_over.push(asked);
         }
@@ -78,8 +78,8 @@ impl Inbox {
     }
 
     /// [`Inbox::left`], removing them.
-    pub fn drain(&mut self, start: &str) -> Vec<Asked> {
-        let left = self.left(start);
+    pub fn drain(&mut self, start: &str) -> Vec<RecordedRequest> {
+        let left = self.pending(start);
         self.passed_over.retain(|asked| !asked.what.starts_with(start));
         left
     }
@@ -90,11 +90,11 @@ type Shelved = (Bytes, Option<watch::Receiver<bool>>);
 
 /// The files that a stand-in server serves, some of them only once a test opens their gate.
 #[derive(Default)]
-pub struct Shelf {
+pub struct ServedFiles {
     files: std::sync::Mutex<BTreeMap<String, Shelved>>,
 }
 
-impl Shelf {
+impl ServedFiles {
     pub fn put(&self, name: &str, bytes: impl Into<Bytes>) {
         self.files.lock().unwrap().insert(name.to_owned(), (bytes.into(), None));
     }
@@ -122,7 +122,7 @@ impl Shelf {
 
 /// The fields of a JSON or multipart request, with a form's numbers and objects parsed; and its files by part
 /// name.
-pub async fn taken_apart(request: Request) -> (Value, BTreeMap<String, Bytes>) {
+pub async fn parse_request(request: Request) -> (Value, BTreeMap<String, Bytes>) {
     let kind = request.headers().get("content-type");
     if !kind.is_some_and(|kind| kind.as_bytes().starts_with(b"multipart/")) {
         let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::bot_api::BotApi;
-use super::flood::Flood;
-use super::inbox::{Asked, Inbox, Shelf, inbox};
+use super::flood::MessageLimits;
+use super::inbox::{Inbox, RecordedRequest, ServedFiles, inbox};
 use super::program::Program;
 use super::secrets;
 use super::telegram_server::{Shared, router};
@@ -27,7 +27,7 @@ pub const BOT: i64 = 12345;
 
 pub struct Telegram {
     pub inbox: Inbox,
-    pub shelf: Arc<Shelf>,
+    pub files: Arc<ServedFiles>,
     address: SocketAddr,
     shared: Arc<Shared>,
     ids: AtomicI64,
@@ -40,11 +40,11 @@ impl Telegram {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (asked, inbox) = inbox();
-        let shelf = Arc::new(Shelf::default());
+        let files = Arc::new(ServedFiles::default());
         let shared = Arc::new(Shared {
             asked,
             api: super::specification("telegram-bot-api-10.1.json").map(BotApi),
-            shelf: shelf.clone(),
+            files: files.clone(),
             updates: Default::default(),
             new_updates: Default::default(),
             scripted: Default::default(),
@@ -61,7 +61,7 @@ impl Telegram {
         let router = router(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         let store = tempfile::tempdir().unwrap();
-        Self { inbox, shelf, address, shared, ids: AtomicI64::new(100), store }
+        Self { inbox, files, address, shared, ids: AtomicI64::new(100), store }
     }
 
     /// The path of the program's database.
@@ -239,12 +239,12 @@ impl Telegram {
 
     /// From now on enforces Telegram's rate limits.
     pub fn enforce_limits(&self) {
-        *self.shared.flood.lock().unwrap() = Some(Flood::default());
+        *self.shared.flood.lock().unwrap() = Some(MessageLimits::default());
     }
 
     /// How many messages exceeded the rate limits, and the most in a row.
     pub fn refusals(&self) -> (usize, usize) {
-        self.shared.flood.lock().unwrap().as_ref().map_or((0, 0), Flood::refusals)
+        self.shared.flood.lock().unwrap().as_ref().map_or((0, 0), MessageLimits::refusals)
     }
 }
 
@@ -255,18 +255,18 @@ pub fn with(mut value: Value, fields: Value) -> Value {
 }
 
 /// The text or caption of a message that the bot sent.
-pub fn text(asked: &Asked) -> &str {
+pub fn text(asked: &RecordedRequest) -> &str {
     let text = [&asked.body["text"], &asked.body["caption"], &asked.body["media"]["caption"]];
     text.into_iter().find_map(Value::as_str).unwrap()
 }
 
 /// The id of a message that the bot sent.
-pub fn sent(asked: &Asked) -> i64 {
+pub fn sent(asked: &RecordedRequest) -> i64 {
     asked.body["sent"].as_i64().unwrap()
 }
 
 /// The buttons of a message that the bot sent: callback data and label.
-pub fn buttons(asked: &Asked) -> Vec<(String, String)> {
+pub fn buttons(asked: &RecordedRequest) -> Vec<(String, String)> {
     let rows = asked.body["reply_markup"]["inline_keyboard"].as_array().cloned().unwrap_or_default();
     let all = rows.iter().flat_map(|row| row.as_array().unwrap());
     let part = |button: &Value, name: &str| button[name].as_str().unwrap().to_owned();
@@ -274,7 +274,7 @@ pub fn buttons(asked: &Asked) -> Vec<(String, String)> {
 }
 
 /// The callback data of the button whose data starts with `start`.
-pub fn button(asked: &Asked, start: &str) -> String {
+pub fn button(asked: &RecordedRequest, start: &str) -> String {
     let buttons = buttons(asked);
     let found = buttons.iter().find(|(code, _)| code.starts_with(start));
     found.unwrap_or_else(|| panic!("no {start} among {buttons:?}")).0.clone()
@@ -294,7 +294,7 @@ pub fn message(chat: i64, id: i64) -> Value {
     })
 }
 
-/// A photo in three sizes; `name` is the largest one's file on the shelf.
+/// A photo in three sizes; `name` is the largest one's file on the files.
 pub fn photo(name: &str) -> Value {
     let size = |file: &str, width: u32, height: u32, bytes: u64| json!({ "file_id": file, "file_unique_id": file, "width": width, "height": height, "file_size": bytes });
     json!([size("thumbnail", 90, 60, 900), size(name, 1280, 960, 9000), size("middle", 320, 240, 4000)])

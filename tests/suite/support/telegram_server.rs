@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::bot_api::BotApi;
-use super::flood::Flood;
-use super::inbox::{Asked, Shelf, taken_apart};
+use super::flood::MessageLimits;
+use super::inbox::{RecordedRequest, ServedFiles, parse_request};
 use super::telegram::{BOT, BOT_NAME, TOKEN};
 use super::telegram_rules::Rules;
 
@@ -25,9 +25,9 @@ use super::telegram_rules::Rules;
 const LARGEST_FILE: usize = 20 << 20;
 
 pub struct Shared {
-    pub asked: UnboundedSender<Asked>,
+    pub asked: UnboundedSender<RecordedRequest>,
     pub api: Option<BotApi>,
-    pub shelf: Arc<Shelf>,
+    pub files: Arc<ServedFiles>,
     pub updates: Mutex<Vec<Value>>,
     pub new_updates: Notify,
     /// Queued answers by method or `file` for the file host; without one the call is answered normally.
@@ -38,7 +38,7 @@ pub struct Shared {
     pub closed_chats: Mutex<BTreeSet<i64>>,
     /// The next id of a message that the bot sends.
     pub sent: AtomicI64,
-    pub flood: Mutex<Option<Flood>>,
+    pub flood: Mutex<Option<MessageLimits>>,
     pub rules: Mutex<Rules>,
     /// Whether updates go to a webhook.
     pub webhook: AtomicBool,
@@ -68,11 +68,15 @@ async fn file(State(shared): State<Arc<Shared>>, Path((bot, path)): Path<(String
     if bot != format!("bot{TOKEN}") {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let _ = shared.asked.send(Asked { what: format!("fetched {path}"), body: Value::Null, files: Default::default() });
+    let _ = shared.asked.send(RecordedRequest {
+        what: format!("fetched {path}"),
+        body: Value::Null,
+        files: Default::default(),
+    });
     if let Some(answer) = shared.next_scripted("file") {
         return play(&answer).await;
     }
-    match shared.shelf.clone().take(path.trim_start_matches("photos/").to_owned()).await {
+    match shared.files.clone().take(path.trim_start_matches("photos/").to_owned()).await {
         Some(bytes) if shared.folder.lock().unwrap().is_none() => bytes.into_response(),
         _ => StatusCode::NOT_FOUND.into_response(),
     }
@@ -90,7 +94,11 @@ async fn method(
     let is_documented = method.starts_with(|first: char| first.is_ascii_lowercase());
     let method = method.to_lowercase();
     if !is_documented {
-        let asked = Asked { what: format!("refused {method}"), body: "its spelling".into(), files: Default::default() };
+        let asked = RecordedRequest {
+            what: format!("refused {method}"),
+            body: "its spelling".into(),
+            files: Default::default(),
+        };
         let _ = shared.asked.send(asked);
         return refused(404, "Not Found: method not found");
     }
@@ -99,23 +107,24 @@ async fn method(
     let is_supported =
         content_type.starts_with("application/json") || content_type.starts_with("multipart/form-data; boundary=");
     let content_type = content_type.to_owned();
-    let (mut body, files) = taken_apart(request).await;
+    let (mut body, files) = parse_request(request).await;
     let fault = shared.api.as_ref().and_then(|api| api.check(&method, &body, &files).err());
     let fault = fault.or((!is_supported).then(|| format!("content type {content_type}")));
     if let Some(fault) = fault {
-        let _ = shared.asked.send(Asked { what: format!("refused {method}"), body: fault.clone().into(), files });
+        let _ =
+            shared.asked.send(RecordedRequest { what: format!("refused {method}"), body: fault.clone().into(), files });
         return refused(400, &fault);
     }
     if let Some(answer) = shared.next_scripted(&method) {
-        let _ = shared.asked.send(Asked { what: method, body, files });
+        let _ = shared.asked.send(RecordedRequest { what: method, body, files });
         return play(&answer).await;
     }
     if let Some(response) = shared.refusal(&method, &body, &files) {
-        let _ = shared.asked.send(Asked { what: format!("denied {method}"), body, files });
+        let _ = shared.asked.send(RecordedRequest { what: format!("denied {method}"), body, files });
         return response;
     }
     let result = shared.result(&method, &mut body).await;
-    let _ = shared.asked.send(Asked { what: method, body, files });
+    let _ = shared.asked.send(RecordedRequest { what: method, body, files });
     match result {
         Ok(result) => axum::Json(json!({ "ok": true, "result": result })).into_response(),
         Err((code, description)) => refused(code, &description),
@@ -234,7 +243,7 @@ impl Shared {
     fn locate_file(&self, file: &str) -> Result<Value, (u16, String)> {
         let path = match &*self.folder.lock().unwrap() {
             Some(folder) => folder.join(file).to_str().unwrap().to_owned(),
-            None if self.shelf.size(file).is_some_and(|bytes| bytes > LARGEST_FILE) => {
+            None if self.files.size(file).is_some_and(|bytes| bytes > LARGEST_FILE) => {
                 return Err((400, "Bad Request: file is too big".into()));
             }
             None => format!("photos/{file}"),

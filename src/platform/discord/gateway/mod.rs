@@ -228,14 +228,14 @@ impl Shard<'_> {
             return;
         }
         if let Ok(state) = serde_json::to_string(session) {
-            self.handler.bot.keep_connection(Platform::Discord, self.id, Some(state)).await;
+            self.handler.bot.save_connection(Platform::Discord, self.id, Some(state)).await;
             self.saved_sequence = Some(session.sequence);
         }
     }
 
     /// Loads the session that the last run of the program stored.
     async fn load_session(&mut self) {
-        let state = self.handler.bot.kept_connection(Platform::Discord, self.id).await;
+        let state = self.handler.bot.load_connection(Platform::Discord, self.id).await;
         let session = state.and_then(|state| serde_json::from_str::<Session>(&state).ok());
         if let Some(session) = session.filter(|session| session.shard_count == self.shard_count) {
             self.handler.set_identity(Identity { user: session.user, application: session.application });
@@ -246,7 +246,7 @@ impl Shard<'_> {
 
     async fn delete_session(&mut self) {
         self.session = None;
-        self.handler.bot.keep_connection(Platform::Discord, self.id, None).await;
+        self.handler.bot.save_connection(Platform::Discord, self.id, None).await;
     }
 }
 

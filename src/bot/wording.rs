@@ -31,26 +31,26 @@ impl ReplyStyle {
 
     /// The text for an analysed photo, at most `max_characters` long.
     pub fn guess(&self, analysis: &Analysis, max_characters: usize) -> String {
-        let cut_short = analysis.cut_short.then(|| self.language.say("picture-cut-short"));
+        let cut_short = analysis.cut_short.then(|| self.language.message("picture-cut-short"));
         let available = max_characters.saturating_sub(cut_short.as_ref().map_or(0, |text| text.chars().count() + 1));
         let text = match analysis.faces.as_slice() {
-            [] => self.language.say("no-face"),
+            [] => self.language.message("no-face"),
             [face] => self.single(face),
             faces => self.several(faces, available),
         };
         let one = analysis.faces.len() == 1;
-        let rotated = analysis.rotation.filter(|_| one).map(|rotation| self.language.say(rotated(rotation)));
+        let rotated = analysis.rotation.filter(|_| one).map(|rotation| self.language.message(rotated(rotation)));
         [Some(text), rotated, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     /// The text for a guess from the square in the middle of a photo without a face.
     pub fn guess_anyway(&self, face: &FaceAnalysis) -> String {
-        self.language.say_with("guess-anyway", &[("person", (&self.person(face)).into())])
+        self.language.message_with("guess-anyway", &[("person", (&self.person(face)).into())])
     }
 
     /// Whether a guess counts as sure: the estimate's confidence score reaches the threshold.
     pub fn is_sure(&self, face: &FaceAnalysis) -> bool {
-        face.estimate.confidence_telling(self.reports_gender(face)) >= self.confident
+        face.estimate.confidence_with_gender(self.reports_gender(face)) >= self.confident
     }
 
     /// Tips for a better photo, one sentence each; none for a sure guess.
@@ -59,9 +59,9 @@ impl ReplyStyle {
             return Vec::new();
         }
         if face.flaws.is_empty() {
-            return vec![self.language.say("tip-none")];
+            return vec![self.language.message("tip-none")];
         }
-        face.flaws.iter().map(|flaw| self.language.say(tip(*flaw))).collect()
+        face.flaws.iter().map(|flaw| self.language.message(tip(*flaw))).collect()
     }
 
     /// What the annotated picture shows, for people who do not see it.
@@ -70,10 +70,10 @@ impl ReplyStyle {
         let face = |(index, face): (usize, &FaceAnalysis)| {
             let person = self.person(face);
             self.language
-                .say_with("alternative-text-face", &[("number", (index + 1).into()), ("person", (&person).into())])
+                .message_with("alternative-text-face", &[("number", (index + 1).into()), ("person", (&person).into())])
         };
         let faces = faces.map(face).collect::<Vec<_>>().join("; ");
-        clipped(&self.language.say_with("alternative-text", &[("faces", (&faces).into())]), ALTERNATIVE_TEXT)
+        clipped(&self.language.message_with("alternative-text", &[("faces", (&faces).into())]), ALTERNATIVE_TEXT)
     }
 
     /// Combines the texts of one message's photos; `None` for those still being analysed.
@@ -81,10 +81,10 @@ impl ReplyStyle {
         if let [Some(text)] = texts {
             return (*text).to_owned();
         }
-        let waiting = self.language.say("photo-waiting");
+        let waiting = self.language.message("photo-waiting");
         let photo = |(index, text): (usize, &Option<&str>)| {
             let text = text.unwrap_or(&waiting);
-            self.language.say_with("photo-number", &[("number", (index + 1).into()), ("text", text.into())])
+            self.language.message_with("photo-number", &[("number", (index + 1).into()), ("text", text.into())])
         };
         texts.iter().enumerate().map(photo).collect::<Vec<_>>().join("\n\n")
     }
@@ -93,12 +93,12 @@ impl ReplyStyle {
     pub fn network_input(&self, face: &FaceAnalysis) -> String {
         let (low, high) = face.estimate.age_interval;
         let variables = [("age", face.estimate.age().into()), ("low", low.into()), ("high", high.into())];
-        let explanation = self.language.say_with("seen", &variables);
+        let explanation = self.language.message_with("seen", &variables);
         if self.who(face) == "person" {
             return explanation;
         }
         let female = Value::from(100.0 * face.estimate.female_probability);
-        format!("{explanation} {}", self.language.say_with("seen-gender", &[("female", female)]))
+        format!("{explanation} {}", self.language.message_with("seen-gender", &[("female", female)]))
     }
 
     /// One face in a few words: gender or age group, age and interval.
@@ -110,14 +110,14 @@ impl ReplyStyle {
             ("low", low.into()),
             ("high", high.into()),
         ];
-        self.language.say_with("person", &variables)
+        self.language.message_with("person", &variables)
     }
 
     /// Whether the text states the gender of a face.
     pub fn reports_gender(&self, face: &FaceAnalysis) -> bool {
         let estimate = &face.estimate;
         match self.gender {
-            GenderPolicy::Always => estimate.tells_gender(),
+            GenderPolicy::Always => estimate.reports_gender(),
             GenderPolicy::Sure => !estimate.is_small_child() && estimate.gender_probability() >= self.gender_sure,
             GenderPolicy::Never => false,
         }
@@ -127,7 +127,7 @@ impl ReplyStyle {
     fn who(&self, face: &FaceAnalysis) -> &'static str {
         let estimate = &face.estimate;
         let reports_gender = self.reports_gender(face);
-        match (estimate.is_grown_up(), estimate.female_probability >= 0.5) {
+        match (estimate.is_adult(), estimate.female_probability >= 0.5) {
             _ if estimate.age().round() < TODDLER => "baby",
             _ if estimate.is_small_child() => "toddler",
             (false, _) if !reports_gender && estimate.age() < TEENAGER => "child",
@@ -144,15 +144,15 @@ impl ReplyStyle {
     fn single(&self, face: &FaceAnalysis) -> String {
         let person = self.person(face);
         if self.is_sure(face) {
-            return self.language.say_with("guess-sure", &[("person", (&person).into())]);
+            return self.language.message_with("guess-sure", &[("person", (&person).into())]);
         }
-        let guess = self.language.say_with("guess-unsure", &[("person", (&person).into())]);
-        let tips = self.language.say_with("guess-tip", &[("tips", (&self.tips(face).join(" ")).into())]);
+        let guess = self.language.message_with("guess-unsure", &[("person", (&person).into())]);
+        let tips = self.language.message_with("guess-tip", &[("tips", (&self.tips(face).join(" ")).into())]);
         format!("{guess} {tips}")
     }
 
     fn several(&self, faces: &[FaceAnalysis], max_characters: usize) -> String {
-        let mut text = self.language.say_with("faces", &[("count", faces.len().into())]);
+        let mut text = self.language.message_with("faces", &[("count", faces.len().into())]);
         // Reserve characters for the closing line that counts the faces left out.
         let available = max_characters.saturating_sub(40);
         let mut length = text.chars().count();
@@ -160,7 +160,7 @@ impl ReplyStyle {
             let next = format!("\n{}", self.numbered_face(index + 1, face));
             length += next.chars().count();
             if length > available {
-                let more = self.language.say_with("faces-more", &[("count", (faces.len() - index).into())]);
+                let more = self.language.message_with("faces-more", &[("count", (faces.len() - index).into())]);
                 return clipped(&format!("{text}\n{more}"), max_characters);
             }
             text += &next;
@@ -172,12 +172,12 @@ impl ReplyStyle {
         let person = self.person(face);
         let mut variables = vec![("number", number.into()), ("person", (&person).into())];
         if self.is_sure(face) {
-            return self.language.say_with("face-sure", &variables);
+            return self.language.message_with("face-sure", &variables);
         }
-        let Some(flaw) = face.flaws.first() else { return self.language.say_with("face-unsure", &variables) };
-        let why = self.language.say(reason(*flaw));
+        let Some(flaw) = face.flaws.first() else { return self.language.message_with("face-unsure", &variables) };
+        let why = self.language.message(reason(*flaw));
         variables.push(("why", (&why).into()));
-        self.language.say_with("face-unsure-why", &variables)
+        self.language.message_with("face-unsure-why", &variables)
     }
 }
 

@@ -12,8 +12,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::actions::{Action, Button};
 use super::people::PersonId;
 use super::photo_buttons::suggested_crop;
-use super::words::{ReplyStyle, clipped};
-use super::{Answer, Bot, Card, PhotoSource, Problem, Reply, ReplyOptions, Tone, card};
+use super::wording::{ReplyStyle, clipped};
+use super::{Answer, Bot, Card, Certainty, PhotoSource, Problem, Reply, ReplyOptions, card};
 use crate::inference::{Analysis, FlowId};
 
 /// The time until the first results of an album are posted, and the shortest time between edits.
@@ -40,7 +40,7 @@ impl Bot {
         delivery: &D,
     ) -> Option<D::Sent> {
         let count = photos.len();
-        let flow = FlowId::of(&asker);
+        let flow = FlowId::from_key(&asker);
         let guess = |(index, photo)| async move {
             let _permit = self.permits.acquire(flow).await;
             (index, self.guess(flow, photo, style, options).await)
@@ -93,14 +93,14 @@ impl Bot {
         }
         let mut text = combined_text(&replies, style, options.max_characters);
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
-        let tone = Tone::from_outcomes(replies.iter().map(|reply| &reply.outcome), style);
+        let tone = Certainty::from_outcomes(replies.iter().map(|reply| &reply.outcome), style);
         let buttons = match replies.as_slice() {
             [Reply { outcome: Ok(analysis), .. }] => photo_buttons(analysis, asker, style),
             replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete_button(asker, style)]],
             _ => Vec::new(),
         };
         if buttons.iter().flatten().any(|button| matches!(button.action, Action::Crop(_))) {
-            text = format!("{text} {}", style.language.say("crop-offered"));
+            text = format!("{text} {}", style.language.message("crop-offered"));
         }
         let numbers = 1..;
         let cards: Vec<(usize, Card)> =
@@ -117,7 +117,7 @@ impl Bot {
     async fn sheet(&self, cards: Vec<(usize, Card)>, style: &ReplyStyle) -> Vec<Card> {
         let caption = |(number, card): &(usize, Card)| {
             let variables = [("number", (*number).into()), ("text", (&card.alternative_text).into())];
-            style.language.say_with("photo-number", &variables)
+            style.language.message_with("photo-number", &variables)
         };
         let alternative_text = cards.iter().map(caption).collect::<Vec<_>>().join(" ");
         let pictures = cards.into_iter().map(|(number, card)| (number, card.jpeg)).collect::<Vec<_>>();
@@ -148,7 +148,7 @@ async fn send_while_analysing<T>(
 fn combined_text(replies: &[Option<Reply>], style: &ReplyStyle, max_characters: usize) -> String {
     // Characters for "Photo 10: " and an empty line each.
     const OVERHEAD: usize = 16;
-    let waiting = style.language.say("photo-waiting").chars().count();
+    let waiting = style.language.message("photo-waiting").chars().count();
     let length = |reply: &Option<Reply>| reply.as_ref().map_or(waiting, |reply| reply.text.chars().count());
     let lengths: Vec<usize> = replies.iter().map(length).collect();
     let overhead = if replies.len() > 1 { OVERHEAD * replies.len() } else { 0 };
@@ -176,18 +176,18 @@ fn distribute(lengths: &[usize], total: usize) -> Vec<usize> {
 }
 
 fn delete_button(asker: PersonId, style: &ReplyStyle) -> Button {
-    Button { action: Action::Delete { asker }, label: style.language.say("button-delete") }
+    Button { action: Action::Delete { asker }, label: style.language.message("button-delete") }
 }
 
 /// The buttons under the reply to a single photo.
 fn photo_buttons(analysis: &Analysis, asker: PersonId, style: &ReplyStyle) -> Vec<Vec<Button>> {
-    let button = |action, id| Button { action, label: style.language.say(id) };
+    let button = |action, id| Button { action, label: style.language.message(id) };
     let mut buttons = match analysis.faces.as_slice() {
-        [] => vec![button(Action::Anyway, "button-anyway")],
+        [] => vec![button(Action::GuessAnyway, "button-anyway")],
         [face] => {
             let square = suggested_crop(analysis, face).filter(|_| !style.is_sure(face));
             let crop = square.map(|square| button(Action::Crop(square), "button-crop"));
-            std::iter::once(button(Action::See, "button-see")).chain(crop).collect()
+            std::iter::once(button(Action::ShowInput, "button-see")).chain(crop).collect()
         }
         _ => Vec::new(),
     };
@@ -204,14 +204,14 @@ mod tests {
     use super::*;
     use crate::bot::people::Platform;
     use crate::bot::sqlite::Sqlite;
-    use crate::bot::{CardWhen, Tone};
+    use crate::bot::{CardPolicy, Certainty};
     use crate::config::Config;
     use crate::inference::pool::Analyser;
     use crate::inference::{Framing, InferenceError, Pool, PoolOptions};
     use crate::photo::{DecodeLimits, DownloadLimits, Downloader};
 
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };
-    const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardWhen::Never, max_cards: 1 };
+    const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardPolicy::Never, max_cards: 1 };
 
     /// Analyses a photo once its first byte has been sent through the channel.
     struct Gate(Mutex<std::sync::mpsc::Receiver<u8>>, Mutex<Vec<u8>>);
@@ -281,7 +281,7 @@ mod tests {
                 let expected = [Action::Delete { asker: ASKER }];
                 assert_eq!(answer.buttons[0].iter().map(|button| button.action).collect::<Vec<_>>(), expected);
                 assert!(answer.text.contains("Photo 2: I can't find a face"), "{}", answer.text);
-                assert_eq!(answer.tone, Tone::Plain);
+                assert_eq!(answer.tone, Certainty::Plain);
                 break;
             }
         }
@@ -304,7 +304,7 @@ mod tests {
         let (how, answer) = recorded.recv().await.unwrap();
         assert!(how == "post" && answer.text.starts_with("I can't find a face"), "{}", answer.text);
         let actions: Vec<Action> = answer.buttons[0].iter().map(|button| button.action).collect();
-        assert_eq!(actions, [Action::Anyway, Action::Delete { asker: ASKER }]);
+        assert_eq!(actions, [Action::GuessAnyway, Action::Delete { asker: ASKER }]);
         assert!(recorded.recv().await.is_none());
     }
 }

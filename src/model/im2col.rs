@@ -7,7 +7,7 @@ use super::gemm::{OperandA, RowLayout};
 /// The sizes of a square convolution without dilation or groups, padded by half its kernel:
 /// (batch, height, width, channels) → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out_channels).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Geometry {
+pub(crate) struct ConvGeometry {
     pub(crate) batch: usize,
     pub(crate) height: usize,
     pub(crate) width: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Geometry {
     pub(crate) stride: usize,
 }
 
-impl Geometry {
+impl ConvGeometry {
     pub(crate) fn out_height(&self) -> usize {
         self.height.div_ceil(self.stride)
     }
@@ -85,7 +85,7 @@ pub(super) struct ImplicitColumns<'a> {
     /// With padding.
     pictures: &'a [f32],
     /// Without padding.
-    geometry: Geometry,
+    geometry: ConvGeometry,
     /// First output pixel.
     first: usize,
     /// Number of output pixels.
@@ -102,8 +102,12 @@ impl<'a> ImplicitColumns<'a> {
 
 /// Pads the pictures and calls `work` with an empty range of their implicit im2col matrix, from which
 /// [`ImplicitColumns::range`] selects rows.
-pub(super) fn with_implicit_im2col<T>(g: &Geometry, input: &[f32], work: impl FnOnce(ImplicitColumns<'_>) -> T) -> T {
-    fn implicit<'a>(geometry: &Geometry, pictures: &'a [f32]) -> ImplicitColumns<'a> {
+pub(super) fn with_implicit_im2col<T>(
+    g: &ConvGeometry,
+    input: &[f32],
+    work: impl FnOnce(ImplicitColumns<'_>) -> T,
+) -> T {
+    fn implicit<'a>(geometry: &ConvGeometry, pictures: &'a [f32]) -> ImplicitColumns<'a> {
         ImplicitColumns { pictures, geometry: *geometry, first: 0, count: 0 }
     }
     let pad = g.kernel / 2;
@@ -172,7 +176,7 @@ impl OperandA for ImplicitColumns<'_> {
 
 /// Calls `work` with the im2col matrix of output rows `first..last`: ((last - first) * out_width, columns).
 pub(super) fn with_im2col<T>(
-    g: &Geometry,
+    g: &ConvGeometry,
     input: &[f32],
     first: usize,
     last: usize,
@@ -190,7 +194,7 @@ pub(super) fn with_im2col<T>(
     })
 }
 
-fn im2col_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
+fn im2col_row(g: &ConvGeometry, input: &[f32], row: usize, line: &mut [f32]) {
     let pad = g.kernel / 2;
     let (image, out_y) = (row / g.out_height(), row % g.out_height());
     let segment = g.kernel * g.channels;
@@ -224,7 +228,7 @@ fn im2col_row(g: &Geometry, input: &[f32], row: usize, line: &mut [f32]) {
 }
 
 /// Adds one output pixel's row of the im2col matrix to the pixels of `image` that it was read from.
-pub(super) fn col2im_pixel(g: &Geometry, columns: &[f32], out_y: usize, out_x: usize, image: &mut [f32]) {
+pub(super) fn col2im_pixel(g: &ConvGeometry, columns: &[f32], out_y: usize, out_x: usize, image: &mut [f32]) {
     let pad = g.kernel / 2;
     for (tap, values) in columns.chunks_exact(g.channels).enumerate() {
         let y = (out_y * g.stride + tap / g.kernel).wrapping_sub(pad);
