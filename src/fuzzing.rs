@@ -54,7 +54,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "gif", property: photo::fuzzing::gif, memory: photo::fuzzing::GIF_MEMORY },
     Target { name: "webp", property: photo::fuzzing::webp, memory: photo::fuzzing::WEBP_MEMORY },
     #[cfg(feature = "heic")]
-    Target { name: "heic", property: photo::fuzzing::heic, memory: photo::fuzzing::MEMORY },
+    Target { name: "heic", property: photo::fuzzing::heic, memory: photo::fuzzing::HEIC_MEMORY },
     Target { name: "animation", property: photo::fuzzing::animation, memory: photo::fuzzing::WEBP_MEMORY },
     Target { name: "exif", property: photo::fuzzing::exif, memory: TEXT },
     Target { name: "config", property: config_text, memory: TEXT },

@@ -1,103 +1,16 @@
 //! The library's front, from photo bytes to guesses: decode, find faces, cut crops, estimate all of a
 //! photo's faces together.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serde::Serialize;
-
+use crate::analysis::{Analysis, FaceAnalysis, Framing, StageTimes};
 use crate::face::{
-    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Flaw, Found, Rotation, measure_quality,
+    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Flaw, Found, measure_quality,
 };
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimate, Estimator};
 use crate::model::{DeviceKind, ModelError};
 use crate::photo::{CpuLimit, DecodeLimits, Photo, PhotoError, decode, decode_reduced, sampled_frames};
-
-/// Whether to detect faces, or to treat the picture as a tight crop of one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    /// Find every face.
-    Find,
-    /// The picture is one face, framed as the training crops are; of a picture that is no square,
-    /// the square in its middle.
-    Aligned,
-}
-
-/// The result for one photo.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Analysis {
-    /// Width of the upright photo in pixels.
-    pub width: u32,
-    /// Height of the upright photo in pixels.
-    pub height: u32,
-    /// The faces, from left to right.
-    pub faces: Vec<FaceAnalysis>,
-    /// The rotation that makes the largest face upright, if it is not.
-    pub rotation: Option<Rotation>,
-    /// Index of the frame that was analysed; 0 unless the picture is animated.
-    pub frame: usize,
-    /// Whether the file was truncated and the result is that of the readable part.
-    pub cut_short: bool,
-}
-
-impl Analysis {
-    /// A complete photo of this size without faces.
-    pub fn empty(width: u32, height: u32) -> Self {
-        Self { width, height, faces: Vec::new(), rotation: None, frame: 0, cut_short: false }
-    }
-}
-
-/// One face and its estimate.
-#[derive(Debug, Clone, PartialEq)]
-pub struct FaceAnalysis {
-    /// The face's box in pixels of the upright photo.
-    pub bounds: Bounds,
-    /// The square that was cropped for the estimator.
-    pub frame: CropFrame,
-    /// Age distribution and gender probability.
-    pub estimate: Estimate,
-    /// What makes this face hard to estimate, worst first.
-    pub flaws: Vec<Flaw>,
-    /// The estimator's input.
-    pub crop: FaceCrop,
-}
-
-impl FaceAnalysis {
-    /// The guessed age in years: the median of the age distribution.
-    pub fn age(&self) -> f32 {
-        self.estimate.age()
-    }
-
-    /// The ages, in years, between which the true one lies for 80 % of the faces of any age.
-    pub fn age_range(&self) -> (f32, f32) {
-        self.estimate.age_interval
-    }
-
-    /// The likelier gender.
-    pub fn gender(&self) -> Gender {
-        if self.estimate.female_probability >= 0.5 { Gender::Female } else { Gender::Male }
-    }
-
-    /// The probability of [`FaceAnalysis::gender`], 0.5 to 1.
-    pub fn gender_probability(&self) -> f32 {
-        self.estimate.gender_probability()
-    }
-
-    /// How far the guess can be trusted, 0 to 1; see [`Estimate::confidence`].
-    pub fn confidence(&self) -> f32 {
-        self.estimate.confidence()
-    }
-}
-
-/// The two genders that the data sets label.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Gender {
-    /// A woman or a girl.
-    Female,
-    /// A man or a boy.
-    Male,
-}
 
 /// Why a photo could not be guessed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -120,19 +33,6 @@ impl From<ModelError> for GuessError {
     fn from(error: ModelError) -> Self {
         Self::Computation(error.to_string())
     }
-}
-
-/// Wall time per stage for one photo.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StageTimes {
-    /// From bytes to upright luma.
-    pub decode: Duration,
-    /// Both stages of face detection.
-    pub find: Duration,
-    /// Decoding again at a larger size and refining faces there (if needed), cutting crops, measuring quality.
-    pub cut: Duration,
-    /// The estimator's forward passes.
-    pub estimate: Duration,
 }
 
 /// Both networks and the limits of decoding, loaded once and shared by any number of threads.

@@ -43,6 +43,7 @@
 //! - `heic`: pictures of iPhones.
 //! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
 
+mod analysis;
 #[cfg(feature = "cli")]
 pub mod bot;
 #[cfg(feature = "cli")]
@@ -68,4 +69,5 @@ pub mod telemetry;
 #[cfg(feature = "training")]
 pub mod training;
 
-pub use guesser::{Analysis, FaceAnalysis, Framing, Gender, GuessError, Guesser, GuesserBuilder, StageTimes};
+pub use analysis::{Analysis, FaceAnalysis, Framing, Gender, StageTimes};
+pub use guesser::{GuessError, Guesser, GuesserBuilder};

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context;
 
+use crate::Guesser;
 use crate::bot::Bot;
 use crate::bot::sqlite::Sqlite;
 use crate::bot::store::Store;
 use crate::config::Config;
 use crate::face::{FaceFinder, FinderOptions};
-use crate::guesser::Guesser;
 use crate::inference::Pool;
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimator};

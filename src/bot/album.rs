@@ -14,7 +14,8 @@ use super::people::PersonId;
 use super::photo_buttons::suggested_crop;
 use super::wording::{ReplyStyle, clipped};
 use super::{Answer, Bot, Card, Certainty, PhotoSource, Problem, Reply, ReplyOptions, card};
-use crate::inference::{Analysis, FlowId};
+use crate::Analysis;
+use crate::inference::FlowId;
 
 /// The time until the first results of an album are posted, and the shortest time between edits.
 const EDIT_INTERVAL: Duration = Duration::from_secs(2);
@@ -202,12 +203,13 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
+    use crate::Framing;
     use crate::bot::people::Platform;
     use crate::bot::sqlite::Sqlite;
     use crate::bot::{CardPolicy, Certainty};
     use crate::config::Config;
     use crate::inference::pool::Analyser;
-    use crate::inference::{Framing, InferenceError, Pool, PoolOptions};
+    use crate::inference::{InferenceError, Pool, PoolOptions};
     use crate::photo::{DecodeLimits, DownloadLimits, Downloader};
 
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };

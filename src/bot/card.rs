@@ -10,8 +10,8 @@ use image::{Rgb, RgbImage, imageops};
 use super::actions::{SQUARE_SCALE, Square};
 use crate::face::Bounds;
 use crate::face::crop::SIDE;
-use crate::inference::{Analysis, FaceAnalysis};
 use crate::photo::{ColourPhoto, DecodeLimits, MemoryBudget, PhotoError, decode_colour, frame_colour};
+use crate::{Analysis, FaceAnalysis};
 
 /// Longer side of the picture that is sent, in pixels: sharp on a phone, about 150 KB.
 const MAX_SIDE: u32 = 1280;

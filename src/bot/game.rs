@@ -10,7 +10,8 @@ use super::languages::Language;
 use super::people::{Asker, ChatId, PersonId};
 use super::store::{Store, StoreError};
 use super::{Answer, Bot, PhotoSource};
-use crate::inference::{FlowId, Framing};
+use crate::Framing;
+use crate::inference::FlowId;
 
 /// The guesses that have a button: twenty, in rows of five, the widest that Discord shows.
 const AGES: [[u8; 5]; 4] = [[1, 5, 10, 15, 20], [25, 30, 35, 40, 45], [50, 55, 60, 65, 70], [75, 80, 85, 90, 95]];

@@ -237,7 +237,10 @@ mod tests {
             .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
             .collect();
         for id in english.keys() {
-            assert!(text.contains(&format!("\"{id}\"")), "{id} is never used");
+            // Discord's commands have messages of their own names.
+            let name = id.strip_prefix("name-").or(id.strip_prefix("command-")).unwrap_or(id);
+            let is_used = |id: &str| text.contains(&format!("\"{id}\""));
+            assert!(is_used(id) || is_used(name), "{id} is never used");
         }
     }
 

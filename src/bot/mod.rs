@@ -35,8 +35,9 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
-use crate::inference::{Analysis, FlowId, Framing, Pool};
+use crate::inference::{FlowId, Pool};
 use crate::photo::{DecodeLimits, Downloader, cause};
+use crate::{Analysis, Framing};
 use fair_semaphore::FairSemaphore;
 use languages::Language;
 use people::{Asker, ChatId, PersonId};

@@ -7,7 +7,8 @@ use super::actions::{Action, SQUARE_SCALE, Square};
 use super::people::PersonId;
 use super::{Answer, Bot, Card, CardPolicy, Certainty, PhotoSource, Problem, ReplyOptions, ReplyStyle, card, wording};
 use crate::face::CropFrame;
-use crate::inference::{Analysis, FaceAnalysis, FlowId, Framing, InferenceError};
+use crate::inference::{FlowId, InferenceError};
+use crate::{Analysis, FaceAnalysis, Framing};
 
 /// A crop is suggested when its side is at most this fraction of the photo's shorter side.
 const MAX_CROP: f32 = 0.75;

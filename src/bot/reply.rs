@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::actions::Button;
 use super::{Problem, ReplyStyle};
-use crate::inference::{Analysis, FaceAnalysis};
+use crate::{Analysis, FaceAnalysis};
 
 /// The answer to a message with one photo or several.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::problems::Problem;
 use super::wording::ReplyStyle;
-use crate::inference::{Analysis, FaceAnalysis, Gender};
+use crate::{Analysis, FaceAnalysis, Gender};
 
 /// One photo's answer.
 #[derive(Debug, Clone, PartialEq, Serialize)]

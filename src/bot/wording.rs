@@ -3,7 +3,7 @@
 use super::languages::{Language, Value};
 use super::settings::GenderPolicy;
 use crate::face::{Flaw, Rotation};
-use crate::inference::{Analysis, FaceAnalysis};
+use crate::{Analysis, FaceAnalysis};
 
 /// Ages that round to less than this many years are called a baby.
 const TODDLER: f32 = 2.0;

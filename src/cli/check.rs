@@ -6,9 +6,10 @@ use bytes::Bytes;
 use secrecy::SecretString;
 
 use super::output::{print_error, print_line};
+use crate::Framing;
 use crate::bot::ReplyStyle;
 use crate::config::Config;
-use crate::inference::{FlowId, Framing};
+use crate::inference::FlowId;
 use crate::setup;
 
 /// The mean of several hundred training crops, large in a grey picture: nobody's face, and one

@@ -12,8 +12,9 @@ use futures_util::{StreamExt, stream};
 use super::output::{print_error, print_line};
 use crate::bot::{PhotoReport, Problem, ReplyStyle, card};
 use crate::config::Config;
-use crate::inference::{Analysis, FlowId, Framing, InferenceError, Pool};
+use crate::inference::{FlowId, InferenceError, Pool};
 use crate::setup;
+use crate::{Analysis, Framing};
 
 /// Options of `guess`.
 #[derive(Debug, clap::Args)]

@@ -79,8 +79,9 @@ impl Sources {
 
     /// The variable, or the file's line, that sets `key` (such as `web.listen`), with the key.
     pub fn place(&self, key: &str) -> String {
-        // A variable may set a part of a key that is no table.
-        let sets = |name: &str| self::key(name).ok().flatten().is_some_and(|set| is_within(&set, key));
+        // A variable may set a part of a key that is no table, and a key may be an item of a list.
+        let list = key.split('[').next().unwrap_or(key);
+        let sets = |name: &str| self::key(name).ok().flatten().is_some_and(|set| is_within(&set, list));
         if let Some((name, _)) = self.variables.iter().find(|(name, value)| !value.is_empty() && sets(name)) {
             return format!("the variable {name}");
         }
@@ -106,7 +107,7 @@ fn key(name: &str) -> Result<Option<String>, ConfigError> {
 
 /// Whether `key` is `outer` or a part of it.
 fn is_within(key: &str, outer: &str) -> bool {
-    key.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    key.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// A variable's text as a value of the type of `default`, otherwise what was expected. Without a default it is text.
@@ -165,7 +166,7 @@ fn longest(table: &DeTable<'_>, key: &str) -> Option<(usize, usize)> {
     let found = table.iter().filter_map(|(name, value)| {
         let length = name.get_ref().len();
         let (part, rest) = key.split_at_checked(length)?;
-        if !part.eq_ignore_ascii_case(name.get_ref()) || !(rest.is_empty() || rest.starts_with('.')) {
+        if !part.eq_ignore_ascii_case(name.get_ref()) || !(rest.is_empty() || rest.starts_with(['.', '['])) {
             return None;
         }
         let inner = match value.get_ref() {

@@ -101,7 +101,7 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
             "the variable FACEGUESSER_WEB__LISTEN: is not read; its name should be",
         ),
         (b"", &[("FACEGUESSER__WEB__LISTEN", "x")], "the variable FACEGUESSER__WEB__LISTEN: "),
-        (b"", &[("FACEGUESSER__GUESS__CONFIDENT", "2")], "the variable FACEGUESSER__GUESS__CONFIDENT: must lie"),
+        (b"", &[("FACEGUESSER__GUESS__CONFIDENT", "2")], "the variable FACEGUESSER__GUESS__CONFIDENT: must be between"),
     ];
     for (text, variables, begins) in wrong {
         let told = told(text, variables);

@@ -32,12 +32,15 @@ pub fn peak_memory(limit: usize, work: impl FnOnce()) -> usize {
 
 /// Adds `bytes`, which can be negative; returns whether they are within the limit.
 fn count(bytes: isize) -> bool {
+    // Reporting a panic is not part of the property: a backtrace's tables stay in memory.
+    if std::thread::panicking() {
+        return true;
+    }
     // A thread that is ending no longer has a counter, and no property runs on it.
     let counted = USAGE.try_with(|usage| {
         let Usage { current, peak, limit } = usage.get();
         let current = current.saturating_add(bytes);
-        // Reporting a panic is not part of the property.
-        if bytes > 0 && current > limit && !std::thread::panicking() {
+        if bytes > 0 && current > limit {
             return false;
         }
         usage.set(Usage { current, peak: peak.max(current), limit });

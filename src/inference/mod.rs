@@ -8,9 +8,7 @@ pub mod queue;
 
 pub use pool::{FlowId, Pool, PoolOptions};
 
-pub use crate::guesser::{Analysis, FaceAnalysis, Framing, Gender};
-
-use crate::guesser::GuessError;
+use crate::GuessError;
 use crate::photo::PhotoError;
 
 /// Why a photo was not analysed.

@@ -13,9 +13,9 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tracing::error;
 
+use super::InferenceError;
 use super::queue::{PushError, Queue};
-use super::{Analysis, Framing, InferenceError};
-use crate::guesser::Guesser;
+use crate::{Analysis, Framing, Guesser};
 
 /// The computation that workers run for each photo.
 pub trait Analyser: Send + Sync + 'static {

@@ -39,7 +39,7 @@ impl Default for DecodeLimits {
         Self {
             max_bytes: 20 << 20,
             max_pixels: 50_000_000,
-            memory: MemoryBudget::new(96 << 20),
+            memory: MemoryBudget::new(112 << 20),
             cpu_time: Duration::from_secs(2),
         }
     }
@@ -190,7 +190,7 @@ fn decode_jpeg(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec, clock: &Cp
         let (reduction, scale) = candidates.find(fits).unwrap_or(SCALES[3]);
         let needed = needed_memory((reduction, scale));
         let memory = limits.reserve(needed, size)?;
-        let file_complete = decoder.is_complete(needed, clock).unwrap_or(false);
+        let file_complete = decoder.is_complete(needed - spec.drawing_memory(), clock).unwrap_or(false);
         let decoded = if spec.colour {
             decoder.decode_colour(scale, clock).map(|Colour { luma, chroma }| {
                 let picture = to_rgb(&luma, &chroma);

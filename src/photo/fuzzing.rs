@@ -12,6 +12,8 @@ pub use differential::jpeg_differential;
 use super::clock::CpuLimit;
 use super::decode::{Decoded, decode, decode_colour, decode_reduced};
 use super::downscale::OutputSpec;
+#[cfg(feature = "heic")]
+use super::heic;
 use super::jpeg::{self, Plane, Scale};
 use super::{DecodeLimits, MemoryBudget, Photo, PhotoError, animation, gif, orientation, png, webp};
 
@@ -30,6 +32,8 @@ const DRAWING: u64 = super::downscale::DRAWING;
 pub const MEMORY: usize = BUDGET as usize + (1 << 19);
 pub const PNG_MEMORY: usize = PNG as usize + MEMORY;
 pub const GIF_MEMORY: usize = GIF as usize + MEMORY;
+#[cfg(feature = "heic")]
+pub const HEIC_MEMORY: usize = heic::DECODER as usize + MEMORY;
 /// For a lossy WebP, the length in its header is allocated, up to 16 MiB of untouched zeros.
 pub const WEBP_MEMORY: usize = MEMORY + (17 << 20);
 
@@ -128,8 +132,8 @@ pub fn webp(data: &[u8]) {
 #[cfg(feature = "heic")]
 pub fn heic(data: &[u8]) {
     let spec = output_spec(data);
-    let limits = limits(data, data.len() as u64, spec);
-    check_decoded(super::heic::decode(data, &limits, spec, &clock(&limits)), &limits);
+    let limits = limits(data, heic::DECODER + 2 * data.len() as u64, spec);
+    check_decoded(heic::decode(data, &limits, spec, &clock(&limits)), &limits);
 }
 
 /// Frames of an animation after the first.

@@ -1,9 +1,12 @@
 //! Decodes HEIC, the format of iPhone photos (ISO/IEC 23008-12): one HEVC picture, or a grid of them, tile row by tile
 //! row, so that the picture is never held at full size.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use heifer_hevc_dec::decoder::{DecodeOptions, decode_picture};
+use heifer_hevc_dec::nal::{NalUnit, NalUnitType, split_annex_b};
+use heifer_hevc_dec::params::Sps;
 use heifer_hevc_dec::recon::Frame;
 use heifer_isobmff::boxes::Property;
 use heifer_isobmff::{HeifFile, ItemId};
@@ -16,11 +19,8 @@ use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
 use super::sniff::Format;
 
-/// Bytes per pixel of one coded picture while it is decoded: 16 bits per sample of three planes, and the decoder's
-/// state of each block.
-const BYTES_PER_PIXEL: u64 = 7;
-/// Bytes per pixel of a decoded picture: 16 bits per sample of three planes, chroma at half the size.
-const FRAME_BYTES_PER_PIXEL: u64 = 3;
+/// Memory of the decoder for its tables and a file's parameter sets, in bytes.
+pub(super) const DECODER: u64 = 4 << 20;
 /// Nanoseconds per pixel that the decoder takes at most; it cannot be stopped within a coded picture.
 const TIME_PER_PIXEL: u64 = 90;
 
@@ -47,20 +47,29 @@ pub(super) fn decode(
     spec: OutputSpec,
     clock: &CpuLimit,
 ) -> Result<Decoded, PhotoError> {
-    let truncated = is_truncated(bytes);
+    let (end, cut_box) = walk_boxes(bytes);
+    let (file, truncated) = match cut_box {
+        Some(start) => (Cow::Owned(with_open_box(bytes, start)), true),
+        None => (Cow::Borrowed(&bytes[..end]), false),
+    };
     let invalid = if truncated { PhotoError::Truncated } else { DAMAGED };
-    let file = HeifFile::parse(bytes).map_err(|_| invalid.clone())?;
+    let file = HeifFile::parse(&file).map_err(|_| invalid.clone())?;
     let (size, tiles) = layout(&file)?;
     check_pixels(size, Format::Heic, limits)?;
     let tile_pixels = coded_pixels(tiles.size);
-    let finished_tiles = (tiles.across as u64 - 1) * tile_pixels * FRAME_BYTES_PER_PIXEL;
+    let chroma = ChromaFormat::of(&file, *tiles.items.first().ok_or(DAMAGED)?)?;
+    let finished_tiles = (tiles.across as u64 - 1) * tile_pixels * chroma.frame_bytes();
     let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
-    let decoding = tile_pixels * BYTES_PER_PIXEL + finished_tiles;
-    let memory = limits.reserve(decoding + bytes.len() as u64 + output, size)?;
+    let decoding = chroma.decoding_memory(tile_pixels) + finished_tiles + DECODER;
+    // The file, its copy, and the stream of a tile.
+    let memory = limits.reserve(decoding + 2 * bytes.len() as u64 + output, size)?;
     let mut downscaler = Downscaler::new(size, spec);
     for (row, items) in tiles.items.chunks(tiles.across).enumerate() {
         let decode = |item: &ItemId| {
             clock.check_left(Duration::from_nanos(tile_pixels * TIME_PER_PIXEL))?;
+            if ChromaFormat::of(&file, *item)? > chroma {
+                return Err(DAMAGED);
+            }
             decode_tile(&file, *item, tiles.size)
         };
         let frames = match items.iter().map(decode).collect::<Result<Vec<_>, _>>() {
@@ -80,28 +89,71 @@ pub(super) fn decode(
     Ok(Decoded { picture, orientation, reduction: spec.reduction(size), size, decoded_rows, complete, memory })
 }
 
-/// Whether a box extends beyond the end of the file (ISO/IEC 14496-12, 4.2). What follows the boxes does not count.
-fn is_truncated(bytes: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some((header, _)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, kind @ ..] = *header;
-        if !TOP_LEVEL.contains(&&kind) {
-            return false;
+/// How many chroma samples a picture has (ITU-T H.265, 6.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ChromaFormat {
+    Half,
+    HalfWidth,
+    Full,
+}
+
+impl ChromaFormat {
+    /// The one with the most samples that the parameter sets of a coded picture name.
+    fn of(file: &HeifFile, item: ItemId) -> Result<Self, PhotoError> {
+        let stream = file.hevc_bitstream(item).map_err(|_| DAMAGED)?;
+        let units = split_annex_b(&stream).filter_map(|unit| NalUnit::parse(unit).ok());
+        let sets = units.filter(|unit| unit.header.unit_type == NalUnitType::Sps);
+        let formats = sets.filter_map(|unit| Sps::parse(&unit.rbsp).ok()).map(|set| match set.chroma_format_idc {
+            0 | 1 => Self::Half,
+            2 => Self::HalfWidth,
+            _ => Self::Full,
+        });
+        formats.max().ok_or(DAMAGED)
+    }
+
+    /// Bytes per pixel of a decoded picture: 16 bits per sample.
+    fn frame_bytes(self) -> u64 {
+        match self {
+            Self::Half => 3,
+            Self::HalfWidth => 4,
+            Self::Full => 6,
         }
-        let length = match u32::from_be_bytes([a, b, c, d]) {
-            0 => return false,
-            1 => match rest.get(8..).and_then(<[u8]>::first_chunk) {
-                Some(length) => u64::from_be_bytes(*length),
-                None => return true,
-            },
+    }
+
+    /// Bytes while a picture of so many pixels is decoded: itself, a copy of it that is cropped, and the state of each
+    /// block, one and a half bytes a pixel.
+    fn decoding_memory(self, pixels: u64) -> u64 {
+        pixels * (4 * self.frame_bytes() + 3) / 2
+    }
+}
+
+/// Walks through the boxes at the top level (ISO/IEC 14496-12, 4.2): where they end, and where a box begins that
+/// extends beyond the end of the file. What follows the boxes does not count.
+fn walk_boxes(bytes: &[u8]) -> (usize, Option<usize>) {
+    let mut start = 0;
+    while let Some([a, b, c, d, kind @ ..]) = bytes[start..].first_chunk::<8>() {
+        if !TOP_LEVEL.contains(&kind) {
+            break;
+        }
+        let length = match u32::from_be_bytes([*a, *b, *c, *d]) {
+            0 => return (bytes.len(), None),
+            1 => bytes[start + 8..].first_chunk().map_or(u64::MAX, |length| u64::from_be_bytes(*length)),
             length => u64::from(length),
         };
-        let Some(after) = usize::try_from(length).ok().and_then(|length| rest.get(length.max(8)..)) else {
-            return true;
-        };
-        rest = after;
+        let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length.max(8)));
+        match end.filter(|end| *end <= bytes.len()) {
+            Some(end) => start = end,
+            None => return (bytes.len(), Some(start)),
+        }
     }
-    false
+    (start, None)
+}
+
+/// A copy in which the box at `start` extends to the end of the file, which a length of 0 means.
+fn with_open_box(bytes: &[u8], start: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[start..start + 4].fill(0);
+    bytes
 }
 
 /// The size of the primary picture, and its tiles.

@@ -266,7 +266,7 @@ mod tests {
             PhotoError::Unsupported { format: "camera raw (DNG)" }
         );
         assert_eq!(named(b"II*\0\x08\0\0\0"), PhotoError::Unsupported { format: "TIFF" });
-        assert_eq!(named(b"FUJIFILMCCD-RAW 0201"), PhotoError::Unsupported { format: "Fujifilm raw (RAF)" });
+        assert_eq!(named(b"FUJIFILMCCD-RAW 0201\0"), PhotoError::Unsupported { format: "Fujifilm raw (RAF)" });
     }
 
     #[test]

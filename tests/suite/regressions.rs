@@ -53,7 +53,7 @@
 //!
 //! | what went wrong | test | where |
 //! |---|---|---|
-//! | `calibrate` blamed `--weights` for a bad `--like` file | `calibrate_names_like_where_that_file_is_invalid` | `tests/suite/regressions.rs` |
+//! | `calibrate` blamed `--weights` for a bad `--like` file | `calibrate_names_the_option_whose_file_is_invalid` | `tests/suite/regressions.rs` |
 //! | A command failed when its output was not read to the end | `a_command_whose_output_is_not_read_to_the_end_succeeds` | `tests/suite/regressions.rs` |
 //! | A setting that is not UTF-8 was a panic | `a_setting_that_is_not_utf_8_is_refused_by_name` | `tests/suite/regressions.rs` |
 //! | The debug log held SQL | `the_debug_log_holds_no_sql` | `tests/suite/regressions.rs` |
@@ -258,16 +258,19 @@ fn inputs_that_fuzzing_found_are_answered_or_refused() {
 }
 
 #[test]
-fn calibrate_names_like_where_that_file_is_invalid() {
+fn calibrate_names_the_option_whose_file_is_invalid() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("weights"), estimator::embedded()).unwrap();
     std::fs::write(path("invalid"), "no weights").unwrap();
     let mut calibrate = command();
-    calibrate.arg("calibrate").arg("--weights").arg(path("weights")).arg("--like").arg(path("invalid"));
+    calibrate.arg("calibrate").arg("--weights").arg(path("weights")).arg("--calibration-from").arg(path("invalid"));
     let output = calibrate.arg("--out").arg(path("out")).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && errors.contains("--like") && !errors.contains("--weights"), "{errors}");
+    assert!(
+        !output.status.success() && errors.contains("--calibration-from") && !errors.contains("--weights"),
+        "{errors}"
+    );
 }
 
 #[test]

@@ -52,7 +52,7 @@ async fn what_cannot_be_answered_gets_a_specific_error_message() {
         (file("large.jpg", 3 << 20), "I take photos of up to 1 MB"),
         (file("empty.jpg", 5000), "can't find a face"),
         (file("gone.jpg", 5000), "no longer there"),
-        (file("huge.jpg", 21 << 20), "at most 20 MB"),
+        (file("huge.jpg", 21 << 20), "up to 20 MB"),
         (
             json!({ "voice": { "file_id": "v", "file_unique_id": "v", "duration": 1, "mime_type": "audio/ogg" } }),
             "no picture",
@@ -67,7 +67,7 @@ async fn what_cannot_be_answered_gets_a_specific_error_message() {
     let refusal = json!({ "ok": false, "error_code": 400, "description": "Bad Request: file is too big" });
     telegram.script("getFile", refusal);
     telegram.post(PERSON, json!({ "photo": photo("selfie") }));
-    assert!(text(&telegram.inbox.next("sendmessage").await).contains("at most 20 MB"));
+    assert!(text(&telegram.inbox.next("sendmessage").await).contains("up to 20 MB"));
     assert!(program.is_running());
 }
 
@@ -204,8 +204,8 @@ async fn a_rotated_photo_is_answered_and_the_reply_mentions_the_rotation() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     let upright = image::load_from_memory(&photo_with_a_face()).unwrap().to_luma8();
     for (name, picture, words) in [
-        ("over", image::imageops::rotate180(&upright), "after I turned it over"),
-        ("left", image::imageops::rotate270(&upright), "after I turned it right"),
+        ("over", image::imageops::rotate180(&upright), "upside down"),
+        ("left", image::imageops::rotate270(&upright), "sideways"),
     ] {
         telegram.files.put(name, jpeg(&picture));
         telegram.post(PERSON, json!({ "photo": photo(name) }));
