@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use crate::Guesser;
 use crate::bot::Bot;
-use crate::bot::sqlite::Sqlite;
+use crate::bot::sqlite::{self, Sqlite};
 use crate::bot::store::Store;
 use crate::config::Config;
 use crate::face::{FaceFinder, FinderOptions};
@@ -30,8 +30,9 @@ pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
 
 /// The configured or compiled-in estimator.
 pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
-    let load = |bytes: &[u8]| Estimator::from_safetensors(bytes)?.to_device(config.inference.device);
-    weights(&config.models.estimator, "models.estimator", estimator::embedded(), load)
+    let load = Estimator::from_safetensors;
+    let estimator = weights(&config.models.estimator, "models.estimator", estimator::embedded(), load)?;
+    estimator.to_device(config.inference.device).context("inference.device")
 }
 
 /// The estimator in `file` where a command was given one, otherwise [`face_estimator`].
@@ -58,13 +59,11 @@ fn weights<T, E: std::error::Error + Send + Sync + 'static>(
 /// The store of settings, games and jobs.
 pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let path = &config.store.path;
-    let store = Sqlite::open(path).with_context(|| {
-        format!(
-            "{} cannot be used: name a file in a folder that can be written to with store.path, or \":memory:\" \
-             to keep nothing over a restart",
-            path.display()
-        )
-    })?;
+    let unusable = |error| {
+        let advice = sqlite::advice(&error);
+        anyhow::Error::new(error).context(format!("store.path: {} cannot be used: {advice}", path.display()))
+    };
+    let store = Sqlite::open(path).map_err(unusable)?;
     Ok(Arc::new(store))
 }
 

@@ -33,21 +33,52 @@ pub struct Arguments {
     annotate: Option<PathBuf>,
 }
 
-/// Endings of the files taken from a folder; a file named by itself is always tried.
-const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "gif"];
+/// Extensions of the files that are taken from a folder; a file that is named itself is always tried.
+const EXTENSIONS: &[&str] = &[
+    "jpg",
+    "jpeg",
+    "jpe",
+    "jfif",
+    "png",
+    "apng",
+    "webp",
+    "gif",
+    #[cfg(feature = "heic")]
+    "heic",
+    #[cfg(feature = "heic")]
+    "heif",
+];
 /// Exit status for a call that makes no sense, as clap's own.
 const BAD_USAGE: u8 = 2;
 
 /// Guesses each photo in order. Exit status 0: all answered; 1: one failed; 2: bad usage.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
-    let photos: Vec<PathBuf> = arguments.paths.iter().flat_map(|path| pictures(path)).collect();
+    let mut photos = Vec::new();
+    for path in &arguments.paths {
+        let found = pictures(path);
+        if found.is_empty() {
+            print_error(format_args!("faceguesser: {} has no pictures ({})", path.display(), EXTENSIONS.join(", ")));
+        }
+        photos.extend(found);
+    }
     if photos.is_empty() {
-        print_error(format_args!("faceguesser: no pictures ({}) in the folders named", ENDINGS.join(", ")));
         return Ok(ExitCode::from(BAD_USAGE));
     }
-    if arguments.annotate.is_some() && photos.len() != 1 {
-        print_error(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
-        return Ok(ExitCode::from(BAD_USAGE));
+    if let Some(target) = &arguments.annotate {
+        if photos.len() != 1 {
+            print_error(format_args!("faceguesser: --annotate takes exactly one photo, {} were named", photos.len()));
+            return Ok(ExitCode::from(BAD_USAGE));
+        }
+        let is_jpeg = extension(target).is_some_and(|extension| ["jpg", "jpeg", "jpe", "jfif"].contains(&&*extension));
+        if !is_jpeg {
+            print_error("faceguesser: --annotate writes a JPEG: name a file that ends in .jpg");
+            return Ok(ExitCode::from(BAD_USAGE));
+        }
+        let same = |path: &Path| Some(target.canonicalize().ok()? == path.canonicalize().ok()?);
+        if same(&photos[0]) == Some(true) {
+            print_error("faceguesser: --annotate would overwrite the photo: name another file");
+            return Ok(ExitCode::from(BAD_USAGE));
+        }
     }
     let pool = setup::pool(config, config.decode_limits())?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -113,19 +144,25 @@ fn read(path: &Path, limit: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A file by itself, or the pictures of a folder and those below it, by name.
+/// A file itself, or the pictures of a folder and those below it, by name.
 fn pictures(path: &Path) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }
-    let is_picture = |path: &Path| {
-        let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-        ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
-    };
-    let entries = walkdir::WalkDir::new(path).sort_by_file_name().into_iter().filter_map(Result::ok);
-    entries
-        .filter(|entry| entry.file_type().is_file())
-        .map(|entry| entry.into_path())
-        .filter(|path| is_picture(path))
-        .collect()
+    let is_picture = |path: &Path| extension(path).is_some_and(|extension| EXTENSIONS.contains(&&*extension));
+    let mut pictures = Vec::new();
+    for entry in walkdir::WalkDir::new(path).follow_links(true).sort_by_file_name() {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() && is_picture(entry.path()) => pictures.push(entry.into_path()),
+            // It is reported as a photo that cannot be read.
+            Err(error) if error.loop_ancestor().is_none() => pictures.extend(error.path().map(Path::to_owned)),
+            _ => {}
+        }
+    }
+    pictures
+}
+
+/// The extension of a file's name, in lower case.
+fn extension(path: &Path) -> Option<String> {
+    path.extension()?.to_str().map(str::to_ascii_lowercase)
 }

@@ -65,8 +65,17 @@ pub fn main() -> ExitCode {
     give_large_blocks_back();
     let arguments = Arguments::parse();
     dispatch(arguments).unwrap_or_else(|error| {
-        print_error(format_args!("faceguesser: {error:#}"));
+        print_error(format_args!("faceguesser: {}", describe(&error)));
         ExitCode::FAILURE
+    })
+}
+
+/// An error with its causes, without those that its text contains already.
+fn describe(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false if text.is_empty() => cause,
+        false => format!("{text}: {cause}"),
     })
 }
 
@@ -87,13 +96,14 @@ fn give_large_blocks_back() {
 fn variables() -> anyhow::Result<Vec<(String, String)>> {
     let mut variables = Vec::new();
     for (name, value) in std::env::vars_os() {
-        let Some(name) = name.to_str() else { continue };
+        let (name, is_text) = (name.to_string_lossy().into_owned(), name.to_str().is_some());
+        let is_setting = name.to_uppercase().starts_with("FACEGUESSER__")
+            || ["DISCORD_TOKEN", "TELOXIDE_TOKEN"].contains(&name.as_str());
         match value.into_string() {
-            Ok(value) => variables.push((name.to_owned(), value)),
-            Err(_) if name.starts_with("FACEGUESSER__") || ["DISCORD_TOKEN", "TELOXIDE_TOKEN"].contains(&name) => {
-                anyhow::bail!("{name} holds bytes that are not UTF-8: set it to plain text")
-            }
-            Err(_) => {}
+            Ok(value) if is_text => variables.push((name, value)),
+            _ if is_setting && is_text => anyhow::bail!("{name} holds bytes that are not UTF-8: set it to plain text"),
+            _ if is_setting => anyhow::bail!("the name of the variable {name} holds bytes that are not UTF-8"),
+            _ => {}
         }
     }
     Ok(variables)

@@ -55,7 +55,7 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
                 Some(Ok((platform, Err(error)))) => {
                     // One platform's bad token must not take the others down.
                     failed = true;
-                    error!(platform, "{error:#}");
+                    error!(platform, "{}", super::describe(&error));
                 }
                 Some(Err(panic)) => {
                     failed = true;

@@ -26,7 +26,7 @@ const TIME_PER_PIXEL: u64 = 90;
 
 const DAMAGED: PhotoError = PhotoError::Damaged { format: "HEIC" };
 /// A file of this family without a still HEVC picture.
-const UNSUPPORTED: PhotoError = PhotoError::Unsupported { format: "HEIF without a still HEVC picture" };
+const UNSUPPORTED: PhotoError = PhotoError::Unsupported { format: "unusual HEIC" };
 
 /// Types of boxes at the top level of a file (ISO/IEC 14496-12, 4.2, and what phones add).
 const TOP_LEVEL: [&[u8; 4]; 14] = [
@@ -52,8 +52,7 @@ pub(super) fn decode(
         Some(start) => (Cow::Owned(with_open_box(bytes, start)), true),
         None => (Cow::Borrowed(&bytes[..end]), false),
     };
-    let invalid = if truncated { PhotoError::Truncated } else { DAMAGED };
-    let file = HeifFile::parse(&file).map_err(|_| invalid.clone())?;
+    let file = HeifFile::parse(&file).map_err(|_| if truncated { PhotoError::Truncated } else { UNSUPPORTED })?;
     let (size, tiles) = layout(&file)?;
     check_pixels(size, Format::Heic, limits)?;
     let tile_pixels = coded_pixels(tiles.size);
@@ -84,7 +83,7 @@ pub(super) fn decode(
         }
     }
     let orientation = orientation(&file)?;
-    let (picture, decoded_rows) = downscaler.finish().ok_or(invalid)?;
+    let (picture, decoded_rows) = downscaler.finish().ok_or(DAMAGED)?;
     let complete = decoded_rows == picture.height();
     Ok(Decoded { picture, orientation, reduction: spec.reduction(size), size, decoded_rows, complete, memory })
 }

@@ -96,12 +96,32 @@ fn invalid_usage_exits_with_two_and_an_explanation() {
         &["guess", "--jsno", &one],
         &["guess", &format!("{empty}/deeper/.."), "--annotate"],
         &["guess", "--annotate", "out.jpg", &one, &one],
+        &["guess", "--annotate", "out.png", &one],
+        &["guess", "--annotate", &one, &one],
         &["gues"],
     ] {
         let output = faceguesser(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", errors(&output));
         assert!(!errors(&output).is_empty());
     }
+    assert_eq!(std::fs::read(&one).unwrap(), photo_without_a_face(), "--annotate overwrote the photo");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_is_searched_through_links_and_what_cannot_be_read_is_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let photo = write(&other, "one.jpg", photo_without_a_face());
+    std::os::unix::fs::symlink(&photo, folder.path().join("link.JPG")).unwrap();
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("loop")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("dangling")).unwrap();
+    let empty = write(&other, "empty/notes.txt", b"notes");
+    let empty = std::path::Path::new(&empty).parent().unwrap().to_str().unwrap();
+    let output = faceguesser(&["guess", "--json", folder.path().to_str().unwrap(), empty]);
+    let answers = lines(&output);
+    assert_eq!((output.status.code(), answers.len()), (Some(1), 2), "{answers:?}");
+    assert!(errors(&output).contains("has no pictures"), "{}", errors(&output));
 }
 
 #[test]

@@ -204,8 +204,9 @@ async fn an_invalid_form_gets_a_specific_error_message() {
         (server.post("/api/guess").body("photo"), "field named \"photo\""),
         (
             server.post("/api/guess").header("content-type", "multipart/form-data; boundary=x").body("--x\r\nbroken"),
-            "was interrupted",
+            "field named \"photo\"",
         ),
+        (server.post("/api/guess").header("content-type", "multipart/form-data; boundary=x"), "field named \"photo\""),
     ];
     for (request, words) in cases {
         let (status, answer) = answer(request).await;
@@ -344,4 +345,93 @@ async fn a_client_that_stalls_is_timed_out() {
     let stalled = server.raw(head.as_bytes()).await;
     assert!(stalled.starts_with("HTTP/1.1 408 "), "{stalled}");
     assert!(stalled.contains("took too long"), "{stalled}");
+}
+
+/// The head of an upload whose body, of so many bytes, is sent by hand.
+fn upload_head(length: usize) -> String {
+    format!(
+        "POST /api/guess HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n\
+         Content-Length: {length}\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_or_whose_file_name_is_not_utf8_gets_a_true_answer() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let half = "--x\r\nContent-Disposition: form-data; name=\"photo\"\r\n\r\nhalf";
+    stream.write_all((upload_head(5000) + half).as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    // hyper may close such a connection without a response.
+    let _ = stream.read_to_string(&mut answer).await;
+    assert!(answer.is_empty() || answer.contains("was interrupted"), "{answer}");
+    let name = b"--x\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"\xff\xfe\"\r\n\r\nA\r\n--x--\r\n";
+    let head = upload_head(name.len()).replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    let answer = server.raw(&[head.as_bytes(), name].concat()).await;
+    assert!(answer.starts_with("HTTP/1.1 ") && !answer.contains("interrupted"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_form_that_never_comes_to_its_photo_is_refused_before_it_is_held() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    let preamble = vec![b'A'; 4 << 20];
+    let header = [b"--x\r\nX-Long: ".to_vec(), vec![b'a'; 4 << 20]].concat();
+    let field =
+        [b"--x\r\nContent-Disposition: form-data; name=\"other\"\r\n\r\n".to_vec(), vec![b'a'; 4 << 20]].concat();
+    for body in [preamble, header, field] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let (mut reader, mut writer) = stream.split();
+        let mut answer = vec![0; 1000];
+        let head = upload_head(10 << 20);
+        let send = async {
+            let _ = writer.write_all(head.as_bytes()).await;
+            let _ = writer.write_all(&body).await;
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = send => {}
+            read = reader.read(&mut answer) => { read.unwrap(); }
+        }
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upload_that_trickles_is_timed_out() {
+    let server = Server::start(scripted().0, WebOptions::default()).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(upload_head(5000).as_bytes()).await.unwrap();
+    stream.write_all(b"--x\r\nContent-Disposition: form-data; name=\"photo\"\r\n\r\n").await.unwrap();
+    let started = tokio::time::Instant::now();
+    let (mut reader, mut writer) = stream.split();
+    let mut answer = vec![0; 1000];
+    let trickle = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let _ = writer.write_all(b"a").await;
+        }
+    };
+    tokio::select! {
+        () = trickle => {}
+        read = reader.read(&mut answer) => { read.unwrap(); }
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 408"), "{}", String::from_utf8_lossy(&answer));
+    assert!(started.elapsed() < Duration::from_secs(40), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn connections_that_are_kept_alive_make_room_when_all_are_in_use() {
+    let connections = ConnectionLimits { count: 4, ..ConnectionLimits::default() };
+    let server = Server::start(scripted().0, WebOptions { connections, ..WebOptions::default() }).await;
+    let mut kept = Vec::new();
+    for _ in 0..4 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut [0; 1000]).await.unwrap() > 0);
+        kept.push(stream);
+    }
+    let answer = tokio::time::timeout(Duration::from_secs(5), server.get("/health").send()).await;
+    assert_eq!(answer.expect("nobody makes room").unwrap().status(), StatusCode::OK);
 }

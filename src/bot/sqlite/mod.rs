@@ -81,9 +81,13 @@ impl Sqlite {
     /// Opens the file, creating it if it does not exist and migrating an older one.
     ///
     /// # Errors
-    /// [`StoreError`] when it cannot be written or is not an SQLite file.
+    /// [`StoreError`] when it cannot be written or is not a store of this program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         if path != Path::new(IN_MEMORY) {
+            // Opening a pipe would wait for whoever reads it.
+            if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+                return Err(failed("opened")(std::io::Error::other("it is not a regular file")));
+            }
             create_private(path).map_err(failed("opened"))?;
         }
         Self::prepare(Connection::open(path).map_err(failed("opened"))?)
@@ -110,6 +114,9 @@ impl Sqlite {
             connection.pragma_update(None, "temp_store", "MEMORY")
         };
         configure(&mut connection).map_err(failed("opened"))?;
+        if !is_own(&connection).map_err(failed("read"))? {
+            return Err(failed("opened")(Foreign));
+        }
         Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).map_err(failed("brought up to date"))?;
         Ok(Self { connection: Mutex::new(connection) })
     }
@@ -142,6 +149,40 @@ impl Sqlite {
             Ok(false) => Ok(()),
             Ok(true) => Err(failed("truncated")(std::io::Error::other("another program is reading it"))),
             Err(error) => Err(failed("truncated")(error)),
+        }
+    }
+}
+
+/// A database of another program.
+#[derive(Debug, thiserror::Error)]
+#[error("it is the database of another program, or parts of it are missing")]
+struct Foreign;
+
+/// Whether a database is empty, or has this program's first table.
+fn is_own(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables = "SELECT count(*), count(*) FILTER (WHERE name = 'chat') FROM sqlite_schema WHERE type = 'table'";
+    let (all, own): (u32, u32) = connection.query_row(tables, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(if version == 0 { all == 0 } else { own == 1 })
+}
+
+/// What the operator can do about a store that could not be opened.
+pub fn advice(error: &StoreError) -> &'static str {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, DiskFull, NotADatabase};
+    if error.source.is::<Foreign>() {
+        return "name another file with store.path";
+    }
+    if error.source.is::<rusqlite_migration::Error>() {
+        return "a newer version of this program wrote it, or it is damaged: update the program, or restore a backup";
+    }
+    match error.source.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error_code) {
+        Some(DiskFull) => "the disk is full: free some space",
+        Some(DatabaseCorrupt | NotADatabase) => {
+            "it is damaged or not a database: restore a backup, or move it away to begin with an empty one"
+        }
+        _ => {
+            "name a file in a folder that can be written to with store.path, or \":memory:\" to keep nothing over a \
+             restart"
         }
     }
 }

@@ -48,6 +48,35 @@ fn the_migrations_are_valid_and_another_file_is_refused() {
 }
 
 #[test]
+fn a_store_that_cannot_be_used_says_what_to_do_and_stays_as_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let foreign = Connection::open(path("other.db")).unwrap();
+    foreign.execute_batch("CREATE TABLE notes (text TEXT)").unwrap();
+    let newer = Connection::open(path("newer.db")).unwrap();
+    newer.execute_batch("CREATE TABLE chat (id INTEGER); PRAGMA user_version = 99").unwrap();
+    let emptied = Connection::open(path("emptied.db")).unwrap();
+    emptied.execute_batch("PRAGMA user_version = 3").unwrap();
+    drop((foreign, newer, emptied));
+    std::fs::write(path("damaged.db"), [7; 5000]).unwrap();
+    std::fs::create_dir(path("folder")).unwrap();
+    for (name, words) in [
+        ("other.db", "another file"),
+        ("newer.db", "newer version"),
+        ("emptied.db", "another file"),
+        ("damaged.db", "restore a backup"),
+        ("folder", "a folder that can be written to"),
+        ("missing/store.db", "a folder that can be written to"),
+    ] {
+        let error = Sqlite::open(&path(name)).err().unwrap();
+        assert!(advice(&error).contains(words), "{name}: {} for {error}", advice(&error));
+    }
+    let foreign = Connection::open(path("other.db")).unwrap();
+    let tables: u32 = foreign.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 1);
+}
+
+#[test]
 fn a_game_accepts_each_players_first_guess_and_ends_once() {
     let store = Sqlite::in_memory().unwrap();
     let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: Some(33), guesses: vec![] };

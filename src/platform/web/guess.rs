@@ -3,9 +3,11 @@
 //! Owns reading the form within its limits, and the status of each kind of answer.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
 use axum::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
@@ -18,8 +20,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
+use super::body::{Meter, MeteredBody};
 use super::options::WebOptions;
 use crate::bot::languages::Language;
 use crate::bot::{Bot, Card, CardPolicy, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
@@ -34,6 +37,8 @@ pub(super) const MAX_NAME: usize = 100;
 const MAX_TEXT: usize = 4000;
 /// The step in which an upload's buffer grows, in bytes.
 const BUFFER_STEP: usize = 256 << 10;
+/// How often an upload's pace is checked.
+const CHECK_PACE: Duration = Duration::from_secs(1);
 /// The `Retry-After` of "busy".
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
@@ -148,25 +153,28 @@ impl GuessState {
         if content_length.is_some_and(|length: u64| length > self.options.photo_bytes.saturating_add(FORM_BYTES)) {
             return Err(self.too_large());
         }
+        let meter = Meter::new(FORM_BYTES);
+        let request = request.map(|body| Body::from_stream(MeteredBody::new(body, meter.clone())));
         let mut form = Multipart::from_request(request, &()).await.map_err(|_| NOT_A_FORM)?;
         let mut upload = None;
-        while let Some(field) = self.within_pause(form.next_field()).await? {
+        while let Some(field) = self.within_pause(&meter, form.next_field()).await? {
             if field.name() != Some("photo") {
                 continue;
             }
             if upload.is_some() {
                 return Err(SEVERAL_PHOTOS);
             }
-            upload = Some(self.read_photo(field).await?);
+            upload = Some(self.read_photo(&meter, field).await?);
         }
         upload.ok_or(RequestError::Problem(Problem::NoPhoto))
     }
 
-    async fn read_photo(&self, mut field: Field<'_>) -> Result<Upload, RequestError> {
+    async fn read_photo(&self, meter: &Meter, mut field: Field<'_>) -> Result<Upload, RequestError> {
         let name = sanitise_name(field.file_name().unwrap_or_default());
         let mut memory: Option<OwnedSemaphorePermit> = None;
         let mut photo = Vec::new();
-        while let Some(chunk) = self.within_pause(field.chunk()).await? {
+        while let Some(chunk) = self.within_pause(meter, field.chunk()).await? {
+            meter.credit(chunk.len());
             if (photo.len() + chunk.len()) as u64 > self.options.photo_bytes {
                 return Err(self.too_large());
             }
@@ -190,12 +198,27 @@ impl GuessState {
     }
 
     /// Waits for the next piece of a form, at most as long as a client may pause.
-    async fn within_pause<T>(&self, piece: impl Future<Output = Result<T, MultipartError>>) -> Result<T, RequestError> {
-        match timeout(self.options.pause_timeout, piece).await {
-            Ok(Ok(piece)) => Ok(piece),
-            Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(self.too_large()),
-            Ok(Err(_)) => Err(INTERRUPTED),
-            Err(_) => Err(TIMED_OUT),
+    async fn within_pause<T>(
+        &self,
+        meter: &Meter,
+        piece: impl Future<Output = Result<T, MultipartError>>,
+    ) -> Result<T, RequestError> {
+        let mut piece = pin!(piece);
+        let mut progress = interval(CHECK_PACE);
+        let arrived = timeout(self.options.pause_timeout, async {
+            loop {
+                tokio::select! {
+                    piece = &mut piece => return Some(piece),
+                    _ = progress.tick() => if meter.is_too_slow() { return None },
+                }
+            }
+        });
+        match arrived.await {
+            Ok(Some(Ok(piece))) => Ok(piece),
+            Ok(Some(Err(error))) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(self.too_large()),
+            Ok(Some(Err(_))) if meter.is_interrupted() => Err(INTERRUPTED),
+            Ok(Some(Err(_))) => Err(NOT_A_FORM),
+            Ok(None) | Err(_) => Err(TIMED_OUT),
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`guess`] answers photos, [`options`] bounds what clients may use, [`guard`] refuses requests from
 //! other sites, `page.*` is the page.
 
+mod body;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
