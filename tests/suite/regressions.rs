@@ -186,8 +186,8 @@ async fn an_unsupported_format_is_named_and_not_called_damaged_or_a_video() {
     let formats = [
         ("arithmetic-coded.jpg", "arithmetic-coded JPEG"),
         ("avis.avif", "AVIF"),
-        ("hevx.heic", "HEIC"),
-        ("msf1.heic", "HEIC"),
+        ("hevx.heic", "unusual HEIC"),
+        ("msf1.heic", "unusual HEIC"),
     ];
     for (name, format) in formats {
         let reply = reply_to(case(name)).await;

@@ -41,8 +41,11 @@ impl Frame {
         if entries.len() != usize::from(count) * 3 || width == 0 {
             return Err(JpegError::Damaged);
         }
-        if precision != 8 {
-            return Err(JpegError::Unsupported("12-bit JPEG"));
+        match precision {
+            8 => {}
+            12 => return Err(JpegError::Unsupported("12-bit JPEG")),
+            16 => return Err(JpegError::Unsupported("16-bit JPEG")),
+            _ => return Err(JpegError::Damaged),
         }
         // The height follows the first scan, in a DNL segment (T.81 B.2.5).
         if height == 0 {

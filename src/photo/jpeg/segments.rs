@@ -35,11 +35,11 @@ impl<'a> Segment<'a> {
         self.parameters.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0").filter(|_| self.marker == Self::APP1)
     }
 
-    /// Whether it is Adobe's segment with a colour transform other than YCbCr, which is 1.
+    /// Whether it is Adobe's segment for RGB or CMYK (0) or YCCK (2). 1 is YCbCr, which decoders assume for all others.
     pub fn is_adobe_without_luma(&self) -> bool {
         self.marker == Self::APP14
             && self.parameters.starts_with(b"Adobe")
-            && self.parameters.get(11).is_some_and(|transform| *transform != 1)
+            && self.parameters.get(11).is_some_and(|transform| matches!(transform, 0 | 2))
     }
 }
 
