@@ -1,5 +1,5 @@
-//! Logs: one line an event, to standard error, with fields and units. Never a photo, a token, a
-//! name or a message's text.
+//! Logs: one line per event, to standard error, with fields and units. They never contain a photo, token,
+//! name or message text.
 
 use std::io::IsTerminal;
 
@@ -12,8 +12,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::{Log, LogFormat};
 
-/// What is logged of the libraries at most, whatever `log.level` says: below these levels they print
-/// what they send and receive, with tokens, names and people's messages in it.
+/// The most verbose level logged for each library, whatever `log.level` says: below these levels they log
+/// what they send and receive, including tokens, names and messages.
 const LIBRARIES: [(&str, LevelFilter); 10] = [
     ("teloxide", LevelFilter::OFF),
     ("teloxide_core", LevelFilter::OFF),
@@ -32,7 +32,7 @@ const LIBRARIES: [(&str, LevelFilter); 10] = [
 #[error("log.level: {0:?} is no level (error, warn, info, debug, trace) and no filter")]
 pub struct FilterError(String);
 
-/// Starts logging for the whole program; later calls change nothing.
+/// Starts logging for the whole program; further calls have no effect.
 ///
 /// # Errors
 /// [`FilterError`] when the level cannot be read.
@@ -45,7 +45,7 @@ pub fn start(log: &Log) -> Result<(), FilterError> {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    // A second start happens in tests alone, where the first one's lines go on.
+    // Only tests call it twice; the first subscriber stays.
     let _ = tracing_subscriber::registry().with(lines.with_filter(bounded).with_filter(wanted)).try_init();
     Ok(())
 }

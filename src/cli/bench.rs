@@ -1,4 +1,4 @@
-//! `faceguesser bench`: how fast this machine is, stage by stage.
+//! `faceguesser bench`: measures the speed of this machine, stage by stage.
 
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -22,10 +22,10 @@ use crate::{Framing, Guesser, StageTimes};
 /// Options of `bench`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Photos to measure with; without any, a bundled face in pictures of usual sizes.
+    /// Photos to measure with; the default is a bundled face in pictures of common sizes.
     #[arg(value_name = "PHOTO")]
     photos: Vec<PathBuf>,
-    /// Threads of the throughput measurement; by default as many as `workers.threads` would be.
+    /// Threads of the throughput measurement; the default is the number of workers (inference.workers).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
     /// Seconds for each measurement.
@@ -37,11 +37,11 @@ pub struct Arguments {
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    let value: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     if (0.01..=600.0).contains(&value) { Ok(value) } else { Err("give 0.01 to 600 seconds".into()) }
 }
 
-/// Sizes of the pictures made when none is named: what Telegram sends, and a phone's own.
+/// Sizes of the pictures that are made when none is named: what Telegram sends, and what a phone takes.
 const USUAL_SIZES: [(u32, u32); 2] = [(1280, 960), (4000, 3000)];
 /// Faces in one pass of the estimator.
 const BATCHES: [usize; 3] = [1, 4, 16];

@@ -1,4 +1,4 @@
-//! `faceguesser check`: is this installation in order, and what will `run` do?
+//! `faceguesser check`: verifies the installation and shows what `run` will serve.
 
 use std::process::ExitCode;
 
@@ -12,13 +12,13 @@ use crate::config::Config;
 use crate::inference::FlowId;
 use crate::setup;
 
-/// The mean of several hundred training crops, large in a grey picture: nobody's face, and one
-/// that both networks must know.
+/// The mean of several hundred training crops, large in a grey picture: not a real person, but a face
+/// that both networks recognise.
 pub(super) const MEAN_FACE: &[u8] = include_bytes!("../../models/mean-face.jpg");
 
-/// Loads everything, guesses the bundled picture and says what is on and off.
+/// Loads everything, guesses the bundled picture and shows what is on and off.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    print_line("configuration: fits")?;
+    print_line("configuration: valid")?;
     let pool = setup::pool(config, config.decode_limits())?;
     setup::store(config)?;
     let from = |path: &Option<std::path::PathBuf>| match path {
@@ -38,8 +38,8 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         ReplyStyle::plain(config.guess.confident).guess(&analysis, 400)
     ))?;
     let switch = |token: &Option<SecretString>, variable: &str| match token {
-        Some(_) => "on (the token is only tried by `run`)".to_owned(),
-        None => format!("off: set {variable} to switch it on"),
+        Some(_) => "on (only `run` verifies the token)".to_owned(),
+        None => format!("off: set {variable} to turn it on"),
     };
     print_line(format_args!("Discord: {}", switch(&config.discord.token, "FACEGUESSER__DISCORD__TOKEN")))?;
     let channels = config.discord.channels.len();
@@ -57,7 +57,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     print_error(format_args!(
-        "faceguesser: the bundled picture holds one face, {} were found: these weights do not work",
+        "faceguesser: the bundled picture has one face, {} were found: these weights do not work",
         analysis.faces.len()
     ));
     Ok(ExitCode::FAILURE)

@@ -22,10 +22,10 @@ pub struct Arguments {
     /// Photos, or folders whose pictures are all guessed.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// Print one JSON object a photo, each on a line of its own.
+    /// Print one JSON object per photo, one per line.
     #[arg(long)]
     json: bool,
-    /// The pictures are tight face crops already: do not look for faces.
+    /// The pictures are tight face crops: skip face detection.
     #[arg(long)]
     aligned: bool,
     /// Write the photo with a numbered box around each face to this file (JPEG; one photo only).

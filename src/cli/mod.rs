@@ -1,4 +1,4 @@
-//! The command line: one file a command, each wiring the rooms it needs.
+//! The command line: one file per command.
 
 mod bench;
 #[cfg(feature = "training")]
@@ -23,11 +23,11 @@ use crate::telemetry;
 
 use output::print_error;
 
-/// Guesses how old a person in a photo looks, and whether a man or a woman: on Discord, on
-/// Telegram, on a chat page of its own, or right here.
+/// Guesses the age and gender of people in photos: on Discord, on Telegram, on its own chat page or on
+/// the command line.
 ///
-/// Everything runs on this machine and no photo is kept. Without a command it does `run`: with no
-/// token configured that is the chat page on http://127.0.0.1:8080/ alone.
+/// Everything runs on this machine and no photo is stored. Without a command it runs `run`: if no
+/// token is set, that serves only the chat page, on http://127.0.0.1:8080/.
 #[derive(Debug, Parser)]
 #[command(name = "faceguesser", version, about, max_term_width = 100)]
 struct Arguments {
@@ -43,26 +43,26 @@ struct Arguments {
 enum Command {
     /// Serve the chat page and every bot whose token is set, until stopped (the default).
     Run,
-    /// Guess photos, or folders of photos, right here.
+    /// Guess photos or folders of photos.
     Guess(guess::Arguments),
-    /// Check settings and weights, guess a bundled picture, say what is on and off.
+    /// Check settings and weights, guess a bundled picture and show which platforms are on.
     Check,
-    /// Measure how fast this machine is: milliseconds a stage, photos a second.
+    /// Measure this machine's speed: milliseconds per stage, photos per second.
     Bench(bench::Arguments),
     #[cfg(feature = "training")]
-    /// Measure the network on labelled face crops.
+    /// Evaluate the age and gender network on labelled face crops.
     Evaluate(evaluate::Arguments),
     #[cfg(feature = "training")]
-    /// Make the weights' probabilities and age intervals hold for labelled face crops.
+    /// Calibrate the network's probabilities and age intervals on labelled face crops.
     Calibrate(calibrate::Arguments),
     #[cfg(feature = "training")]
-    /// Train the network on folders of labelled face crops.
+    /// Train the age and gender network on labelled face crops.
     Train(train::Arguments),
 }
 
-/// Runs the command line given to the program.
+/// Runs the program with the command line it was given.
 pub fn main() -> ExitCode {
-    give_large_blocks_back();
+    return_large_blocks();
     let arguments = Arguments::parse();
     dispatch(arguments).unwrap_or_else(|error| {
         print_error(format_args!("faceguesser: {}", describe(&error)));
@@ -79,20 +79,20 @@ fn describe(error: &anyhow::Error) -> String {
     })
 }
 
-/// Makes the GNU allocator return every large block to the system when it is freed. Left to itself it
-/// raises that bound with each block that it sees, up to 32 MB, and keeps what photos leave behind in
-/// an arena a thread: 370 MB over the idle program under load in place of about 210. Fresh pages cost a
-/// portrait about half a millisecond; a bound of 1 MB costs as much and keeps 250 MB.
-fn give_large_blocks_back() {
+/// Makes the GNU allocator return every large block to the system when it is freed. By default it
+/// raises this threshold with each block that it frees, up to 32 MB, and keeps freed blocks in one arena
+/// per thread: 370 MB above the idle program under load instead of about 210. Fresh pages cost a
+/// portrait about half a millisecond; a threshold of 1 MB costs as much and keeps 250 MB.
+fn return_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         const LARGE: libc::c_int = 256 << 10;
-        // SAFETY: it sets a number inside the allocator, before any other thread has begun.
+        // SAFETY: it sets a parameter of the allocator, before any other thread exists.
         unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
     }
 }
 
-/// The environment, as far as it is text; a setting that is not is refused by name.
+/// The environment's variables that are valid UTF-8; a setting that is not is an error.
 fn variables() -> anyhow::Result<Vec<(String, String)>> {
     let mut variables = Vec::new();
     for (name, value) in std::env::vars_os() {

@@ -13,7 +13,7 @@ use crate::config::Config;
 /// The name of a platform that has ended, and how it ended.
 pub type Outcome = (&'static str, anyhow::Result<()>);
 
-/// Starts every platform that is built in and switched on.
+/// Starts every platform that is built in and on.
 ///
 /// # Errors
 /// When a token is set for a platform that is not built in, or the chat page's address cannot be used.

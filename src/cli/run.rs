@@ -1,4 +1,4 @@
-//! `faceguesser run`: serves every platform that is switched on, until it is told to stop.
+//! `faceguesser run`: serves every platform that is on, until a signal stops it.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,14 +11,14 @@ use super::platforms;
 use crate::config::Config;
 use crate::setup;
 
-/// What platforms may take beyond the grace to close their connections, and the workers to end when
-/// every platform has stopped; together with the grace less than service managers wait (30 s).
+/// The time after the grace period in which platforms close their connections, and in which the workers then end;
+/// together with the grace period less than service managers wait (30 s).
 const CLOSING: Duration = Duration::from_secs(2);
 const WORKERS_END: Duration = Duration::from_secs(2);
-/// What shells say of a program that Ctrl-C ended.
+/// The exit status of a program that Ctrl-C ended, as shells report it.
 const INTERRUPTED: i32 = 130;
 
-/// Serves until SIGTERM or Ctrl-C, then answers what is under way; a second signal ends at once.
+/// Serves until SIGTERM or Ctrl-C, then finishes the replies in progress; a second signal exits immediately.
 pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(config))
@@ -39,14 +39,14 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
         tokio::select! {
             signal = signals.next() => {
                 if shutdown.is_cancelled() {
-                    info!(signal, "stopped at once: what is unanswered is answered after the next start");
+                    info!(signal, "stopped immediately: unanswered photos are answered after the next start");
                     std::process::exit(INTERRUPTED);
                 }
-                info!(signal, "stopping: replies under way are finished; a second signal stops at once");
+                info!(signal, "stopping: finishing the replies in progress; a second signal stops immediately");
                 shutdown.cancel();
             }
             () = &mut overdue => {
-                warn!("not every reply was finished in time: what is left is answered after the next start");
+                warn!("not every reply was finished in time: the rest are answered after the next start");
                 break;
             }
             ended = platforms.join_next() => match ended {
@@ -59,7 +59,7 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
                 }
                 Some(Err(panic)) => {
                     failed = true;
-                    error!(%panic, "a platform's task died");
+                    error!(%panic, "a platform's task panicked");
                 }
             },
         }
@@ -67,7 +67,7 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     match timeout(WORKERS_END, tokio::task::spawn_blocking(move || pool.stop())).await {
         Ok(ended) => ended?,
         Err(_) => {
-            info!("stopped before the photos that waited were looked at");
+            info!("stopped before the waiting photos were analysed");
             // The runtime would wait for the thread that waits for the workers.
             std::process::exit(i32::from(failed));
         }
@@ -76,7 +76,7 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Ctrl-C and SIGTERM. It listens from the beginning, so that no signal is lost between two.
+/// Ctrl-C and SIGTERM. It listens from the start, so that no signal is lost.
 struct StopSignals {
     #[cfg(unix)]
     streams: Option<[tokio::signal::unix::Signal; 2]>,
@@ -94,7 +94,7 @@ impl StopSignals {
         Self {}
     }
 
-    /// Waits for the next one and says which came.
+    /// Waits for the next signal and returns its name.
     async fn next(&mut self) -> &'static str {
         #[cfg(unix)]
         if let Some([terminate, interrupt]) = &mut self.streams {
@@ -103,7 +103,7 @@ impl StopSignals {
                 _ = interrupt.recv() => return "Ctrl-C",
             }
         }
-        // Without a handler the signal's default ends the program, which is all that is left to do.
+        // Without a handler, the signal's default action ends the program.
         let _ = tokio::signal::ctrl_c().await;
         "Ctrl-C"
     }

@@ -152,7 +152,7 @@ fn check_reports_what_is_on_and_off_and_names_an_invalid_setting() {
     let output = command().args(["check"]).env("FACEGUESSER__DISCORD__TOKEN", "s3cret").output().unwrap();
     let report = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{report}{}", errors(&output));
-    for words in ["configuration: fits", "bundled picture", "Discord: on", "Telegram: off", "http://127.0.0.1:8080/"] {
+    for words in ["configuration: valid", "bundled picture", "Discord: on", "Telegram: off", "http://127.0.0.1:8080/"] {
         assert!(report.contains(words), "{words} is missing in {report}");
     }
     assert!(!report.contains("s3cret"));

@@ -21,7 +21,7 @@ async fn waiting_for_a_file(variables: &[(&str, &str)]) -> (Telegram, Program, t
 async fn a_second_signal_does_not_wait_for_replies_in_progress() {
     let (_telegram, program, _gate) = waiting_for_a_file(&[("FACEGUESSER__INFERENCE__GRACE", "600s")]).await;
     program.terminate();
-    program.logged("a second signal stops at once").await;
+    program.logged("a second signal stops immediately").await;
     program.terminate();
     let ended = tokio::time::timeout(Duration::from_secs(10), program.finished()).await;
     let (status, log) = ended.expect("it still waits for the photo");

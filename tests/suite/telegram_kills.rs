@@ -153,7 +153,7 @@ async fn no_photo_is_lost_at_a_hundred_moments() {
     telegram.files.put("tiny", tiny_photo());
     let listen = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let webhook = [
-        ("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "https://bot.example/door"),
+        ("FACEGUESSER__TELEGRAM__WEBHOOK_URL", "https://bot.example/webhook"),
         ("FACEGUESSER__TELEGRAM__WEBHOOK_LISTEN", &*listen),
         ("FACEGUESSER__TELEGRAM__WEBHOOK_SECRET", "open-sesame"),
     ];

@@ -11,7 +11,7 @@ use crate::support::photo_with_a_face;
 use crate::support::program::Program;
 use crate::support::telegram::{PERSON, Telegram, message, photo, text, with};
 
-const URL: &str = "https://bot.example/telegram/door";
+const URL: &str = "https://bot.example/telegram/webhook";
 
 struct Webhook {
     telegram: Telegram,
@@ -36,7 +36,7 @@ impl Webhook {
         let secret = set.body["secret_token"].as_str().unwrap().to_owned();
         // The program closes connections whose body it does not read, so none is reused.
         let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
-        Self { telegram, program, client, address: format!("http://{listen}/telegram/door"), secret }
+        Self { telegram, program, client, address: format!("http://{listen}/telegram/webhook"), secret }
     }
 
     async fn post(&self, secret: Option<&str>, body: String) -> StatusCode {
@@ -67,7 +67,7 @@ async fn only_requests_with_the_secret_are_accepted() {
     let large = large.body("x".repeat(2 << 20)).send().await;
     assert!(large.is_err() || large.unwrap().status() == StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(webhook.client.get(&webhook.address).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
-    let elsewhere = webhook.address.replace("/door", "/window");
+    let elsewhere = webhook.address.replace("/webhook", "/window");
     assert_eq!(webhook.client.post(elsewhere).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     // Telegram would resend an update that is refused.
     assert_eq!(webhook.post(Some("open-sesame"), "{}".into()).await, StatusCode::OK);
@@ -96,7 +96,7 @@ async fn idle_connections_that_use_every_slot_are_closed_and_updates_are_accepte
     let mut held = Vec::new();
     for _ in 0..300 {
         let mut connection = TcpStream::connect(&address).await.unwrap();
-        connection.write_all(b"POST /door HTTP/1.1\r\nHost: x\r\n").await.unwrap();
+        connection.write_all(b"POST /webhook HTTP/1.1\r\nHost: x\r\n").await.unwrap();
         held.push(connection);
     }
     let secret = webhook.secret.clone();

@@ -1,4 +1,4 @@
-//! An upload's body, metered: how much of it may arrive without being part of the photo, and how fast it must.
+//! Meters the body of an upload: how much of it may arrive that is not part of the photo, and how fast it must arrive.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const MIN_RATE: f64 = 1024.0;
 /// The most that is read at a time: what the server buffers of a connection.
 const MAX_FRAME: u64 = 512 << 10;
 
-/// What is known of a body while it arrives.
+/// The state of a body while it arrives.
 #[derive(Debug)]
 pub(super) struct Meter {
     started: Instant,
@@ -28,7 +28,7 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// A meter that allows so many bytes beside the photo's.
+    /// A meter that allows this many bytes in addition to the photo.
     pub(super) fn new(allowance: u64) -> Arc<Self> {
         Arc::new(Self {
             started: Instant::now(),

@@ -172,7 +172,7 @@ impl Telegram {
     pub async fn push(&self, chat: i64, content: Value, listen: &str) -> i64 {
         let id = self.post(chat, content);
         let update = self.shared.updates.lock().unwrap().last().cloned().unwrap();
-        let post = reqwest::Client::new().post(format!("http://{listen}/door")).body(update.to_string());
+        let post = reqwest::Client::new().post(format!("http://{listen}/webhook")).body(update.to_string());
         let pushed = post.header("X-Telegram-Bot-Api-Secret-Token", "open-sesame").send();
         let shared = self.shared.clone();
         tokio::spawn(async move {
