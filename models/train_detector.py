@@ -1,102 +1,237 @@
-"""Trains models/detector.safetensors on one GPU from random weights, by the clock.
+"""Trains models/detector.safetensors on one GPU, from random weights, in a fixed time.
 
     pip install torch numpy opencv-python-headless safetensors
     python models/train_detector.py --data DIR --out OUT --seconds 550
 
-DIR/pictures.bin holds picture files one after the other, DIR/labels.json.gz says where: lists `scenes`, `smiles`, `crops` and
-`negatives` to learn from, `val` and `nobody_val` to measure on. An entry has `at` (offset, bytes); `faces`, rows of sixteen
-numbers: middle x and y, width, height, five landmarks (x and y: right eye, left eye, nose, right and left corner of the
-mouth), how much the landmarks count (0 to 1), and 1 for a face or 0 for a place that counts neither way; a scene also
-`hard`, places (x, y, side) that look like faces and are none; a negative its `kind` and whether it has an `alpha` channel;
-`val` its `boxes` (left, top, width, height). models/MODEL_CARD.md tells where pictures and labels came from.
+DIR/pictures.bin contains encoded pictures one after the other. DIR/labels.json.gz lists them: `scenes`, `smiles`, `crops` and
+`negatives` for training, `val` and `nobody_val` for validation. The fields of an entry:
 
-Worker processes make recipes (which picture where, how turned, in which light); the GPU draws them. A cell's score learns its
-box's overlap (varifocal loss, Zhang et al. 2021), with cells assigned by score and overlap (Feng et al. 2021).
+    at      offset and length in bytes
+    faces   rows of sixteen numbers: centre x and y, width, height; x and y of five landmarks (right eye, left eye, nose, right
+            and left corner of the mouth); weight of the landmarks, 0 to 1; 1 for a face, 0 for a region to ignore
+    hard    of a scene: x, y and side of places that look like faces but are not
+    kind, alpha   of a negative: what it shows, and whether it has an alpha channel
+    boxes   of `val`: left, top, width, height
+
+models/MODEL_CARD.md names the sources. Worker processes make recipes (which picture goes where, how rotated, in which light); the
+GPU renders them. The target of a cell's score is the IoU of its box (varifocal loss, Zhang et al. 2021); cells are assigned to
+faces by score and IoU (Feng et al. 2021).
 """
 import argparse, copy, gzip, json, math, os, queue, sys, time, traceback
 import multiprocessing as mp
 import numpy as np
 
 START = time.time()
-BIG, SMALL = 512, 200
-POS, IGN = 32, 24
+# Longest side of the pictures in atlas 0 (scenes and negatives) and atlas 1 (smiles and crops).
+ATLAS_SIDES = (512, 200)
+ATLAS_OF = dict(scenes=0, negatives=0, smiles=1, crops=1)
+# Most faces, ignored regions and occluders per picture.
+MAX_FACES, MAX_IGNORED, MAX_OCCLUDERS = 32, 24, 3
 STRIDES = (8, 16, 32, 64)
-# Sizes of faces (root of the area), in pixels, that a level may answer for.
+# Sizes of faces (square root of the area, pixels) for which each level may be responsible.
 RANGES = ((0, 72), (20, 160), (56, 360), (150, 1e9))
 WIDTHS = dict(stem=32, mix2=32, w3=48, w4=80, w5=96, w6=64)
+# Exponent of a layer's mask that stands for a rectangle, and a mask that covers everything.
+RECTANGLE = 40
+EVERYTHING = [0, 0, 1e6, 1e6, RECTANGLE, 1.0]
 
 
-def say(*what):
+def log(*what):
     print(f"[{time.time() - START:6.1f}]", *what, flush=True)
 
 
-# ---------------------------------------------------------------- pictures
+# ---------------------------------------------------------------- reading pictures
 
-def mips(picture, side):
-    """A picture and its halves in one square and a half: 1 at (0, 0), 1/2 at (S, 0), 1/4 at (S, S/2), 1/8 beside it."""
+def mipmaps(picture, side):
+    """A sheet of side × 1.5 side with a picture at (0, 0), and at 1/2 at (side, 0), 1/4 at (side, side/2) and 1/8 right of that."""
     import cv2
     sheet = np.full((side, side * 3 // 2), 128, np.uint8)
-    for level, (x, y) in enumerate(((0, 0), (side, 0), (side, side // 2), (side + side // 4, side // 2))):
+    for x, y in ((0, 0), (side, 0), (side, side // 2), (side + side // 4, side // 2)):
         h, w = picture.shape
         sheet[y : y + h, x : x + w] = picture
         picture = cv2.resize(picture, (max(1, w // 2), max(1, h // 2)), interpolation=cv2.INTER_AREA)
     return sheet
 
 
-def stored(path, place):
+def encoded(path, place):
     with open(path, "rb") as file:
         file.seek(place[0])
         return np.frombuffer(file.read(place[1]), np.uint8)
 
 
-def read_one(job):
+def read_training_picture(job):
+    """Mipmaps of the picture, its width and height, and mipmaps of its alpha channel or None; None if it cannot be used."""
     import cv2
     cv2.setNumThreads(1)
     path, place, side, alpha = job
     try:
-        picture = cv2.imdecode(stored(path, place), cv2.IMREAD_UNCHANGED if alpha else cv2.IMREAD_GRAYSCALE)
+        picture = cv2.imdecode(encoded(path, place), cv2.IMREAD_UNCHANGED if alpha else cv2.IMREAD_GRAYSCALE)
         mask = None
         if alpha:
-            mask = picture[:, :, 3] if picture.ndim == 3 and picture.shape[2] == 4 else np.full(picture.shape[:2], 255, np.uint8)
+            has_alpha = picture.ndim == 3 and picture.shape[2] == 4
+            mask = picture[:, :, 3] if has_alpha else np.full(picture.shape[:2], 255, np.uint8)
             picture = cv2.cvtColor(picture[:, :, :3], cv2.COLOR_BGR2GRAY) if picture.ndim == 3 else picture
         if max(picture.shape) > side:
             return None
-        return mips(picture, side), picture.shape[::-1], None if mask is None else mips(mask, side)
-    except Exception as fault:
-        print("cannot read", place, fault, flush=True)
+        return mipmaps(picture, side), picture.shape[::-1], None if mask is None else mipmaps(mask, side)
+    except Exception as error:
+        print("cannot read", place, error, flush=True)
         return None
 
 
-def read_val(job):
+def read_validation_picture(job):
+    """The picture scaled to a longer side of `side` on a grey square, and the scale."""
     import cv2
     cv2.setNumThreads(1)
     path, place, side = job
-    picture = cv2.imdecode(stored(path, place), cv2.IMREAD_GRAYSCALE)
-    factor = side / max(picture.shape)
-    picture = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
+    picture = cv2.imdecode(encoded(path, place), cv2.IMREAD_GRAYSCALE)
+    scale = side / max(picture.shape)
+    picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     picture = picture[:side, :side]
-    sheet = np.full((side, side), 128, np.uint8)
-    sheet[: picture.shape[0], : picture.shape[1]] = picture
-    return sheet, factor
+    square = np.full((side, side), 128, np.uint8)
+    square[: picture.shape[0], : picture.shape[1]] = picture
+    return square, scale
+
+
+def read_data(folder, smoke):
+    """Training sources by kind, an atlas of their pictures for each of ATLAS_SIDES, and the validation pictures with and without
+    faces, the former with their boxes."""
+    with gzip.open(os.path.join(folder, "labels.json.gz"), "rt") as file:
+        listing = json.load(file)
+    blob = os.path.join(folder, "pictures.bin")
+    sets, jobs = {kind: [] for kind in ("scenes", "smiles", "crops", "negatives")}, ([], [])
+    for kind, atlas in ATLAS_OF.items():
+        for entry in listing[kind][::40] if smoke else listing[kind]:
+            faces = np.array(entry.get("faces", []), np.float32).reshape(-1, 16)
+            sets[kind].append(dict(atlas=atlas, kind=entry.get("kind"), faces=faces, hard=entry.get("hard", []), slot=len(jobs[atlas])))
+            jobs[atlas].append((blob, entry["at"], ATLAS_SIDES[atlas], bool(entry.get("alpha"))))
+    side = 320 if smoke else 640
+    val, nobody = listing["val"], listing["nobody_val"]
+    val, nobody = (val[::20], nobody[::8]) if smoke else (val, nobody)
+    atlases = []
+    with mp.get_context("fork").Pool(min(16, os.cpu_count() or 1)) as pool:
+        validation = []
+        for entries in (val, nobody):
+            read = pool.map(read_validation_picture, [(blob, entry["at"], side) for entry in entries], 8)
+            validation.append(dict(pictures=np.stack([square for square, _ in read]), scales=[scale for _, scale in read], side=side))
+        for atlas in range(len(ATLAS_SIDES)):
+            read = pool.map(read_training_picture, jobs[atlas], 16)
+            usable = [slot for slot, picture in enumerate(read) if picture is not None]
+            masked = [slot for slot in usable if read[slot][2] is not None]
+            # The masks follow the pictures.
+            index = {slot: at for at, slot in enumerate(usable)}
+            alpha = {slot: len(usable) + at for at, slot in enumerate(masked)}
+            sheets = [read[slot][0] for slot in usable] + [read[slot][2] for slot in masked]
+            sizes = [read[slot][1] for slot in usable + masked]
+            atlases.append(dict(pixels=np.stack(sheets), sizes=np.array(sizes, np.float32)))
+            for source in (source for kind in sets for source in sets[kind] if source["atlas"] == atlas):
+                slot = source.pop("slot")
+                source["idx"] = index.get(slot)
+                if slot in index:
+                    source["w"], source["h"] = sizes[source["idx"]]
+                if slot in alpha:
+                    source["alpha"] = alpha[slot]
+    sets = {kind: [source for source in sources if source["idx"] is not None] for kind, sources in sets.items()}
+    sets["smiles"] = [source for source in sets["smiles"] if (source["faces"][:, 15] > 0).any()]
+    for source in sets["smiles"]:  # the main face first
+        faces = source["faces"]
+        source["faces"] = faces[np.argsort(-faces[:, 15] * faces[:, 2] * faces[:, 3])]
+    boxes = [np.array([[x, y, x + w, y + h] for x, y, w, h in entry["boxes"]], np.float32).reshape(-1, 4) for entry in val]
+    log("read", {kind: len(sources) for kind, sources in sets.items()}, [a["pixels"].shape for a in atlases], "val", len(val), len(nobody))
+    return sets, atlases, validation, boxes
 
 
 # ---------------------------------------------------------------- recipes
 
-class Maker:
-    """Recipes for batches of pictures: what is drawn where, and the faces that then are there."""
+def face_size(face):
+    return math.sqrt(face[2] * face[3])
 
-    def __init__(self, sets, seed, seconds, smoke):
-        self.sets, self.rng, self.seconds, self.smoke = sets, np.random.default_rng(seed), seconds, smoke
-        # (atlas, index, width, height, faces) of each kind.
-        self.scenes, self.smiles, self.crops, self.negatives = (sets[k] for k in ("scenes", "smiles", "crops", "negatives"))
-        self.animals = [n for n in self.negatives if n["kind"] in ("animal", "stamp")]
-        self.single = [s for s in self.smiles if len(s["faces"]) == 1] or self.smiles
-        # Places in scenes that a teacher took for a face, and that are none.
-        self.hard = [(s, spot) for s in self.scenes for spot in s.get("hard", [])]
-        self.places = [n for n in self.negatives if n["kind"] not in ("animal", "stamp")]
 
-    # A layer: atlas, index, M(6), level, mask(6), rect(4), tone(2), alpha index.
+def with_landmarks(source):
+    """The faces whose landmarks are labelled."""
+    faces = source["faces"]
+    return faces[faces[:, 15] * faces[:, 14] > 0]
+
+
+class Composition:
+    """The layers of one picture, and the faces that they show."""
+
+    def __init__(self, W, H):
+        self.W, self.H, self.layers, self.faces = W, H, [], []
+
+    def add(self, layer, faces=(), rect=None):
+        """Adds a layer and its faces inside `rect`: little faces and those mostly outside are to be ignored."""
+        self.layers.append(layer)
+        if not len(faces):
+            return
+        centre, half = faces[:, :2].T, faces[:, 2:4].T / 2
+        low, high = np.array([max(0, rect[0]), max(0, rect[1])]), np.array([min(self.W, rect[2]), min(self.H, rect[3])])
+        sides = np.clip(np.minimum(centre + half, high[:, None]) - np.maximum(centre - half, low[:, None]), 0, None)
+        shown = sides.prod(0) / np.maximum(faces[:, 2] * faces[:, 3], 1e-6)
+        points = faces[:, 4:14].reshape(-1, 5, 2)
+        shown_landmarks = ((points > low) & (points < high)).all(2).mean(1)
+        for face, share, landmarks in zip(faces, shown, shown_landmarks):
+            if share < 0.12:
+                continue
+            face = face.copy()
+            if face_size(face) < 10.5 or share < 0.45 or (face[14] > 0 and landmarks < 0.5 and share < 0.75):
+                face[15] = 0
+            self.faces.append(face)
+
+
+class RecipeMaker:
+    """Random recipes for batches of pictures: what is drawn where, and the faces in the result."""
+
+    def __init__(self, sets, seed, seconds):
+        self.rng, self.seconds = np.random.default_rng(seed), seconds
+        self.scenes, self.smiles, self.crops, self.negatives = (sets[kind] for kind in ("scenes", "smiles", "crops", "negatives"))
+        self.animals = [source for source in self.negatives if source["kind"] in ("animal", "stamp")]
+        self.places = [source for source in self.negatives if source["kind"] not in ("animal", "stamp")]
+        self.single = [source for source in self.smiles if len(source["faces"]) == 1] or self.smiles
+        # Places in scenes that a teacher took for a face, but that are none.
+        self.hard = [(source, spot) for source in self.scenes for spot in source.get("hard", [])]
+
+    # ---- random choices
+
+    def pick(self, items):
+        return items[self.rng.integers(len(items))]
+
+    def chance(self, probability):
+        return self.rng.random() < probability
+
+    def log_uniform(self, low, high):
+        return math.exp(self.rng.uniform(math.log(low), math.log(high)))
+
+    def roll(self, upright=0.78):
+        """An angle: nearly upright with this probability, else moderate, near a multiple of 90°, or any."""
+        r, rng = self.rng.random(), self.rng
+        if r < upright:
+            return rng.normal(0, 0.12)
+        if r < upright + (1 - upright) * 0.5:
+            return rng.uniform(-0.9, 0.9)
+        if r < upright + (1 - upright) * 0.8:
+            return rng.choice([-1, 1, 2]) * math.pi / 2 + rng.normal(0, 0.1)
+        return rng.uniform(-math.pi, math.pi)
+
+    def tone(self, probability=0.4):
+        """Contrast and brightness of a layer."""
+        return (self.rng.uniform(0.5, 1.25), self.rng.normal(0, 22)) if self.chance(probability) else (1, 0)
+
+    def point(self, W, H):
+        return self.rng.uniform(0, W), self.rng.uniform(0, H)
+
+    def near_centre(self, W, H, spread):
+        return W / 2 + self.rng.normal(0, spread * W), H / 2 + self.rng.normal(0, spread * H)
+
+    def any_face(self):
+        """A source whose first face is a large one."""
+        return self.pick(self.crops) if self.chance(0.75) else self.pick(self.single)
+
+    # ---- layers
+
     def layer(self, source, scale, roll, mirror, pivot, at, mask=None, rect=None, tone=(1, 0)):
+        """Draws `source` scaled, rotated and perhaps mirrored, with its point `pivot` at `at`, inside `mask` (of the source) and
+        `rect` (of the picture). Returns the layer, its transformed faces and `rect`."""
         c, s = math.cos(roll) * scale, math.sin(roll) * scale
         m = -1.0 if mirror else 1.0
         forward = np.array([[c * m, -s], [s * m, c]])
@@ -105,89 +240,74 @@ class Maker:
         matrix = [back[0, 0], back[0, 1], offset[0], back[1, 0], back[1, 1], offset[1]]
         level = 0 if scale > 0.7 else 1 if scale > 0.35 else 2 if scale > 0.17 else 3
         if mask is None:
-            w, h = source["w"], source["h"]
-            mask = [w / 2, h / 2, w / 2, h / 2, 40, max(1e-3, 1.0 / (max(w, h) * scale))]
+            mask = self.rectangle(source["w"] / 2, source["h"] / 2, source["w"] / 2, source["h"] / 2, max(1e-3, 1.0 / (max(source["w"], source["h"]) * scale)))
         rect = rect or [-1e4, -1e4, 1e4, 1e4]
-        faces = source["faces"]
-        out = np.empty((0, 16), np.float32)
+        faces = source["faces"].copy()
         if len(faces):
-            out = faces.copy()
             move = lambda p: (p - np.array(pivot)) @ forward.T + np.array(at)
-            out[:, :2] = move(faces[:, :2])
-            w, h = faces[:, 2] * scale, faces[:, 3] * scale
+            faces[:, :2] = move(source["faces"][:, :2])
+            w, h = source["faces"][:, 2] * scale, source["faces"][:, 3] * scale
             cr, sr = math.cos(roll), math.sin(roll)
-            out[:, 2], out[:, 3] = np.sqrt((w * cr) ** 2 + (h * sr) ** 2), np.sqrt((w * sr) ** 2 + (h * cr) ** 2)
-            points = move(faces[:, 4:14].reshape(-1, 2)).reshape(-1, 5, 2)
+            faces[:, 2], faces[:, 3] = np.sqrt((w * cr) ** 2 + (h * sr) ** 2), np.sqrt((w * sr) ** 2 + (h * cr) ** 2)
+            points = move(source["faces"][:, 4:14].reshape(-1, 2)).reshape(-1, 5, 2)
             if mirror:
                 points = points[:, [1, 0, 2, 4, 3]]
-            out[:, 4:14] = points.reshape(-1, 10)
-        return dict(atlas=source["atlas"], idx=source["idx"], m=matrix, level=level, mask=mask, rect=rect, tone=tone, alpha=source.get("alpha", -1)), out, rect
+            faces[:, 4:14] = points.reshape(-1, 10)
+        layer = dict(atlas=source["atlas"], idx=source["idx"], alpha=source.get("alpha", -1), level=level, m=matrix, mask=mask, rect=rect, tone=tone)
+        return layer, faces, rect
 
-    def roll(self, calm=0.78):
-        r, rng = self.rng.random(), self.rng
-        if r < calm:
-            return rng.normal(0, 0.12)
-        if r < calm + (1 - calm) * 0.5:
-            return rng.uniform(-0.9, 0.9)
-        if r < calm + (1 - calm) * 0.8:
-            return rng.choice([-1, 1, 2]) * math.pi / 2 + rng.normal(0, 0.1)
-        return rng.uniform(-math.pi, math.pi)
+    @staticmethod
+    def rectangle(x, y, half_width, half_height, softness):
+        return [x, y, half_width, half_height, RECTANGLE, softness]
 
-    def tone(self, share=0.4):
+    def scene_view(self, source, box, W, H):
+        """A scene seen in the rectangle `box` of the picture: whole, small, or centred on a hard place or a face."""
         rng = self.rng
-        return (rng.uniform(0.5, 1.25), rng.normal(0, 22)) if rng.random() < share else (1, 0)
-
-    def pick(self, items):
-        return items[self.rng.integers(len(items))]
-
-    def view(self, source, box, W, H, how):
-        """A scene seen in the rectangle `box` of the canvas."""
-        rng = self.rng
+        how = rng.random()
         x0, y0, x1, y1 = box
-        w, h = source["w"], source["h"]
-        fit = min((x1 - x0) / w, (y1 - y0) / h)
-        mirror, roll = rng.random() < 0.5, self.roll()
-        good = source["faces"][source["faces"][:, 15] * source["faces"][:, 14] > 0]
-        if how < 0.5 or not len(good):
-            scale = fit * math.exp(rng.uniform(math.log(0.75), math.log(1.35)))
-            free = [(x1 - x0) * 0.5, (y1 - y0) * 0.5]
+        width, height, w, h = x1 - x0, y1 - y0, source["w"], source["h"]
+        fit = min(width / w, height / h)
+        mirror, roll = self.chance(0.5), self.roll()
+        faces = with_landmarks(source)
+        anywhere = lambda: (rng.uniform(x0, x1), rng.uniform(y0, y1))
+        if how < 0.5 or not len(faces):
+            scale = fit * self.log_uniform(0.75, 1.35)
+            slack = [abs(width - w * scale) / 2, abs(height - h * scale) / 2]
             pivot = (w / 2, h / 2)
-            slack = [abs((x1 - x0) - w * scale) / 2, abs((y1 - y0) - h * scale) / 2]
-            at = (x0 + free[0] + rng.uniform(-1, 1) * slack[0], y0 + free[1] + rng.uniform(-1, 1) * slack[1])
+            at = (x0 + width * 0.5 + rng.uniform(-1, 1) * slack[0], y0 + height * 0.5 + rng.uniform(-1, 1) * slack[1])
         elif how < 0.62:
             scale = fit * rng.uniform(0.25, 0.75)
-            pivot, at = (w / 2, h / 2), (rng.uniform(x0, x1), rng.uniform(y0, y1))
+            pivot, at = (w / 2, h / 2), anywhere()
         elif how < 0.68 and source.get("hard"):
             spot = self.pick(source["hard"])
-            scale = float(np.clip(math.exp(rng.uniform(math.log(16), math.log(0.6 * min(x1 - x0, y1 - y0)))) / spot[2], 0.2, 4))
-            pivot, at = spot[:2], (rng.uniform(x0, x1), rng.uniform(y0, y1))
+            scale = float(np.clip(self.log_uniform(16, 0.6 * min(width, height)) / spot[2], 0.2, 4))
+            pivot, at = spot[:2], anywhere()
         else:
-            face = good[rng.integers(len(good))]
-            most = 0.75 * min(x1 - x0, y1 - y0)
-            size = math.exp(rng.uniform(math.log(13), math.log(max(20, most))))
-            scale = float(np.clip(size / math.sqrt(face[2] * face[3]), 0.2, 4))
-            pivot, at = face[:2], (rng.uniform(x0, x1), rng.uniform(y0, y1))
-        full = box == (0, 0, W, H)
-        return self.layer(source, scale, roll, mirror, pivot, at, rect=None if full else list(box), tone=self.tone(0.15))
+            face = self.pick(faces)
+            size = self.log_uniform(13, max(20, 0.75 * min(width, height)))
+            scale = float(np.clip(size / face_size(face), 0.2, 4))
+            pivot, at = face[:2], anywhere()
+        rect = None if box == (0, 0, W, H) else list(box)
+        return self.layer(source, scale, roll, mirror, pivot, at, rect=rect, tone=self.tone(0.15))
 
-    def ground(self, W, H, only=None):
-        """A picture of nobody that covers the canvas."""
+    def background(self, W, H, sources=None):
+        """A picture without people that covers everything."""
         rng = self.rng
-        source = self.pick(only or (self.animals if rng.random() < 0.35 else self.places))
+        source = self.pick(sources or (self.animals if self.chance(0.35) else self.places))
         w, h = source["w"], source["h"]
-        cover = max(W / w, H / h)
-        scale = cover * math.exp(rng.uniform(math.log(0.9), math.log(2.5 if only is None else 2.0)))
+        scale = max(W / w, H / h) * self.log_uniform(0.9, 2.5 if sources is None else 2.0)
         pivot = (rng.uniform(0.2, 0.8) * w, rng.uniform(0.2, 0.8) * h)
-        at = (W / 2 + rng.normal(0, W * 0.1), H / 2 + rng.normal(0, H * 0.1))
-        return self.layer(source, scale, rng.normal(0, 0.1) if rng.random() < 0.8 else rng.uniform(-3.2, 3.2), rng.random() < 0.5, pivot, at)[0]
+        at = self.near_centre(W, H, 0.1)
+        roll = rng.normal(0, 0.1) if self.chance(0.8) else rng.uniform(-3.2, 3.2)
+        return self.layer(source, scale, roll, self.chance(0.5), pivot, at)[0]
 
-    def head_mask(self, source, scale):
-        """How much of a pasted square shows."""
+    def face_mask(self, source, scale):
+        """The visible part of a pasted face: the whole square, a rounded one, or an ellipse around the head."""
         rng, w, h = self.rng, source["w"], source["h"]
         r = rng.random()
         soft = rng.uniform(0.02, 0.25)
         if r < 0.4:
-            return [w / 2, h / 2, w / 2, h / 2, 40, max(0.01, 1.0 / (max(w, h) * scale))]
+            return self.rectangle(w / 2, h / 2, w / 2, h / 2, max(0.01, 1.0 / (max(w, h) * scale)))
         if r < 0.6:
             return [w / 2, h / 2, w / 2, h / 2, rng.choice([3.0, 4.0, 8.0]), soft]
         face = source["faces"][0] if len(source["faces"]) else None
@@ -196,225 +316,233 @@ class Maker:
         grow = rng.uniform(0.62, 0.95)
         return [face[0], face[1] - 0.06 * face[3], face[2] * grow * rng.uniform(1, 1.25), face[3] * grow * 1.1, 2.0, soft]
 
-    def face_source(self):
-        return self.pick(self.crops) if self.rng.random() < 0.75 else self.pick(self.single)
-
-    def paste_face(self, source, size, at, roll):
+    def pasted_face(self, source, size, at, roll):
         face = source["faces"][0]
-        scale = size / math.sqrt(face[2] * face[3])
-        return self.layer(source, scale, roll, self.rng.random() < 0.5, face[:2], at, mask=self.head_mask(source, scale), tone=self.tone(0.5))
+        scale = size / face_size(face)
+        return self.layer(source, scale, roll, self.chance(0.5), face[:2], at, mask=self.face_mask(source, scale), tone=self.tone(0.5))
 
-    def paste_negative(self, W, H, most):
+    def pasted_negative(self, W, H, largest):
+        """A part of a picture without people, or all of one with an alpha channel."""
         rng = self.rng
-        source = self.pick(self.animals) if rng.random() < 0.75 else self.pick(self.places)
+        source = self.pick(self.animals) if self.chance(0.75) else self.pick(self.places)
         w, h = source["w"], source["h"]
-        size = math.exp(rng.uniform(math.log(20), math.log(most)))
+        size = self.log_uniform(20, largest)
         if source.get("alpha", -1) >= 0:
-            return self.layer(source, size / max(w, h) * rng.uniform(1, 2.5), self.roll(), rng.random() < 0.5, (w / 2, h / 2), (rng.uniform(0, W), rng.uniform(0, H)), tone=self.tone(0.5))[0]
+            scale = size / max(w, h) * rng.uniform(1, 2.5)
+            return self.layer(source, scale, self.roll(), self.chance(0.5), (w / 2, h / 2), self.point(W, H), tone=self.tone(0.5))[0]
         extent = min(w, h) * rng.uniform(0.2, 1)
-        scale = size / extent
         pivot = (rng.uniform(extent / 2, w - extent / 2), rng.uniform(extent / 2, h - extent / 2))
-        mask = [pivot[0], pivot[1], extent / 2 * rng.uniform(0.7, 1), extent / 2, rng.choice([2.0, 2.0, 4.0, 40.0]), rng.uniform(0.02, 0.25)]
-        return self.layer(source, scale, self.roll(), rng.random() < 0.5, pivot, (rng.uniform(0, W), rng.uniform(0, H)), mask=mask, tone=self.tone(0.5))[0]
+        mask = [*pivot, extent / 2 * rng.uniform(0.7, 1), extent / 2, rng.choice([2.0, 2.0, 4.0, RECTANGLE]), rng.uniform(0.02, 0.25)]
+        return self.layer(source, size / extent, self.roll(), self.chance(0.5), pivot, self.point(W, H), mask=mask, tone=self.tone(0.5))[0]
 
-    def sample(self, W, H, closer, late):
-        """Layers and faces (with the rectangle in which they show) of one picture."""
-        rng = self.rng
-        layers, faces = [], []
+    # ---- pictures
 
-        def put(made):
-            layer, found, rect = made
-            layers.append(layer)
-            if len(found):
-                box = np.array([found[:, 0] - found[:, 2] / 2, found[:, 1] - found[:, 3] / 2, found[:, 0] + found[:, 2] / 2, found[:, 1] + found[:, 3] / 2])
-                lo, hi = np.array([max(0, rect[0]), max(0, rect[1])]), np.array([min(W, rect[2]), min(H, rect[3])])
-                shown = np.clip(np.minimum(box[2:], hi[:, None]) - np.maximum(box[:2], lo[:, None]), 0, None).prod(0) / np.maximum(found[:, 2] * found[:, 3], 1e-6)
-                points = found[:, 4:14].reshape(-1, 5, 2)
-                marks = ((points > lo) & (points < hi)).all(2).mean(1)
-                for face, share, mark in zip(found, shown, marks):
-                    if share < 0.12:
-                        continue
-                    face = face.copy()
-                    size = math.sqrt(face[2] * face[3])
-                    if size < 10.5 or share < 0.45 or (face[14] > 0 and mark < 0.5 and share < 0.75):
-                        face[15] = 0
-                    faces.append(face)
+    def close_up(self, picture):
+        """The window of the second stage: one face, or something that is none, in the centre."""
+        W, H = picture.W, picture.H
+        r = self.rng.random()
+        if self.chance(0.6):
+            picture.add(self.background(W, H))
+        if r < 0.14:
+            picture.add(self.background(W, H, self.animals))
+            return
+        if r < 0.2 and self.hard:
+            scene, spot = self.pick(self.hard)
+            scale = min(6, W * self.log_uniform(0.25, 0.9) / spot[2])
+            picture.add(*self.layer(scene, scale, self.roll(0.8), self.chance(0.5), spot[:2], self.near_centre(W, H, 0.1)))
+            return
+        if r < 0.34:
+            scene = self.pick(self.scenes)
+            faces = with_landmarks(scene)
+            if len(faces):
+                face = self.pick(faces)
+                scale = min(6, W * self.log_uniform(0.28, 0.9) / face_size(face))
+                picture.add(*self.layer(scene, scale, self.roll(0.8), self.chance(0.5), face[:2], self.near_centre(W, H, 0.06)))
+                return
+        source = self.any_face()
+        face = source["faces"][0]
+        scale = W * self.log_uniform(0.25, 1.0) / face_size(face)
+        at = self.near_centre(W, H, 0.07)
+        mask = EVERYTHING if self.chance(0.3) else None
+        picture.add(*self.layer(source, scale, self.roll(0.75), self.chance(0.5), face[:2], at, mask=mask, tone=self.tone(0.3)))
 
-        r = rng.random()
-        if closer:
-            if rng.random() < 0.6:
-                layers.append(self.ground(W, H))
-            if r < 0.14:
-                layers.append(self.ground(W, H, self.animals))
-                return layers, faces
-            if r < 0.2 and self.hard:
-                scene, spot = self.pick(self.hard)
-                scale = min(6, W * math.exp(rng.uniform(math.log(0.25), math.log(0.9))) / spot[2])
-                put(self.layer(scene, scale, self.roll(0.8), rng.random() < 0.5, spot[:2], (W / 2 + rng.normal(0, 0.1 * W), H / 2 + rng.normal(0, 0.1 * H))))
-                return layers, faces
-            if r < 0.34:
-                scene = self.pick(self.scenes)
-                good = scene["faces"][scene["faces"][:, 15] * scene["faces"][:, 14] > 0]
-                if len(good):
-                    face = good[rng.integers(len(good))]
-                    scale = min(6, W * math.exp(rng.uniform(math.log(0.28), math.log(0.9))) / math.sqrt(face[2] * face[3]))
-                    put(self.layer(scene, scale, self.roll(0.8), rng.random() < 0.5, face[:2], (W / 2 + rng.normal(0, 0.06 * W), H / 2 + rng.normal(0, 0.06 * H))))
-                    return layers, faces
-            source = self.face_source()
-            face = source["faces"][0]
-            size = W * math.exp(rng.uniform(math.log(0.25), math.log(1.0)))
-            scale = size / math.sqrt(face[2] * face[3])
-            at = (W / 2 + rng.normal(0, 0.07 * W), H / 2 + rng.normal(0, 0.07 * H))
-            mask = [0, 0, 1e6, 1e6, 40, 1.0] if rng.random() < 0.3 else None
-            put(self.layer(source, scale, self.roll(0.75), rng.random() < 0.5, face[:2], at, mask=mask, tone=self.tone(0.3)))
-            return layers, faces
+    def one_scene(self, picture):
+        W, H = picture.W, picture.H
+        if self.chance(0.4):
+            picture.add(self.background(W, H))
+        source = self.pick(self.smiles) if self.chance(0.18) else self.pick(self.scenes)
+        picture.add(*self.scene_view(source, (0, 0, W, H), W, H))
 
-        plan = (0.50, 0.58, 0.72, 0.80) if late else (0.42, 0.52, 0.72, 0.80)
-        if r < plan[0]:
-            if rng.random() < 0.4:
-                layers.append(self.ground(W, H))
-            source = self.pick(self.smiles) if rng.random() < 0.18 else self.pick(self.scenes)
-            put(self.view(source, (0, 0, W, H), W, H, rng.random()))
-        elif r < plan[1]:
-            x, y = W * rng.uniform(0.35, 0.65), H * rng.uniform(0.35, 0.65)
-            if rng.random() < 0.3:
-                layers.append(self.ground(W, H))
-            for box in ((0, 0, x, y), (x, 0, W, y), (0, y, x, H), (x, y, W, H)):
-                source = self.pick(self.smiles) if rng.random() < 0.3 else self.pick(self.negatives) if rng.random() < 0.12 else self.pick(self.scenes)
-                put(self.view(source, box, W, H, rng.random()))
-        elif r < plan[2]:
-            if rng.random() < 0.9:
-                layers.append(self.ground(W, H))
-            for _ in range(rng.integers(0, 3)):
-                layers.append(self.paste_negative(W, H, 250))
-            count = 1 if rng.random() < 0.3 else int(rng.integers(2, 9))
-            columns = int(math.ceil(math.sqrt(count * W / H)))
-            rows = int(math.ceil(count / columns))
-            cells = rng.permutation(columns * rows)[:count]
-            cw, ch = W / columns, H / rows
-            usual = math.exp(rng.uniform(math.log(13), math.log(1.1 * min(cw, ch))))
-            tilt = self.roll()
-            for cell in cells:
-                size = float(np.clip(usual * math.exp(rng.normal(0, 0.3)), 11, 1.2 * min(cw, ch)))
-                room_x, room_y = max(0, cw - 1.25 * size) / 2, max(0, ch - 1.25 * size) / 2
-                at = ((cell % columns + 0.5) * cw + rng.uniform(-1, 1) * room_x, (cell // columns + 0.5) * ch + rng.uniform(-1, 1) * room_y)
-                put(self.paste_face(self.face_source(), size, at, tilt + rng.normal(0, 0.15) if rng.random() < 0.7 else self.roll(0.3)))
-        elif r < plan[3]:
-            if rng.random() < 0.5:
-                layers.append(self.ground(W, H))
-            size = min(W, H) * math.exp(rng.uniform(math.log(0.4), math.log(1.7)))
-            s = rng.random()
-            source = self.pick(self.scenes) if s < 0.35 else self.face_source()
-            good = source["faces"][source["faces"][:, 15] * source["faces"][:, 14] > 0]
-            if not len(good):
-                source = self.pick(self.smiles)
-                good = source["faces"]
-            face = good[np.argmax(good[:, 2] * good[:, 3])]
-            scale = min(size / math.sqrt(face[2] * face[3]), 8)
-            at = (W * rng.uniform(0.3, 0.7), H * rng.uniform(0.3, 0.7))
-            mask = [0, 0, 1e6, 1e6, 40, 1.0] if rng.random() < 0.35 else None
-            put(self.layer(source, scale, self.roll(0.8), rng.random() < 0.5, face[:2], at, mask=mask, tone=self.tone(0.2)))
-        else:
-            kind = rng.random()
-            if kind < 0.75:
-                layers.append(self.ground(W, H, self.animals if rng.random() < 0.65 else self.places))
-            if kind > 0.6:
-                for _ in range(rng.integers(1, 6)):
-                    layers.append(self.paste_negative(W, H, 420))
-        return layers, faces
+    def mosaic(self, picture):
+        """Four scenes."""
+        W, H = picture.W, picture.H
+        x, y = W * self.rng.uniform(0.35, 0.65), H * self.rng.uniform(0.35, 0.65)
+        if self.chance(0.3):
+            picture.add(self.background(W, H))
+        for box in ((0, 0, x, y), (x, 0, W, y), (0, y, x, H), (x, y, W, H)):
+            sources = self.smiles if self.chance(0.3) else self.negatives if self.chance(0.12) else self.scenes
+            picture.add(*self.scene_view(self.pick(sources), box, W, H))
 
-    def batch(self, B, W, H, closer=False):
-        rng = self.rng
-        late = (time.time() - START) / self.seconds > 0.8
-        stacks = []
-        pos, ign = np.zeros((B, POS, 16), np.float32), np.zeros((B, IGN, 4), np.float32)
-        hide = np.zeros((B, 3, 6), np.float32)
-        for b in range(B):
-            for attempt in range(3):
-                try:
-                    layers, faces = self.sample(W, H, closer, late)
-                    break
-                except Exception:
-                    layers, faces = [], []
-            stacks.append(layers)
-            good = sorted((f for f in faces if f[15] > 0), key=lambda f: -f[2] * f[3])
-            bad = [f for f in faces if f[15] <= 0] + good[POS:]
-            # Something before a face: a mask, a hand, another head, a bar over the eyes.
-            at = 0
-            for n, f in enumerate(good[:POS]):
-                if at < 3 and f[2] > 26 and rng.random() < (0.22 if len(good) < 4 else 0.08):
-                    hide[b, at] = self.hidden(f)
-                    at += 1
-                pos[b, n] = f
-            for n, f in enumerate(bad[:IGN]):
-                ign[b, n] = f[0] - f[2] * 0.6, f[1] - f[3] * 0.6, f[0] + f[2] * 0.6, f[1] + f[3] * 0.6
-        boxes = pos[:, :, :4].copy()
-        pos[:, :, 0:2], pos[:, :, 2:4] = boxes[:, :, :2] - boxes[:, :, 2:] / 2, boxes[:, :, :2] + boxes[:, :, 2:] / 2
-        ops = []
-        for depth in range(max(map(len, stacks))):
-            for atlas in (0, 1):
-                here = [(b, s[depth]) for b, s in enumerate(stacks) if len(s) > depth and s[depth]["atlas"] == atlas]
-                if here:
-                    f = lambda key: np.array([l[key] for _, l in here], np.float32)
-                    ops.append((atlas, np.array([b for b, _ in here]), np.array([l["idx"] for _, l in here]), np.array([l["level"] for _, l in here]), np.array([l["alpha"] for _, l in here]), f("m"), f("mask"), f("rect"), f("tone")))
-        calm = 0.5 if late else 1.0
-        yes = lambda share: rng.random(B) < share * calm
-        light = dict(
-            fill=np.where(rng.random(B) < 0.6, rng.choice([0, 128, 128, 255], B), rng.integers(0, 256, B)).astype(np.float32),
-            speckle=np.where(rng.random(B) < 0.15, rng.uniform(5, 60, B), 0).astype(np.float32),
-            gamma=np.where(yes(0.45), np.exp(rng.normal(0, 0.4, B)), 1).astype(np.float32),
-            gain=np.where(yes(0.17), rng.uniform(0.12, 1, B), 1).astype(np.float32),
-            contrast=np.where(yes(0.16), rng.uniform(0.3, 1.35, B), 1).astype(np.float32),
-            bias=np.where(yes(0.14), rng.normal(0, 25, B), 0).astype(np.float32),
-            shade=np.stack([np.where(yes(0.2), rng.uniform(0, 0.85, B), 0), rng.uniform(-math.pi, math.pi, B), rng.uniform(0.1, 0.9, B)], 1).astype(np.float32),
-            blur=np.where(yes(0.28), rng.uniform(0.4, 2.2 if not closer else 3.0, B), 0).astype(np.float32),
-            sharp=np.where(rng.random(B) < 0.15, rng.uniform(0.3, 1.2, B), 0).astype(np.float32),
-            low=yes(0.14), low_factor=float(rng.choice([2, 2, 3, 4])),
-            noise=np.where(yes(0.28), rng.uniform(1, 14, B), 0).astype(np.float32),
-            jpeg=np.where(yes(0.35), rng.uniform(15, 90, B), 0).astype(np.float32),
-        )
-        return dict(B=B, W=W, H=H, ops=ops, pos=pos, ign=ign, hide=hide, light=light)
+    def crowd(self, picture):
+        """Up to eight faces of similar size, pasted onto a grid."""
+        W, H, rng = picture.W, picture.H, self.rng
+        if self.chance(0.9):
+            picture.add(self.background(W, H))
+        for _ in range(rng.integers(0, 3)):
+            picture.add(self.pasted_negative(W, H, 250))
+        count = 1 if self.chance(0.3) else int(rng.integers(2, 9))
+        columns = int(math.ceil(math.sqrt(count * W / H)))
+        rows = int(math.ceil(count / columns))
+        places = rng.permutation(columns * rows)[:count]
+        width, height = W / columns, H / rows
+        usual = self.log_uniform(13, 1.1 * min(width, height))
+        tilt = self.roll()
+        for place in places:
+            size = float(np.clip(usual * math.exp(rng.normal(0, 0.3)), 11, 1.2 * min(width, height)))
+            slack_x, slack_y = max(0, width - 1.25 * size) / 2, max(0, height - 1.25 * size) / 2
+            at = ((place % columns + 0.5) * width + rng.uniform(-1, 1) * slack_x, (place // columns + 0.5) * height + rng.uniform(-1, 1) * slack_y)
+            source = self.any_face()
+            picture.add(*self.pasted_face(source, size, at, tilt + rng.normal(0, 0.15) if self.chance(0.7) else self.roll(0.3)))
 
-    def hidden(self, f):
-        """Middle, half sides, angle and grey of what lies before a face."""
+    def portrait(self, picture):
+        """One large face, perhaps larger than the picture."""
+        W, H = picture.W, picture.H
+        if self.chance(0.5):
+            picture.add(self.background(W, H))
+        size = min(W, H) * self.log_uniform(0.4, 1.7)
+        source = self.pick(self.scenes) if self.chance(0.35) else self.any_face()
+        faces = with_landmarks(source)
+        if not len(faces):
+            source = self.pick(self.smiles)
+            faces = source["faces"]
+        face = faces[np.argmax(faces[:, 2] * faces[:, 3])]
+        at = (W * self.rng.uniform(0.3, 0.7), H * self.rng.uniform(0.3, 0.7))
+        mask = EVERYTHING if self.chance(0.35) else None
+        picture.add(*self.layer(source, min(size / face_size(face), 8), self.roll(0.8), self.chance(0.5), face[:2], at, mask=mask, tone=self.tone(0.2)))
+
+    def nobody(self, picture):
+        W, H, r = picture.W, picture.H, self.rng.random()
+        if r < 0.75:
+            picture.add(self.background(W, H, self.animals if self.chance(0.65) else self.places))
+        if r > 0.6:
+            for _ in range(self.rng.integers(1, 6)):
+                picture.add(self.pasted_negative(W, H, 420))
+
+    def picture(self, W, H, close_up, late):
+        picture = Composition(W, H)
+        if close_up:
+            self.close_up(picture)
+            return picture
+        r = self.rng.random()
+        shares = ((0.50, self.one_scene), (0.58, self.mosaic)) if late else ((0.42, self.one_scene), (0.52, self.mosaic))
+        shares += ((0.72, self.crowd), (0.80, self.portrait), (1, self.nobody))
+        next(draw for share, draw in shares if r < share)(picture)
+        return picture
+
+    def occluder(self, face):
+        """Centre, half sides, angle and grey level plus one of a mask, a hand or a bar in front of a face."""
         rng = self.rng
         angle = 0.0
-        if f[14] > 0:
-            eyes = f[6:8] - f[4:6]
+        if face[14] > 0:
+            eyes = face[6:8] - face[4:6]
             angle = math.atan2(eyes[1], eyes[0])
         right, down = np.array([math.cos(angle), math.sin(angle)]), np.array([-math.sin(angle), math.cos(angle)])
-        size, middle = math.sqrt(f[2] * f[3]), f[:2]
+        size, centre = face_size(face), face[:2]
         grey = rng.integers(0, 256)
         r = rng.random()
         if r < 0.4:  # the lower half
-            top = rng.uniform(0.0, 0.12)
-            c, half = middle + down * size * (top + 0.35), (0.6 * size, 0.35 * size)
+            c, half = centre + down * size * (rng.uniform(0.0, 0.12) + 0.35), (0.6 * size, 0.35 * size)
         elif r < 0.6:  # one side
-            c, half = middle + right * size * rng.choice([-1, 1]) * (rng.uniform(0.0, 0.15) + 0.35), (0.35 * size, 0.8 * size)
-        elif r < 0.72:  # glasses
-            c, half = middle - down * size * 0.17, (0.5 * size, rng.uniform(0.06, 0.13) * size)
+            c, half = centre + right * size * rng.choice([-1, 1]) * (rng.uniform(0.0, 0.15) + 0.35), (0.35 * size, 0.8 * size)
+        elif r < 0.72:  # the eyes
+            c, half = centre - down * size * 0.17, (0.5 * size, rng.uniform(0.06, 0.13) * size)
         else:
-            c, half = middle + rng.uniform(-0.45, 0.45, 2) * size, rng.uniform(0.1, 0.28, 2) * size
+            c, half = centre + rng.uniform(-0.45, 0.45, 2) * size, rng.uniform(0.1, 0.28, 2) * size
             angle += rng.normal(0, 0.5)
-        return [c[0], c[1], half[0], half[1], angle, grey + 1]
+        return [*c, *half, angle, grey + 1]
+
+    def batch(self, B, W, H, close_up=False):
+        """A recipe for B pictures: the layers as arrays (`ops`), boxes with landmarks (`pos`), regions to ignore (`ign`),
+        occluders (`hide`) and light."""
+        rng = self.rng
+        late = (time.time() - START) / self.seconds > 0.8
+        stacks = []
+        pos, ign = np.zeros((B, MAX_FACES, 16), np.float32), np.zeros((B, MAX_IGNORED, 4), np.float32)
+        hide = np.zeros((B, MAX_OCCLUDERS, 6), np.float32)
+        for b in range(B):
+            picture = Composition(W, H)
+            for _ in range(3):
+                try:
+                    picture = self.picture(W, H, close_up, late)
+                    break
+                except Exception:
+                    pass
+            stacks.append(picture.layers)
+            faces = sorted((face for face in picture.faces if face[15] > 0), key=lambda face: -face[2] * face[3])
+            ignored = [face for face in picture.faces if face[15] <= 0] + faces[MAX_FACES:]
+            occluders = 0
+            for n, face in enumerate(faces[:MAX_FACES]):
+                if occluders < MAX_OCCLUDERS and face[2] > 26 and self.chance(0.22 if len(faces) < 4 else 0.08):
+                    hide[b, occluders] = self.occluder(face)
+                    occluders += 1
+                pos[b, n] = face
+            for n, face in enumerate(ignored[:MAX_IGNORED]):
+                ign[b, n] = face[0] - face[2] * 0.6, face[1] - face[3] * 0.6, face[0] + face[2] * 0.6, face[1] + face[3] * 0.6
+        # Centre and size to corners.
+        boxes = pos[:, :, :4].copy()
+        pos[:, :, 0:2], pos[:, :, 2:4] = boxes[:, :, :2] - boxes[:, :, 2:] / 2, boxes[:, :, :2] + boxes[:, :, 2:] / 2
+        # The layers of one depth and atlas are drawn together.
+        ops = []
+        for depth in range(max(map(len, stacks))):
+            for atlas in range(len(ATLAS_SIDES)):
+                rows = [b for b, stack in enumerate(stacks) if len(stack) > depth and stack[depth]["atlas"] == atlas]
+                if rows:
+                    layers = [stacks[b][depth] for b in rows]
+                    integers = [np.array([layer[key] for layer in layers]) for key in ("idx", "level", "alpha")]
+                    floats = [np.array([layer[key] for layer in layers], np.float32) for key in ("m", "mask", "rect", "tone")]
+                    ops.append((atlas, np.array(rows), *integers, *floats))
+        return dict(B=B, W=W, H=H, ops=ops, pos=pos, ign=ign, hide=hide, light=self.light(B, close_up, 0.5 if late else 1.0))
+
+    def light(self, B, close_up, strength):
+        """Background and degradations of each picture; `strength` scales the probability of most."""
+        rng = self.rng
+        some = lambda share: rng.random(B) < share * strength
+        light = dict(
+            fill=np.where(rng.random(B) < 0.6, rng.choice([0, 128, 128, 255], B), rng.integers(0, 256, B)),
+            speckle=np.where(rng.random(B) < 0.15, rng.uniform(5, 60, B), 0),
+            gamma=np.where(some(0.45), np.exp(rng.normal(0, 0.4, B)), 1),
+            gain=np.where(some(0.17), rng.uniform(0.12, 1, B), 1),
+            contrast=np.where(some(0.16), rng.uniform(0.3, 1.35, B), 1),
+            bias=np.where(some(0.14), rng.normal(0, 25, B), 0),
+            # Strength, direction and offset of a gradient.
+            shade=np.stack([np.where(some(0.2), rng.uniform(0, 0.85, B), 0), rng.uniform(-math.pi, math.pi, B), rng.uniform(0.1, 0.9, B)], 1),
+            blur=np.where(some(0.28), rng.uniform(0.4, 3.0 if close_up else 2.2, B), 0),
+            sharp=np.where(rng.random(B) < 0.15, rng.uniform(0.3, 1.2, B), 0),
+            low=some(0.14), low_factor=float(rng.choice([2, 2, 3, 4])),
+            noise=np.where(some(0.28), rng.uniform(1, 14, B), 0),
+            jpeg=np.where(some(0.35), rng.uniform(15, 90, B), 0),
+        )
+        is_number = lambda value: isinstance(value, np.ndarray) and value.dtype != bool
+        return {key: value.astype(np.float32) if is_number(value) else value for key, value in light.items()}
 
 
 SHAPES = ((640, 448), (448, 640), (576, 576))
 
 
-def work(sets, seed, seconds, smoke, out, stop):
+def make_recipes(sets, seed, seconds, smoke, out, stop):
+    """A worker process: puts recipes into the queue `out` until `stop`; every fourth is of close-ups."""
     try:
         os.nice(3)
-        maker, at = Maker(sets, seed, seconds, smoke), seed
+        maker, at = RecipeMaker(sets, seed, seconds), seed
         while not stop.is_set():
             at += 1
-            if smoke:
-                made = maker.batch(8, 160, 160, True) if at % 4 == 0 else maker.batch(4, *((320, 224), (224, 320))[at % 2])
+            if at % 4 == 0:
+                recipe = maker.batch(8 if smoke else 160, 160, 160, True)
             else:
-                made = maker.batch(160, 160, 160, True) if at % 4 == 0 else maker.batch(48, *SHAPES[at % 3])
+                recipe = maker.batch(4, *((320, 224), (224, 320))[at % 2]) if smoke else maker.batch(48, *SHAPES[at % 3])
             while not stop.is_set():
                 try:
-                    out.put(made, timeout=1)
+                    out.put(recipe, timeout=1)
                     break
                 except queue.Full:
                     pass
@@ -425,12 +553,13 @@ def work(sets, seed, seconds, smoke, out, stop):
 # ---------------------------------------------------------------- the network
 
 def network():
+    """The detector, and the class of its convolution units."""
     import torch
     from torch import nn
     from torch.nn import functional as F
 
     class Unit(nn.Module):
-        """Convolution, normalisation, what is added, ReLU."""
+        """Convolution, batch norm, optional residual, ReLU."""
 
         def __init__(self, channels, out, kernel=3, stride=1):
             super().__init__()
@@ -438,15 +567,16 @@ def network():
             self.norm = nn.BatchNorm2d(out, momentum=0.03)
             nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out" if kernel == 1 else "fan_in", nonlinearity="relu")
 
-        def forward(self, x, skip=None):
+        def forward(self, x, residual=None):
             x = self.norm(self.convolution(x))
-            return F.relu(x if skip is None else x + skip)
+            return F.relu(x if residual is None else x + residual)
 
         def folded(self):
+            """Weight and bias of the convolution with the batch norm folded in."""
             scale = self.norm.weight / torch.sqrt(self.norm.running_var + self.norm.eps)
             return self.convolution.weight * scale[:, None, None, None], self.norm.bias - self.norm.running_mean * scale
 
-    class Finder(nn.Module):
+    class Detector(nn.Module):
         def __init__(self):
             super().__init__()
             w = WIDTHS
@@ -462,15 +592,16 @@ def network():
             for level in (3, 4, 5, 6):
                 out = nn.Conv2d(w[f"w{level}"], 16, 1)
                 nn.init.normal_(out.weight, std=0.01)
-                # Score, distances to left, top, right, bottom (log of strides), landmarks (strides); the last
-                # one says nothing: sixteen columns are twice as fast as fifteen.
+                # Score; log of the distances to left, top, right and bottom, in strides; landmarks, in strides. The last
+                # channel is unused: sixteen columns are twice as fast as fifteen.
                 out.bias.data[:] = torch.tensor([-4.6] + [0.7] * 4 + [-0.6, -0.7, 0.6, -0.7, 0, 0, -0.5, 0.7, 0.5, 0.7, 0])
                 setattr(self, f"out{level}", out)
             for unit in (self.b3, self.b4, self.d4, self.b5, self.b6):
                 nn.init.constant_(unit.norm.weight, 0.5)
 
         def forward(self, x):
-            double = lambda x, like: F.interpolate(x, scale_factor=2)[:, :, : like.shape[2], : like.shape[3]]
+            """(batch, 1, height, width) → (batch, cells of all levels, 16)."""
+            doubled = lambda x, like: F.interpolate(x, scale_factor=2)[:, :, : like.shape[2], : like.shape[3]]
             x = self.down3(self.mix2(self.stem(x)))
             third = self.b3(self.a3(x), x)
             x = self.down4(third)
@@ -480,196 +611,247 @@ def network():
             fifth = self.b5(self.a5(x), x)
             x = self.down6(fifth)
             sixth = self.b6(self.a6(x), x)
-            fifth = self.mix5(fifth + double(self.up6(sixth), fifth))
-            fourth = self.mix4(fourth + double(self.up5(fifth), fourth))
-            third = self.mix3(third + double(self.up4(fourth), third))
+            fifth = self.mix5(fifth + doubled(self.up6(sixth), fifth))
+            fourth = self.mix4(fourth + doubled(self.up5(fifth), fourth))
+            third = self.mix3(third + doubled(self.up4(fourth), third))
             outs = self.out3(third), self.out4(fourth), self.out5(fifth), self.out6(sixth)
-            return torch.cat([o.flatten(2).transpose(1, 2) for o in outs], 1)
+            return torch.cat([out.flatten(2).transpose(1, 2) for out in outs], 1)
 
-    return Finder(), Unit
+    return Detector(), Unit
+
+
+def export(net, unit, path):
+    """Writes the weights with folded batch norm in half precision, kernels as (height, width, in, out)."""
+    from safetensors.numpy import save_file
+    tensors = {}
+    for name, module in net.named_children():
+        weight, bias = module.folded() if isinstance(module, unit) else (module.weight, module.bias)
+        tensors[f"{name}.weight"] = weight.detach().float().cpu().permute(2, 3, 1, 0).contiguous().numpy().astype(np.float16)
+        tensors[f"{name}.bias"] = bias.detach().float().cpu().numpy().astype(np.float16)
+    save_file(tensors, path + ".part")
+    os.replace(path + ".part", path)
 
 
 def cells(H, W, device):
-    """Middles and strides of all cells, level by level."""
+    """Centres and strides of all cells, level by level."""
     import torch
-    middles, strides = [], []
+    centres, strides = [], []
     for stride in STRIDES:
         h, w = H, W
         for _ in range(int(math.log2(stride))):
             h, w = (h + 1) // 2, (w + 1) // 2
         y, x = torch.meshgrid(torch.arange(h, device=device) + 0.5, torch.arange(w, device=device) + 0.5, indexing="ij")
-        middles.append(torch.stack([x, y], -1).reshape(-1, 2) * stride)
+        centres.append(torch.stack([x, y], -1).reshape(-1, 2) * stride)
         strides.append(torch.full((h * w,), float(stride), device=device))
-    return torch.cat(middles), torch.cat(strides)
+    return torch.cat(centres), torch.cat(strides)
 
 
-def decode(out, middles, strides):
+def decode(out, centres, strides):
+    """Boxes (corners) and landmarks of all cells, in pixels."""
     import torch
-    ltrb = torch.exp(out[..., 1:5].clamp(-5, 4)) * strides[:, None]
-    boxes = torch.cat([middles - ltrb[..., :2], middles + ltrb[..., 2:]], -1)
-    marks = middles.repeat(1, 5) + out[..., 5:15] * strides[:, None]
-    return boxes, marks
+    distances = torch.exp(out[..., 1:5].clamp(-5, 4)) * strides[:, None]
+    boxes = torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], -1)
+    landmarks = centres.repeat(1, 5) + out[..., 5:15] * strides[:, None]
+    return boxes, landmarks
 
+
+# ---------------------------------------------------------------- losses
 
 def grid_of(H, W, device):
-    """What the losses need to know of a size, made once."""
+    """What the losses need for pictures of one size: cells, the smallest and largest face of each, the last pixel."""
     import torch
-    middles, strides = cells(H, W, device)
+    centres, strides = cells(H, W, device)
     low, high = torch.empty_like(strides), torch.empty_like(strides)
     for stride, (a, b) in zip(STRIDES, RANGES):
         low[strides == stride], high[strides == stride] = a, b
-    return middles, strides, low, high, torch.tensor([W - 1.0, H - 1.0], device=device)
+    return centres, strides, low, high, torch.tensor([W - 1.0, H - 1.0], device=device)
 
 
-def losses(out, grid, pos, ign, told=None):
+def area(boxes):
+    return (boxes[..., 2:] - boxes[..., :2]).prod(-1)
+
+
+def intersection(a, b):
     import torch
-    from torch.nn import functional as F
-    middles, strides, low, high, limit = grid
-    out = out.float()
-    boxes, marks = decode(out, middles, strides)
-    B, N = out.shape[:2]
+    return (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+
+
+def assign(out, boxes, grid, pos, ign):
+    """For each cell: the index of the face that it is responsible for, whether it has one, the target of its score, whether it
+    is ignored, and its IoU with its face."""
+    import torch
+    centres, strides, low, high, limit = grid
     truth = pos[..., :4]
     wh = (truth[..., 2:] - truth[..., :2]).clamp(min=1e-3)
-    valid = pos[..., 15] > 0
+    truth_area = wh[..., 0] * wh[..., 1]
+    overlap = intersection(boxes[:, None], truth[:, :, None])
+    iou = overlap / (truth_area[:, :, None] + area(boxes)[:, None] - overlap + 1e-6)
+    centre = torch.minimum(((truth[..., :2] + truth[..., 2:]) / 2).clamp(min=1.0), limit)
+    distance = (centres[None, None] - centre[:, :, None]).abs()
+    near = (distance <= torch.maximum(0.3 * wh[:, :, None], 0.76 * strides[None, None, :, None])).all(-1)
+    size = truth_area.sqrt()[:, :, None]
+    candidate = near & (size >= low) & (size < high) & (pos[..., 15] > 0)[:, :, None]
+    metric = (out[..., 0].sigmoid()[:, None].clamp(1e-4).pow(0.5) * (iou + 1e-3).pow(4)) * candidate
+    best, at = metric.topk(9, dim=-1)
+    chosen = torch.zeros_like(candidate).scatter_(2, at, best > 0)
+    # A cell chosen for two faces goes to the one with the higher IoU.
+    owner = (iou * chosen).argmax(1)
+    chosen &= owner[:, None] == torch.arange(pos.shape[1], device=out.device)[None, :, None]
+    metric, iou = metric * chosen, iou * chosen
+    quality = metric / metric.amax(-1, keepdim=True).clamp(min=1e-12) * iou.amax(-1, keepdim=True)
+    inside = ((centres[None, None] >= ign[:, :, None, :2]) & (centres[None, None] <= ign[:, :, None, 2:])).all(-1).any(1)
+    return owner, chosen.any(1), quality.amax(1), inside, iou.amax(1)
+
+
+def losses(out, grid, pos, ign):
+    """Losses of scores, boxes (GIoU) and landmarks (smooth L1), and the mean IoU of the assigned cells."""
+    import torch
+    from torch.nn import functional as F
+    out = out.float()
+    boxes, landmarks = decode(out, *grid[:2])
     with torch.no_grad():
-        size = (wh[..., 0] * wh[..., 1]).sqrt()
-        p = out[..., 0].sigmoid()
-        lt = torch.maximum(boxes[:, None, :, :2], truth[:, :, None, :2])
-        rb = torch.minimum(boxes[:, None, :, 2:], truth[:, :, None, 2:])
-        both = (rb - lt).clamp(min=0).prod(-1)
-        area = (boxes[..., 2:] - boxes[..., :2]).prod(-1)
-        iou = both / ((wh[..., 0] * wh[..., 1])[:, :, None] + area[:, None] - both + 1e-6)
-        middle = (truth[..., :2] + truth[..., 2:]) / 2
-        middle = torch.minimum(middle.clamp(min=1.0), limit)
-        apart = (middles[None, None] - middle[:, :, None]).abs()
-        near = (apart <= torch.maximum(0.3 * wh[:, :, None], 0.76 * strides[None, None, :, None])).all(-1)
-        fits = (size[:, :, None] >= low) & (size[:, :, None] < high)
-        candidate = near & fits & valid[:, :, None]
-        metric = (p[:, None].clamp(1e-4).pow(0.5) * (iou + 1e-3).pow(4)) * candidate
-        best, at = metric.topk(9, dim=-1)
-        chosen = torch.zeros_like(candidate).scatter_(2, at, best > 0)
-        # A cell that two faces want goes to the one it fits better.
-        owner = (iou * chosen).argmax(1)
-        chosen &= owner[:, None] == torch.arange(pos.shape[1], device=out.device)[None, :, None]
-        metric, iou = metric * chosen, iou * chosen
-        quality = metric / metric.amax(-1, keepdim=True).clamp(min=1e-12) * iou.amax(-1, keepdim=True)
-        target = quality.amax(1)
-        has = chosen.any(1)
-        inside = ((middles[None, None] >= ign[:, :, None, :2]) & (middles[None, None] <= ign[:, :, None, 2:])).all(-1).any(1)
+        owner, assigned, target, ignored, iou = assign(out, boxes, grid, pos, ign)
         total = target.sum().clamp(min=1)
-        if told is not None:
-            told.update(chosen=chosen, size=size, valid=valid, strides=strides, inside=inside)
-        which = owner[..., None].expand(-1, -1, 16)
-        mine = pos.gather(1, which)
+        face = pos.gather(1, owner[..., None].expand(-1, -1, 16))
     logit = out[..., 0]
-    weight = torch.where(has, target, 0.75 * logit.detach().sigmoid().pow(2) * (~inside))
+    weight = torch.where(assigned, target, 0.75 * logit.detach().sigmoid().pow(2) * (~ignored))
     score = (F.binary_cross_entropy_with_logits(logit, target, reduction="none") * weight).sum() / total
-    weight = torch.where(has, target.clamp(min=0.05), 0)
-    mine_box = mine[..., :4]
-    lt, rb = torch.maximum(boxes[..., :2], mine_box[..., :2]), torch.minimum(boxes[..., 2:], mine_box[..., 2:])
-    both = (rb - lt).clamp(min=0).prod(-1)
-    a, b = (boxes[..., 2:] - boxes[..., :2]).prod(-1), (mine_box[..., 2:] - mine_box[..., :2]).prod(-1)
-    union = a + b - both + 1e-6
-    hull = (torch.maximum(boxes[..., 2:], mine_box[..., 2:]) - torch.minimum(boxes[..., :2], mine_box[..., :2])).prod(-1) + 1e-6
-    giou = both / union - (hull - union) / hull
+    weight = torch.where(assigned, target.clamp(min=0.05), 0)
+    truth = face[..., :4]
+    overlap, truth_area = intersection(boxes, truth), area(truth)
+    union = area(boxes) + truth_area - overlap + 1e-6
+    hull = (torch.maximum(boxes[..., 2:], truth[..., 2:]) - torch.minimum(boxes[..., :2], truth[..., :2])).prod(-1) + 1e-6
+    giou = overlap / union - (hull - union) / hull
     box = ((1 - giou) * weight).sum() / total
-    error = (marks - mine[..., 4:14]).abs() / b.clamp(min=1).sqrt()[..., None]
+    error = (landmarks - face[..., 4:14]).abs() / truth_area.clamp(min=1).sqrt()[..., None]
     error = torch.where(error < 0.02, error * error / 0.04, error - 0.01)
-    mark = (error.mean(-1) * weight * mine[..., 14]).sum() / (weight * mine[..., 14]).sum().clamp(min=1)
-    return score, box, mark, (iou.amax(1) * has).sum() / has.sum().clamp(min=1)
+    landmark = (error.mean(-1) * weight * face[..., 14]).sum() / (weight * face[..., 14]).sum().clamp(min=1)
+    return score, box, landmark, (iou * assigned).sum() / assigned.sum().clamp(min=1)
 
 
-# ---------------------------------------------------------------- drawing
+# ---------------------------------------------------------------- rendering
 
-class Studio:
+# Quantisation of luma in JPEG (ITU-T T.81, K.1).
+JPEG_TABLE = [
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56, 14, 17, 22, 29, 51, 87, 80, 62,
+    18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92, 49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+]
+
+
+def per_picture(tensor):
+    return tensor[:, None, None]
+
+
+class Renderer:
+    """Renders recipes on the device."""
+
     def __init__(self, atlases, device):
         import torch
         self.device = device
-        self.pixels = [torch.from_numpy(a["pixels"]).to(device) for a in atlases]
-        self.sizes = [torch.from_numpy(a["sizes"]).float().to(device) for a in atlases]
+        self.pixels = [torch.from_numpy(atlas["pixels"]).to(device) for atlas in atlases]
+        self.sizes = [torch.from_numpy(atlas["sizes"]).float().to(device) for atlas in atlases]
         k = np.arange(8)
         dct = np.cos((2 * k[None] + 1) * k[:, None] * math.pi / 16) * math.sqrt(2 / 8)
         dct[0] /= math.sqrt(2)
         self.dct = torch.tensor(dct, dtype=torch.float32, device=device)
-        table = [16,11,10,16,24,40,51,61,12,12,14,19,26,58,60,55,14,13,16,24,40,57,69,56,14,17,22,29,51,87,80,62,18,22,37,56,68,109,103,77,24,35,55,64,81,104,113,92,49,64,78,87,103,121,120,101,72,92,95,98,112,100,103,99]
-        self.table = torch.tensor(table, dtype=torch.float32, device=device).view(8, 8)
+        self.table = torch.tensor(JPEG_TABLE, dtype=torch.float32, device=device).view(8, 8)
 
-    def up(self, array):
+    def upload(self, array):
         import torch
-        t = torch.from_numpy(np.ascontiguousarray(array))
-        return t.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else t
+        tensor = torch.from_numpy(np.ascontiguousarray(array))
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
 
-    def draw(self, recipe):
+    def render(self, recipe):
+        """(B, 1, H, W) pixels, normalised as the network expects them."""
         import torch
         from torch.nn import functional as F
         B, W, H = recipe["B"], recipe["W"], recipe["H"]
-        device, up = self.device, self.up
-        light = {k: up(v) if isinstance(v, np.ndarray) and v.dtype != bool else v for k, v in recipe["light"].items()}
-        canvas = light["fill"][:, None, None].expand(B, H, W) + light["speckle"][:, None, None] * F.interpolate(torch.randn(B, 1, H // 8, W // 8, device=device), (H, W), mode="bilinear")[:, 0]
+        is_number = lambda value: isinstance(value, np.ndarray) and value.dtype != bool
+        light = {key: self.upload(value) if is_number(value) else value for key, value in recipe["light"].items()}
+        clouds = F.interpolate(torch.randn(B, 1, H // 8, W // 8, device=self.device), (H, W), mode="bilinear")[:, 0]
+        canvas = per_picture(light["fill"]).expand(B, H, W) + per_picture(light["speckle"]) * clouds
         canvas = canvas.clamp(0, 255)
-        X = torch.arange(W, device=device, dtype=torch.float32)[None, None, :] + 0.5
-        Y = torch.arange(H, device=device, dtype=torch.float32)[None, :, None] + 0.5
-        for atlas, rows, idx, level, alpha, m, mask, rect, tone in recipe["ops"]:
-            # The numbers of a layer travel together.
-            flat = up(np.concatenate([rows[:, None], idx[:, None], level[:, None], alpha[:, None], m, mask, rect, tone], 1).astype(np.float32))
-            rows, idx, level, alpha_at = (flat[:, i].long() for i in range(4))
-            m, mask, rect, tone = flat[:, 4:10], flat[:, 10:16], flat[:, 16:20], flat[:, 20:22]
-            v = lambda t: t[:, None, None]
-            sx = v(m[:, 0]) * X + v(m[:, 1]) * Y + v(m[:, 2])
-            sy = v(m[:, 3]) * X + v(m[:, 4]) * Y + v(m[:, 5])
-            u = ((sx - v(mask[:, 0])) / v(mask[:, 2])).abs().clamp(max=2)
-            w = ((sy - v(mask[:, 1])) / v(mask[:, 3])).abs().clamp(max=2)
-            power = v(mask[:, 4])
-            # Powers of 40 stand for a rectangle.
-            round_ = (u.clamp(min=1e-4).pow(power.clamp(max=8)) + w.clamp(min=1e-4).pow(power.clamp(max=8))).pow(1 / power.clamp(max=8))
-            distance = torch.where(power > 8, torch.maximum(u, w), round_)
-            shows = ((1 - distance) / v(mask[:, 5]) + 0.5 * (power > 8)).clamp(0, 1)
-            shows = shows * ((X >= v(rect[:, 0])) & (X < v(rect[:, 2])) & (Y >= v(rect[:, 1])) & (Y < v(rect[:, 3])))
-            S = BIG if atlas == 0 else SMALL
-            fold = torch.pow(2.0, level.float())
-            off_x = torch.where(level == 0, 0.0, torch.where(level == 3, S * 1.25, float(S)))
-            off_y = torch.where(level <= 1, 0.0, S * 0.5)
-            extent = torch.floor(self.sizes[atlas][idx] / fold[:, None]).clamp(min=1)
-            lx = torch.minimum((sx / v(fold)).clamp(min=0.5), v(extent[:, 0] - 0.5)) + v(off_x)
-            ly = torch.minimum((sy / v(fold)).clamp(min=0.5), v(extent[:, 1] - 0.5)) + v(off_y)
-            grid = torch.stack([lx * (2 / (1.5 * S)) - 1, ly * (2 / S) - 1], -1)
-            source = self.pixels[atlas][idx][:, None].float()
-            value = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]
-            value = ((value - 128) * v(tone[:, 0]) + 128 + v(tone[:, 1])).clamp(0, 255)
-            if atlas == 0 and (alpha >= 0).any():
-                cut = F.grid_sample(self.pixels[0][alpha_at.clamp(min=0)][:, None].float(), grid, mode="bilinear", align_corners=False)[:, 0] / 255
-                shows = shows * torch.where(v(alpha_at) >= 0, cut, 1.0)
-            old = canvas[rows]
-            canvas = canvas.index_copy(0, rows, old + (value - old) * shows)
-        hide = up(recipe["hide"])
-        for n in range(hide.shape[1]):
-            if not recipe["hide"][:, n, 5].any():
-                continue
-            cx, cy, hw, hh, angle, grey = (hide[:, n, i][:, None, None] for i in range(6))
-            c, s = torch.cos(angle), torch.sin(angle)
-            a, b = (X - cx) * c + (Y - cy) * s, (Y - cy) * c - (X - cx) * s
-            over = (a.abs() < hw) & (b.abs() < hh) & (grey > 0)
-            canvas = torch.where(over, grey - 1, canvas)
-        return self.expose(canvas, light, X, Y, B, W, H)
+        X = torch.arange(W, device=self.device, dtype=torch.float32)[None, None, :] + 0.5
+        Y = torch.arange(H, device=self.device, dtype=torch.float32)[None, :, None] + 0.5
+        for operation in recipe["ops"]:
+            canvas = self.draw_layers(canvas, X, Y, *operation)
+        canvas = self.draw_occluders(canvas, X, Y, recipe["hide"])
+        return self.degrade(canvas, light, X, Y)
 
-    def expose(self, canvas, light, X, Y, B, W, H):
+    def draw_layers(self, canvas, X, Y, atlas, rows, idx, level, alpha, matrix, mask, rect, tone):
+        """Draws one layer into each of the pictures `rows`."""
         import torch
         from torch.nn import functional as F
-        device = self.device
-        v = lambda t: t[:, None, None]
+        v = per_picture
+        # One transfer for all numbers.
+        packed = self.upload(np.concatenate([rows[:, None], idx[:, None], level[:, None], alpha[:, None], matrix, mask, rect, tone], 1).astype(np.float32))
+        rows, idx, level, alpha_idx = (packed[:, i].long() for i in range(4))
+        matrix, mask, rect, tone = packed[:, 4:10], packed[:, 10:16], packed[:, 16:20], packed[:, 20:22]
+        # Coordinates in the source.
+        sx = v(matrix[:, 0]) * X + v(matrix[:, 1]) * Y + v(matrix[:, 2])
+        sy = v(matrix[:, 3]) * X + v(matrix[:, 4]) * Y + v(matrix[:, 5])
+        # Opacity: a superellipse or rectangle with a soft edge.
+        u = ((sx - v(mask[:, 0])) / v(mask[:, 2])).abs().clamp(max=2)
+        w = ((sy - v(mask[:, 1])) / v(mask[:, 3])).abs().clamp(max=2)
+        exponent = v(mask[:, 4])
+        power = exponent.clamp(max=8)
+        ellipse = (u.clamp(min=1e-4).pow(power) + w.clamp(min=1e-4).pow(power)).pow(1 / power)
+        distance = torch.where(exponent > 8, torch.maximum(u, w), ellipse)
+        opacity = ((1 - distance) / v(mask[:, 5]) + 0.5 * (exponent > 8)).clamp(0, 1)
+        opacity = opacity * ((X >= v(rect[:, 0])) & (X < v(rect[:, 2])) & (Y >= v(rect[:, 1])) & (Y < v(rect[:, 3])))
+        # Coordinates in the sheet of `mipmaps`.
+        side = ATLAS_SIDES[atlas]
+        reduction = torch.pow(2.0, level.float())
+        left = torch.where(level == 0, 0.0, torch.where(level == 3, side * 1.25, float(side)))
+        top = torch.where(level <= 1, 0.0, side * 0.5)
+        extent = torch.floor(self.sizes[atlas][idx] / reduction[:, None]).clamp(min=1)
+        x = torch.minimum((sx / v(reduction)).clamp(min=0.5), v(extent[:, 0] - 0.5)) + v(left)
+        y = torch.minimum((sy / v(reduction)).clamp(min=0.5), v(extent[:, 1] - 0.5)) + v(top)
+        grid = torch.stack([x * (2 / (1.5 * side)) - 1, y * (2 / side) - 1], -1)
+        source = self.pixels[atlas][idx][:, None].float()
+        value = F.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)[:, 0]
+        value = ((value - 128) * v(tone[:, 0]) + 128 + v(tone[:, 1])).clamp(0, 255)
+        if atlas == 0 and (alpha >= 0).any():
+            cut_out = F.grid_sample(self.pixels[0][alpha_idx.clamp(min=0)][:, None].float(), grid, mode="bilinear", align_corners=False)[:, 0] / 255
+            opacity = opacity * torch.where(v(alpha_idx) >= 0, cut_out, 1.0)
+        below = canvas[rows]
+        return canvas.index_copy(0, rows, below + (value - below) * opacity)
+
+    def draw_occluders(self, canvas, X, Y, occluders):
+        import torch
+        uploaded = self.upload(occluders)
+        for n in range(MAX_OCCLUDERS):
+            if not occluders[:, n, 5].any():
+                continue
+            cx, cy, half_width, half_height, angle, grey = (per_picture(uploaded[:, n, i]) for i in range(6))
+            c, s = torch.cos(angle), torch.sin(angle)
+            x, y = (X - cx) * c + (Y - cy) * s, (Y - cy) * c - (X - cx) * s
+            covered = (x.abs() < half_width) & (y.abs() < half_height) & (grey > 0)
+            canvas = torch.where(covered, grey - 1, canvas)
+        return canvas
+
+    def degrade(self, canvas, light, X, Y):
+        """Low resolution, blur, sharpening, uneven light, gamma, contrast, noise and JPEG artefacts."""
+        import torch
+        from torch.nn import functional as F
+        v = per_picture
+        B, H, W = canvas.shape
         low = np.flatnonzero(light["low"])
         if len(low):
-            rows = self.up(low)
+            rows = self.upload(low)
             small = F.interpolate(canvas[rows][:, None], scale_factor=1 / light["low_factor"], mode="area")
             canvas = canvas.index_copy(0, rows, F.interpolate(small, (H, W), mode="bilinear")[:, 0])
-        sigma = light["blur"]
-        taps = torch.arange(-4, 5, device=device, dtype=torch.float32)
-        kernel = torch.exp(-taps**2 / (2 * sigma.clamp(min=0.05)[:, None] ** 2))
+        taps = torch.arange(-4, 5, device=self.device, dtype=torch.float32)
+        kernel = torch.exp(-taps**2 / (2 * light["blur"].clamp(min=0.05)[:, None] ** 2))
         kernel = kernel / kernel.sum(1, keepdim=True)
-        # A wider one, to sharpen by.
+        # A fixed one for sharpening.
         soft = torch.exp(-taps**2 / 2)
         soft = soft / soft.sum()
-        blur = lambda x, k: F.conv2d(F.conv2d(F.pad(x[None], (4, 4, 4, 4), mode="replicate"), k.view(B, 1, 1, 9), groups=B), k.view(B, 1, 9, 1), groups=B)[0]
+
+        def blur(x, kernel):
+            padded = F.pad(x[None], (4, 4, 4, 4), mode="replicate")
+            return F.conv2d(F.conv2d(padded, kernel.view(B, 1, 1, 9), groups=B), kernel.view(B, 1, 9, 1), groups=B)[0]
+
         canvas = blur(canvas, kernel)
         canvas = canvas + v(light["sharp"]) * (canvas - blur(canvas, soft.expand(B, 9).contiguous()))
         shade = light["shade"]
@@ -684,188 +866,137 @@ class Studio:
         blocks = (canvas - 128).view(B, H // 8, 8, W // 8, 8)
         factor = torch.where(quality < 50, 5000 / quality.clamp(min=1), 200 - 2 * quality) / 100
         table = (self.table * v(factor)).clamp(min=1)[:, None, :, None, :]
-        turned = torch.einsum("ij,bhjwk,lk->bhiwl", self.dct, blocks, self.dct)
-        turned = torch.round(turned / table) * table
-        back = torch.einsum("ij,bhiwl,lk->bhjwk", self.dct, turned, self.dct).reshape(B, H, W) + 128
-        canvas = torch.where(v(quality) > 0, back, canvas)
+        coefficients = torch.einsum("ij,bhjwk,lk->bhiwl", self.dct, blocks, self.dct)
+        coefficients = torch.round(coefficients / table) * table
+        decoded = torch.einsum("ij,bhiwl,lk->bhjwk", self.dct, coefficients, self.dct).reshape(B, H, W) + 128
+        canvas = torch.where(v(quality) > 0, decoded, canvas)
         canvas = canvas.clamp(0, 255).round()
         return torch.nan_to_num(canvas)[:, None] / 128 - 1
 
 
-# ---------------------------------------------------------------- measuring
+# ---------------------------------------------------------------- validation
 
-def overlaps(a, b):
-    lt, rb = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
-    both = np.clip(rb - lt, 0, None).prod(-1)
-    return both / ((a[:, 2:] - a[:, :2]).prod(-1)[:, None] + (b[:, 2:] - b[:, :2]).prod(-1)[None] - both + 1e-9)
+def pairwise_iou(a, b):
+    low, high = np.maximum(a[:, None, :2], b[None, :, :2]), np.minimum(a[:, None, 2:], b[None, :, 2:])
+    overlap = np.clip(high - low, 0, None).prod(-1)
+    return overlap / (area(a)[:, None] + area(b)[None] - overlap + 1e-9)
 
 
-def suppressed(score, boxes, limit=0.45):
+def non_maximum_suppression(score, boxes, limit=0.45):
+    """Indices of the boxes to keep, best first."""
     order = score.argsort()[::-1][:300]
-    score, boxes = score[order], boxes[order]
-    o, keep, gone = overlaps(boxes, boxes), [], np.zeros(len(score), bool)
-    for i in range(len(score)):
-        if not gone[i]:
+    iou = pairwise_iou(boxes[order], boxes[order])
+    keep, suppressed = [], np.zeros(len(order), bool)
+    for i in range(len(order)):
+        if not suppressed[i]:
             keep.append(i)
-            gone |= o[i] > limit
+            suppressed |= iou[i] > limit
     return order[keep]
 
 
-BINS = (24, 36, 60, 120)
+SIZE_BINS = (24, 36, 60, 120)
 
 
-def figures(found, truth, nobody, match=0.3):
-    """found: per photo (score, boxes) after suppression, in the label's pixels; truth: boxes; nobody: best score a photo."""
+def metrics(found, truth, nobody, match=0.3):
+    """Recall and false boxes at several thresholds. `found`: scores and boxes of each picture with faces, in the pixels of the
+    labels; `truth`: its labelled boxes; `nobody`: the best score in each picture without faces."""
     scores, hits, sizes, hit_scores = [], [], [], []
     for (score, boxes), labels in zip(found, truth):
         order = score.argsort()[::-1]
         score, boxes = score[order], boxes[order]
-        got = np.zeros(len(labels), np.float32)
+        # The score with which each label was found.
+        matched = np.zeros(len(labels), np.float32)
         if len(labels) and len(boxes):
-            o = overlaps(boxes, labels)
+            iou = pairwise_iou(boxes, labels)
             for i in range(len(boxes)):
-                free = o[i] * (got == 0)
+                free = iou[i] * (matched == 0)
                 j = free.argmax()
                 if free[j] >= match:
-                    got[j] = score[i]
-                scores.append(score[i]); hits.append(free[j] >= match)
+                    matched[j] = score[i]
+                scores.append(score[i])
+                hits.append(free[j] >= match)
         else:
-            scores += list(score); hits += [False] * len(score)
-        sizes += list(np.sqrt((labels[:, 2:] - labels[:, :2]).prod(-1))) if len(labels) else []
-        hit_scores += list(got)
-    scores, hits, sizes, hit_scores = np.array(scores, np.float32), np.array(hits, bool), np.array(sizes, np.float32), np.array(hit_scores, np.float32)
+            scores += list(score)
+            hits += [False] * len(score)
+        sizes += list(np.sqrt(area(labels))) if len(labels) else []
+        hit_scores += list(matched)
+    scores, hits = np.array(scores, np.float32), np.array(hits, bool)
+    sizes, hit_scores = np.array(sizes, np.float32), np.array(hit_scores, np.float32)
     nobody = np.array(nobody)
 
     def at(threshold):
-        bins = np.digitize(sizes, BINS)
-        ok = hit_scores >= max(threshold, 1e-6)
-        return dict(threshold=round(float(threshold), 4), recall=round(float(ok.mean()), 4), extra_per_100=round(float(((scores >= threshold) & ~hits).sum() / len(truth) * 100), 2),
-                    by_size=[[int(ok[bins == b].sum()), int((bins == b).sum())] for b in range(5)], above_60=round(float(ok[bins >= 3].mean()), 4) if (bins >= 3).any() else None,
-                    false_alarm_pictures=int((nobody >= threshold).sum()), nobody=len(nobody))
+        bins = np.digitize(sizes, SIZE_BINS)
+        found = hit_scores >= max(threshold, 1e-6)
+        return dict(
+            threshold=round(float(threshold), 4),
+            recall=round(float(found.mean()), 4),
+            extra_per_100=round(float(((scores >= threshold) & ~hits).sum() / len(truth) * 100), 2),
+            by_size=[[int(found[bins == b].sum()), int((bins == b).sum())] for b in range(len(SIZE_BINS) + 1)],
+            above_60=round(float(found[bins >= 3].mean()), 4) if (bins >= 3).any() else None,
+            false_alarm_pictures=int((nobody >= threshold).sum()),
+            nobody=len(nobody),
+        )
 
-    wrong = np.sort(scores[~hits])[::-1] if len(scores) else np.zeros(0)
-    def budget(per_100):
-        n = int(per_100 * len(truth) / 100)
-        return float(wrong[n] + 1e-6) if n < len(wrong) else 0.02
-    calm = np.sort(nobody)[::-1]
-    best = dict(at_12=at(budget(12)), at_6=at(budget(6)), at_18=at(budget(18)))
-    if len(calm):
-        best["nobody_1_percent"] = at(float(calm[min(len(calm) - 1, int(len(calm) * 0.0125))] + 1e-6))
-    for t in (0.3, 0.4, 0.5, 0.6):
-        best[f"at_score_{t}"] = at(t)
-    return best
+    false_scores = np.sort(scores[~hits])[::-1] if len(scores) else np.zeros(0)
+
+    def threshold_for(false_per_100):
+        n = int(false_per_100 * len(truth) / 100)
+        return float(false_scores[n] + 1e-6) if n < len(false_scores) else 0.02
+
+    result = {f"at_{budget}": at(threshold_for(budget)) for budget in (12, 6, 18)}
+    alarms = np.sort(nobody)[::-1]
+    if len(alarms):
+        result["nobody_1_percent"] = at(float(alarms[min(len(alarms) - 1, int(len(alarms) * 0.0125))] + 1e-6))
+    result.update({f"at_score_{threshold}": at(threshold) for threshold in (0.3, 0.4, 0.5, 0.6)})
+    return result
 
 
-def measure(net, val, truth, nobody, device, amp):
+def validate(net, validation, truth, device, autocast):
+    """The metrics of the first stage alone on the validation pictures with and without faces."""
     import torch
-    middles, strides = cells(val["side"], val["side"], device)
-    tuned, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
+    benchmark, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
 
-    def look(pictures, factors, sizes, batch=40):
-        out = []
+    def detect(pictures, scales, side, batch=40):
+        centres, strides = cells(side, side, device)
+        detections = []
         for first in range(0, len(pictures), batch):
             x = torch.from_numpy(pictures[first : first + batch]).to(device)[:, None].float() / 128 - 1
-            with torch.no_grad(), amp():
-                o = net(x.contiguous(memory_format=torch.channels_last)).float()
-            boxes, _ = decode(o, middles, strides)
-            p = o[..., 0].sigmoid().cpu().numpy()
-            boxes = boxes.cpu().numpy()
+            with torch.no_grad(), autocast():
+                out = net(x.contiguous(memory_format=torch.channels_last)).float()
+            boxes, _ = decode(out, centres, strides)
+            scores, boxes = out[..., 0].sigmoid().cpu().numpy(), boxes.cpu().numpy()
             for n in range(len(x)):
-                keep = np.flatnonzero(p[n] > 0.02)
-                keep = keep[p[n][keep].argsort()[::-1][:400]]
-                score, box = p[n][keep], boxes[n][keep]
-                k = suppressed(score, box)
-                out.append((score[k], box[k] / factors[first + n]))
-        return out
-    found = look(val["pictures"], val["factors"], None)
-    calm = look(nobody["pictures"], nobody["factors"], None)
-    torch.backends.cudnn.benchmark = tuned
-    return figures(found, truth, [s.max() if len(s) else 0.0 for s, _ in calm])
+                keep = np.flatnonzero(scores[n] > 0.02)
+                keep = keep[scores[n][keep].argsort()[::-1][:400]]
+                keep = keep[non_maximum_suppression(scores[n][keep], boxes[n][keep])]
+                detections.append((scores[n][keep], boxes[n][keep] / scales[first + n]))
+        return detections
+
+    found, alarms = (detect(**pictures) for pictures in validation)
+    torch.backends.cudnn.benchmark = benchmark
+    return metrics(found, truth, [score.max() if len(score) else 0.0 for score, _ in alarms])
 
 
-# ---------------------------------------------------------------- the run
-
-def export(net, unit, path):
-    import torch
-    from safetensors.numpy import save_file
-    tensors = {}
-    for name, module in net.named_children():
-        weight, bias = module.folded() if isinstance(module, unit) else (module.weight, module.bias)
-        tensors[f"{name}.weight"] = weight.detach().float().cpu().permute(2, 3, 1, 0).contiguous().numpy().astype(np.float16)
-        tensors[f"{name}.bias"] = bias.detach().float().cpu().numpy().astype(np.float16)
-    save_file(tensors, path + ".part")
-    os.replace(path + ".part", path)
-
+# ---------------------------------------------------------------- training
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--data", required=True)
-    parser.add_argument("--out", required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--rate", type=float, default=2.5e-3)
+    parser = argparse.ArgumentParser(description="Trains the face detector on one GPU.")
+    parser.add_argument("--data", required=True, help="folder with pictures.bin and labels.json.gz")
+    parser.add_argument("--out", required=True, help="folder for weights and report")
+    parser.add_argument("--seconds", type=float, required=True, help="total time, including reading and the last validation")
+    parser.add_argument("--smoke", action="store_true", help="a quick test on a fortieth of the data")
+    parser.add_argument("--rate", type=float, default=2.5e-3, help="peak learning rate")
     options = parser.parse_args()
-    os.makedirs(options.out, exist_ok=True)
-    listing = json.load(gzip.open(os.path.join(options.data, "labels.json.gz"), "rt"))
-    blob = os.path.join(options.data, "pictures.bin")
     smoke = options.smoke
-    share = (lambda items: items[::40]) if smoke else (lambda items: items)
-    sets = {k: [] for k in ("scenes", "smiles", "crops", "negatives")}
-    jobs = {0: [], 1: []}
-    for kind, atlas in (("scenes", 0), ("negatives", 0), ("smiles", 1), ("crops", 1)):
-        for entry in share(listing[kind]):
-            faces = np.array(entry.get("faces", []), np.float32).reshape(-1, 16)
-            sets[kind].append(dict(atlas=atlas, kind=entry.get("kind"), faces=faces, hard=entry.get("hard", []), slot=len(jobs[atlas])))
-            jobs[atlas].append((blob, entry["at"], BIG if atlas == 0 else SMALL, bool(entry.get("alpha"))))
-    side = 320 if smoke else 640
-    val, nobody = listing["val"], listing["nobody_val"]
-    val, nobody = (val[::20], nobody[::8]) if smoke else (val, nobody)
-    processes = min(16, os.cpu_count() or 1)
-    atlases = []
-    with mp.get_context("fork").Pool(processes) as pool:
-        checked = []
-        for entries in (val, nobody):
-            read = pool.map(read_val, [(blob, e["at"], side) for e in entries], 8)
-            checked.append(dict(pictures=np.stack([r[0] for r in read]), factors=[r[1] for r in read], side=side))
-        for atlas, S in ((0, BIG), (1, SMALL)):
-            read = pool.map(read_one, jobs[atlas], 16)
-            sheets, sizes, place, masks = [], [], {}, {}
-            for slot, one in enumerate(read):
-                if one is not None:
-                    place[slot] = len(sheets)
-                    sheets.append(one[0]); sizes.append(one[1])
-            for slot, one in enumerate(read):
-                if one is not None and one[2] is not None:
-                    masks[slot] = len(sheets)
-                    sheets.append(one[2]); sizes.append(one[1])
-            for kind in sets:
-                for s in sets[kind]:
-                    if s["atlas"] == atlas:
-                        at = place.get(s.pop("slot"))
-                        slot_mask = None
-                        s["idx"] = at
-                        if at is not None:
-                            s["w"], s["h"] = sizes[at]
-            inverse = {place[slot]: at for slot, at in masks.items()}
-            for kind in sets:
-                for s in sets[kind]:
-                    if s["atlas"] == atlas and s["idx"] in inverse:
-                        s["alpha"] = inverse[s["idx"]]
-            atlases.append(dict(pixels=np.stack(sheets), sizes=np.array(sizes, np.float32)))
-    for kind in sets:
-        sets[kind] = [s for s in sets[kind] if s["idx"] is not None]
-    sets["smiles"] = [s for s in sets["smiles"] if (s["faces"][:, 15] > 0).any()]
-    for s in sets["smiles"]:  # the main face first
-        s["faces"] = s["faces"][np.argsort(-s["faces"][:, 15] * s["faces"][:, 2] * s["faces"][:, 3])]
-    truth = [np.array([[x, y, x + w, y + h] for x, y, w, h in e["boxes"]], np.float32).reshape(-1, 4) for e in val]
-    say("read", {k: len(v) for k, v in sets.items()}, [a["pixels"].shape for a in atlases], "val", len(val), len(nobody))
+    os.makedirs(options.out, exist_ok=True)
+    sets, atlases, validation, truth = read_data(options.data, smoke)
 
-    # Recipe makers are started before the GPU is touched.
+    # The workers are forked before the GPU is used.
     context = mp.get_context("fork")
-    made, stop = context.Queue(12), context.Event()
-    makers = [context.Process(target=work, args=(sets, 1000 * n + n, options.seconds, smoke, made, stop), daemon=True) for n in range(1 if smoke else 3)]
-    for maker in makers:
-        maker.start()
+    recipes, stop = context.Queue(12), context.Event()
+    workers = [context.Process(target=make_recipes, args=(sets, 1000 * n + n, options.seconds, smoke, recipes, stop), daemon=True) for n in range(1 if smoke else 3)]
+    for worker in workers:
+        worker.start()
 
     import torch
     torch.manual_seed(1)
@@ -876,108 +1007,115 @@ def main():
         torch.backends.cudnn.benchmark = True
         try:
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        except Exception as fault:
-            say("no TF32:", fault)
-    amp = lambda: torch.autocast(device.type, torch.bfloat16)
-    studio = Studio(atlases, device)
+        except Exception as error:
+            log("no TF32:", error)
+    autocast = lambda: torch.autocast(device.type, torch.bfloat16)
+    renderer = Renderer(atlases, device)
     del atlases
     net, unit = network()
     net = net.to(device).to(memory_format=torch.channels_last)
     average = copy.deepcopy(net).eval()
-    say("parameters", sum(p.numel() for p in net.parameters()), "on", torch.cuda.get_device_name() if cuda else "cpu")
-    decay = [p for p in net.parameters() if p.ndim > 1]
-    plain = [p for p in net.parameters() if p.ndim <= 1]
-    optimiser = torch.optim.AdamW([dict(params=decay, weight_decay=0.03), dict(params=plain, weight_decay=0.0)], lr=options.rate, fused=cuda)
-    grids = {}
-    mine, theirs = list(net.parameters()), list(average.parameters())
-    mine_buffers, their_buffers = ([b for b in n.buffers() if b.dtype.is_floating_point] for n in (net, average))
-    steps, pictures, running, last_print, last_save, last_measure = 0, 0, [], time.time(), time.time(), time.time()
-    good = None
-    reserve = 4 if smoke else 14  # for the last measurement and the export
+    parameters = list(net.parameters())
+    parameter_count = sum(p.numel() for p in parameters)
+    log("parameters", parameter_count, "on", torch.cuda.get_device_name() if cuda else "cpu")
+    groups = [
+        dict(params=[p for p in parameters if p.ndim > 1], weight_decay=0.03),
+        dict(params=[p for p in parameters if p.ndim <= 1], weight_decay=0.0),
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=options.rate, fused=cuda)
+    average_parameters = list(average.parameters())
+    buffers, average_buffers = ([b for b in n.buffers() if b.dtype.is_floating_point] for n in (net, average))
+    grids, running, results, last_good = {}, [], {}, None
+    steps = pictures = 0
+    last_log = last_validation = time.time()
     begun = time.time() - START
-    results = {}
+    end = options.seconds - (4 if smoke else 14)  # the rest is for the last validation and the export
 
-    def save(final=False, measured=None):
+    def save(final=False):
         export(average, unit, os.path.join(options.out, "finder.safetensors"))
-        report = dict(steps=steps, pictures=pictures, seconds=round(time.time() - START, 1), final=final, widths=WIDTHS, strides=STRIDES, ranges=[list(r) for r in RANGES],
-                      input="x/128-1, any size", cell="logit; log of left, top, right, bottom in strides from the cell's middle; five landmarks in strides from there",
-                      parameters=sum(p.numel() for p in net.parameters()), figures=measured or results)
+        report = dict(
+            steps=steps, pictures=pictures, seconds=round(time.time() - START, 1), final=final, widths=WIDTHS, strides=STRIDES,
+            ranges=[list(r) for r in RANGES], input="x/128-1, any size",
+            cell="logit; log of left, top, right, bottom in strides from the cell's middle; five landmarks in strides from there",
+            parameters=parameter_count, figures=results,
+        )
         with open(os.path.join(options.out, "finder.json"), "w") as file:
             json.dump(report, file, indent=1)
 
-    while True:
-        now = time.time() - START
-        if now > options.seconds - reserve:
-            break
-        progress = (now - begun) / max(1e-6, options.seconds - reserve - begun)
-        warm = min(1.0, progress / 0.04)
-        rate = options.rate * warm * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))) + 1e-6
+    while (now := time.time() - START) <= end:
+        progress = (now - begun) / max(1e-6, end - begun)
+        warm_up = min(1.0, progress / 0.04)
+        rate = options.rate * warm_up * (0.5 + 0.5 * math.cos(math.pi * min(1.0, progress))) + 1e-6
         for group in optimiser.param_groups:
             group["lr"] = rate
         try:
-            recipe = made.get(timeout=60)
+            recipe = recipes.get(timeout=60)
         except queue.Empty:
-            say("no recipe for a minute"); continue
+            log("no recipe for a minute")
+            continue
         try:
             B, W, H = recipe["B"], recipe["W"], recipe["H"]
             with torch.no_grad():
-                x = studio.draw(recipe).contiguous(memory_format=torch.channels_last)
-                pos, ign = studio.up(recipe["pos"]), studio.up(recipe["ign"])
+                x = renderer.render(recipe).contiguous(memory_format=torch.channels_last)
+                pos, ign = renderer.upload(recipe["pos"]), renderer.upload(recipe["ign"])
             if (H, W) not in grids:
                 grids[H, W] = grid_of(H, W, device)
-            with amp():
+            with autocast():
                 out = net(x)
-            score, box, mark, iou = losses(out, grids[H, W], pos, ign)
+            score, box, landmark, iou = losses(out, grids[H, W], pos, ign)
             optimiser.zero_grad(set_to_none=True)
-            (score + 2 * box + 8 * mark).backward()
-            torch.nn.utils.clip_grad_norm_(mine, 10.0)
+            (score + 2 * box + 8 * landmark).backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 10.0)
             optimiser.step()
             steps += 1
             pictures += B
-            keep = min(0.9985, steps / (steps + 40))
+            decay = min(0.9985, steps / (steps + 40))
             with torch.no_grad():
-                torch._foreach_lerp_(theirs, mine, 1 - keep)
-                torch._foreach_lerp_(their_buffers, mine_buffers, 1 - keep)
-            running.append(torch.stack([score.detach(), box.detach(), mark.detach(), iou.detach()]))
-        except Exception as fault:
-            say("step failed:", repr(fault)[:300])
+                torch._foreach_lerp_(average_parameters, parameters, 1 - decay)
+                torch._foreach_lerp_(average_buffers, buffers, 1 - decay)
+            running.append(torch.stack([score.detach(), box.detach(), landmark.detach(), iou.detach()]))
+        except Exception as error:
+            log("step failed:", repr(error)[:300])
             if steps < 3:
                 traceback.print_exc()
             optimiser.zero_grad(set_to_none=True)
             continue
-        if time.time() - last_print > (3 if smoke else 10) or steps == 1:
+        if time.time() - last_log > (3 if smoke else 10) or steps == 1:
             mean = torch.stack(running).mean(0).cpu().tolist()
             running = []
             if all(map(math.isfinite, mean)):
-                good = copy.deepcopy((net.state_dict(), average.state_dict()))
-            elif good:
-                say("not a number: back to the last good weights")
-                net.load_state_dict(good[0]); average.load_state_dict(good[1])
+                last_good = copy.deepcopy((net.state_dict(), average.state_dict()))
+            elif last_good:
+                log("not a number: back to the last good weights")
+                net.load_state_dict(last_good[0])
+                average.load_state_dict(last_good[1])
                 optimiser.state.clear()
-            say(f"{progress:5.1%} step {steps} pictures {pictures} ({pictures / max(1e-6, time.time() - START - begun):.0f}/s) rate {rate:.2e} score {mean[0]:.3f} box {mean[1]:.3f} marks {mean[2]:.4f} iou {mean[3]:.3f} waiting recipes {made.qsize()}"
+            speed = pictures / max(1e-6, time.time() - START - begun)
+            log(f"{progress:5.1%} step {steps} pictures {pictures} ({speed:.0f}/s) rate {rate:.2e} score {mean[0]:.3f} box {mean[1]:.3f} "
+                f"landmarks {mean[2]:.4f} iou {mean[3]:.3f} recipes waiting {recipes.qsize()}"
                 + (f" memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB" if cuda else ""))
-            last_print = time.time()
-        if time.time() - last_measure > (8 if smoke else 55):
+            last_log = time.time()
+        if time.time() - last_validation > (8 if smoke else 55):
             try:
-                results = measure(average, checked[0], truth, checked[1], device, amp)
-                f = results["at_12"]
-                say("  MEASURED recall", f["recall"], "at", f["threshold"], "above 60:", f["above_60"], f["by_size"], "nobody", f["false_alarm_pictures"], "of", f["nobody"], "| nobody 1 %:", results["nobody_1_percent"]["recall"], "at", results["nobody_1_percent"]["threshold"])
+                results = validate(average, validation, truth, device, autocast)
+                for name in ("at_12", "nobody_1_percent"):
+                    log("  validation", name, results[name])
                 save()
             except Exception:
                 traceback.print_exc()
-            last_measure = time.time()
+            last_validation = time.time()
     stop.set()
     save()
     try:
-        results = measure(average, checked[0], truth, checked[1], device, amp)
-        for name, f in results.items():
-            say("FINAL", name, f)
+        results = validate(average, validation, truth, device, autocast)
+        for name, result in results.items():
+            log("final", name, result)
     except Exception:
         traceback.print_exc()
-    save(True, results)
-    say("done", steps, "steps", pictures, "pictures")
-    for maker in makers:
-        maker.terminate()
+    save(final=True)
+    log("done", steps, "steps", pictures, "pictures")
+    for worker in workers:
+        worker.terminate()
     sys.stdout.flush()
     os._exit(0)
 

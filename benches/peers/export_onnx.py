@@ -29,7 +29,7 @@ def graph(weights, architecture):
         weight = weights[name + ".weight"]  # (kernel, kernel, in, out)
         pad = weight.shape[0] // 2
         # Half the kernel on all sides. At stride two the last row and column of the padding are never
-        # read, so that the first tap is where it is in `src/model/columns.rs`.
+        # read, so that the first tap is where it is in `src/model/im2col.rs`.
         inputs = [x, constant(name + ".weight", weight.transpose(3, 2, 0, 1)),
                   constant(name + ".bias", weights[name + ".bias"])]
         nodes.append(helper.make_node("Conv", inputs, [name], strides=[stride] * 2, pads=[pad] * 4))

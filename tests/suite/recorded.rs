@@ -23,10 +23,12 @@ struct Record {
 impl Record {
     fn new() -> Self {
         let folder = std::env::var_os("FACEGUESSER_RECORD").map(PathBuf::from);
-        let page = "# A recorded run\n\nThe program on a stand-in Telegram: what was sent to it, and every word and \
-                    picture that came back. The faces are the mean of many, nobody's. Made by\n\n    \
+        let page =
+            "# A recorded run\n\nA conversation with the real program on a stand-in Telegram server: every message \
+                    that was sent, and every reply. The faces are a mean of many and show no real person. \
+                    Recorded by\n\n    \
                     FACEGUESSER_RECORD=docs cargo test --test suite recorded\n"
-            .to_owned();
+                .to_owned();
         Self { folder, page }
     }
 
