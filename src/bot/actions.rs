@@ -14,29 +14,47 @@ pub enum Action {
     /// Guesses from the square in the middle of a photo without a face.
     GuessAnyway,
     /// Deletes the reply; for the asker alone.
-    Delete { asker: PersonId },
+    Delete {
+        /// The person whom the reply answers.
+        asker: PersonId,
+    },
     /// Steps to the next value of a chat's setting; for admins.
     ChangeSetting(Setting),
     /// A player's guess in a game.
-    Guess { game: i64, age: u8 },
+    Guess {
+        /// The game's number in the store.
+        game: i64,
+        /// The guessed age, 0 to 100 years.
+        age: u8,
+    },
     /// Ends a game; for its host.
-    Reveal { game: i64 },
+    Reveal {
+        /// The game's number in the store.
+        game: i64,
+    },
 }
 
 /// A setting of a chat that has a button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
+    /// Whether every photo is answered without a request.
     Auto,
+    /// Whether replies are visible to the asker alone.
     Private,
+    /// Whether replies state a gender.
     Gender,
+    /// The language of replies, or each person's own.
     Language,
 }
 
 /// A square in a photo, in ten-thousandths: `left` and `side` of the photo's width, `top` of its height.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Square {
+    /// Left edge, in ten-thousandths of the photo's width.
     pub left: u16,
+    /// Top edge, in ten-thousandths of the photo's height.
     pub top: u16,
+    /// Side, in ten-thousandths of the photo's width.
     pub side: u16,
 }
 
@@ -101,6 +119,7 @@ impl Action {
 /// A button under a reply.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Button {
+    /// What pressing it does.
     pub action: Action,
     /// At most 80 characters, Discord's limit.
     pub label: String,

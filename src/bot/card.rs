@@ -25,10 +25,13 @@ const FONT: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
 /// Why a card could not be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum CardError {
+    /// The photo, or a picture for the sheet, could not be decoded.
     #[error(transparent)]
     Photo(#[from] PhotoError),
+    /// The result could not be encoded as JPEG.
     #[error("the picture could not be encoded: {0}")]
     Encode(#[from] image::ImageError),
+    /// The compiled-in font could not be parsed.
     #[error("the compiled-in font is unusable")]
     Font(#[from] ab_glyph::InvalidFont),
 }

@@ -13,8 +13,11 @@ use super::{Answer, Bot};
 /// A request other than for a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// How to use the bot.
     Help,
+    /// What happens to photos, and what the bot stores.
     Privacy,
+    /// The chat's settings, with a button for each.
     Settings,
     /// On, off, or show the current state.
     Auto(Option<bool>),
@@ -22,9 +25,13 @@ pub enum Command {
     Language(String),
     /// A policy's name; anything else steps to the next policy.
     Gender(String),
+    /// Ignore the asker's photos from now on.
     OptOut,
+    /// Undo [`Self::OptOut`].
     OptIn,
+    /// Delete everything stored about the asker and, if they are an admin, about the chat.
     Forget,
+    /// The best players of the chat's games.
     Scores,
 }
 

@@ -21,13 +21,16 @@ const MAX_NAME: usize = 40;
 /// A player, as the scoreboard shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Player {
+    /// Their id on the platform.
     pub person: PersonId,
+    /// Their name in messages and on the scoreboard.
     pub name: String,
 }
 
 /// A game: people guess, then the bot's guess is revealed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Game {
+    /// The chat in which it is played.
     pub chat: ChatId,
     /// The person who started it and may end it.
     pub host: PersonId,
@@ -45,7 +48,10 @@ pub struct Game {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuessOutcome {
     /// It counts; this many players have guessed so far.
-    Accepted { players: usize },
+    Accepted {
+        /// The number of players who have guessed, this one included.
+        players: usize,
+    },
     /// The player had already guessed this age.
     AlreadyGuessed(u8),
     /// The game is over or never existed.
@@ -58,6 +64,7 @@ pub trait GameStore {
     fn open_game(&self, game: &Game) -> Result<i64, StoreError>;
     /// A game that is not over, with its guesses.
     fn game(&self, number: i64) -> Result<Option<Game>, StoreError>;
+    /// Records a player's guess in years, unless the game is over or they have already guessed.
     fn guess(&self, number: i64, player: &Player, age: u8) -> Result<GuessOutcome, StoreError>;
     /// Ends a game in one transaction: gives each of the `winners` a point and deletes the game. Returns
     /// its final state; `None` when it had already ended.

@@ -21,6 +21,7 @@ pub const MAX_TRIES: u32 = 3;
 /// A photo, or several of one message, waiting for a reply.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Job {
+    /// The chat of the message or interaction.
     pub chat: ChatId,
     /// The platform's id of the message or interaction, unique in the chat.
     pub message: i64,
@@ -59,6 +60,7 @@ impl Job {
 pub struct UpdateId {
     /// The bot's own id: each bot numbers its updates separately.
     pub bot: i64,
+    /// The platform's number of the update, unique for this bot.
     pub update: i64,
 }
 

@@ -11,14 +11,22 @@ use tracing::error;
 /// A supported language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Language {
+    /// English, `en`: the default, and the fallback for a missing message.
     #[default]
     English,
+    /// Czech, `cs`.
     Czech,
+    /// German, `de`.
     German,
+    /// Spanish, `es`.
     Spanish,
+    /// French, `fr`.
     French,
+    /// Japanese, `ja`.
     Japanese,
+    /// Portuguese, `pt`.
     Portuguese,
+    /// Ukrainian, `uk`.
     Ukrainian,
 }
 
@@ -125,6 +133,7 @@ impl Language {
 /// A variable's value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {
+    /// Inserted as it is, or selects the variant of that name where a message has several.
     Text(&'a str),
     /// Selects the plural form where a message has several.
     Number(i64),

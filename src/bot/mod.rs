@@ -54,6 +54,7 @@ pub use wording::ReplyStyle;
 /// The operator's configuration.
 #[derive(Debug, Clone)]
 pub struct BotOptions {
+    /// Limits of decoding photos to draw on them or to crop them.
     pub decode_limits: DecodeLimits,
     /// The confidence score in 0..=1 from which a guess counts as sure.
     pub confident: f32,
@@ -61,7 +62,9 @@ pub struct BotOptions {
     pub gender: GenderPolicy,
     /// The probability from which [`GenderPolicy::Sure`] states a gender.
     pub gender_sure: f32,
+    /// The limit on photos of one person.
     pub person_rate: Rate,
+    /// The limit on photos in one chat.
     pub chat_rate: Rate,
     /// The most photos from chats that are fetched and analysed concurrently; others wait.
     pub max_concurrent: usize,
@@ -80,6 +83,7 @@ pub struct Bot {
 }
 
 impl Bot {
+    /// Photos are analysed in `pool` and fetched by `downloader`; settings, games and jobs are in `store`.
     pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
         let rate_limiter = RateLimiter::new(options.person_rate, options.chat_rate);
         let permits = FairSemaphore::new(options.max_concurrent);

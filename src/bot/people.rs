@@ -8,7 +8,9 @@ use super::languages::Language;
 /// A platform on which people and chats have ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Platform {
+    /// Discord; ids are its snowflakes.
     Discord,
+    /// Telegram; ids are those of its Bot API, negative for groups and channels.
     Telegram,
 }
 
@@ -25,14 +27,18 @@ impl Platform {
 /// A person's id on a platform. Its `Debug` output is scrambled: see [`scrambled`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PersonId {
+    /// The platform that assigned the id.
     pub platform: Platform,
+    /// The platform's id of the user.
     pub id: i64,
 }
 
 /// A chat's or channel's id on a platform. Its `Debug` output is scrambled: see [`scrambled`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ChatId {
+    /// The platform that assigned the id.
     pub platform: Platform,
+    /// The platform's id of the chat or channel.
     pub id: i64,
 }
 
@@ -51,7 +57,9 @@ impl std::fmt::Debug for ChatId {
 /// The person who asks for something, and the chat they ask in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Asker {
+    /// Who asks.
     pub person: PersonId,
+    /// Where they ask.
     pub chat: ChatId,
     /// The language of the person's client, if supported.
     pub language: Option<Language>,

@@ -17,9 +17,21 @@ pub enum PhotoSource {
     Bytes(Bytes),
     /// One of the platform's own file hosts. `renew` asks the platform for a fresh link when this one
     /// has expired.
-    Link { url: Url, hosts: AllowedOrigins, renew: Option<RenewLink> },
+    Link {
+        /// Where the file can be downloaded.
+        url: Url,
+        /// The platform's file hosts; links to any other are refused.
+        hosts: AllowedOrigins,
+        /// Called once if the link has expired; `None` if there is no way to renew it.
+        renew: Option<RenewLink>,
+    },
     /// A file below a folder that the platform's server shares with this program.
-    File { path: PathBuf, folder: PathBuf },
+    File {
+        /// The file's path, including the folder.
+        path: PathBuf,
+        /// The shared folder; a file outside it is refused.
+        folder: PathBuf,
+    },
     /// Not available, and why.
     Refused(Problem),
 }

@@ -17,7 +17,10 @@ pub enum Problem {
     Inference(#[from] InferenceError),
     /// The platform does not let bots fetch files of this size.
     #[error("the platform lets bots fetch no file over {limit} bytes")]
-    PlatformLimit { limit: u64 },
+    PlatformLimit {
+        /// The largest file that bots may fetch, in bytes.
+        limit: u64,
+    },
     /// The command or message came without a picture.
     #[error("no picture came with the message")]
     NoPhoto,
@@ -26,7 +29,10 @@ pub enum Problem {
     OptedOut,
     /// The rate limit of the person or chat is exceeded.
     #[error("too many photos in a short time")]
-    RateLimited { wait: Duration },
+    RateLimited {
+        /// The time until the photos would be admitted.
+        wait: Duration,
+    },
     /// The photo that a button belongs to is gone.
     #[error("the photo that a button belongs to is gone")]
     PhotoGone,

@@ -24,9 +24,15 @@ pub struct Rate {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateLimited {
     /// The first refusal since a photo was admitted: worth a reply.
-    FirstTime { wait: Duration },
+    FirstTime {
+        /// The time until the photos would be admitted.
+        wait: Duration,
+    },
     /// A further one: already reported, so only worth a reply where one is owed.
-    Repeated { wait: Duration },
+    Repeated {
+        /// The time until the photos would be admitted.
+        wait: Duration,
+    },
 }
 
 /// The buckets of recent people and chats.
@@ -55,6 +61,7 @@ struct Bucket {
 const SWEEP_AT: usize = 4096;
 
 impl RateLimiter {
+    /// Limits each person to the rate `person` and each chat to the rate `chat`.
     pub fn new(person: Rate, chat: Rate) -> Self {
         Self { person, chat, buckets: Mutex::default() }
     }

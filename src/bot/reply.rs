@@ -85,6 +85,7 @@ pub struct ReplyOptions {
 /// When the annotated picture is added to the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CardPolicy {
+    /// The text alone, whatever the photo shows.
     Never,
     /// Only where the text needs it, because it refers to numbered faces.
     SeveralFaces,

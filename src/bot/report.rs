@@ -37,6 +37,7 @@ pub struct FaceReport {
     pub age: f32,
     /// The interval that holds the true age of 80 % of the faces of every age, in years.
     pub age_low: f32,
+    /// The upper end of that interval, in years.
     pub age_high: f32,
     /// The likelier of the two.
     pub gender: Gender,

@@ -8,10 +8,12 @@ use super::store::StoreError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GenderPolicy {
+    /// Whenever the estimator reports one: not for small children, nor for minors where it is uncertain.
     #[default]
     Always,
     /// Only from a probability that the operator chose; below it the reply says that it cannot tell.
     Sure,
+    /// Not at all.
     Never,
 }
 
@@ -50,6 +52,7 @@ pub struct ChatSettings {
     pub auto: bool,
     /// `None`: each person's own.
     pub language: Option<Language>,
+    /// The policy for all replies in the chat, unless the person's or the operator's is more reserved.
     pub gender: GenderPolicy,
     /// Whether replies are visible to the asker alone, where the platform supports it.
     pub private: bool,
@@ -62,15 +65,18 @@ pub struct PersonSettings {
     pub opted_out: bool,
     /// `None`: the client's.
     pub language: Option<Language>,
+    /// The policy for replies to them, unless the chat's or the operator's is more reserved.
     pub gender: GenderPolicy,
 }
 
 /// Persists settings; part of [`Store`](super::store::Store). A chat or person without an entry has the
 /// defaults.
 pub trait SettingsStore {
+    /// A chat's settings.
     fn chat(&self, chat: ChatId) -> Result<ChatSettings, StoreError>;
     /// Changes a chat's settings in one transaction and returns the new ones.
     fn change_chat(&self, chat: ChatId, change: &mut dyn FnMut(&mut ChatSettings)) -> Result<ChatSettings, StoreError>;
+    /// A person's settings.
     fn person(&self, person: PersonId) -> Result<PersonSettings, StoreError>;
     /// Changes a person's settings in one transaction and returns the new ones.
     fn change_person(

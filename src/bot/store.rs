@@ -12,6 +12,7 @@ use super::settings::SettingsStore;
 pub struct StoreError {
     /// What failed, as a participle: "opened", "read", "written".
     pub operation: &'static str,
+    /// The underlying storage's error.
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 

@@ -15,7 +15,9 @@ const ALTERNATIVE_TEXT: usize = 1000;
 /// How to reply to somebody: their language, the applicable gender policy and the thresholds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReplyStyle {
+    /// The language of the text.
     pub language: Language,
+    /// The policy that applies to this reply.
     pub gender: GenderPolicy,
     /// The confidence score in 0..=1 from which a guess counts as sure.
     pub confident: f32,
@@ -94,7 +96,7 @@ impl ReplyStyle {
         let (low, high) = face.estimate.age_interval;
         let variables = [("age", face.estimate.age().into()), ("low", low.into()), ("high", high.into())];
         let explanation = self.language.message_with("seen", &variables);
-        if self.who(face) == "person" {
+        if self.gender == GenderPolicy::Never {
             return explanation;
         }
         let female = Value::from(100.0 * face.estimate.female_probability);
@@ -304,7 +306,9 @@ mod tests {
             (style.person(&face(age, female, 1, &[])), style.network_input(&face(age, female, 1, &[])))
         };
         assert!(text(GenderPolicy::Never, 30, 0.99).0.starts_with("a person of about 30"));
-        assert!(!text(GenderPolicy::Never, 30, 0.99).1.contains("female"));
+        for age in [1, 9, 15, 30] {
+            assert!(!text(GenderPolicy::Never, age, 0.99).1.contains("in 100"), "at {age}");
+        }
         assert!(text(GenderPolicy::Never, 9, 0.99).0.starts_with("a child of about 9"));
         let unclear = text(GenderPolicy::Sure, 30, 0.8).0;
         assert!(

@@ -24,6 +24,7 @@ const ROLL: f32 = 10.0;
 /// 0.85 to 1.15 and rolled by up to 10°.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct FramingRobustness {
+    /// The number of faces measured.
     pub faces: usize,
     /// Framings per face.
     pub views: usize,

@@ -21,9 +21,11 @@ const BATCH: usize = 16;
 /// One picture's label and prediction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
+    /// The picture with its labels.
     pub file: LabelledFile,
     /// Before calibration.
     pub answer: RawAnswer,
+    /// After calibration.
     pub estimate: Estimate,
 }
 
@@ -43,7 +45,9 @@ pub struct Measurement {
 /// Metrics of one group of faces.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Group {
+    /// The heading in tables, such as "age 0 to 3".
     pub name: String,
+    /// Metrics over its faces.
     #[serde(flatten)]
     pub scores: Scores,
 }
@@ -190,6 +194,7 @@ impl Measurement {
 pub struct MostConfident {
     /// The lowest confidence among them.
     pub confidence: f32,
+    /// Metrics over these predictions.
     #[serde(flatten)]
     pub scores: Scores,
 }

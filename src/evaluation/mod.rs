@@ -26,10 +26,20 @@ pub use measure::{Measurement, measure};
 pub enum EvaluationError {
     /// The folder contains nothing to measure.
     #[error("the folder {path} {reason}")]
-    Folder { path: PathBuf, reason: String },
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it, as the rest of the sentence that its path begins.
+        reason: String,
+    },
     /// The predictions or the report cannot be written.
     #[error("{path} cannot be written: {reason}")]
-    Write { path: PathBuf, reason: String },
+    Write {
+        /// The file, or the folder of the report.
+        path: PathBuf,
+        /// The message of the underlying error.
+        reason: String,
+    },
     /// The network failed.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -40,12 +50,14 @@ pub enum EvaluationError {
 pub struct Label {
     /// Years.
     pub age: f32,
+    /// Whether the labelled gender is female; otherwise it is male.
     pub female: bool,
 }
 
 /// Metrics over a set of faces. Shares are from 0 to 1; a share of an empty subset is NaN.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Scores {
+    /// The number of faces, one per photo.
     pub photos: usize,
     /// Mean absolute error of the predicted age, years.
     pub age_mae: f64,
@@ -53,6 +65,7 @@ pub struct Scores {
     pub age_mae_21_60: f64,
     /// Mean of predicted minus true age, years.
     pub age_bias: f64,
+    /// Share of faces whose likelier gender is the labelled one.
     pub gender_accuracy: f64,
     /// Over true ages of 13 and over.
     pub gender_accuracy_13_plus: f64,
@@ -127,6 +140,7 @@ fn labelled_year(age: f32) -> (f32, f32) {
 /// One bin of a reliability diagram.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Bin {
+    /// The number of predictions in the bin.
     pub faces: usize,
     /// Sum of the probabilities of the likelier gender.
     pub probability_sum: f64,

@@ -25,13 +25,18 @@ pub struct Summary {
     /// The weights learnt from the faces by which their training was judged: on those, all figures
     /// but the framing robustness flatter.
     pub trained_on_validation: bool,
+    /// Metrics over all predictions.
     #[serde(flatten)]
     pub scores: Scores,
+    /// Metrics over the most confident 70 % of the predictions.
     pub surest_70: MostConfident,
     /// Absent if the faces had to be detected first.
     pub framing_robustness: Option<FramingRobustness>,
+    /// Measured only for an HTML report on tight crops.
     pub detector: Option<DetectorCost>,
+    /// By true age, labelled gender, labelled race and confidence ([`Measurement::groups`]).
     pub groups: Vec<Group>,
+    /// By decade of the true age ([`Measurement::decades`]).
     pub decades: Vec<Group>,
 }
 
@@ -39,6 +44,7 @@ pub struct Summary {
 /// detector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DetectorCost {
+    /// The number of crops that were passed through the detector.
     pub photos: usize,
     /// Photos in which the detector finds a face.
     pub found: usize,

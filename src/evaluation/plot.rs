@@ -11,18 +11,23 @@ const FONT: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
 /// Width and height of a panel in pixels.
 const PANEL: (u32, u32) = (600, 520);
 
+/// The colour of a second series.
 pub const ORANGE: RGBColor = RGBColor(230, 126, 34);
+/// The colour of the main series.
 pub const BLUE: RGBColor = RGBColor(31, 97, 171);
+/// The colour of references to compare with.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
 
 /// One panel.
 #[derive(Debug, Clone)]
 pub struct Chart {
+    /// The caption above the panel.
     pub title: String,
     /// Label of the x axis; the title labels the y axis.
     pub x_label: String,
     /// Decimal places of the x axis's numbers.
     pub x_decimals: usize,
+    /// What is drawn, from back to front.
     pub series: Vec<Series>,
 }
 
@@ -31,7 +36,9 @@ pub struct Chart {
 pub struct Series {
     /// Name in the legend; not listed if empty.
     pub name: String,
+    /// The colour of the line or dots.
     pub colour: RGBColor,
+    /// Pairs of x and y in the units of the axes.
     pub points: Vec<(f64, f64)>,
     /// Whether the points are joined by a line, instead of drawn as translucent dots.
     pub joined: bool,

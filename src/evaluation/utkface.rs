@@ -10,7 +10,9 @@ pub const RACES: [&str; 5] = ["White", "Black", "Asian", "Indian", "Others"];
 /// One picture and the labels in its file name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledFile {
+    /// The path of the file.
     pub path: PathBuf,
+    /// Age and gender.
     pub label: Label,
     /// Index into [`RACES`]; absent from some of the data set's file names.
     pub race: Option<usize>,
@@ -19,7 +21,9 @@ pub struct LabelledFile {
 /// A folder's pictures, sorted by name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LabelledFolder {
+    /// The path of the folder.
     pub path: PathBuf,
+    /// The pictures, sorted by path.
     pub files: Vec<LabelledFile>,
     /// The number of entries with other names.
     pub other_entries: usize,

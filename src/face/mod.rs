@@ -17,8 +17,10 @@ use crate::model::ModelError;
 /// Why face detection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum FaceError {
+    /// The detection network failed.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The photo could not be resized to the detector's input; contains the reason.
     #[error("the photo could not be resized: {0}")]
     Resize(String),
 }
@@ -30,7 +32,9 @@ pub struct Bounds {
     pub x: f32,
     /// Top edge.
     pub y: f32,
+    /// Width.
     pub w: f32,
+    /// Height.
     pub h: f32,
 }
 
@@ -62,6 +66,7 @@ pub enum Rotation {
 /// A face in a photo.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Face {
+    /// The box around the face.
     pub bounds: Bounds,
     /// x and y in pixels: the person's right eye (on the left of an upright picture), left eye,
     /// tip of the nose, right and left corner of the mouth.

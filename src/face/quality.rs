@@ -25,11 +25,17 @@ pub struct Quality {
 /// A defect that a better photo would avoid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Flaw {
+    /// The face has so few pixels that its crop is enlarged more than twofold.
     TooSmall,
+    /// Too much of the frame lies outside the photo.
     CutOff,
+    /// The face is turned too far to the side.
     Turned,
+    /// The crop is too dark on average.
     Dark,
+    /// The crop is too bright on average.
     Bright,
+    /// The crop has too little fine detail, although the face is large enough.
     Blurred,
 }
 

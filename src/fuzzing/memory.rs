@@ -61,6 +61,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if !count(size(layout)) {
             return std::ptr::null_mut();
         }
+        // SAFETY: the caller's promise, passed on.
         unsafe { System.alloc(layout) }
     }
 
@@ -68,6 +69,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if !count(size(layout)) {
             return std::ptr::null_mut();
         }
+        // SAFETY: the caller's promise, passed on.
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -75,11 +77,13 @@ unsafe impl GlobalAlloc for CountingAllocator {
         if !count(new.cast_signed() - size(layout)) {
             return std::ptr::null_mut();
         }
+        // SAFETY: the caller's promise, passed on.
         unsafe { System.realloc(at, layout, new) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         count(-size(layout));
+        // SAFETY: the caller's promise, passed on.
         unsafe { System.dealloc(at, layout) }
     }
 }

@@ -30,6 +30,7 @@ pub struct Logits {
 /// A linear layer over the pooled features.
 #[derive(Debug)]
 pub struct Head {
+    /// `age` or `gender`.
     pub name: &'static str,
     /// (features, outputs)
     pub weight: Tensor,

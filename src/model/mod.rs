@@ -60,7 +60,14 @@ pub enum ModelError {
     CropSize(usize),
     /// A picture is empty, or its number of pixels is not width times height.
     #[error("{pixels} pixels do not make a picture of {width}×{height}")]
-    DetectorInput { pixels: usize, width: usize, height: usize },
+    DetectorInput {
+        /// The number of pixels given.
+        pixels: usize,
+        /// The stated width in pixels.
+        width: usize,
+        /// The stated height in pixels.
+        height: usize,
+    },
     /// This build does not support the device.
     #[error(
         "this program was built without {0} support: build it with --features {0}, or set inference.device = \"cpu\""

@@ -59,9 +59,13 @@ impl std::fmt::Display for Architecture {
 pub struct Unit {
     /// Prefix of its tensors' names.
     pub name: String,
+    /// Side of the square kernel: 3, or 1 for a shortcut.
     pub kernel: usize,
+    /// Stride in both directions: 1 or 2.
     pub stride: usize,
+    /// Channels of the input.
     pub channels: usize,
+    /// Channels of the output.
     pub out_channels: usize,
     /// Whether it ends with a ReLU.
     pub relu: bool,
@@ -70,8 +74,11 @@ pub struct Unit {
 /// A residual block: two 3×3 units and a skip connection, through a 1×1 unit if the shape changes.
 #[derive(Debug, Clone)]
 pub struct Block {
+    /// 3×3 with the block's stride, from its input to its output channels.
     pub first: Unit,
+    /// 3×3 with stride one; the skip connection is added before its ReLU.
     pub second: Unit,
+    /// 1×1 without ReLU; absent if input and output have the same shape.
     pub shortcut: Option<Unit>,
 }
 

@@ -16,6 +16,7 @@ const BLOCK_VALUES: usize = 4096;
 /// Mean and variance of one batch, per channel.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Statistics {
+    /// Mean of each channel.
     pub mean: Vec<f32>,
     /// Biased (divided by the number of pixels).
     pub variance: Vec<f32>,

@@ -104,6 +104,7 @@ pub fn decode_colour(bytes: &[u8], limits: &DecodeLimits, min_side: u32) -> Resu
 /// A photo in colour, upright, and the reserved memory for it and for what is drawn from it.
 #[derive(Debug)]
 pub struct ColourPhoto {
+    /// 8-bit RGB, possibly reduced in size.
     pub picture: RgbImage,
     /// Released when the photo is dropped.
     pub memory: Reservation,

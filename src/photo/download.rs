@@ -47,16 +47,28 @@ pub enum DownloadError {
     ForeignHost,
     /// The server announced or sent more than the limit.
     #[error("the file is larger than the limit of {limit} bytes")]
-    TooLarge { limit: u64 },
+    TooLarge {
+        /// The largest file allowed, in bytes.
+        limit: u64,
+    },
     /// The time limit was reached.
     #[error("the download took longer than {limit:?}")]
-    TimedOut { limit: Duration },
+    TimedOut {
+        /// The time allowed, retries included.
+        limit: Duration,
+    },
     /// The link has expired or the file is gone.
     #[error("the file is no longer there (status {status})")]
-    Gone { status: u16 },
+    Gone {
+        /// The HTTP status; 404 for a missing local file.
+        status: u16,
+    },
     /// The server or the connection failed, on every attempt until the time limit was reached.
     #[error("the file host did not deliver the file: {reason}")]
-    Failed { reason: String },
+    Failed {
+        /// The cause, without URL or path.
+        reason: String,
+    },
     /// The file is outside the folder that may be read.
     #[error("the file is outside the folder that is shared with the platform's server")]
     ForeignPath,

@@ -30,8 +30,11 @@ const DRAWING: u64 = super::downscale::DRAWING;
 
 /// Memory limits of the targets: what the decoders reserve, and tables that no reservation counts.
 pub const MEMORY: usize = BUDGET as usize + (1 << 19);
+/// As [`MEMORY`], for a PNG.
 pub const PNG_MEMORY: usize = PNG as usize + MEMORY;
+/// As [`MEMORY`], for a GIF.
 pub const GIF_MEMORY: usize = GIF as usize + MEMORY;
+/// As [`MEMORY`], for a HEIC.
 #[cfg(feature = "heic")]
 pub const HEIC_MEMORY: usize = heic::DECODER as usize + MEMORY;
 /// For a lossy WebP, the length in its header is allocated, up to 16 MiB of untouched zeros.

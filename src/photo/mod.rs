@@ -57,22 +57,43 @@ pub enum PhotoError {
     Empty,
     /// The file is not a picture; `what` names its type with an article ("a web page").
     #[error("not a picture but {what}")]
-    NotAPicture { what: &'static str },
+    NotAPicture {
+        /// The type with an article, such as "a web page".
+        what: &'static str,
+    },
     /// A picture in a format that is not supported.
     #[error("{format} pictures are not supported; send JPEG, PNG, WebP or GIF")]
-    Unsupported { format: &'static str },
+    Unsupported {
+        /// The name of the format, such as "BMP".
+        format: &'static str,
+    },
     /// The file ends before the picture does.
     #[error("the picture is cut short: the file ends before the picture does")]
     Truncated,
     /// A supported format with invalid contents.
     #[error("the {format} picture is damaged")]
-    Damaged { format: &'static str },
+    Damaged {
+        /// The name of the format, such as "PNG".
+        format: &'static str,
+    },
     /// The file is larger than the limit.
     #[error("the file has {bytes} bytes, the limit is {limit}")]
-    TooManyBytes { bytes: u64, limit: u64 },
+    TooManyBytes {
+        /// The size of the file.
+        bytes: u64,
+        /// The largest size allowed.
+        limit: u64,
+    },
     /// According to its header, the picture has more pixels than the limit; nothing was allocated.
     #[error("the picture has {width}×{height} pixels, the limit is {limit} pixels")]
-    TooManyPixels { width: u32, height: u32, limit: u64 },
+    TooManyPixels {
+        /// Width in pixels, from the header.
+        width: u32,
+        /// Height in pixels, from the header.
+        height: u32,
+        /// The most pixels allowed, by the configured limit or the memory budget.
+        limit: u64,
+    },
     /// Decoding takes more processor time than the limit. A file that is within the other limits takes as long only
     /// if it was made to.
     #[error("the picture takes longer to decode than the limit allows; save it again as a plain JPEG")]

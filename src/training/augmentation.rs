@@ -19,13 +19,16 @@ use crate::model::network::SIDE;
 pub struct Sample<'a> {
     /// Square, grey.
     pub pixels: Vec<u8>,
+    /// The example that was cropped.
     pub example: &'a Example,
+    /// What is blended in, if anything.
     pub mixup: Option<Mixup<'a>>,
 }
 
 /// The second example that is blended into a crop (mixup, Zhang et al. 2018).
 #[derive(Debug, Clone, Copy)]
 pub struct Mixup<'a> {
+    /// The example whose crop is blended in.
     pub example: &'a Example,
     /// From 0 to 0.5.
     pub weight: f32,

@@ -10,8 +10,11 @@ use crate::evaluation::plot::{self, BLUE, Chart, ORANGE, Series};
 /// One finished epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
+    /// Its number, counted from one.
     pub epoch: usize,
+    /// Mean loss per crop that was trained on.
     pub loss: f64,
+    /// Duration, validation included.
     pub seconds: f64,
     /// Absent if the epoch was not validated.
     pub scores: Option<EpochScores>,
@@ -21,9 +24,13 @@ pub struct Epoch {
 /// without augmentation. MAE in years, accuracies from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct EpochScores {
+    /// Mean absolute age error on the training crops.
     pub train_age_mae: f64,
+    /// Gender accuracy on the training crops.
     pub train_gender_accuracy: f64,
+    /// Mean absolute age error on the validation crops.
     pub val_age_mae: f64,
+    /// Gender accuracy on the validation crops.
     pub val_gender_accuracy: f64,
 }
 

@@ -26,12 +26,15 @@ pub enum Age {
 /// One decoded, labelled picture.
 #[derive(Debug, Clone)]
 pub struct Example {
+    /// The whole picture in grey.
     pub luma: Arc<GrayImage>,
     /// The same picture in colour, if requested.
     pub colour: Option<Arc<RgbImage>>,
     /// The crop's position in the picture.
     pub frame: CropFrame,
+    /// The labelled age, exact or a bin.
     pub age: Age,
+    /// Whether the labelled gender is female; otherwise it is male.
     pub female: bool,
     /// For distillation.
     pub teacher: Option<Arc<TeacherPrediction>>,
@@ -59,6 +62,7 @@ impl Example {
 /// Labelled examples: UTKFace's in the order of their file names, FairFace's in that of `labels.csv`.
 #[derive(Debug)]
 pub struct Dataset {
+    /// All examples, folder by folder.
     pub examples: Vec<Example>,
 }
 

@@ -33,22 +33,51 @@ use run::Run;
 /// Why training cannot start or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainingError {
+    /// A folder of crops cannot be read or contains none.
     #[error(transparent)]
     Folder(#[from] EvaluationError),
+    /// A picture, label or file of weights is not usable.
     #[error("{path}: {reason}")]
-    Data { path: PathBuf, reason: String },
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The recipe cannot be read, is invalid or does not fit the initial weights; contains the reason.
     #[error("the recipe is invalid: {0}")]
     Recipe(String),
+    /// The file is not a checkpoint, or is one of a run with other settings.
     #[error("the checkpoint {path} cannot be used: {reason}")]
-    Checkpoint { path: PathBuf, reason: String },
+    Checkpoint {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong or differs.
+        reason: String,
+    },
+    /// The output folder contains a checkpoint that the run was not asked to resume.
     #[error("{path} already contains a checkpoint: continue it with --resume, or choose another --out")]
-    OutInUse { path: PathBuf },
+    OutInUse {
+        /// The output folder.
+        path: PathBuf,
+    },
+    /// An output cannot be written.
     #[error("{path} cannot be written: {reason}")]
-    Write { path: PathBuf, reason: String },
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// The message of the underlying error.
+        reason: String,
+    },
+    /// The network cannot be built or run.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The loss became infinite or NaN.
     #[error("the loss is not finite after {steps} steps: lower learning_rate in the recipe")]
-    Diverged { steps: usize },
+    Diverged {
+        /// Optimiser steps taken until then.
+        steps: usize,
+    },
 }
 
 impl From<candle_core::Error> for TrainingError {
@@ -66,8 +95,11 @@ pub struct TrainingOptions {
     pub val: PathBuf,
     /// FairFace-like folders: pictures and a `labels.csv` with age bins.
     pub extra: Vec<PathBuf>,
+    /// Folder for checkpoint, exported weights and curve; created if missing.
     pub out: PathBuf,
+    /// The hyperparameters.
     pub recipe: Recipe,
+    /// Continue from the checkpoint in `out`, if there is one, instead of failing.
     pub resume: bool,
     /// Initial weights: the EMA weights of one checkpoint, or the mean of one or more exported
     /// networks. Random if empty.
@@ -78,6 +110,7 @@ pub struct TrainingOptions {
     pub validate_every: usize,
     /// Stop after this epoch of the schedule; a later run may resume from there.
     pub stop_after: Option<usize>,
+    /// Seed of all randomness: initial weights, order, augmentation and dropout.
     pub seed: u64,
 }
 

@@ -32,32 +32,48 @@ const RENAMED_KEYS: [(&str, &str); 15] = [
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recipe {
+    /// As text: see [`Architecture`](crate::model::network::Architecture).
     pub architecture: String,
+    /// Number of epochs, at least 1.
     pub epochs: usize,
+    /// Crops per optimiser step, at least 2.
     pub batch_size: usize,
     /// The most crops that are normalised together.
     #[serde(default = "default_norm_batch")]
     pub norm_batch: usize,
+    /// Peak of the one-cycle schedule.
     pub learning_rate: f64,
     /// Share of all steps.
     pub warmup: f64,
+    /// AdamW's decay per step, as a multiple of the learning rate; not of biases and normalisation.
     pub weight_decay: f64,
+    /// Decay per step of the moving average of the weights, at least 0 and below 1.
     pub ema_decay: f64,
+    /// Probability of dropping each pooled feature, at least 0 and below 1.
     pub dropout: f64,
+    /// Weight of the expected age's absolute error in the loss.
     pub age_l1_weight: f64,
     /// Years.
     pub age_sigma: f32,
+    /// Increase of `age_sigma` per year of age, years.
     pub age_sigma_per_year: f32,
+    /// Weight of age bins in the loss, at least 0.
     pub age_bin_weight: f64,
+    /// Weight of the gender's cross entropy in the loss, at least 0.
     #[serde(default = "one")]
     pub gender_weight: f64,
+    /// Extra crops per epoch for each training crop, at least 0.
     pub extra_ratio: f64,
+    /// How many times as likely an extra crop below 20 or from 60 years on is drawn, above 0.
     #[serde(default = "one")]
     pub rare_age_weight: f64,
+    /// Share of the teachers' prediction in the targets, 0 to 1; the label has the rest.
     #[serde(default)]
     pub distillation_weight: f32,
+    /// Stages with smaller crops at the start of the run, in order.
     #[serde(default)]
     pub progressive_resizing: Vec<ResizingStage>,
+    /// Random augmentation of the training crops.
     pub augmentation: Augmentation,
 }
 
@@ -66,6 +82,7 @@ pub struct Recipe {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResizingStage {
+    /// How many epochs the stage lasts.
     pub epochs: usize,
     /// Pixels.
     pub side: usize,
@@ -81,6 +98,7 @@ pub struct Augmentation {
     pub scale: f32,
     /// Share of the side.
     pub shift: f32,
+    /// Range of the exponent of a gamma curve: 1 / (1 + gamma) to 1 + gamma.
     pub gamma: f32,
     /// Probability.
     pub blur: f32,

@@ -143,35 +143,42 @@ fn root(base: &Url) -> Url {
 /// Why the Discord bot cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum DiscordError {
+    /// The token is refused (HTTP status 401, close code 4004) or cannot be written in a header.
     #[error(
         "Discord refuses the token: copy a new token from the developer portal (Bot, Reset Token) into \
          FACEGUESSER__DISCORD__TOKEN"
     )]
     InvalidToken,
+    /// The message content intent is not enabled for this bot (close code 4014).
     #[error(
         "Discord refuses the message content intent that discord.channels and discord.message_content need: enable \
          it in the developer portal (Bot, Privileged Gateway Intents), or remove these two settings"
     )]
     DisallowedIntents,
+    /// The number of the shard or of all shards is refused (close code 4010).
     #[error(
         "Discord's gateway refuses this bot's shard (close code 4010): start the bot again, which asks Discord for \
          the number of shards"
     )]
     InvalidShard,
+    /// The bot is in too many servers for its number of shards (close code 4011).
     #[error(
         "Discord's gateway requires more shards (close code 4011), because this bot is in more servers now: start it \
          again, which asks Discord for the number of shards"
     )]
     ShardingRequired,
+    /// The API version is no longer supported (close code 4012).
     #[error(
         "Discord's gateway no longer supports API version 10 (close code 4012): a newer version of this bot is needed"
     )]
     InvalidVersion,
+    /// The combination of intents is not valid (close code 4013).
     #[error(
         "Discord's gateway does not support the intents that this bot requests (close code 4013): a newer version of \
          this bot is needed"
     )]
     InvalidIntents,
+    /// The HTTP client could not be created; contains the cause.
     #[error("Discord: TLS cannot be set up on this machine: {0}")]
     Client(String),
 }

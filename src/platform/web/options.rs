@@ -10,6 +10,7 @@ use crate::platform::connections::ConnectionLimits;
 pub struct WebOptions {
     /// The largest photo file in bytes.
     pub photo_bytes: u64,
+    /// Number and lifetime of connections.
     pub connections: ConnectionLimits,
     /// The longest pause within an upload.
     pub pause_timeout: Duration,
