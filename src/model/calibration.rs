@@ -1,6 +1,6 @@
 //! Calibration of the network's raw output.
 //!
-//! Two corrections, fitted by [`crate::evaluation::calibration`] on faces that the network was not
+//! Two corrections, fitted by `evaluation::calibration` on faces that the network was not
 //! trained on: a gender temperature by guessed age (Guo et al. 2017), and the ends of the age
 //! interval by true age, so that its coverage holds at every age and not only on average
 //! (label-conditional conformal prediction, Vovk 2012).

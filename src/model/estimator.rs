@@ -291,10 +291,10 @@ impl Estimator {
         answers.collect()
     }
 
-    /// The calibrated [`Estimator::answers`].
+    /// The calibrated [`Estimator::raw_answers`].
     ///
     /// # Errors
-    /// As [`Estimator::answers`].
+    /// As [`Estimator::raw_answers`].
     pub fn estimate(&self, crops: &[&[u8]]) -> Result<Vec<Estimate>, ModelError> {
         Ok(self.raw_answers(crops)?.iter().map(|answer| self.calibration.apply(answer)).collect())
     }

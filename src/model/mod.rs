@@ -3,7 +3,7 @@
 //! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
 //! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
 //! is their file format. The kernels are [`convolution`] (by [`winograd`], or by im2col in
-//! [`columns`] and [`gemm`]) and [`normalisation`].
+//! [`im2col`] and [`gemm`]) and [`normalisation`].
 
 // Only training uses the backward passes.
 #![cfg_attr(not(feature = "training"), allow(dead_code))]

@@ -187,7 +187,7 @@ pub fn standardise(crops: &[&[u8]]) -> Vec<f32> {
     values
 }
 
-/// [`standardised`] crops as a tensor: (batch, 128, 128, 1).
+/// [`standardise`]d crops as a tensor: (batch, 128, 128, 1).
 ///
 /// # Errors
 /// If a crop is not 128×128 pixels.

@@ -1,6 +1,6 @@
 //! From the bytes of a file to upright grey pixels.
 //!
-//! Owns the download with its limits ([`download`]), the decoding with its limits
+//! Owns the download with its limits (`download`), the decoding with its limits
 //! ([`decode`](mod@decode), with a module per format) and the detection of file types, which names what a
 //! file is when it is not a picture ([`sniff`]).
 //! Independent of faces, networks and chat platforms.
