@@ -53,10 +53,15 @@ pub(super) fn decode(
         None => (Cow::Borrowed(&bytes[..end]), false),
     };
     let file = HeifFile::parse(&file).map_err(|_| if truncated { PhotoError::Truncated } else { UNSUPPORTED })?;
-    let (size, tiles) = layout(&file)?;
+    // What a cut file lacks is not damaged.
+    let cut = |error| match error {
+        PhotoError::Damaged { .. } if truncated => PhotoError::Truncated,
+        error => error,
+    };
+    let (size, tiles) = layout(&file).map_err(cut)?;
     check_pixels(size, Format::Heic, limits)?;
     let tile_pixels = coded_pixels(tiles.size);
-    let chroma = ChromaFormat::of(&file, *tiles.items.first().ok_or(DAMAGED)?)?;
+    let chroma = ChromaFormat::of(&file, *tiles.items.first().ok_or(DAMAGED)?).map_err(cut)?;
     let finished_tiles = (tiles.across as u64 - 1) * tile_pixels * chroma.frame_bytes();
     let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
     let decoding = chroma.decoding_memory(tile_pixels) + finished_tiles + DECODER;
@@ -82,8 +87,8 @@ pub(super) fn decode(
             downscaler.push(line.take(size.0 as usize));
         }
     }
-    let orientation = orientation(&file)?;
-    let (picture, decoded_rows) = downscaler.finish().ok_or(DAMAGED)?;
+    let orientation = orientation(&file).map_err(cut)?;
+    let (picture, decoded_rows) = downscaler.finish().ok_or(DAMAGED).map_err(cut)?;
     let complete = decoded_rows == picture.height();
     Ok(Decoded { picture, orientation, reduction: spec.reduction(size), size, decoded_rows, complete, memory })
 }
