@@ -47,12 +47,14 @@ pub(super) fn decode(
     spec: OutputSpec,
     clock: &CpuLimit,
 ) -> Result<Decoded, PhotoError> {
-    let (end, cut_box) = walk_boxes(bytes);
-    let (file, truncated) = match cut_box {
-        Some(start) => (Cow::Owned(with_open_box(bytes, start)), true),
-        None => (Cow::Borrowed(&bytes[..end]), false),
+    let Boxes { end, cut_box, has_data } = walk_boxes(bytes);
+    let truncated = cut_box.is_some() || !has_data;
+    let file = match cut_box {
+        Some(start) => Cow::Owned(with_open_box(bytes, start)),
+        None => Cow::Borrowed(&bytes[..end]),
     };
-    let file = HeifFile::parse(&file).map_err(|_| if truncated { PhotoError::Truncated } else { UNSUPPORTED })?;
+    let file =
+        HeifFile::parse(&file).map_err(|_| if cut_box.is_some() { PhotoError::Truncated } else { UNSUPPORTED })?;
     // What a cut file lacks is not damaged.
     let cut = |error| match error {
         PhotoError::Damaged { .. } if truncated => PhotoError::Truncated,
@@ -131,26 +133,36 @@ impl ChromaFormat {
     }
 }
 
-/// Walks through the boxes at the top level (ISO/IEC 14496-12, 4.2): where they end, and where a box begins that
-/// extends beyond the end of the file. What follows the boxes does not count.
-fn walk_boxes(bytes: &[u8]) -> (usize, Option<usize>) {
-    let mut start = 0;
+/// The boxes at the top level of a file.
+struct Boxes {
+    /// Where they end; what follows does not count.
+    end: usize,
+    /// Where a box begins that extends beyond the end of the file.
+    cut_box: Option<usize>,
+    /// Whether the box that holds the pictures has begun.
+    has_data: bool,
+}
+
+/// Walks through the boxes (ISO/IEC 14496-12, 4.2).
+fn walk_boxes(bytes: &[u8]) -> Boxes {
+    let (mut start, mut has_data) = (0, false);
     while let Some([a, b, c, d, kind @ ..]) = bytes[start..].first_chunk::<8>() {
         if !TOP_LEVEL.contains(&kind) {
             break;
         }
+        has_data |= kind == b"mdat";
         let length = match u32::from_be_bytes([*a, *b, *c, *d]) {
-            0 => return (bytes.len(), None),
+            0 => return Boxes { end: bytes.len(), cut_box: None, has_data },
             1 => bytes[start + 8..].first_chunk().map_or(u64::MAX, |length| u64::from_be_bytes(*length)),
             length => u64::from(length),
         };
         let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length.max(8)));
         match end.filter(|end| *end <= bytes.len()) {
             Some(end) => start = end,
-            None => return (bytes.len(), Some(start)),
+            None => return Boxes { end: bytes.len(), cut_box: Some(start), has_data },
         }
     }
-    (start, None)
+    Boxes { end: start, cut_box: None, has_data }
 }
 
 /// A copy in which the box at `start` extends to the end of the file, which a length of 0 means.
