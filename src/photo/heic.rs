@@ -1,6 +1,8 @@
 //! Decodes HEIC, the format of iPhone photos (ISO/IEC 23008-12): one HEVC picture, or a grid of them, tile row by tile
 //! row, so that the picture is never held at full size.
 
+mod metadata;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
 use super::sniff::Format;
 
-/// Memory of the decoder for its tables and a file's parameter sets, in bytes.
+/// Memory of the decoder for its tables and for a file's metadata and parameter sets, in bytes.
 pub(super) const DECODER: u64 = 4 << 20;
 /// Nanoseconds per pixel that the decoder takes at most; it cannot be stopped within a coded picture.
 const TIME_PER_PIXEL: u64 = 90;
@@ -53,6 +55,9 @@ pub(super) fn decode(
         Some(start) => Cow::Owned(with_open_box(bytes, start)),
         None => Cow::Borrowed(&bytes[..end]),
     };
+    if !metadata::is_bounded(&file) {
+        return Err(UNSUPPORTED);
+    }
     let file =
         HeifFile::parse(&file).map_err(|_| if cut_box.is_some() { PhotoError::Truncated } else { UNSUPPORTED })?;
     // What a cut file lacks is not damaged.
