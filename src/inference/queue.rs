@@ -2,7 +2,9 @@
 //!
 //! Each requester has a separate queue (a flow), and the flow that has recently used the least worker
 //! time goes first (least attained service, Kleinrock 1976): a single portrait does not wait for forty
-//! people who post photos of crowds all the time, only for the photos being analysed.
+//! people who post photos of crowds all the time, only for the photos being analysed. Those who have
+//! used no more than [`GRACE`] are served in order of arrival, so that nobody waits long for having
+//! posted one photo of a group.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -57,8 +59,8 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
         Ok(evicted)
     }
 
-    /// Waits for a job and takes the first of the flow with the least attained service; `None` once the
-    /// queue is closed and empty.
+    /// Waits for a job and takes the first of the flow with the least attained service beyond [`GRACE`];
+    /// `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<(F, J)> {
         let empty = |state: &mut State<F, J>| state.flows.depth() == 0 && !state.closed;
         let mut state = self.arrived.wait_while(self.state(), empty).unwrap_or_else(PoisonError::into_inner);
@@ -105,13 +107,19 @@ struct Flow<J> {
 }
 
 /// Seconds.
-const HALF_LIFE: f64 = 30.0;
+const HALF_LIFE: f64 = 10.0;
+/// Attained service that does not count, in seconds: a photo of a group.
+const GRACE: f64 = 0.05;
 /// Number of flows from which idle ones are removed.
 const SWEEP_AT: usize = 4096;
 
 impl<J> Flow<J> {
     fn attained(&self, now: Instant) -> f64 {
         self.attained * (-now.saturating_duration_since(self.at).as_secs_f64() / HALF_LIFE).exp2()
+    }
+
+    fn beyond_grace(&self, now: Instant) -> f64 {
+        (self.attained(now) - GRACE).max(0.0)
     }
 }
 
@@ -135,11 +143,11 @@ impl<F: Copy + Eq + Hash, J> FairQueue<F, J> {
         self.count += 1;
     }
 
-    /// Takes the first job of the flow with the least attained service; ties by arrival.
+    /// Takes the first job of the flow with the least attained service beyond [`GRACE`]; ties by arrival.
     pub fn pop(&mut self) -> Option<(F, J)> {
         let now = Instant::now();
         let waiting =
-            self.flows.iter().filter_map(|(flow, one)| Some((*flow, one.attained(now), one.waiting.front()?.0)));
+            self.flows.iter().filter_map(|(flow, one)| Some((*flow, one.beyond_grace(now), one.waiting.front()?.0)));
         let (flow, ..) = waiting.min_by(|one, other| one.1.total_cmp(&other.1).then(one.2.cmp(&other.2)))?;
         let (_, job) = self.flows.get_mut(&flow)?.waiting.pop_front()?;
         self.count -= 1;
@@ -198,6 +206,16 @@ mod tests {
         queue.push(77, 7702).unwrap();
         // Now the other flows have attained less.
         assert!((0..40).all(|_| queue.take().unwrap().0 != 77));
+    }
+
+    #[test]
+    fn having_posted_one_group_does_not_cost_the_place_in_the_queue() {
+        let queue = Queue::new(100);
+        queue.charge('a', Duration::from_millis(50));
+        queue.charge('b', Duration::from_millis(10));
+        queue.charge('c', Duration::from_millis(100));
+        "cab".chars().for_each(|flow| assert_eq!(queue.push(flow, ()), Ok(None)));
+        assert_eq!("abc".chars().map(|_| queue.take().unwrap().0).collect::<String>(), "abc");
     }
 
     #[test]
