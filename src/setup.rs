@@ -23,16 +23,17 @@ pub fn guesser(config: &Config, limits: DecodeLimits) -> anyhow::Result<Guesser>
 
 /// The finder with the configured or compiled-in detector.
 pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
-    let detector =
-        weights(&config.models.detector, "models.detector", detector::embedded(), Detector::from_safetensors)?;
+    let place = config.place("models.detector");
+    let detector = weights(&config.models.detector, place, detector::embedded(), Detector::from_safetensors)?;
     Ok(FaceFinder::new(detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
 }
 
 /// The configured or compiled-in estimator.
 pub fn face_estimator(config: &Config) -> anyhow::Result<Estimator> {
     let load = Estimator::from_safetensors;
-    let estimator = weights(&config.models.estimator, "models.estimator", estimator::embedded(), load)?;
-    estimator.to_device(config.inference.device).context("inference.device")
+    let place = config.place("models.estimator");
+    let estimator = weights(&config.models.estimator, place, estimator::embedded(), load)?;
+    estimator.to_device(config.inference.device).with_context(|| config.place("inference.device").to_owned())
 }
 
 /// The estimator in `file` where a command was given one, otherwise [`face_estimator`].
@@ -47,13 +48,13 @@ pub fn face_estimator_in(file: &Path, option: &str) -> anyhow::Result<Estimator>
 
 fn weights<T, E: std::error::Error + Send + Sync + 'static>(
     file: &Option<PathBuf>,
-    key: &str,
+    place: &str,
     embedded: &[u8],
     load: impl Fn(&[u8]) -> Result<T, E>,
 ) -> anyhow::Result<T> {
     let Some(path) = file else { return load(embedded).context("the compiled-in weights are unusable") };
-    let bytes = std::fs::read(path).with_context(|| format!("{key}: {} cannot be read", path.display()))?;
-    load(&bytes).with_context(|| format!("{key}: {}", path.display()))
+    let bytes = std::fs::read(path).with_context(|| format!("{place}: {} cannot be read", path.display()))?;
+    load(&bytes).with_context(|| format!("{place}: {} is no file of such weights", path.display()))
 }
 
 /// The store of settings, games and jobs.
@@ -61,7 +62,11 @@ pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     let path = &config.store.path;
     let unusable = |error| {
         let advice = sqlite::advice(&error);
-        anyhow::Error::new(error).context(format!("store.path: {} cannot be used: {advice}", path.display()))
+        anyhow::Error::new(error).context(format!(
+            "{}: {} cannot be used: {advice}",
+            config.place("store.path"),
+            path.display()
+        ))
     };
     let store = Sqlite::open(path).map_err(unusable)?;
     Ok(Arc::new(store))

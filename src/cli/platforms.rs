@@ -55,7 +55,8 @@ async fn start_web(
     if config.web.enabled {
         let address = config.web.listen;
         let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
-            format!("the chat page cannot listen on {address}: choose another address with web.listen")
+            let place = config.place("web.listen");
+            format!("the chat page cannot listen on {address}: choose another address ({place})")
         })?;
         let address = listener.local_addr()?;
         let options = web::WebOptions::new(config);

@@ -24,6 +24,9 @@ pub use sections::{Config, Discord, Guess, Inference, Limits, Log, LogFormat, Mo
 /// Base URL of Discord's own API.
 pub const DISCORD_API_BASE: &str = "https://discord.com";
 
+/// The keys of files and addresses, which may turn out to be unusable when they are opened.
+const LATE: [&str; 5] = ["models.detector", "models.estimator", "inference.device", "store.path", "web.listen"];
+
 /// The defaults, as TOML.
 const DEFAULTS: &str = include_str!("../../config/default.toml");
 
@@ -102,7 +105,14 @@ impl Config {
         token("telegram.webhook_secret_file", webhook_secret, webhook_secret_file, "")?;
         check::check(&config)
             .map_err(|(key, reason)| ConfigError::Unusable { place: sources.place(key), reason: reason.into() })?;
+        config.places = LATE.map(|key| (key, sources.place(key))).into();
         Ok(config)
+    }
+
+    /// File and line, or variable, with the key, of a setting that turned out to be unusable: one of the files and
+    /// addresses. The key alone of other settings and of those that have their default.
+    pub fn place<'a>(&'a self, key: &'a str) -> &'a str {
+        self.places.get(key).map_or(key, String::as_str)
     }
 
     /// Limits of decoding, with a new memory budget: create them once and share them.

@@ -1,5 +1,6 @@
 //! The sections of the settings file. `config/default.toml` documents every key for operators.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -36,6 +37,9 @@ pub struct Config {
     pub(super) fair_use: FairUse,
     /// Section `[log]`.
     pub log: Log,
+    /// Where each of [`LATE`](super::LATE) is set.
+    #[serde(skip)]
+    pub(super) places: HashMap<&'static str, String>,
 }
 
 /// The Discord bot.

@@ -159,9 +159,30 @@ fn check_reports_what_is_on_and_off_and_names_an_invalid_setting() {
     let output = command().arg("check").env("FACEGUESSER__WEB__LISTNE", "x").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("listne"), "{}", errors(&output));
+}
+
+#[test]
+fn a_file_or_address_that_turns_out_to_be_unusable_is_named_with_the_place_that_sets_it() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = format!("listen = \"{}\"", taken.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    for (command_name, section, setting) in [
+        ("check", "models", "estimator = \"/nowhere/x\""),
+        ("check", "models", "detector = \"Cargo.toml\""),
+        ("run", "store", "path = \"/nowhere/x\""),
+        ("run", "web", &taken),
+    ] {
+        let file = write(&folder, "mine.toml", format!("# Mine.\n[{section}]\n{setting}\n"));
+        let mut command = command();
+        command.env_remove("FACEGUESSER__STORE__PATH").args([command_name, "--config", &file]);
+        let output = command.output().unwrap();
+        let key = setting.split(' ').next().unwrap();
+        let place = format!("{file}, line 3, {section}.{key}");
+        assert_eq!(output.status.code(), Some(1), "{place}");
+        assert!(errors(&output).contains(&place), "{place} is missing in {}", errors(&output));
+    }
     let output = command().arg("check").env("FACEGUESSER__MODELS__ESTIMATOR", "Cargo.toml").output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(errors(&output).contains("models.estimator"), "{}", errors(&output));
+    assert!(errors(&output).contains("the variable FACEGUESSER__MODELS__ESTIMATOR"), "{}", errors(&output));
 }
 
 #[test]
