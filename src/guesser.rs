@@ -347,7 +347,7 @@ struct Cut {
 }
 
 /// Longer side, in pixels, to which a photo may be reduced for face detection.
-const SEARCH_SIDE: u32 = 640;
+pub(crate) const SEARCH_SIDE: u32 = 640;
 /// Side of a frame, in pixels, above which more resolution adds next to nothing to the 128×128 crop.
 const CROP_SIDE: f32 = 144.0;
 /// Faces per forward pass: enough for efficient matrix products, few enough that the activations of a crowd

@@ -18,14 +18,14 @@ use crate::photo::{DecodeLimits, Downloader};
 
 /// Both networks, from the configured files or the compiled-in weights, decoding within `limits`.
 pub fn guesser(config: &Config, limits: DecodeLimits) -> anyhow::Result<Guesser> {
-    Ok(Guesser::new(face_finder(config)?, face_estimator(config)?, limits))
+    Ok(Guesser::new(face_finder(config, config.limits.faces)?, face_estimator(config)?, limits))
 }
 
-/// The finder with the configured or compiled-in detector.
-pub fn face_finder(config: &Config) -> anyhow::Result<FaceFinder> {
+/// The finder with the configured or compiled-in detector, of at most `max_faces` faces.
+pub fn face_finder(config: &Config, max_faces: usize) -> anyhow::Result<FaceFinder> {
     let place = config.place("models.detector");
     let detector = weights(&config.models.detector, place, detector::embedded(), Detector::from_safetensors)?;
-    Ok(FaceFinder::new(detector, FinderOptions { max_faces: config.limits.faces, ..FinderOptions::default() }))
+    Ok(FaceFinder::new(detector, FinderOptions { max_faces, ..FinderOptions::default() }))
 }
 
 /// The configured or compiled-in estimator.

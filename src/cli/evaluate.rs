@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use image::GrayImage;
 
+use super::evaluate_scenes;
 use super::output::{print_error, print_line};
 use crate::config::Config;
 use crate::evaluation::page::{self, DetectorCost, Summary, TRAINED_ON_VALIDATION, framing_rows, metric_rows, percent};
@@ -23,20 +25,27 @@ const DETECTOR_SAMPLE: usize = 1000;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of pictures with UTKFace file names (AGE_GENDER_RACE_TIME.jpg).
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "scenes")]
+    data: Option<PathBuf>,
+    /// Measure face detection instead, in the pictures below this folder; its boxes.csv (file,x,y,w,h) says where
+    /// faces are, and pictures that it does not name have none. With --report, a picture of the mistakes is written.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "aligned", "predictions", "weights"])]
+    scenes: Option<PathBuf>,
+    /// Of --scenes, only the pictures that the detector was not trained on: every third of each folder, up to 400.
+    #[arg(long, requires = "scenes")]
+    pub(super) held_out: bool,
     /// The pictures are tight face crops: skip face detection.
     #[arg(long)]
     aligned: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Also write each picture's prediction to this CSV file.
     #[arg(long, value_name = "FILE.csv")]
     predictions: Option<PathBuf>,
     /// Also write an HTML report with all metrics and charts (index.html) into this folder.
     #[arg(long, value_name = "DIR")]
-    report: Option<PathBuf>,
+    pub(super) report: Option<PathBuf>,
     /// Measure these weights, such as those `train` wrote to --out, instead of the configured ones.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
@@ -44,9 +53,13 @@ pub struct Arguments {
 
 /// Prints the metrics. The exit code is 1 if a picture was unreadable.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
+    if let Some(folder) = &arguments.scenes {
+        return evaluate_scenes::run(folder, &arguments, config);
+    }
     let estimator = setup::face_estimator_or(arguments.weights.as_deref(), config)?;
-    let folder = labelled_folder(&arguments.data)?;
-    let finder = setup::face_finder(config)?;
+    let data = arguments.data.as_deref().context("--data is missing")?;
+    let folder = labelled_folder(data)?;
+    let finder = setup::face_finder(config, config.limits.faces)?;
     let measurement = if arguments.aligned {
         measure(&folder, &estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?
     } else {

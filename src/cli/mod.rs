@@ -6,6 +6,8 @@ mod calibrate;
 mod check;
 #[cfg(feature = "training")]
 mod evaluate;
+#[cfg(feature = "training")]
+mod evaluate_scenes;
 mod guess;
 mod output;
 mod platforms;

@@ -9,6 +9,8 @@ pub mod framing_robustness;
 pub mod measure;
 pub mod page;
 pub mod plot;
+pub mod scene_sheet;
+pub mod scenes;
 pub mod utkface;
 
 use std::path::PathBuf;

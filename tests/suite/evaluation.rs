@@ -8,6 +8,7 @@ use faceguesser::training::{TrainingOptions, train};
 use serde_json::json;
 
 use crate::support::program::PROGRAM;
+use crate::support::{photo_with_a_face, tiny_photo};
 use crate::training::{self, Scene, estimator};
 
 #[test]
@@ -128,4 +129,36 @@ fn weights_trained_on_their_validation_faces_are_not_calibrated_on_them() {
     let later = TrainingOptions { start_from, out: scene.path("later"), ..base() };
     train(&later).unwrap();
     assert!(estimator(&later.out.join("estimator.safetensors")).trained_on_validation());
+}
+
+#[test]
+fn face_detection_is_measured_on_labelled_scenes_and_its_mistakes_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir(at("photos")).unwrap();
+    std::fs::write(at("photos/one.jpg"), photo_with_a_face()).unwrap();
+    std::fs::write(at("photos/two.jpg"), photo_with_a_face()).unwrap();
+    std::fs::write(at("photos/empty.png"), tiny_photo()).unwrap();
+    let run = |command: &str, arguments: &[&str]| {
+        let output = Command::new(PROGRAM).arg(command).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let guess = run("guess", &["--json", at("photos/one.jpg").to_str().unwrap()]);
+    let [x, y, w, h] = [0, 1, 2, 3].map(|at| guess["faces"][0]["box"][at].as_f64().unwrap());
+    let row = |file: &str, x: f64| format!("photos/{file}.jpg,{x},{y},{w},{h}\n");
+    // The second label is beside the face: one face missed, one extra box.
+    std::fs::write(at("boxes.csv"), format!("file,x,y,w,h\n{}{}", row("one", x), row("two", x + 250.0))).unwrap();
+    let report = at("report");
+    let arguments = ["--scenes", folder.path().to_str().unwrap(), "--json", "--report", report.to_str().unwrap()];
+    let scores = run("evaluate", &arguments);
+    assert_eq!((&scores["photographs"], &scores["faces"], &scores["recall"]), (&json!(2), &json!(2), &json!(0.5)));
+    assert_eq!(
+        (&scores["extra_per_100"], &scores["nobody"], &scores["false_alarms"]),
+        (&json!(50.0), &json!(1), &json!(0))
+    );
+    let sheet = image::open(report.join("scenes.png")).unwrap().to_rgb8();
+    for colour in [[235, 50, 50], [245, 190, 30]] {
+        assert!(sheet.pixels().any(|pixel| pixel.0 == colour), "{colour:?}");
+    }
 }
