@@ -21,9 +21,10 @@ fn print_faces(name: &str, analysis: &Analysis) {
     for face in &analysis.faces {
         let (from, to) = face.age_range();
         println!(
-            "  {:?} of about {:.0} ({from:.0} to {to:.0}), confidence {:.2}, {:?}",
+            "  {:?} of about {:.0} ({from:.0} to {to:.0}), smile {:.2}, confidence {:.2}, {:?}",
             face.gender(),
             face.age(),
+            face.smile_probability().unwrap_or(f32::NAN),
             face.confidence(),
             face.flaws
         );

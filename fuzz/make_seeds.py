@@ -227,7 +227,7 @@ def settings():
     yield "web", b'[web]\nenabled = true\nlisten = "127.0.0.1:9000"\n'
     yield "limits", b'[limits]\nphoto_bytes = "5 MiB"\nphoto_pixels = 50_000_000\ndownload_timeout = "20s"\nphoto_memory = "64 MiB"\ndecode_memory = "96 MiB"\nfaces = 32\n'
     yield "bots", b'[discord]\ntoken = "a.b.c"\nchannels = [11, 22]\nmessage_content = true\napi_base = "https://discord.com"\ngateway = ""\nfile_hosts = ["https://cdn.discordapp.com"]\n[telegram]\ntoken = "1:a"\nwebhook_url = "https://bot.example/hook"\nwebhook_listen = "[::1]:1"\nwebhook_secret = "s"\n'
-    yield "guess", b'guess.confident = 0.5\nguess.gender = "always"\nguess.gender_sure = 0.9\ninference.device = "cpu"\ninference.workers = 2\ninference.queue = 8\ninference.deadline = "1min 2s"\ninference.grace = "5s"\n'
+    yield "guess", b'guess.confident = 0.5\nguess.gender = "always"\nguess.gender_sure = 0.9\nguess.smile = "sure"\ninference.device = "cpu"\ninference.workers = 2\ninference.queue = 8\ninference.deadline = "1min 2s"\ninference.grace = "5s"\n'
     yield "rest", b'[fair_use]\nperson_burst = 3\nperson_every = "10s"\nchat_burst = 9\nchat_every = "1s"\n[store]\npath = ":memory:"\n[models]\nestimator = "x"\n[log]\nlevel = "info"\nformat = "json"\n'
 
 
@@ -241,7 +241,7 @@ def commands():
 
 def buttons():
     codes = ["see", "crop:0:10000:4321", "anyway", "delete:-9223372036854775808", "set:auto", "set:private", "set:gender",
-             "set:language", "guess:9223372036854775807:100", "reveal:7", "crop:65535:65535:65535", "crop:1:1:1"]
+             "set:language", "guess:9223372036854775807:100", "reveal:7", "crop:65535:65535:65535", "crop:1:1:1", "set:smile"]
     for index, code in enumerate(codes):
         yield f"code{index}", code.encode()
 

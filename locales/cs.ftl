@@ -18,6 +18,11 @@ person =
         [unclear] člověk kolem { $age } let (nejspíš { $low } až { $high }), ale jestli muž, nebo žena, to nepoznám
        *[person] člověk kolem { $age } let (nejspíš { $low } až { $high })
     }
+person-smiling =
+    { $who ->
+        [unclear] { $person }; usmívá se
+       *[other] { $person }, s úsměvem
+    }
 guess-sure = Podle mě je to { $person }.
 guess-unsure = Nejsem si jistý, ale můj odhad je { $person }.
 guess-tip = Tip: { $tips }
@@ -115,7 +120,7 @@ privacy-mode = Telegram přede mnou fotky ve skupinách skrývá, pokud u nich n
 privacy =
     Tvou fotku zpracuji v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá.
 
-    Co si ukládám: nastavení chatu (jazyk, automatické odpovědi, pohlaví), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. Dokud neodpovím, pamatuji si, kde tvou fotku najdu, aby se při restartu neztratila. /forget smaže, co mám uložené o tobě; pošle-li /forget ve skupině správce, smaže se i to, co mám uložené o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
+    Co si ukládám: nastavení chatu (jazyk, automatické odpovědi, pohlaví, úsměv), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. Dokud neodpovím, pamatuji si, kde tvou fotku najdu, aby se při restartu neztratila. /forget smaže, co mám uložené o tobě; pošle-li /forget ve skupině správce, smaže se i to, co mám uložené o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
 forgotten-person = Hotovo: už o tobě nemám nic uloženého.
 forgotten-chat = Hotovo: už nemám nic uloženého o tobě ani o tomhle chatu.
 opted-out = Hotovo: od teď tu tvoje fotky ignoruji, ať se ptá kdokoli. /optin to zruší.
@@ -139,6 +144,11 @@ settings-gender =
         [never] Pohlaví: neříkat
         [sure] Pohlaví: jen když si jsem jistý
        *[always] Pohlaví: říkat
+    }
+settings-smile =
+    { $smile ->
+        [never] Úsměv: neříkat
+       *[sure] Úsměv: jen když si jsem jistý
     }
 settings-language = Jazyk: { $language }
 settings-language-client = Jazyk: každému ten jeho

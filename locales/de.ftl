@@ -18,6 +18,11 @@ person =
         [unclear] jemand von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high }) – ob Mann oder Frau, kann ich nicht sagen
        *[person] eine Person von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
     }
+person-smiling =
+    { $who ->
+        [unclear] { $person }; die Person lächelt
+       *[other] { $person }, lächelnd
+    }
 guess-sure = Sieht aus wie { $person }.
 guess-unsure = Ich bin mir nicht sicher, aber ich würde sagen: { $person }.
 guess-tip = Tipp: { $tips }
@@ -107,7 +112,7 @@ privacy-mode = Telegram zeigt mir Fotos in Gruppen nur, wenn ein Befehl dabei is
 privacy =
     Dein Foto wird im Arbeitsspeicher des Computers, auf dem ich laufe, ausgewertet und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben.
 
-    Was ich speichere: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht), deine eigenen (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. Bis ich geantwortet habe, merke ich mir, wo dein Foto zu finden ist, damit es bei einem Neustart nicht verloren geht. /forget löscht, was ich über dich gespeichert habe; schreibt ein Admin /forget in einer Gruppe, lösche ich auch, was ich über die Gruppe gespeichert habe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
+    Was ich speichere: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht, Lächeln), deine eigenen (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. Bis ich geantwortet habe, merke ich mir, wo dein Foto zu finden ist, damit es bei einem Neustart nicht verloren geht. /forget löscht, was ich über dich gespeichert habe; schreibt ein Admin /forget in einer Gruppe, lösche ich auch, was ich über die Gruppe gespeichert habe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
 forgotten-person = Erledigt: Ich habe nichts mehr über dich gespeichert.
 forgotten-chat = Erledigt: Ich habe nichts mehr über dich oder diesen Chat gespeichert.
 opted-out = Erledigt: Ab jetzt ignoriere ich deine Fotos hier, egal wer fragt. /optin macht das rückgängig.
@@ -131,6 +136,11 @@ settings-gender =
         [never] Geschlecht: nie nennen
         [sure] Geschlecht: nur wenn ich sicher bin
        *[always] Geschlecht: nennen
+    }
+settings-smile =
+    { $smile ->
+        [never] Lächeln: nie erwähnen
+       *[sure] Lächeln: nur wenn ich sicher bin
     }
 settings-language = Sprache: { $language }
 settings-language-client = Sprache: für alle die eigene

@@ -18,6 +18,12 @@ person =
         [unclear] someone around { $age } (likely { $low } to { $high }), though I can't tell whether it's a man or a woman
        *[person] a person of about { $age } (likely { $low } to { $high })
     }
+# What is above, of somebody who smiles.
+person-smiling =
+    { $who ->
+        [unclear] { $person }; they are smiling
+       *[other] { $person }, smiling
+    }
 guess-sure = Looks like { $person }.
 guess-unsure = I'm not sure, but my guess is { $person }.
 guess-tip = Tip: { $tips }
@@ -107,7 +113,7 @@ privacy-mode = Telegram hides photos in groups from me unless they come with a c
 privacy =
     Your photo is analysed in the memory of the computer I run on and then forgotten: it is not stored, not used for training and not sent to anyone.
 
-    What I keep: a chat's settings (language, automatic replies, gender), your own (language, gender, /optout), and the scores of the game with the names of those who play. Until I have answered, I remember where to find your photo, so that a restart doesn't lose it. /forget deletes what I keep about you; when an admin uses /forget in a group, it also deletes what I keep about the group. The log on my computer contains no pictures, names, messages or IDs, only IDs scrambled with a secret that changes at every start. The platform you write on has its own rules.
+    What I keep: a chat's settings (language, automatic replies, gender, smiles), your own (language, gender, /optout), and the scores of the game with the names of those who play. Until I have answered, I remember where to find your photo, so that a restart doesn't lose it. /forget deletes what I keep about you; when an admin uses /forget in a group, it also deletes what I keep about the group. The log on my computer contains no pictures, names, messages or IDs, only IDs scrambled with a secret that changes at every start. The platform you write on has its own rules.
 forgotten-person = Done: I keep nothing about you any more.
 forgotten-chat = Done: I keep nothing about you or this chat any more.
 opted-out = Done: from now on I ignore your photos here, no matter who asks. /optin undoes this.
@@ -131,6 +137,11 @@ settings-gender =
         [never] Gender: never mentioned
         [sure] Gender: only when I'm sure
        *[always] Gender: mentioned
+    }
+settings-smile =
+    { $smile ->
+        [never] Smiles: never mentioned
+       *[sure] Smiles: mentioned when I'm sure
     }
 settings-language = Language: { $language }
 settings-language-client = Language: each person's own

@@ -18,6 +18,11 @@ person =
         [unclear] alguien de unos { $age } años (probablemente entre { $low } y { $high }), aunque no sabría decir si es hombre o mujer
        *[person] una persona de unos { $age } años (probablemente entre { $low } y { $high })
     }
+person-smiling =
+    { $who ->
+        [unclear] { $person }; está sonriendo
+       *[other] { $person }, sonriendo
+    }
 guess-sure = Parece { $person }.
 guess-unsure = No estoy seguro, pero diría que es { $person }.
 guess-tip = Consejo: { $tips }
@@ -107,7 +112,7 @@ privacy-mode = Telegram no me muestra las fotos de los grupos si no llevan un co
 privacy =
     Tu foto se analiza en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie.
 
-    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. Hasta que respondo, recuerdo dónde está tu foto, para que no se pierda si me reinician. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra también lo que guardo del grupo. El registro de mi equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
+    Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género, sonrisa), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. Hasta que respondo, recuerdo dónde está tu foto, para que no se pierda si me reinician. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra también lo que guardo del grupo. El registro de mi equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
 forgotten-person = Hecho: ya no guardo nada sobre ti.
 forgotten-chat = Hecho: ya no guardo nada sobre ti ni sobre este chat.
 opted-out = Hecho: desde ahora ignoro tus fotos aquí, pregunte quien pregunte. /optin lo deshace.
@@ -131,6 +136,11 @@ settings-gender =
         [never] Género: no decirlo
         [sure] Género: solo si estoy seguro
        *[always] Género: decirlo
+    }
+settings-smile =
+    { $smile ->
+        [never] Sonrisa: no mencionarla
+       *[sure] Sonrisa: solo si estoy seguro
     }
 settings-language = Idioma: { $language }
 settings-language-client = Idioma: el de cada persona

@@ -18,6 +18,11 @@ person =
         [unclear] quelqu’un d’environ { $age } ans (probablement entre { $low } et { $high }), homme ou femme, je ne saurais dire
        *[person] une personne d’environ { $age } ans (probablement entre { $low } et { $high })
     }
+person-smiling =
+    { $who ->
+        [unclear] { $person } ; la personne sourit
+       *[other] { $person }, avec le sourire
+    }
 guess-sure = On dirait { $person }.
 guess-unsure = Je ne suis pas sûr, mais je dirais { $person }.
 guess-tip = Conseil : { $tips }
@@ -107,7 +112,7 @@ privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent 
 privacy =
     Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
 
-    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je retiens où se trouve ta photo, pour qu’elle ne se perde pas en cas de redémarrage. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface aussi ce que je garde sur le groupe. Le journal de mon ordinateur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
+    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre, sourire), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je retiens où se trouve ta photo, pour qu’elle ne se perde pas en cas de redémarrage. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface aussi ce que je garde sur le groupe. Le journal de mon ordinateur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
 forgotten-person = C’est fait : je ne garde plus rien sur toi.
 forgotten-chat = C’est fait : je ne garde plus rien sur toi ni sur cette discussion.
 opted-out = C’est fait : désormais, j’ignore tes photos ici, peu importe qui demande. /optin annule ce choix.
@@ -131,6 +136,11 @@ settings-gender =
         [never] Genre : jamais indiqué
         [sure] Genre : seulement si j’en suis sûr
        *[always] Genre : indiqué
+    }
+settings-smile =
+    { $smile ->
+        [never] Sourire : jamais mentionné
+       *[sure] Sourire : seulement si j’en suis sûr
     }
 settings-language = Langue : { $language }
 settings-language-client = Langue : celle de chacun

@@ -18,6 +18,11 @@ person =
         [unclear] alguém de cerca de { $age } anos (provavelmente entre { $low } e { $high }), embora eu não saiba dizer se é homem ou mulher
        *[person] uma pessoa de cerca de { $age } anos (provavelmente entre { $low } e { $high })
     }
+person-smiling =
+    { $who ->
+        [unclear] { $person }; está sorrindo
+       *[other] { $person }, sorrindo
+    }
 guess-sure = Parece { $person }.
 guess-unsure = Não tenho certeza, mas meu palpite é { $person }.
 guess-tip = Dica: { $tips }
@@ -107,7 +112,7 @@ privacy-mode = O Telegram esconde de mim as fotos dos grupos, a não ser que ven
 privacy =
     Sua foto é analisada na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém.
 
-    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. Até responder, eu me lembro de onde está a sua foto, para que ela não se perca se eu for reiniciado. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga também o que guardo sobre o grupo. O registro do meu computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
+    O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero, sorriso), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. Até responder, eu me lembro de onde está a sua foto, para que ela não se perca se eu for reiniciado. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga também o que guardo sobre o grupo. O registro do meu computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
 forgotten-person = Pronto: não guardo mais nada sobre você.
 forgotten-chat = Pronto: não guardo mais nada sobre você nem sobre este chat.
 opted-out = Pronto: de agora em diante ignoro suas fotos aqui, não importa quem peça. /optin desfaz isso.
@@ -131,6 +136,11 @@ settings-gender =
         [never] Gênero: nunca dizer
         [sure] Gênero: só quando tenho certeza
        *[always] Gênero: dizer
+    }
+settings-smile =
+    { $smile ->
+        [never] Sorriso: nunca dizer
+       *[sure] Sorriso: só quando tenho certeza
     }
 settings-language = Idioma: { $language }
 settings-language-client = Idioma: o de cada pessoa

@@ -48,7 +48,7 @@ pub struct FaceAnalysis {
     pub bounds: Bounds,
     /// The square that was cropped for the estimator.
     pub frame: CropFrame,
-    /// Age distribution and gender probability.
+    /// Age distribution, gender and smile probability.
     pub estimate: Estimate,
     /// What makes this face hard to estimate, worst first.
     pub flaws: Vec<Flaw>,
@@ -75,6 +75,12 @@ impl FaceAnalysis {
     /// The probability of [`FaceAnalysis::gender`], 0.5 to 1.
     pub fn gender_probability(&self) -> f32 {
         self.estimate.gender_probability()
+    }
+
+    /// The probability that the person smiles, 0 to 1. `None` only with weights of your own that do not
+    /// judge it.
+    pub fn smile_probability(&self) -> Option<f32> {
+        self.estimate.smile_probability
     }
 
     /// How far the guess can be trusted, 0 to 1; see [`Estimate::confidence`].

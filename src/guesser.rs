@@ -46,6 +46,9 @@ impl From<ModelError> for GuessError {
 /// for face in guesser.guess(&photo)?.faces {
 ///     let (from, to) = face.age_range();
 ///     println!("{:.0} years ({from:.0} to {to:.0}), {:?}, {:?}", face.age(), face.gender(), face.flaws);
+///     if face.smile_probability().is_some_and(|smile| smile > 0.9) {
+///         println!("smiling");
+///     }
 /// }
 /// # Ok(())
 /// # }
@@ -75,7 +78,7 @@ impl Guesser {
         GuesserBuilder::default()
     }
 
-    /// Finds every face in a photo and guesses its age and gender. A photo without a face is an answer
+    /// Finds every face in a photo and guesses its age, its gender and whether it smiles. A photo without a face is an answer
     /// without faces.
     ///
     /// `photo` holds the bytes of a JPEG, PNG, WebP, GIF or, with the feature `heic`, HEIC.

@@ -1,7 +1,7 @@
-//! Guesses the age and gender of the faces in a photo.
+//! Guesses age and gender of the faces in a photo, and whether they smile.
 //!
 //! [`Guesser`] is the library: bytes of a photo in, for every face its age with a range, its gender,
-//! how far both can be trusted and what makes the face hard to judge. Networks and weights are compiled
+//! whether it smiles, how far these can be trusted and what makes the face hard to judge. Networks and weights are compiled
 //! in; nothing is downloaded.
 //!
 //! ```
@@ -29,7 +29,7 @@
 //! - the root: [`Guesser`], the whole computation for one photo.
 //! - [`face`]: finds faces, cuts each to 128×128 grey pixels, judges how well it can be seen.
 //! - [`photo`]: decoding and downloading under limits.
-//! - [`model`]: both networks, the face detector and the estimator of age and gender.
+//! - [`model`]: both networks, the face detector and the estimator of age, gender and smile.
 //!
 //! `training` and `evaluation` cut their crops with the same code; `config`, `telemetry` and `cli` make
 //! the program of it. `ARCHITECTURE.md` has the map.

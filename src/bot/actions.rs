@@ -43,6 +43,8 @@ pub enum Setting {
     Private,
     /// Whether replies state a gender.
     Gender,
+    /// Whether replies mention a smile.
+    Smile,
     /// The language of replies, or each person's own.
     Language,
 }
@@ -72,6 +74,7 @@ impl Action {
             Self::ChangeSetting(Setting::Auto) => "set:auto".into(),
             Self::ChangeSetting(Setting::Private) => "set:private".into(),
             Self::ChangeSetting(Setting::Gender) => "set:gender".into(),
+            Self::ChangeSetting(Setting::Smile) => "set:smile".into(),
             Self::ChangeSetting(Setting::Language) => "set:language".into(),
             Self::Guess { game, age } => format!("guess:{game}:{age}"),
             Self::Reveal { game } => format!("reveal:{game}"),
@@ -95,6 +98,7 @@ impl Action {
                 "auto" => Setting::Auto,
                 "private" => Setting::Private,
                 "gender" => Setting::Gender,
+                "smile" => Setting::Smile,
                 "language" => Setting::Language,
                 _ => return None,
             }),

@@ -271,7 +271,12 @@ mod tests {
         let luma = image::GrayImage::from_fn(128, 128, |x, _| image::Luma([x as u8 * 2]));
         let crop = FaceCrop::cut(&luma, &CropFrame::whole(&luma));
         let age_probabilities = std::array::from_fn(|year| if year == 30 { 0.6 } else { 0.004 });
-        let estimate = Estimate { age_probabilities, female_probability: 0.5, age_interval: (20.0, 40.0) };
+        let estimate = Estimate {
+            age_probabilities,
+            female_probability: 0.5,
+            smile_probability: None,
+            age_interval: (20.0, 40.0),
+        };
         let bounds = Bounds { x: 0.0, y: 0.0, w: 128.0, h: 128.0 };
         let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![], crop };
         let picture = decode(&draw_network_input(&face).unwrap());

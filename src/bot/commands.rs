@@ -221,6 +221,7 @@ fn advance(settings: &mut ChatSettings, setting: Setting) {
         Setting::Auto => settings.auto = !settings.auto,
         Setting::Private => settings.private = !settings.private,
         Setting::Gender => settings.gender = settings.gender.next(),
+        Setting::Smile => settings.smile = settings.smile.next(),
         Setting::Language => {
             let position = |language| Language::ALL.iter().position(|one| *one == language).unwrap_or(0);
             let next = settings.language.map_or(0, |language| position(language) + 1);
@@ -243,6 +244,7 @@ fn settings_message(settings: &ChatSettings, language: Language) -> Answer {
             language.message_with("settings-private", &[("on", yes_or_no(settings.private).into())]),
         ),
         button(Setting::Gender, language.message_with("settings-gender", &[("gender", settings.gender.name().into())])),
+        button(Setting::Smile, language.message_with("settings-smile", &[("smile", settings.smile.name().into())])),
         button(Setting::Language, language_label),
     ];
     Answer { text: language.message("settings"), buttons, ..Answer::default() }

@@ -42,7 +42,7 @@ use fair_semaphore::FairSemaphore;
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
 use rate_limit::{Rate, RateLimited, RateLimiter};
-use settings::{ChatSettings, GenderPolicy};
+use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
 
 pub use photo_source::{PhotoSource, RenewLink};
@@ -62,6 +62,8 @@ pub struct BotOptions {
     pub gender: GenderPolicy,
     /// The probability from which [`GenderPolicy::Sure`] states a gender.
     pub gender_sure: f32,
+    /// The most open policy that chats can choose.
+    pub smile: SmilePolicy,
     /// The limit on photos of one person.
     pub person_rate: Rate,
     /// The limit on photos in one chat.
@@ -97,27 +99,28 @@ impl Bot {
     }
 
     /// How to reply to somebody: the chat's language takes precedence over the person's, and that over
-    /// the client's; of the chat's, the person's and the operator's gender policy the most reserved one
-    /// applies.
+    /// the client's; of the chat's, the person's and the operator's policies on gender and smile the most
+    /// reserved ones apply.
     pub async fn reply_style(&self, asker: &Asker) -> ReplyStyle {
         let Asker { person, chat, language } = *asker;
         let settings = self.with_store(move |store| Ok((store.chat(chat)?, store.person(person)?))).await;
         let BotOptions { confident, gender_sure, .. } = self.options;
-        let (gender, language) = match settings {
+        let (gender, smile, language) = match settings {
             Ok((chat, person)) => (
                 self.options.gender.max(chat.gender).max(person.gender),
+                self.options.smile.max(chat.smile),
                 chat.language.or(person.language).or(language),
             ),
-            // Their choice is unknown, so the most reserved policy applies.
-            Err(_) => (GenderPolicy::Never, language),
+            // Their choice is unknown, so the most reserved policies apply.
+            Err(_) => (GenderPolicy::Never, SmilePolicy::Never, language),
         };
-        ReplyStyle { language: language.unwrap_or_default(), gender, confident, gender_sure }
+        ReplyStyle { language: language.unwrap_or_default(), gender, smile, confident, gender_sure }
     }
 
     /// How to reply to somebody who has no stored settings.
     pub fn default_style(&self, language: Option<Language>) -> ReplyStyle {
-        let BotOptions { confident, gender, gender_sure, .. } = self.options;
-        ReplyStyle { language: language.unwrap_or_default(), gender, confident, gender_sure }
+        let BotOptions { confident, gender, gender_sure, smile, .. } = self.options;
+        ReplyStyle { language: language.unwrap_or_default(), gender, smile, confident, gender_sure }
     }
 
     /// What a chat's admins have chosen; the defaults when the store cannot be read.

@@ -45,6 +45,10 @@ pub struct FaceReport {
     pub gender_probability: f32,
     /// Whether the text states that gender: not for small children, nor where it is uncertain or unwanted.
     pub gender_told: bool,
+    /// Probability that the person smiles, 0 to 1; absent if the configured weights do not judge it.
+    pub smile: Option<f32>,
+    /// Whether the text mentions the smile: not where it is uncertain or unwanted.
+    pub smile_told: bool,
     /// The confidence score reaches the configured threshold.
     pub confident: bool,
     /// How to take or crop a better photo; empty for a sure guess.
@@ -74,6 +78,7 @@ impl FaceReport {
     pub fn new(face: &FaceAnalysis, style: &ReplyStyle) -> Self {
         let (age_low, age_high) = face.age_range();
         let tenths = |value: f32| (value * 10.0).round() / 10.0;
+        let thousandths = |probability: f32| (probability * 1000.0).round() / 1000.0;
         let bounds = face.bounds;
         Self {
             bounds: [bounds.x, bounds.y, bounds.w, bounds.h].map(tenths),
@@ -81,8 +86,10 @@ impl FaceReport {
             age_low: truncate_to_tenths(age_low),
             age_high: truncate_to_tenths(age_high),
             gender: face.gender(),
-            gender_probability: (face.gender_probability() * 1000.0).round() / 1000.0,
+            gender_probability: thousandths(face.gender_probability()),
             gender_told: style.reports_gender(face),
+            smile: face.smile_probability().map(thousandths),
+            smile_told: style.reports_smile(face),
             confident: style.is_sure(face),
             tips: style.tips(face),
         }

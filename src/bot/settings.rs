@@ -45,6 +45,42 @@ impl GenderPolicy {
     }
 }
 
+/// Whether replies mention a smile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SmilePolicy {
+    /// Where the estimator is sure of one.
+    #[default]
+    Sure,
+    /// Not at all.
+    Never,
+}
+
+impl SmilePolicy {
+    const ALL: [Self; 2] = [Self::Sure, Self::Never];
+
+    /// Its name in messages and the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sure => "sure",
+            Self::Never => "never",
+        }
+    }
+
+    /// The policy with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
+
+    /// The other one.
+    pub fn next(self) -> Self {
+        match self {
+            Self::Sure => Self::Never,
+            Self::Never => Self::Sure,
+        }
+    }
+}
+
 /// What a chat's admins have chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ChatSettings {
@@ -54,6 +90,8 @@ pub struct ChatSettings {
     pub language: Option<Language>,
     /// The policy for all replies in the chat, unless the person's or the operator's is more reserved.
     pub gender: GenderPolicy,
+    /// The policy for all replies in the chat, unless the operator's is more reserved.
+    pub smile: SmilePolicy,
     /// Whether replies are visible to the asker alone, where the platform supports it.
     pub private: bool,
 }

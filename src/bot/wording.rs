@@ -1,7 +1,7 @@
 //! Turns analyses into text: the guess, how sure it is, and tips for a better photo.
 
 use super::languages::{Language, Value};
-use super::settings::GenderPolicy;
+use super::settings::{GenderPolicy, SmilePolicy};
 use crate::face::{Flaw, Rotation};
 use crate::{Analysis, FaceAnalysis};
 
@@ -19,6 +19,8 @@ pub struct ReplyStyle {
     pub language: Language,
     /// The policy that applies to this reply.
     pub gender: GenderPolicy,
+    /// Whether this reply mentions a smile.
+    pub smile: SmilePolicy,
     /// The confidence score in 0..=1 from which a guess counts as sure.
     pub confident: f32,
     /// The probability from which [`GenderPolicy::Sure`] states a gender.
@@ -26,9 +28,10 @@ pub struct ReplyStyle {
 }
 
 impl ReplyStyle {
-    /// English, without restrictions on genders.
+    /// English, without restrictions on genders and smiles.
     pub fn plain(confident: f32) -> Self {
-        Self { language: Language::English, gender: GenderPolicy::Always, confident, gender_sure: 0.5 }
+        let (gender, smile) = (GenderPolicy::Always, SmilePolicy::Sure);
+        Self { language: Language::English, gender, smile, confident, gender_sure: 0.5 }
     }
 
     /// The text for an analysed photo, at most `max_characters` long.
@@ -47,7 +50,7 @@ impl ReplyStyle {
 
     /// The text for a guess from the square in the middle of a photo without a face.
     pub fn guess_anyway(&self, face: &FaceAnalysis) -> String {
-        self.language.message_with("guess-anyway", &[("person", (&self.person(face)).into())])
+        self.language.message_with("guess-anyway", &[("person", (&self.person_and_smile(face)).into())])
     }
 
     /// Whether a guess counts as sure: the estimate's confidence score reaches the threshold.
@@ -115,6 +118,20 @@ impl ReplyStyle {
         self.language.message_with("person", &variables)
     }
 
+    /// As [`Self::person`], and whether they are smiling.
+    fn person_and_smile(&self, face: &FaceAnalysis) -> String {
+        let person = self.person(face);
+        if !self.reports_smile(face) {
+            return person;
+        }
+        self.language.message_with("person-smiling", &[("who", self.who(face).into()), ("person", (&person).into())])
+    }
+
+    /// Whether the text says that a face is smiling.
+    pub fn reports_smile(&self, face: &FaceAnalysis) -> bool {
+        self.smile == SmilePolicy::Sure && face.estimate.reports_smile()
+    }
+
     /// Whether the text states the gender of a face.
     pub fn reports_gender(&self, face: &FaceAnalysis) -> bool {
         let estimate = &face.estimate;
@@ -144,7 +161,7 @@ impl ReplyStyle {
     }
 
     fn single(&self, face: &FaceAnalysis) -> String {
-        let person = self.person(face);
+        let person = self.person_and_smile(face);
         if self.is_sure(face) {
             return self.language.message_with("guess-sure", &[("person", (&person).into())]);
         }
@@ -171,7 +188,7 @@ impl ReplyStyle {
     }
 
     fn numbered_face(&self, number: usize, face: &FaceAnalysis) -> String {
-        let person = self.person(face);
+        let person = self.person_and_smile(face);
         let mut variables = vec![("number", number.into()), ("person", (&person).into())];
         if self.is_sure(face) {
             return self.language.message_with("face-sure", &variables);
@@ -243,7 +260,7 @@ mod tests {
         FaceAnalysis {
             bounds: Bounds { x: 0.0, y: 0.0, w: 10.0, h: 10.0 },
             frame: CropFrame { center_x: 5.0, center_y: 5.0, side: 10.0, roll: 0.0 },
-            estimate: Estimate { age_probabilities, female_probability: female, age_interval },
+            estimate: Estimate { age_probabilities, female_probability: female, smile_probability: None, age_interval },
             flaws: flaws.to_vec(),
             crop: FaceCrop::cut(&luma, &CropFrame::whole(&luma)),
         }
@@ -316,6 +333,36 @@ mod tests {
         );
         assert!(text(GenderPolicy::Sure, 30, 0.95).0.starts_with("a woman of about 30"));
         assert!(text(GenderPolicy::Always, 30, 0.95).1.contains("95 in 100"));
+    }
+
+    #[test]
+    fn a_smile_is_mentioned_where_it_is_sure_and_wanted() {
+        let style = ReplyStyle::plain(0.0);
+        let smiling = |female, smile| {
+            let mut face = face(31, female, 5, &[]);
+            face.estimate.smile_probability = smile;
+            face
+        };
+        let text = |style: &ReplyStyle, face| style.guess(&analysis(vec![face]), 2000);
+        assert_eq!(
+            text(&style, smiling(0.99, Some(0.97))),
+            "Looks like a woman of about 31 (likely 27 to 35), smiling."
+        );
+        for smile in [None, Some(0.0), Some(0.7)] {
+            assert_eq!(text(&style, smiling(0.99, smile)), "Looks like a woman of about 31 (likely 27 to 35).");
+        }
+        let never = ReplyStyle { smile: SmilePolicy::Never, ..style };
+        assert_eq!(text(&never, smiling(0.99, Some(0.97))), text(&style, smiling(0.99, None)));
+        let unclear = ReplyStyle { gender: GenderPolicy::Sure, gender_sure: 0.9, ..style };
+        assert!(text(&unclear, smiling(0.6, Some(0.97))).ends_with("a man or a woman; they are smiling."));
+        let two = analysis(vec![smiling(0.99, Some(0.97)), smiling(0.99, Some(0.2))]);
+        assert!(
+            style.guess(&two, 2000).ends_with(
+                "1. a woman of about 31 (likely 27 to 35), smiling\n2. a woman of about 31 (likely 27 to 35)"
+            )
+        );
+        // The game's players guess the age alone.
+        assert!(!style.person(&smiling(0.99, Some(0.97))).contains("smiling"));
     }
 
     #[test]

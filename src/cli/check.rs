@@ -33,10 +33,7 @@ pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let analysis =
         runtime.block_on(pool.analyse(FlowId::from_key(&()), Bytes::from_static(MEAN_FACE), Framing::Find))?;
     let milliseconds = started.elapsed().as_millis();
-    print_line(format_args!(
-        "bundled picture ({milliseconds} ms): {}",
-        ReplyStyle::plain(config.guess.confident).guess(&analysis, 400)
-    ))?;
+    print_line(format_args!("bundled picture ({milliseconds} ms): {}", config.reply_style().guess(&analysis, 400)))?;
     let switch = |token: &Option<SecretString>, variable: &str| match token {
         Some(_) => "on (only `run` verifies the token)".to_owned(),
         None => format!("off: set {variable} to turn it on"),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::output::{print_error, print_line};
-use crate::bot::{PhotoReport, Problem, ReplyStyle, card};
+use crate::bot::{PhotoReport, Problem, card};
 use crate::config::Config;
 use crate::inference::{FlowId, InferenceError, Pool};
 use crate::setup;
@@ -98,7 +98,7 @@ async fn answer_all(photos: Vec<PathBuf>, arguments: &Arguments, config: &Config
             (path, bytes, outcome, started.elapsed())
         })
         .buffered(workers);
-    let style = ReplyStyle::plain(config.guess.confident);
+    let style = config.reply_style();
     let mut all_answered = true;
     while let Some((path, bytes, outcome, elapsed)) = answers.next().await {
         all_answered &= outcome.is_ok();

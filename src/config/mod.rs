@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::bot::BotOptions;
+use crate::bot::languages::Language;
 use crate::bot::rate_limit::Rate;
+use crate::bot::{BotOptions, ReplyStyle};
 use crate::inference::PoolOptions;
 use crate::photo::{DecodeLimits, DownloadLimits, MemoryBudget};
 use origin::Sources;
-use sections::FairUse;
+use sections::{FairUse, Guess};
 
 pub use sections::{Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, Store, Telegram, Web};
 
@@ -142,10 +143,17 @@ impl Config {
             confident: self.guess.confident,
             gender: self.guess.gender,
             gender_sure: self.guess.gender_sure,
+            smile: self.guess.smile,
             person_rate: Rate { burst: person_burst, every: person_every },
             chat_rate: Rate { burst: chat_burst, every: chat_every },
             max_concurrent: self.inference.queue,
         }
+    }
+
+    /// How replies are phrased where nobody has chosen otherwise, in English.
+    pub fn reply_style(&self) -> ReplyStyle {
+        let Guess { confident, gender, gender_sure, smile } = self.guess;
+        ReplyStyle { language: Language::English, gender, smile, confident, gender_sure }
     }
 
     /// Options of the worker pool.

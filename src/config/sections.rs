@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
-use crate::bot::settings::GenderPolicy;
+use crate::bot::settings::{GenderPolicy, SmilePolicy};
 use crate::model::DeviceKind;
 
 /// All settings, checked.
@@ -154,6 +154,7 @@ pub struct Guess {
     pub confident: f32,
     pub(super) gender: GenderPolicy,
     pub(super) gender_sure: f32,
+    pub(super) smile: SmilePolicy,
 }
 
 /// Where settings, scores and jobs are stored.

@@ -191,7 +191,12 @@ mod tests {
     fn estimate(age: usize, female_probability: f32) -> Estimate {
         let mut age_probabilities = [0.0; 101];
         age_probabilities[age] = 1.0;
-        Estimate { age_probabilities, female_probability, age_interval: (age as f32, age as f32) }
+        Estimate {
+            age_probabilities,
+            female_probability,
+            smile_probability: None,
+            age_interval: (age as f32, age as f32),
+        }
     }
 
     fn label(age: f32, female: bool) -> Label {

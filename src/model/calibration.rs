@@ -1,8 +1,8 @@
 //! Calibration of the network's raw output.
 //!
-//! Two corrections, fitted by `evaluation::calibration` on faces that the network was not
-//! trained on: a gender temperature by guessed age (Guo et al. 2017), and the ends of the age
-//! interval by true age, so that its coverage holds at every age and not only on average
+//! Three corrections, fitted by `evaluation::calibration` on faces that the network was not
+//! trained on: a gender temperature by guessed age (Guo et al. 2017), one temperature of the
+//! smile, and the ends of the age interval by true age, so that its coverage holds at every age and not only on average
 //! (label-conditional conformal prediction, Vovk 2012).
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,8 @@ pub struct RawAnswer {
     pub age_probabilities: [f32; AGES],
     /// Positive for female.
     pub gender_logit: f32,
+    /// Positive for smiling; absent if the weights have no smile head.
+    pub smile_logit: Option<f32>,
 }
 
 /// The corrections applied to raw answers.
@@ -29,15 +31,27 @@ pub struct RawAnswer {
 pub struct Calibration {
     /// Divisors of the gender logit, one for each of [`GENDER_AGES`], linearly interpolated.
     pub gender_temperatures: [f32; GENDER_AGES.len()],
+    /// Divisor of the smile logit; 1 in files without one.
+    #[serde(default = "uncorrected")]
+    pub smile_temperature: f32,
     /// The interval contains the ages below which at least the first and at most the second share of
     /// the age distribution lies; one pair for each of [`INTERVAL_AGES`], linearly interpolated.
     pub interval_shares: [(f32, f32); INTERVAL_AGES.len()],
 }
 
+/// The temperature that corrects nothing.
+fn uncorrected() -> f32 {
+    1.0
+}
+
 /// No correction: the central 80 % of the distribution.
 impl Default for Calibration {
     fn default() -> Self {
-        Self { gender_temperatures: [1.0; GENDER_AGES.len()], interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()] }
+        Self {
+            gender_temperatures: [uncorrected(); GENDER_AGES.len()],
+            smile_temperature: uncorrected(),
+            interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()],
+        }
     }
 }
 
@@ -46,7 +60,8 @@ impl Calibration {
     pub fn is_sound(&self) -> bool {
         let temperature = |value: &f32| (0.05..=20.0).contains(value);
         let shares = |(low, high): &(f32, f32)| *low > 0.0 && *low < 0.5 && *high > 0.5 && *high < 1.0;
-        self.gender_temperatures.iter().all(temperature) && self.interval_shares.iter().all(shares)
+        let mut temperatures = self.gender_temperatures.iter().chain([&self.smile_temperature]);
+        temperatures.all(temperature) && self.interval_shares.iter().all(shares)
     }
 
     /// The calibrated answer.
@@ -55,8 +70,10 @@ impl Calibration {
         let guess = quantile(&age_probabilities, 0.5);
         let temperature = interpolate(&GENDER_AGES, &self.gender_temperatures, guess);
         let age_interval = self.interval(&age_probabilities, guess);
-        let female_probability = 1.0 / (1.0 + (-raw.gender_logit / temperature).exp());
-        Estimate { age_probabilities, female_probability, age_interval }
+        let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
+        let female_probability = sigmoid(raw.gender_logit / temperature);
+        let smile_probability = raw.smile_logit.map(|logit| sigmoid(logit / self.smile_temperature));
+        Estimate { age_probabilities, female_probability, smile_probability, age_interval }
     }
 
     /// Extends from the guess in both directions until an age falls outside its limits.
@@ -107,7 +124,7 @@ mod tests {
     fn bell(age: f32, deviation: f32) -> RawAnswer {
         let weights: [f32; AGES] = std::array::from_fn(|year| (-0.5 * ((year as f32 - age) / deviation).powi(2)).exp());
         let sum: f32 = weights.iter().sum();
-        RawAnswer { age_probabilities: weights.map(|weight| weight / sum), gender_logit: 2.0 }
+        RawAnswer { age_probabilities: weights.map(|weight| weight / sum), gender_logit: 2.0, smile_logit: None }
     }
 
     #[test]
@@ -142,6 +159,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_smile_has_a_temperature_of_its_own_and_files_without_one_are_valid() {
+        let text = serde_json::to_string(&Calibration { smile_temperature: 2.0, ..Calibration::default() }).unwrap();
+        let earlier = text.replace(r#""smile_temperature":2.0,"#, "");
+        assert_ne!(earlier, text);
+        for (text, expected) in [(text, 0.7311), (earlier, 0.8808)] {
+            let calibration: Calibration = serde_json::from_str(&text).unwrap();
+            let estimate = calibration.apply(&RawAnswer { smile_logit: Some(2.0), ..bell(30.0, 5.0) });
+            assert!((estimate.smile_probability.unwrap() - expected).abs() < 1e-3 && calibration.is_sound());
+            assert!((estimate.female_probability - 0.8808).abs() < 1e-3);
+        }
+        assert!(!Calibration { smile_temperature: 0.0, ..Calibration::default() }.is_sound());
     }
 
     #[test]

@@ -7,17 +7,22 @@ use super::network::AGES;
 const SMALL_CHILD: f32 = 4.0;
 /// Guessed age, years, from which people are women and men, not girls and boys.
 const ADULT: f32 = 17.0;
+/// Smile probability from which replies mention the smile: on the validation photos, the mention is right
+/// in 98 of 100 cases.
+const SMILING: f32 = 0.9;
 /// Gender probability below which a girl's or boy's gender is left open: the likelier one is wrong
 /// there in about one of three cases.
 const CHILD_GENDER: f32 = 0.7;
 
-/// Age distribution and gender probability of one crop.
+/// Age distribution, gender and smile probability of one crop.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
     /// Probability of each year of age, 0 to 100; they sum to 1.
     pub age_probabilities: [f32; AGES],
     /// Probability that the face is labelled female.
     pub female_probability: f32,
+    /// Probability that the person smiles; absent if the weights have no smile head.
+    pub smile_probability: Option<f32>,
     /// Years between which the true age lies for 80 % of the faces of every age; includes the guess.
     pub age_interval: (f32, f32),
 }
@@ -38,6 +43,11 @@ impl Estimate {
     /// only when it is no coin toss.
     pub fn reports_gender(&self) -> bool {
         !self.is_small_child() && (self.is_adult() || self.gender_probability() >= CHILD_GENDER)
+    }
+
+    /// Whether the smile is sure enough to report.
+    pub fn reports_smile(&self) -> bool {
+        self.smile_probability.is_some_and(|smile| smile >= SMILING)
     }
 
     /// Whether the guessed age is below four years.

@@ -1,4 +1,4 @@
-//! The age and gender network: loads its weights and runs it on crops.
+//! The age, gender and smile network: loads its weights and runs it on crops.
 //!
 //! Batch normalisation is folded: each unit is a convolution with bias, residual and ReLU fused. On
 //! the CPU the network is the single operation of [`super::fused`]; a CUDA or Metal device runs
@@ -25,12 +25,14 @@ pub struct Logits {
     pub age: Tensor,
     /// (batch, 1), positive for female.
     pub gender: Tensor,
+    /// (batch, 1), positive for smiling; absent if the weights have no such head.
+    pub smile: Option<Tensor>,
 }
 
 /// A linear layer over the pooled features.
 #[derive(Debug)]
 pub struct Head {
-    /// `age` or `gender`.
+    /// `age`, `gender` or `smile`.
     pub name: &'static str,
     /// (features, outputs)
     pub weight: Tensor,
@@ -38,7 +40,7 @@ pub struct Head {
     pub bias: Tensor,
 }
 
-/// The age and gender network, ready to run from any thread.
+/// The age, gender and smile network, ready to run from any thread.
 pub struct Estimator {
     architecture: Architecture,
     device: Device,
@@ -46,7 +48,8 @@ pub struct Estimator {
     units: HashMap<String, FoldedUnit>,
     /// The same weights, packed for the CPU kernels.
     fused: FusedNetwork,
-    /// Weight (features, 102) and bias of the age head and, in the last column, of the gender head.
+    /// Weight (features, 102 or 103) and bias of the age head and, in the columns after it, of the gender
+    /// head and the smile head, if there is one.
     heads: (Tensor, Tensor),
     calibration: Calibration,
     trained_on_validation: bool,
@@ -78,7 +81,8 @@ impl Estimator {
         Ok(Self { trained_on_validation: metadata.contains_key(TRAINED_ON_VALIDATION), ..estimator })
     }
 
-    /// Builds the network from folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*` and `gender.*`.
+    /// Builds the network from folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*`, `gender.*` and,
+    /// optionally, `smile.*`.
     ///
     /// # Errors
     /// [`ModelError::Weights`] if a tensor is missing or has the wrong shape.
@@ -105,8 +109,10 @@ impl Estimator {
         let head = |name: &str, outputs: usize| -> Result<_, ModelError> {
             Ok((tensor(format!("{name}.weight"), &[features, outputs])?, tensor(format!("{name}.bias"), &[outputs])?))
         };
-        let (age, gender) = (head("age", AGES)?, head("gender", 1)?);
-        let heads = (Tensor::cat(&[age.0, gender.0], 1)?, Tensor::cat(&[age.1, gender.1], 0)?);
+        let smile = tensors.contains_key("smile.weight").then(|| head("smile", 1)).transpose()?;
+        let (weights, biases): (Vec<_>, Vec<_>) =
+            [head("age", AGES)?, head("gender", 1)?].into_iter().chain(smile).unzip();
+        let heads = (Tensor::cat(&weights, 1)?, Tensor::cat(&biases, 0)?);
         let fused = FusedNetwork::new(&architecture, &units, &heads)?;
         Ok(Self { architecture, device: Device::Cpu, units, fused, heads, calibration, trained_on_validation: false })
     }
@@ -135,17 +141,23 @@ impl Estimator {
         self.units.get(name).map(|(weight, bias)| (weight, &**bias))
     }
 
-    /// The `age` and the `gender` head.
+    /// Whether the weights have a smile head.
+    pub fn has_smile(&self) -> bool {
+        self.heads.1.elem_count() > AGES + 1
+    }
+
+    /// The `age`, the `gender` and, if there is one, the `smile` head.
     ///
     /// # Errors
     /// If a tensor operation fails.
-    pub fn heads(&self) -> Result<[Head; 2], ModelError> {
+    pub fn heads(&self) -> Result<Vec<Head>, ModelError> {
         let (weight, bias) = &self.heads;
         let head = |name, first: usize, count: usize| -> Result<_, ModelError> {
             let (weight, bias) = (weight.narrow(1, first, count)?, bias.narrow(0, first, count)?);
             Ok(Head { name, weight: weight.contiguous()?, bias: bias.contiguous()? })
         };
-        Ok([head("age", 0, AGES)?, head("gender", AGES, 1)?])
+        let smile = self.has_smile().then(|| head("smile", AGES + 1, 1));
+        [head("age", 0, AGES), head("gender", AGES, 1)].into_iter().chain(smile).collect()
     }
 
     /// The calibration of its answers.
@@ -184,6 +196,9 @@ impl Estimator {
             if network.architecture != first.architecture {
                 let (one, other) = (&first.architecture, &network.architecture);
                 return Err(ModelError::Weights(format!("{one} and {other} cannot be averaged")));
+            }
+            if network.has_smile() != first.has_smile() {
+                return Err(ModelError::Weights("only some of the networks to average have a smile head".into()));
             }
             for (name, tensor) in network.tensors()? {
                 if let Some(sum) = sums.get_mut(&name) {
@@ -250,10 +265,11 @@ impl Estimator {
             Device::Cpu => pictures.apply_op1_no_bwd(&self.fused)?,
             _ => self.candle_logits(pictures)?,
         };
-        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)? })
+        let smile = self.has_smile().then(|| logits.narrow(1, AGES + 1, 1)).transpose()?;
+        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)?, smile })
     }
 
-    /// Pictures (batch, 128, 128, 1) → logits (batch, 102) by candle's own operations.
+    /// Pictures (batch, 128, 128, 1) → logits (batch, 102 or 103) by candle's own operations.
     fn candle_logits(&self, pictures: &Tensor) -> Result<Tensor, ModelError> {
         Ok(fused::candle_forward(&self.architecture, &self.units, &self.heads, &pictures.to_device(&self.device)?)?)
     }
@@ -283,10 +299,15 @@ impl Estimator {
             (first + second)? * 0.5
         };
         let ages = softmax(&mean(&logits.age)?, D::Minus1)?.to_vec2::<f32>()?;
-        let genders = mean(&logits.gender)?.flatten_all()?.to_vec1()?;
-        let answers = ages.into_iter().zip(genders).map(|(age, gender_logit)| {
+        let genders: Vec<f32> = mean(&logits.gender)?.flatten_all()?.to_vec1()?;
+        let smiles: Option<Vec<f32>> = match &logits.smile {
+            Some(smile) => Some(mean(smile)?.flatten_all()?.to_vec1()?),
+            None => None,
+        };
+        let answers = ages.into_iter().zip(genders).enumerate().map(|(index, (age, gender_logit))| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
-            Ok(RawAnswer { age_probabilities, gender_logit })
+            let smile_logit = smiles.as_ref().map(|smiles| smiles[index]);
+            Ok(RawAnswer { age_probabilities, gender_logit, smile_logit })
         });
         answers.collect()
     }
@@ -327,8 +348,8 @@ mod tests {
         assert!(worst < 1e-4, "they differ by {worst} of the largest logit");
     }
 
-    /// A network with all weights equal to `value`.
-    fn constant(architecture: &str, value: f32) -> Estimator {
+    /// A network with these heads whose weights are all equal to `value`.
+    fn constant_with(heads: &[(&str, usize)], architecture: &str, value: f32) -> Estimator {
         let architecture: Architecture = architecture.parse().unwrap();
         let full = |shape: &[usize]| Tensor::full(value, shape, &Device::Cpu).unwrap();
         let mut tensors = HashMap::new();
@@ -336,11 +357,32 @@ mod tests {
             tensors.insert(format!("{name}.weight"), full(&[kernel, kernel, channels, out_channels]));
             tensors.insert(format!("{name}.bias"), full(&[out_channels]));
         }
-        for (name, outputs) in [("age", AGES), ("gender", 1)] {
-            tensors.insert(format!("{name}.weight"), full(&[architecture.features(), outputs]));
-            tensors.insert(format!("{name}.bias"), full(&[outputs]));
+        for (name, outputs) in heads {
+            tensors.insert(format!("{name}.weight"), full(&[architecture.features(), *outputs]));
+            tensors.insert(format!("{name}.bias"), full(&[*outputs]));
         }
         Estimator::from_tensors(architecture, &tensors, Calibration::default()).unwrap()
+    }
+
+    fn constant(architecture: &str, value: f32) -> Estimator {
+        constant_with(&[("age", AGES), ("gender", 1), ("smile", 1)], architecture, value)
+    }
+
+    #[test]
+    fn weights_without_a_smile_head_give_the_same_ages_and_genders_and_no_smile() {
+        let (with, without) = (constant("8:8x1", 0.1), constant_with(&[("age", AGES), ("gender", 1)], "8:8x1", 0.1));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let crop: Vec<u8> = (0..SIDE * SIDE).map(|at| (at % 251) as u8).collect();
+        let answer = |estimator: &Estimator| {
+            estimator.save(file.path(), Precision::Int8).unwrap();
+            let loaded = Estimator::from_safetensors(&std::fs::read(file.path()).unwrap()).unwrap();
+            assert_eq!(loaded.has_smile(), estimator.has_smile());
+            loaded.estimate(&[&crop]).unwrap().remove(0)
+        };
+        let (with, without) = (answer(&with), answer(&without));
+        assert_eq!(with.age_probabilities, without.age_probabilities);
+        assert_eq!(with.smile_probability, Some(with.female_probability));
+        assert_eq!(without.smile_probability, None);
     }
 
     #[test]
@@ -359,5 +401,7 @@ mod tests {
         assert!(Estimator::mean(&[]).is_err());
         let error = Estimator::mean(&[constant("8:8x1", 1.0), constant("8:8x2", 1.0)]).err().unwrap();
         assert!(error.to_string().contains("8:8x2"), "{error}");
+        let silent = constant_with(&[("age", AGES), ("gender", 1)], "8:8x1", 1.0);
+        assert!(Estimator::mean(&[constant("8:8x1", 1.0), silent]).err().unwrap().to_string().contains("smile"));
     }
 }

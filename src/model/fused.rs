@@ -24,7 +24,7 @@ pub(super) type FoldedUnit = (Tensor, Arc<[f32]>);
 pub(super) struct FusedNetwork {
     stem: Convolution,
     blocks: Vec<ResidualBlock>,
-    /// Both heads, concatenated.
+    /// All heads, concatenated.
     heads: Convolution,
     logits: usize,
 }

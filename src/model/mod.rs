@@ -1,6 +1,6 @@
 //! Both networks: tensor shapes, weights and kernels.
 //!
-//! [`detector`] finds faces; [`estimator`] guesses age and gender of a crop, [`network`] is its
+//! [`detector`] finds faces; [`estimator`] guesses age, gender and smile of a crop, [`network`] is its
 //! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
 //! is their file format. The kernels are [`convolution`] (by [`winograd`], or by im2col in
 //! [`im2col`] and [`gemm`]) and [`normalisation`].

@@ -2,7 +2,7 @@
 //!
 //! A residual network of plain 3×3 convolutions (He et al. 2016): a stem of stride two, optional
 //! blocks at that size, stages of two-convolution blocks of which each stage's first has stride
-//! two, global average pooling, and two heads. Activations are NHWC.
+//! two, global average pooling, and up to three heads: age, gender, smile. Activations are NHWC.
 
 use candle_core::{Result, Tensor};
 
@@ -143,7 +143,7 @@ impl Architecture {
             cost(&block.second, side);
             block.shortcut.iter().for_each(|shortcut| cost(shortcut, side));
         }
-        total + self.features() * (AGES + 1)
+        total + self.features() * (AGES + 2)
     }
 
     /// Runs the body: pictures (batch, height, width, 1) → features (batch, [`Self::features`]). `apply`

@@ -199,7 +199,8 @@ impl Learner {
         let vars: BTreeMap<&str, Var> = HEAD_PARAMETERS.into_iter().map(var).collect::<Result<_>>()?;
         let dropped = (features.as_tensor() * self.dropout_mask(batch)?)?;
         let head = |weight: &str, bias: &str| dropped.matmul(&vars[weight])?.broadcast_add(&vars[bias]);
-        let logits = Logits { age: head("age.weight", "age.bias")?, gender: head("gender.weight", "gender.bias")? };
+        let (age, gender) = (head("age.weight", "age.bias")?, head("gender.weight", "gender.bias")?);
+        let logits = Logits { age, gender, smile: None };
         let losses = targets.iter().map(|targets| targets.loss(&logits, &self.recipe)).collect::<Result<Vec<_>>>()?;
         let loss = Tensor::stack(&losses, 0)?.sum_all()?;
         let mut store = loss.backward()?;

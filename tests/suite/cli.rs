@@ -44,8 +44,19 @@ fn guess_prints_one_json_object_per_photo_with_the_documented_keys() {
         (&json!(face), &json!(640), &json!(480))
     );
     let found = &face_line["faces"][0];
-    let wanted =
-        ["box", "age", "age_low", "age_high", "gender", "gender_probability", "gender_told", "confident", "tips"];
+    let wanted = [
+        "box",
+        "age",
+        "age_low",
+        "age_high",
+        "gender",
+        "gender_probability",
+        "gender_told",
+        "smile",
+        "smile_told",
+        "confident",
+        "tips",
+    ];
     assert_eq!(keys(found), sorted(&wanted));
     let [x, y, w, h] = [0, 1, 2, 3].map(|at| found["box"][at].as_f64().unwrap());
     assert!(x > 160.0 && y > 80.0 && x + w < 480.0 && y + h < 420.0 && w > 100.0, "{found}");

@@ -92,7 +92,7 @@ async fn settings_change_in_place_and_only_by_admins() {
     discord.files.put("one.jpg", photo_with_a_face());
     let settings = discord.initial_response(by_admin(discord.command("settings", json!([])))).await;
     assert_eq!(settings.body["data"]["flags"], EPHEMERAL);
-    assert_eq!(buttons(&settings), ["set:auto", "set:private", "set:gender", "set:language"]);
+    assert_eq!(buttons(&settings), ["set:auto", "set:private", "set:gender", "set:smile", "set:language"]);
     let refused = discord.initial_response(discord.press(&settings, "set:private")).await;
     assert!(words(&refused).contains("Only an admin"), "{refused:?}");
     let changed = discord.initial_response(by_admin(discord.press(&settings, "set:private"))).await;

@@ -147,8 +147,19 @@ async fn a_photo_is_answered_with_every_key_that_scripts_rely_on() {
     let [face] = plain["faces"].as_array().unwrap().as_slice() else { panic!("not one face: {plain}") };
     let mut keys: Vec<_> = face.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let wanted =
-        ["age", "age_high", "age_low", "box", "confident", "gender", "gender_probability", "gender_told", "tips"];
+    let wanted = [
+        "age",
+        "age_high",
+        "age_low",
+        "box",
+        "confident",
+        "gender",
+        "gender_probability",
+        "gender_told",
+        "smile",
+        "smile_told",
+        "tips",
+    ];
     assert_eq!(keys, wanted);
     assert_eq!(face["gender"], "female");
     let [low, age, high] = ["age_low", "age", "age_high"].map(|key| face[key].as_f64().unwrap());

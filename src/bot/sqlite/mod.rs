@@ -65,6 +65,7 @@ const MIGRATIONS: &[M<'static>] = &[
         PRIMARY KEY (platform, number)
     ) STRICT, WITHOUT ROWID;",
     ),
+    M::up("ALTER TABLE chat ADD COLUMN smile TEXT NOT NULL DEFAULT 'sure';"),
 ];
 
 /// The path that means a store in memory.

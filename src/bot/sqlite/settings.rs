@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Sqlite;
 use crate::bot::languages::Language;
 use crate::bot::people::{ChatId, PersonId};
-use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore};
+use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore, SmilePolicy};
 use crate::bot::store::StoreError;
 
 impl SettingsStore for Sqlite {
@@ -17,10 +17,11 @@ impl SettingsStore for Sqlite {
         self.write(|db| {
             let mut settings = read_chat(db, chat)?;
             change(&mut settings);
-            let ChatSettings { auto, language, gender, private } = settings;
+            let ChatSettings { auto, language, gender, smile, private } = settings;
             let language = language.map(Language::code);
-            let statement = "INSERT OR REPLACE INTO chat VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            db.execute(statement, params![chat.platform.name(), chat.id, auto, language, gender.name(), private])?;
+            let statement = "INSERT OR REPLACE INTO chat VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+            let (platform, gender, smile) = (chat.platform.name(), gender.name(), smile.name());
+            db.execute(statement, params![platform, chat.id, auto, language, gender, private, smile])?;
             Ok(settings)
         })
     }
@@ -51,6 +52,7 @@ fn chat_settings(row: &Row<'_>) -> rusqlite::Result<ChatSettings> {
         auto: row.get("auto")?,
         language: language(row, "language")?,
         gender: gender(row)?,
+        smile: SmilePolicy::from_name(&row.get::<_, String>("smile")?).unwrap_or(SmilePolicy::Never),
         private: row.get("private")?,
     })
 }

@@ -6,7 +6,7 @@ use crate::bot::game::{Game, GameStore, GuessOutcome, Player};
 use crate::bot::jobs::{Job, Jobs, UpdateId};
 use crate::bot::languages::Language;
 use crate::bot::people::Platform;
-use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore};
+use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore, SmilePolicy};
 
 const CHAT: ChatId = ChatId { platform: Platform::Telegram, id: -100 };
 const ANN: PersonId = PersonId { platform: Platform::Telegram, id: 1 };
@@ -19,7 +19,13 @@ fn player(id: i64) -> Player {
 fn settings_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.sqlite3");
-    let chat = ChatSettings { auto: true, language: Some(Language::Czech), gender: GenderPolicy::Sure, private: true };
+    let chat = ChatSettings {
+        auto: true,
+        language: Some(Language::Czech),
+        gender: GenderPolicy::Sure,
+        smile: SmilePolicy::Never,
+        private: true,
+    };
     let person = PersonSettings { opted_out: true, language: None, gender: GenderPolicy::Never };
     {
         let store = Sqlite::open(&path).unwrap();
@@ -34,6 +40,18 @@ fn settings_survive_a_restart() {
     store.move_chat(CHAT, ChatId { id: -200, ..CHAT }).unwrap();
     assert_eq!(store.chat(CHAT).unwrap(), ChatSettings::default());
     assert_eq!(store.chat(ChatId { id: -200, ..CHAT }).unwrap(), chat);
+}
+
+#[test]
+fn chats_of_an_earlier_version_have_smiles_mentioned() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite3");
+    let mut earlier = Connection::open(&path).unwrap();
+    Migrations::from_slice(MIGRATIONS).to_version(&mut earlier, 3).unwrap();
+    earlier.execute_batch("INSERT INTO chat VALUES ('telegram', -100, 1, NULL, 'never', 0)").unwrap();
+    drop(earlier);
+    let chat = Sqlite::open(&path).unwrap().chat(CHAT).unwrap();
+    assert_eq!((chat.auto, chat.gender, chat.smile), (true, GenderPolicy::Never, SmilePolicy::Sure));
 }
 
 #[test]
