@@ -1,16 +1,19 @@
 //! `faceguesser calibrate`: fits gender probabilities and age intervals on labelled faces.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::evaluate::{largest_face, whole_crop};
+use super::evaluate_sets::print_table;
 use super::output::print_line;
 use crate::config::Config;
 use crate::evaluation::page::metric_rows;
-use crate::evaluation::utkface::labelled_folder;
+use crate::evaluation::set_figures::{SetFigures, SetMeasurement};
+use crate::evaluation::sets::{has_labels_file, labelled_set};
+use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
 use crate::evaluation::{Label, calibration, measure};
-use crate::face::{CropFrame, FaceCrop};
 use crate::model::calibration::{Calibration, RawAnswer};
 use crate::model::estimator::Estimator;
 use crate::model::weights::Precision;
@@ -20,9 +23,13 @@ use crate::setup;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Folder of tight crops with UTKFace file names that the weights were not trained on; a few thousand
-    /// of all ages.
+    /// of all ages. Or a folder with a labels.csv, as `evaluate` takes it. Of several folders each counts
+    /// alike.
     #[arg(long, value_name = "DIR", required_unless_present = "calibration_from")]
-    data: Option<PathBuf>,
+    data: Vec<PathBuf>,
+    /// The pictures are not tight crops: find the faces first, as in photos.
+    #[arg(long, requires = "data")]
+    find: bool,
     /// Copy the calibration of these weights instead of fitting one. For weights that were also trained
     /// on the validation faces: that of the same training without them.
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
@@ -50,10 +57,10 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let precision = if arguments.eight_bits { Precision::Int8 } else { Precision::F16 };
     // Round first, so that the stored weights are the ones that are calibrated.
     let estimator = estimator.quantised(precision)?;
-    let calibration = match (&arguments.calibration_from, &arguments.data) {
+    let calibration = match (&arguments.calibration_from, arguments.data.as_slice()) {
         (Some(source), _) => setup::face_estimator_in(source, "--calibration-from")?.calibration().clone(),
-        (None, Some(data)) => fit(&estimator, data)?,
-        (None, None) => anyhow::bail!("--data or --calibration-from is required"),
+        (None, [folder]) if !arguments.find && !has_labels_file(folder) => fit(&estimator, &labelled_folder(folder)?)?,
+        (None, _) => fit_sets(&estimator, &arguments, config)?,
     };
     let calibrated = estimator.with_calibration(calibration);
     calibrated.save(&arguments.out, precision).with_context(|| format!("cannot write {}", arguments.out.display()))?;
@@ -61,14 +68,28 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn fit(estimator: &Estimator, data: &Path) -> anyhow::Result<Calibration> {
-    let folder = labelled_folder(data)?;
-    let measurement = measure(&folder, estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?;
+fn fit(estimator: &Estimator, folder: &LabelledFolder) -> anyhow::Result<Calibration> {
+    let measurement = measure(folder, estimator, |luma| Ok(Some(whole_crop(luma))))?;
     let (answers, labels): (Vec<RawAnswer>, Vec<Label>) =
-        measurement.non_empty(&folder)?.predictions.into_iter().map(|face| (face.answer, face.file.label)).unzip();
+        measurement.non_empty(folder)?.predictions.into_iter().map(|face| (face.answer, face.file.label)).unzip();
     print_line("calibration fitted on one half of the faces, measured on the other, both ways:")?;
     for (name, value) in metric_rows(&calibration::held_out(&answers, &labels)) {
         print_line(format_args!("{name:<36} {value:>12}"))?;
     }
     Ok(calibration::fit(&answers, &labels))
+}
+
+/// Fits on several data sets together, or on one whose faces are to be found.
+fn fit_sets(estimator: &Estimator, arguments: &Arguments, config: &Config) -> anyhow::Result<Calibration> {
+    let finder = setup::face_finder(config, config.limits.faces)?;
+    let measurement = |folder: &PathBuf| -> anyhow::Result<SetMeasurement> {
+        let crop = |luma: &_| if arguments.find { largest_face(luma, &finder) } else { Ok(Some(whole_crop(luma))) };
+        Ok(SetMeasurement::new(&labelled_set(folder)?, estimator, crop)?)
+    };
+    let sets = arguments.data.iter().map(measurement).collect::<anyhow::Result<Vec<_>>>()?;
+    print_line("calibration fitted on one half of the faces, measured on the other, both ways:")?;
+    let held_out = calibration::held_out_sets(&sets);
+    let figures: Vec<SetFigures> = sets.iter().zip(&held_out).map(|(set, estimates)| set.figures(estimates)).collect();
+    print_table(&figures)?;
+    Ok(calibration::fit_sets(&sets))
 }

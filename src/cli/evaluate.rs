@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use image::GrayImage;
 
 use super::evaluate_scenes;
+use super::evaluate_sets;
 use super::output::{print_error, print_line};
 use crate::config::Config;
 use crate::evaluation::page::{self, DetectorCost, Summary, TRAINED_ON_VALIDATION, framing_rows, metric_rows, percent};
+use crate::evaluation::sets::has_labels_file;
 use crate::evaluation::utkface::{LabelledFolder, labelled_folder};
 use crate::evaluation::{EvaluationError, Measurement, framing_robustness, measure};
 use crate::face::{CropFrame, FaceCrop, FaceError, FaceFinder};
@@ -24,9 +25,11 @@ const DETECTOR_SAMPLE: usize = 1000;
 /// Options of `evaluate`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Folder of pictures with UTKFace file names (AGE_GENDER_RACE_TIME.jpg).
+    /// Folder of pictures with UTKFace file names (AGE_GENDER_RACE_TIME.jpg), or with a labels.csv whose
+    /// columns are file and any of age (31, 20-29 or 70+), gender, race and smile (yes or no). Repeat it to
+    /// measure several folders in one table.
     #[arg(long, value_name = "DIR", required_unless_present = "scenes")]
-    data: Option<PathBuf>,
+    pub(super) data: Vec<PathBuf>,
     /// Measure face detection instead, in the pictures below this folder; its boxes.csv (file,x,y,w,h) says where
     /// faces are, and pictures that it does not name have none. With --report, a picture of the mistakes is written.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["data", "aligned", "predictions", "weights"])]
@@ -36,13 +39,13 @@ pub struct Arguments {
     pub(super) held_out: bool,
     /// The pictures are tight face crops: skip face detection.
     #[arg(long)]
-    aligned: bool,
+    pub(super) aligned: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(super) json: bool,
     /// Also write each picture's prediction to this CSV file.
     #[arg(long, value_name = "FILE.csv")]
-    predictions: Option<PathBuf>,
+    pub(super) predictions: Option<PathBuf>,
     /// Also write an HTML report with all metrics and charts (index.html) into this folder.
     #[arg(long, value_name = "DIR")]
     pub(super) report: Option<PathBuf>,
@@ -57,11 +60,13 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         return evaluate_scenes::run(folder, &arguments, config);
     }
     let estimator = setup::face_estimator_or(arguments.weights.as_deref(), config)?;
-    let data = arguments.data.as_deref().context("--data is missing")?;
-    let folder = labelled_folder(data)?;
     let finder = setup::face_finder(config, config.limits.faces)?;
+    let folder = match arguments.data.as_slice() {
+        [folder] if !has_labels_file(folder) => labelled_folder(folder)?,
+        _ => return evaluate_sets::run(&arguments, &estimator, &finder),
+    };
     let measurement = if arguments.aligned {
-        measure(&folder, &estimator, |luma| Ok(Some(FaceCrop::cut(luma, &CropFrame::whole(luma)))))?
+        measure(&folder, &estimator, |luma| Ok(Some(whole_crop(luma))))?
     } else {
         measure_detected(&folder, &estimator, &finder)?
     };
@@ -108,17 +113,26 @@ fn measure_detected(
     estimator: &Estimator,
     finder: &FaceFinder,
 ) -> Result<Measurement, EvaluationError> {
-    let largest = |luma: &GrayImage| match finder.find(luma, &CpuLimit::start(DecodeLimits::default().cpu_time)) {
+    measure(folder, estimator, |luma| largest_face(luma, finder))
+}
+
+/// The crop of the largest face in a picture.
+pub(super) fn largest_face(luma: &GrayImage, finder: &FaceFinder) -> Result<Option<FaceCrop>, ModelError> {
+    match finder.find(luma, &CpuLimit::start(DecodeLimits::default().cpu_time)) {
         Ok(found) => Ok(found.faces.first().map(|face| FaceCrop::cut(luma, &face.frame))),
         Err(FaceError::Model(error)) => Err(error),
         // A picture that cannot be resized counts as one without a face.
-        Err(FaceError::Resize(_)) => Ok::<_, ModelError>(None),
-    };
-    measure(folder, estimator, largest)
+        Err(FaceError::Resize(_)) => Ok(None),
+    }
+}
+
+/// The crop that is a whole picture, for tight crops of faces.
+pub(super) fn whole_crop(luma: &GrayImage) -> FaceCrop {
+    FaceCrop::cut(luma, &CropFrame::whole(luma))
 }
 
 /// The command line, for the report.
-fn command() -> String {
+pub(super) fn command() -> String {
     let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
     let words = std::env::args().skip(1).map(quoted);
     std::iter::once("faceguesser".to_owned()).chain(words).collect::<Vec<_>>().join(" ")

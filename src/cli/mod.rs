@@ -8,6 +8,8 @@ mod check;
 mod evaluate;
 #[cfg(feature = "training")]
 mod evaluate_scenes;
+#[cfg(feature = "training")]
+mod evaluate_sets;
 mod guess;
 mod output;
 mod platforms;
@@ -25,8 +27,8 @@ use crate::telemetry;
 
 use output::print_error;
 
-/// Guesses the age and gender of people in photos: on Discord, on Telegram, on its own chat page or on
-/// the command line.
+/// Guesses age and gender of people in photos, and whether they smile: on Discord, on Telegram, on its
+/// own chat page or on the command line.
 ///
 /// Everything runs on this machine and no photo is stored. Without a command it runs `run`: if no
 /// token is set, that serves only the chat page, on http://127.0.0.1:8080/.
@@ -52,10 +54,10 @@ enum Command {
     /// Measure this machine's speed: milliseconds per stage, photos per second.
     Bench(bench::Arguments),
     #[cfg(feature = "training")]
-    /// Evaluate the age and gender network on labelled face crops.
+    /// Evaluate the age, gender and smile network on labelled faces of one data set or several.
     Evaluate(evaluate::Arguments),
     #[cfg(feature = "training")]
-    /// Calibrate the network's probabilities and age intervals on labelled face crops.
+    /// Calibrate the network's probabilities and age intervals on labelled faces.
     Calibrate(calibrate::Arguments),
     #[cfg(feature = "training")]
     /// Train the age and gender network on labelled face crops.

@@ -1,5 +1,7 @@
 //! Fits a [`Calibration`] on labelled faces.
 
+use super::set_figures::SetMeasurement;
+use super::sets::{AgeLabel, LabelledFace};
 use super::{Label, Pair, Scores, mean, scores};
 use crate::model::calibration::{Calibration, GENDER_AGES, INTERVAL_AGES, RawAnswer};
 use crate::model::estimator::Estimate;
@@ -10,14 +12,80 @@ const TARGET_COVERAGE: f64 = 0.807;
 /// Regularisation that draws each age's temperature towards the common one: the penalty, in nats of
 /// log likelihood, of a temperature that differs from it by a factor of e.
 const TEMPERATURE_PENALTY: f64 = 10.0;
+/// Sets with many more faces of an age than this count alike there, those with fewer less.
+const FACES_TO_COUNT_FULLY: f64 = 30.0;
+
+/// A raw answer with what is known about its face.
+#[derive(Debug, Clone, Copy)]
+struct Face<'a> {
+    answer: &'a RawAnswer,
+    /// The exact age in years.
+    age: Option<f32>,
+    female: Option<bool>,
+    smile: Option<bool>,
+    /// The index of its set.
+    set: usize,
+}
+
+impl<'a> Face<'a> {
+    fn new(answer: &'a RawAnswer, label: &Label) -> Self {
+        Self { answer, age: Some(label.age), female: Some(label.female), smile: None, set: 0 }
+    }
+
+    fn of_set(set: usize, (face, answer): &'a (LabelledFace, RawAnswer)) -> Self {
+        let age = face.age.and_then(AgeLabel::years);
+        Self { answer, age, female: face.female, smile: face.smile, set }
+    }
+}
 
 /// The calibration under which `answers` fit their `labels` best; both in the same order.
 pub fn fit(answers: &[RawAnswer], labels: &[Label]) -> Calibration {
-    let faces: Vec<(&RawAnswer, &Label)> = answers.iter().zip(labels).collect();
+    fit_faces(&answers.iter().zip(labels).map(|(answer, label)| Face::new(answer, label)).collect::<Vec<_>>())
+}
+
+/// The calibration that fits several data sets best, each of which counts alike: for the age range those
+/// with exact ages, for the gender those with genders, for the smile those with smiles.
+pub fn fit_sets(sets: &[SetMeasurement]) -> Calibration {
+    fit_faces(&faces_of(sets))
+}
+
+/// The answers to each set, calibrated by two-fold cross-validation: those to every other face under the
+/// calibration fitted on the rest of all sets, and vice versa.
+pub fn held_out_sets(sets: &[SetMeasurement]) -> Vec<Vec<Estimate>> {
+    let faces = faces_of(sets);
+    // Within each set, so that both halves contain the same share of it.
+    let parities: Vec<usize> = sets.iter().flat_map(|set| (0..set.faces.len()).map(|index| index % 2)).collect();
+    let fitted = [0, 1].map(|parity| {
+        let members = faces.iter().zip(&parities).filter(|(_, other)| **other != parity);
+        fit_faces(&members.map(|(face, _)| *face).collect::<Vec<_>>())
+    });
+    let mut estimates = faces.iter().zip(&parities).map(|(face, parity)| fitted[*parity].apply(face.answer));
+    sets.iter().map(|set| estimates.by_ref().take(set.faces.len()).collect()).collect()
+}
+
+fn faces_of(sets: &[SetMeasurement]) -> Vec<Face<'_>> {
+    let sets = sets.iter().enumerate();
+    sets.flat_map(|(index, set)| set.faces.iter().map(move |face| Face::of_set(index, face))).collect()
+}
+
+fn fit_faces(faces: &[Face<'_>]) -> Calibration {
     let mut calibration = Calibration::default();
-    if faces.is_empty() {
-        return calibration;
+    fit_gender(&mut calibration, faces);
+    fit_smile(&mut calibration, faces);
+    fit_interval(&mut calibration, faces);
+    calibration
+}
+
+fn fit_gender(calibration: &mut Calibration, faces: &[Face<'_>]) {
+    let members: Vec<(&Face<'_>, bool)> = faces.iter().filter_map(|face| Some((face, face.female?))).collect();
+    if members.is_empty() {
+        return;
     }
+    // Every set has the weight of the average one.
+    let sizes = sizes(members.iter().map(|(face, _)| (face.set, 1.0)));
+    let average = members.len() as f64 / sizes.iter().filter(|size| **size > 0.0).count() as f64;
+    let faces: Vec<GenderFace<'_>> =
+        members.iter().map(|(face, female)| (face.answer, *female, average / sizes[face.set])).collect();
     let common = minimise(|temperature| {
         gender_loss(
             &Calibration { gender_temperatures: [temperature; GENDER_AGES.len()], ..calibration.clone() },
@@ -34,8 +102,32 @@ pub fn fit(answers: &[RawAnswer], labels: &[Label]) -> Calibration {
             gender_loss(&candidate, &faces) + penalty
         });
     }
-    fit_interval(&mut calibration, &faces);
-    calibration
+}
+
+fn fit_smile(calibration: &mut Calibration, faces: &[Face<'_>]) {
+    let smiles: Vec<(f32, bool)> =
+        faces.iter().filter_map(|face| Some((face.answer.smile_logit?, face.smile?))).collect();
+    if smiles.is_empty() {
+        return;
+    }
+    calibration.smile_temperature = minimise(|temperature| {
+        // −ln of the labelled answer's probability.
+        let loss = |(logit, smile): &(f32, bool)| {
+            let towards = f64::from(if *smile { *logit } else { -*logit } / temperature);
+            (-towards).exp().ln_1p()
+        };
+        smiles.iter().map(loss).sum()
+    });
+}
+
+/// The sum of the weights of each set, by its index.
+fn sizes(members: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
+    let mut sizes = Vec::new();
+    for (set, weight) in members {
+        sizes.resize(sizes.len().max(set + 1), 0.0);
+        sizes[set] += weight;
+    }
+    sizes
 }
 
 /// Metrics of two-fold cross-validation: every other face is scored under the calibration fitted on
@@ -55,23 +147,31 @@ pub fn held_out(answers: &[RawAnswer], labels: &[Label]) -> Scores {
     scores(&held_out.iter().map(|(estimate, label)| (estimate, label)).collect::<Vec<Pair<'_>>>())
 }
 
+/// An answer, whether its face is labelled female, and its weight.
+type GenderFace<'a> = (&'a RawAnswer, bool, f64);
+
 /// Negative log likelihood of the labelled genders.
-fn gender_loss(calibration: &Calibration, faces: &[(&RawAnswer, &Label)]) -> f64 {
-    let loss = |(answer, label): &(&RawAnswer, &Label)| {
+fn gender_loss(calibration: &Calibration, faces: &[GenderFace<'_>]) -> f64 {
+    let loss = |(answer, is_female, weight): &GenderFace<'_>| {
         let female = f64::from(calibration.apply(answer).female_probability);
-        -(if label.female { female } else { 1.0 - female }).max(1e-9).ln()
+        -weight * (if *is_female { female } else { 1.0 - female }).max(1e-9).ln()
     };
     faces.iter().map(loss).sum()
 }
 
 /// Fits the interval's quantiles for each age on the faces of about that age, a fifth of which it
-/// excludes. The split of the excluded faces between the lower and the upper end minimises the mean
+/// excludes; every set counts alike. The split of the excluded faces between the lower and the upper end minimises the mean
 /// interval width.
-fn fit_interval(calibration: &mut Calibration, faces: &[(&RawAnswer, &Label)]) {
-    let of_face = |face: &(&RawAnswer, &Label)| {
-        shares_below(calibration, face).into_iter().map(|share| (face.1.age, share)).collect::<Vec<_>>()
+fn fit_interval(calibration: &mut Calibration, faces: &[Face<'_>]) {
+    let faces: Vec<(&Face<'_>, f32)> = faces.iter().filter_map(|face| Some((face, face.age?))).collect();
+    if faces.is_empty() {
+        return;
+    }
+    let of_face = |(face, age): &(&Face<'_>, f32)| {
+        let shares = shares_below(calibration, face.answer, *age).into_iter();
+        shares.map(|share| Share { age: *age, set: face.set, below: share }).collect::<Vec<_>>()
     };
-    let shares: Vec<(f32, f64)> = faces.iter().flat_map(of_face).collect();
+    let shares: Vec<Share> = faces.iter().flat_map(of_face).collect();
     let candidates: Vec<Vec<(f32, f32)>> = (0..INTERVAL_AGES.len())
         .map(|index| {
             let weighted = weighted_shares(index, &shares);
@@ -89,8 +189,8 @@ fn fit_interval(calibration: &mut Calibration, faces: &[(&RawAnswer, &Label)]) {
         let width = |shares: &(f32, f32)| {
             let mut candidate = calibration.clone();
             candidate.interval_shares[index] = *shares;
-            mean(faces.iter().map(|(answer, _)| {
-                let (low, high) = candidate.apply(answer).age_interval;
+            mean(faces.iter().map(|(face, _)| {
+                let (low, high) = candidate.apply(face.answer).age_interval;
                 f64::from(high - low)
             }))
         };
@@ -105,10 +205,18 @@ fn fit_interval(calibration: &mut Calibration, faces: &[(&RawAnswer, &Label)]) {
 /// matters where it is only a few years wide.
 const PARTS: u8 = 4;
 
+/// The share of a face's age distribution below an age within its labelled year.
+struct Share {
+    /// The labelled age in years.
+    age: f32,
+    set: usize,
+    below: f64,
+}
+
 /// The cumulative age distribution of a face at the middle of each part of its labelled year.
-fn shares_below(calibration: &Calibration, (answer, label): &(&RawAnswer, &Label)) -> Vec<f64> {
+fn shares_below(calibration: &Calibration, answer: &RawAnswer, age: f32) -> Vec<f64> {
     let probabilities = calibration.apply(answer).age_probabilities;
-    let year = (label.age.max(0.0) as usize).min(probabilities.len() - 1);
+    let year = (age.max(0.0) as usize).min(probabilities.len() - 1);
     let before = f64::from(probabilities[..year].iter().sum::<f32>());
     let (first, last) = super::labelled_year(year as f32);
     let middles = (0..PARTS).map(|part| first + (last - first) * (f32::from(part) + 0.5) / f32::from(PARTS));
@@ -116,13 +224,15 @@ fn shares_below(calibration: &Calibration, (answer, label): &(&RawAnswer, &Label
 }
 
 /// Sorted shares of faces around the `index`-th age, each with a weight that falls linearly to zero at
-/// the neighbouring ages.
-fn weighted_shares(index: usize, shares: &[(f32, f64)]) -> Vec<(f64, f64)> {
+/// the neighbouring ages; the weights of each set add up to about the same.
+fn weighted_shares(index: usize, shares: &[Share]) -> Vec<(f64, f64)> {
     let age = INTERVAL_AGES[index];
     let before = index.checked_sub(1).map_or(age - 5.0, |before| INTERVAL_AGES[before]);
     let after = INTERVAL_AGES.get(index + 1).map_or(age + 20.0, |after| *after);
     let weight = |x: f32| if x <= age { (x - before) / (age - before) } else { (after - x) / (after - age) };
-    let weighted = shares.iter().map(|(age, share)| (*share, f64::from(weight(*age))));
+    let weight = |share: &Share| f64::from(weight(share.age).max(0.0));
+    let sizes = sizes(shares.iter().map(|share| (share.set, weight(share) / f64::from(PARTS))));
+    let weighted = shares.iter().map(|share| (share.below, weight(share) / (sizes[share.set] + FACES_TO_COUNT_FULLY)));
     let mut weighted: Vec<(f64, f64)> = weighted.filter(|(_, weight)| *weight > 0.0).collect();
     weighted.sort_by(|a, b| a.0.total_cmp(&b.0));
     weighted
@@ -215,6 +325,44 @@ mod tests {
             let most = if decade == 0 { 0.9 } else { 0.87 };
             assert!((0.75..=most).contains(&share), "{share} of decade {decade}");
         }
+    }
+
+    #[test]
+    fn of_several_sets_each_counts_alike_whatever_its_size() {
+        // The same labels in both sets; in one, predictions are off by up to four years, in the other by ten.
+        let set = |name: &str, count: u32, reach: f32| {
+            let face = |i: u32| {
+                let (age, off) = ((20 + i * 37 % 40) as f32, (i * 7919 % 101) as f32 / 50.0 - 1.0);
+                let mut answer = gaussian(age + reach * off, 5.0, 1.0);
+                answer.smile_logit = Some(if i % 10 == 0 { -3.0 } else { 3.0 });
+                let years = AgeLabel::Years(age);
+                let face =
+                    LabelledFace { path: "".into(), age: Some(years), female: None, race: None, smile: Some(true) };
+                (face, answer)
+            };
+            SetMeasurement {
+                name: name.into(),
+                faces: (0..count).map(face).collect(),
+                faceless: Vec::new(),
+                unreadable: Vec::new(),
+                other_entries: 0,
+            }
+        };
+        let coverage = |sets: &[SetMeasurement]| -> Vec<f64> {
+            let estimates = held_out_sets(sets);
+            let figures = sets.iter().zip(&estimates).map(|(set, estimates)| set.figures(estimates).groups[0].figures);
+            figures.map(|figures| figures.interval_80_coverage.unwrap()).collect()
+        };
+        let alike = coverage(&[set("a", 1000, 4.0), set("b", 1000, 10.0)]);
+        let uneven = coverage(&[set("a", 6000, 4.0), set("b", 1000, 10.0)]);
+        for (alike, uneven) in alike.iter().zip(&uneven) {
+            assert!((alike - uneven).abs() < 0.02, "{alike} became {uneven}");
+        }
+        assert!(((alike[0] + alike[1]) / 2.0 - 0.8).abs() < 0.03, "{alike:?}");
+        let calibration = fit_sets(&[set("a", 1000, 4.0)]);
+        let smile = calibration.apply(&set("a", 2, 4.0).faces[1].1).smile_probability.unwrap();
+        assert!((smile - 0.9).abs() < 0.02, "{smile}");
+        assert_eq!(calibration.gender_temperatures, Calibration::default().gender_temperatures);
     }
 
     #[test]

@@ -63,35 +63,59 @@ pub fn measure(
     estimator: &Estimator,
     crop: impl Fn(&GrayImage) -> Result<Option<FaceCrop>, ModelError> + Sync,
 ) -> Result<Measurement, EvaluationError> {
-    let load_crop = |file: &LabelledFile| -> Result<Result<Option<FaceCrop>, String>, ModelError> {
-        let bytes = std::fs::read(&file.path).map_err(|error| error.to_string());
+    let Answers { answered, faceless, unreadable } = answers(&folder.files, |file| &file.path, estimator, crop)?;
+    let predictions = answered.into_iter().map(|(file, answer)| {
+        let estimate = estimator.calibration().apply(&answer);
+        Prediction { file, answer, estimate }
+    });
+    let (predictions, other_entries) = (predictions.collect(), folder.other_entries);
+    Ok(Measurement { predictions, faceless, unreadable, other_entries })
+}
+
+/// The network's answers to pictures with labels of any kind.
+pub(super) struct Answers<T> {
+    /// In the order of the pictures.
+    pub(super) answered: Vec<(T, RawAnswer)>,
+    /// Pictures without a face.
+    pub(super) faceless: Vec<PathBuf>,
+    /// Pictures that could not be read, each with the reason.
+    pub(super) unreadable: Vec<(PathBuf, String)>,
+}
+
+/// Reads the pictures of `items`, crops them and runs the network, on all cores.
+///
+/// # Errors
+/// As [`measure`].
+pub(super) fn answers<T: Clone + Send + Sync>(
+    items: &[T],
+    path: impl Fn(&T) -> &Path + Sync,
+    estimator: &Estimator,
+    crop: impl Fn(&GrayImage) -> Result<Option<FaceCrop>, ModelError> + Sync,
+) -> Result<Answers<T>, EvaluationError> {
+    let load_crop = |path: &Path| -> Result<Result<Option<FaceCrop>, String>, ModelError> {
+        let bytes = std::fs::read(path).map_err(|error| error.to_string());
         let photo = bytes.and_then(|bytes| decode(&bytes, &DecodeLimits::default()).map_err(|error| error.to_string()));
         match photo {
             Ok(photo) => Ok(Ok(crop(&photo.luma)?)),
             Err(reason) => Ok(Err(reason)),
         }
     };
-    let batches = folder.files.par_chunks(BATCH).map(|files| -> Result<Measurement, ModelError> {
-        let mut part = Measurement::default();
-        let mut crops = Vec::new();
-        for file in files {
-            match load_crop(file)? {
-                Ok(Some(crop)) => crops.push((file, crop)),
-                Ok(None) => part.faceless.push(file.path.clone()),
-                Err(reason) => part.unreadable.push((file.path.clone(), reason)),
+    let batches = items.par_chunks(BATCH).map(|items| -> Result<Answers<T>, ModelError> {
+        let (mut crops, mut faceless, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
+        for item in items {
+            match load_crop(path(item))? {
+                Ok(Some(crop)) => crops.push((item, crop)),
+                Ok(None) => faceless.push(path(item).to_owned()),
+                Err(reason) => unreadable.push((path(item).to_owned(), reason)),
             }
         }
         let answers = estimator.raw_answers(&crops.iter().map(|(_, crop)| crop.pixels()).collect::<Vec<_>>())?;
-        let predictions = crops.into_iter().zip(answers).map(|((file, _), answer)| {
-            let estimate = estimator.calibration().apply(&answer);
-            Prediction { file: file.clone(), answer, estimate }
-        });
-        part.predictions = predictions.collect();
-        Ok(part)
+        let answered = crops.into_iter().zip(answers).map(|((item, _), answer)| (item.clone(), answer)).collect();
+        Ok(Answers { answered, faceless, unreadable })
     });
-    let mut whole = Measurement { other_entries: folder.other_entries, ..Measurement::default() };
+    let mut whole = Answers { answered: Vec::new(), faceless: Vec::new(), unreadable: Vec::new() };
     for part in batches.collect::<Result<Vec<_>, _>>()? {
-        whole.predictions.extend(part.predictions);
+        whole.answered.extend(part.answered);
         whole.faceless.extend(part.faceless);
         whole.unreadable.extend(part.unreadable);
     }

@@ -1,8 +1,9 @@
 //! Evaluation of the estimator: errors, calibration, intervals.
 //!
-//! [`utkface`] parses labels, [`mod@measure`] runs the network over a folder, [`Scores`] are the
+//! [`utkface`] and [`sets`] parse labels, [`mod@measure`] runs the network over a folder, [`Scores`] are the
 //! metrics, [`calibration`] fits the calibration, [`mod@framing_robustness`] varies the framing, and
-//! [`page`] writes the HTML report with its [`plot`]s.
+//! [`page`] writes the HTML report with its [`plot`]s. [`set_figures`] and [`sets_page`] do so for several data
+//! sets in one run.
 
 pub mod calibration;
 pub mod framing_robustness;
@@ -11,6 +12,9 @@ pub mod page;
 pub mod plot;
 pub mod scene_sheet;
 pub mod scenes;
+pub mod set_figures;
+pub mod sets;
+pub mod sets_page;
 pub mod utkface;
 
 use std::path::PathBuf;
@@ -144,7 +148,7 @@ fn labelled_year(age: f32) -> (f32, f32) {
 pub struct Bin {
     /// The number of predictions in the bin.
     pub faces: usize,
-    /// Sum of the probabilities of the likelier gender.
+    /// Sum of the probabilities of the likelier answer.
     pub probability_sum: f64,
     /// The number of correct predictions.
     pub correct: f64,
@@ -152,24 +156,37 @@ pub struct Bin {
     pub variance: f64,
 }
 
+impl Bin {
+    /// The expected number of correct predictions and the actual one differ by this.
+    fn gap(&self) -> f64 {
+        (self.probability_sum - self.correct).abs()
+    }
+}
+
 /// Fifteen equal-width bins of the likelier gender's probability, 0.5 to 1.
 pub fn gender_bins(pairs: &[Pair<'_>]) -> [Bin; 15] {
+    likelier_bins(pairs.iter().map(|(estimate, label)| (estimate.female_probability, label.female)))
+}
+
+/// Fifteen equal-width bins of the likelier answer's probability, from the probability of yes and the
+/// label of each question.
+fn likelier_bins(answers: impl Iterator<Item = (f32, bool)>) -> [Bin; 15] {
     let mut bins = [Bin::default(); 15];
-    for pair in pairs {
-        let female = f64::from(pair.0.female_probability);
-        let probability = female.max(1.0 - female);
+    for (yes, label) in answers {
+        let is_correct = (yes >= 0.5) == label;
+        let yes = f64::from(yes);
+        let probability = yes.max(1.0 - yes);
         let bin = &mut bins[(((probability - 0.5) * 30.0) as usize).min(14)];
         bin.faces += 1;
         bin.probability_sum += probability;
-        bin.correct += f64::from(u8::from(is_gender_correct(pair)));
+        bin.correct += f64::from(u8::from(is_correct));
         bin.variance += probability * (1.0 - probability);
     }
     bins
 }
 
 fn gender_ece(pairs: &[Pair<'_>]) -> f64 {
-    let gaps = gender_bins(pairs).map(|bin| (bin.probability_sum - bin.correct).abs());
-    gaps.iter().sum::<f64>() / pairs.len() as f64
+    gender_bins(pairs).iter().map(Bin::gap).sum::<f64>() / pairs.len() as f64
 }
 
 /// The mean absolute deviation of a normal distribution is √(2/π) of its standard deviation.

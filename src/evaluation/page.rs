@@ -160,7 +160,8 @@ fn coverage(summary: &Summary) -> Chart {
     chart("coverage of the 80 % interval, %", "true age", vec![nominal, measured])
 }
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#222}\
+/// The style sheet of the reports.
+pub(super) const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#222}\
 h1,h2{line-height:1.2}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .75rem;text-align:right;\
 border-bottom:1px solid #ddd}th:first-child,td:first-child{text-align:left}img{max-width:100%;height:auto}\
 code{background:#f3f3f3;padding:.1rem .3rem}pre{background:#f3f3f3;padding:1rem;overflow-x:auto}";
@@ -328,6 +329,7 @@ fn hardest(measurement: &Measurement) -> String {
     list + "</table>\n"
 }
 
-fn escaped(text: &str) -> String {
+/// Text for HTML.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

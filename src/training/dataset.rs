@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use image::{GrayImage, RgbImage};
 use rayon::prelude::*;
-use serde::Deserialize;
 use tracing::warn;
 
 use super::TrainingError;
 use crate::evaluation::Label;
+use crate::evaluation::sets::{AgeLabel, listed_faces};
 use crate::evaluation::utkface::{LabelledFile, labelled_folder};
 use crate::face::CropFrame;
 use crate::photo::{DecodeLimits, PhotoError, decode, decode_colour};
@@ -79,13 +79,6 @@ fn load_picture(path: &Path, in_colour: bool) -> Result<(Arc<GrayImage>, Option<
     Ok((Arc::new(luma), colour.map(Arc::new)))
 }
 
-#[derive(Deserialize)]
-struct FairFaceRow {
-    file: PathBuf,
-    age: String,
-    gender: String,
-}
-
 /// Faces are slightly lower and smaller in FairFace's pictures than in UTKFace's: the eyes are at
 /// about 38 % of the height rather than 33 %. This crop, measured on a sample, aligns the two.
 const FAIRFACE_SIDE: f32 = 0.92;
@@ -128,28 +121,25 @@ impl Dataset {
         Ok(Self { examples })
     }
 
-    /// Loads a folder with `labels.csv` (file, age bin such as `20-29` or `70+`, gender).
+    /// Loads a folder with a `labels.csv` (file, age or age bin such as `20-29` or `70+`, gender).
     ///
     /// # Errors
     /// Those of [`Dataset::utkface`].
     pub fn fairface(folder: &Path) -> Result<Self, TrainingError> {
-        let labels = folder.join("labels.csv");
-        let label_error = |reason: String| TrainingError::Data { path: labels.clone(), reason };
-        let mut reader = csv::Reader::from_path(&labels).map_err(|error| label_error(error.to_string()))?;
-        let rows: Vec<FairFaceRow> =
-            reader.deserialize().collect::<Result<_, _>>().map_err(|error| label_error(error.to_string()))?;
-        let examples = rows
+        let unlabelled = |path: &Path| TrainingError::Data {
+            path: path.to_owned(),
+            reason: "its row in labels.csv lacks an age or a gender".to_owned(),
+        };
+        let examples = listed_faces(folder)?
             .par_iter()
-            .map(|row| {
-                let age =
-                    parse_age_bin(&row.age).ok_or_else(|| label_error(format!("{:?} is not an age bin", row.age)))?;
-                let female = match row.gender.to_ascii_lowercase().as_str() {
-                    "female" => true,
-                    "male" => false,
-                    other => return Err(label_error(format!("{other:?} is neither female nor male"))),
+            .map(|face| {
+                let age = match face.age.ok_or_else(|| unlabelled(&face.path))? {
+                    AgeLabel::Years(age) => Age::Exact(age.min(100.0)),
+                    AgeLabel::Bin(first, last) => Age::Bin(first, last + 1),
                 };
+                let female = face.female.ok_or_else(|| unlabelled(&face.path))?;
                 // The FairFace crops are grey.
-                let (luma, colour) = load_picture(&folder.join(&row.file), false)?;
+                let (luma, colour) = load_picture(&face.path, false)?;
                 let whole = CropFrame::whole(&luma);
                 let frame = CropFrame {
                     center_y: whole.center_y + FAIRFACE_DOWN * whole.side,
@@ -160,26 +150,5 @@ impl Dataset {
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })
-    }
-}
-
-fn parse_age_bin(text: &str) -> Option<Age> {
-    if let Some(first) = text.strip_suffix('+') {
-        return Some(Age::Bin(first.parse().ok().filter(|first| *first <= 100)?, 101));
-    }
-    let (first, last) = text.split_once('-')?;
-    let (first, last): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last && last <= 100).then_some(Age::Bin(first, last + 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn age_bins_include_their_last_year() {
-        assert_eq!(parse_age_bin("0-2"), Some(Age::Bin(0, 3)));
-        assert_eq!(parse_age_bin("70+"), Some(Age::Bin(70, 101)));
-        assert_eq!(["9-3", "x", "3-"].map(parse_age_bin), [None; 3]);
     }
 }

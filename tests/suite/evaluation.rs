@@ -162,3 +162,65 @@ fn face_detection_is_measured_on_labelled_scenes_and_its_mistakes_are_drawn() {
         assert!(sheet.pixels().any(|pixel| pixel.0 == colour), "{colour:?}");
     }
 }
+
+#[test]
+fn several_sets_are_measured_in_one_table_and_calibrated_together() {
+    let scene = Scene::new();
+    train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
+    scene.draw("listed/crops", 60);
+    let mut names: Vec<String> = std::fs::read_dir(scene.path("listed/crops"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort_unstable();
+    let row = |name: &String| {
+        let mut parts = name.split('_').map(|part| part.parse::<u32>().unwrap_or_default());
+        let (age, gender) = (parts.next().unwrap(), parts.next().unwrap());
+        let bin = if age >= 70 { "70+".to_owned() } else { format!("{}-{}", age / 10 * 10, age / 10 * 10 + 9) };
+        format!("crops/{name},{bin},{},Martian\n", ["Male", "Female"][gender as usize])
+    };
+    let rows: String = names.iter().map(row).collect();
+    std::fs::write(scene.path("listed/labels.csv"), format!("file,age,gender,race\n{rows}")).unwrap();
+    let (csv, report) = (scene.path("all.csv"), scene.path("report"));
+    let listed = scene.path("listed");
+    let sets = ["--data", listed.to_str().unwrap()];
+    let files = ["--predictions", csv.to_str().unwrap(), "--report", report.to_str().unwrap()];
+    let output = scene.evaluate(&[&sets[..], &files, &["--json"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let [named, binned] = [0, 1].map(|index| &summary["sets"][index]);
+    assert!(named["set"].as_str().unwrap().ends_with("val") && binned["set"].as_str().unwrap().ends_with("listed"));
+    let group = |set: &serde_json::Value, name: &str| {
+        set["groups"].as_array().unwrap().iter().find(|group| group["group"] == name).cloned().unwrap()
+    };
+    let (exact, bins) = (group(named, "all"), group(binned, "all"));
+    assert_eq!((&exact["faces"], &bins["faces"]), (&json!(32), &json!(60)));
+    assert!(exact["age_mae"].is_f64() && exact["interval_80_coverage"].is_f64() && exact["right_bin"].is_null());
+    assert!(bins["age_mae"].is_null() && bins["right_bin"].is_f64() && bins["gender_accuracy_20_plus"].is_f64());
+    assert!(exact["smile_accuracy"].is_null(), "neither the sets nor the weights know of smiles");
+    assert_eq!(group(binned, "Martian")["faces"], 60);
+    assert_eq!(group(binned, "70 and more")["kind"], "bin");
+    assert_eq!(csv::Reader::from_path(&csv).unwrap().records().count(), 92);
+    let page = std::fs::read_to_string(report.join("index.html")).unwrap();
+    for part in ["on 2 data sets", "Martian", "70 and more", "coverage of the 80 % range", "evaluate --aligned"] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+    for picture in ["ages.png", "ranges.png"] {
+        assert!(image::open(report.join(picture)).unwrap().width() >= 1000, "{picture}");
+    }
+    let table = String::from_utf8(scene.evaluate(&sets).stdout).unwrap();
+    assert!(table.contains("20 to 29") && table.contains("13 to 17 called 18 or more"), "{table}");
+
+    let (weights, calibrated) = (scene.path("out/estimator.safetensors"), scene.path("calibrated.safetensors"));
+    let mut command = Command::new(PROGRAM);
+    command.arg("calibrate").arg("--weights").arg(&weights).arg("--out").arg(&calibrated);
+    let output = command.arg("--data").arg(scene.path("val")).args(sets).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Martian"));
+    assert!(training::weights(&weights) == training::weights(&calibrated), "calibration changes no weights");
+    assert!(estimator(&weights).calibration() != estimator(&calibrated).calibration());
+
+    std::fs::write(scene.path("listed/labels.csv"), "file,age\nx.png,old\n").unwrap();
+    let output = scene.evaluate(&sets);
+    assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("\"old\" is neither"));
+}
