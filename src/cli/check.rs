@@ -7,7 +7,6 @@ use secrecy::SecretString;
 
 use super::output::{print_error, print_line};
 use crate::Framing;
-use crate::bot::ReplyStyle;
 use crate::config::Config;
 use crate::inference::FlowId;
 use crate::setup;

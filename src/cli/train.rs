@@ -17,8 +17,8 @@ pub struct Arguments {
     /// the folder as well: then the validation figures are too good.
     #[arg(long, value_name = "DIR")]
     val: PathBuf,
-    /// More training crops: a folder whose labels.csv lists file, age bin and gender (FairFace); may be
-    /// repeated.
+    /// More training pictures: a folder whose labels.csv lists file, age bin and gender (FairFace), or file and
+    /// smile of photographs whose faces are detected; may be repeated.
     #[arg(long, value_name = "DIR")]
     extra: Vec<PathBuf>,
     /// Output folder for checkpoint, weights and training curve.

@@ -18,7 +18,7 @@ use crate::bot::{BotOptions, ReplyStyle};
 use crate::inference::PoolOptions;
 use crate::photo::{DecodeLimits, DownloadLimits, MemoryBudget};
 use origin::Sources;
-use sections::{FairUse, Guess};
+use sections::FairUse;
 
 pub use sections::{Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, Store, Telegram, Web};
 

@@ -84,8 +84,15 @@ fn fit_gender(calibration: &mut Calibration, faces: &[Face<'_>]) {
     // Every set has the weight of the average one.
     let sizes = sizes(members.iter().map(|(face, _)| (face.set, 1.0)));
     let average = members.len() as f64 / sizes.iter().filter(|size| **size > 0.0).count() as f64;
-    let faces: Vec<GenderFace<'_>> =
-        members.iter().map(|(face, female)| (face.answer, *female, average / sizes[face.set])).collect();
+    let faces: Vec<GenderFace> = members
+        .iter()
+        .map(|(face, female)| GenderFace {
+            guess: Calibration::default().apply(face.answer).age(),
+            logit: face.answer.gender_logit,
+            is_female: *female,
+            weight: average / sizes[face.set],
+        })
+        .collect();
     let common = minimise(|temperature| {
         gender_loss(
             &Calibration { gender_temperatures: [temperature; GENDER_AGES.len()], ..calibration.clone() },
@@ -147,14 +154,20 @@ pub fn held_out(answers: &[RawAnswer], labels: &[Label]) -> Scores {
     scores(&held_out.iter().map(|(estimate, label)| (estimate, label)).collect::<Vec<Pair<'_>>>())
 }
 
-/// An answer, whether its face is labelled female, and its weight.
-type GenderFace<'a> = (&'a RawAnswer, bool, f64);
+/// A face with a labelled gender.
+struct GenderFace {
+    /// The guessed age in years, which no calibration changes.
+    guess: f32,
+    logit: f32,
+    is_female: bool,
+    weight: f64,
+}
 
 /// Negative log likelihood of the labelled genders.
-fn gender_loss(calibration: &Calibration, faces: &[GenderFace<'_>]) -> f64 {
-    let loss = |(answer, is_female, weight): &GenderFace<'_>| {
-        let female = f64::from(calibration.apply(answer).female_probability);
-        -weight * (if *is_female { female } else { 1.0 - female }).max(1e-9).ln()
+fn gender_loss(calibration: &Calibration, faces: &[GenderFace]) -> f64 {
+    let loss = |face: &GenderFace| {
+        let female = f64::from(calibration.female_probability(face.logit, face.guess));
+        -face.weight * (if face.is_female { female } else { 1.0 - female }).max(1e-9).ln()
     };
     faces.iter().map(loss).sum()
 }

@@ -68,12 +68,15 @@ impl Calibration {
     pub fn apply(&self, raw: &RawAnswer) -> Estimate {
         let age_probabilities = raw.age_probabilities;
         let guess = quantile(&age_probabilities, 0.5);
-        let temperature = interpolate(&GENDER_AGES, &self.gender_temperatures, guess);
         let age_interval = self.interval(&age_probabilities, guess);
-        let sigmoid = |logit: f32| 1.0 / (1.0 + (-logit).exp());
-        let female_probability = sigmoid(raw.gender_logit / temperature);
+        let female_probability = self.female_probability(raw.gender_logit, guess);
         let smile_probability = raw.smile_logit.map(|logit| sigmoid(logit / self.smile_temperature));
         Estimate { age_probabilities, female_probability, smile_probability, age_interval }
+    }
+
+    /// The calibrated probability of female at a guessed age.
+    pub fn female_probability(&self, gender_logit: f32, guess: f32) -> f32 {
+        sigmoid(gender_logit / interpolate(&GENDER_AGES, &self.gender_temperatures, guess))
     }
 
     /// Extends from the guess in both directions until an age falls outside its limits.
@@ -102,6 +105,10 @@ impl Calibration {
         let high = high.map_or(oldest, |pair| crossing((pair[1].0, pair[1].2), (pair[0].0, pair[0].2.max(0.0))));
         (low.clamp(0.0, guess), high.clamp(guess, oldest))
     }
+}
+
+fn sigmoid(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// The value at `x` of the piecewise linear function through (`knots`, `values`), constant beyond its ends.

@@ -198,7 +198,7 @@ mod tests {
         let luma = image::DynamicImage::ImageRgb8(colour.clone()).into_luma8();
         let frame = CropFrame::whole(&luma);
         let (luma, colour) = (Arc::new(luma), Some(Arc::new(colour)));
-        Example { luma, colour, frame, age: Age::Exact(30.0), female: true, teacher: None }
+        Example { luma, colour, frame, age: Age::Exact(30.0), female: Some(true), smile: None, teacher: None }
     }
 
     fn crops(example: &Example, ranges: &Augmentation) -> Vec<Vec<u8>> {

@@ -35,7 +35,10 @@ impl TrainingData {
         let in_colour = options.recipe.augmentation.channel_mix > 0.0;
         let mut train = Dataset::from_folders(&options.train, |folder| Dataset::utkface(folder, in_colour))?;
         let val = Dataset::utkface(&options.val, false)?;
-        let mut extra = Dataset::from_folders(&options.extra, Dataset::fairface)?.examples;
+        let mut extra = Dataset::from_folders(&options.extra, Dataset::listed)?.examples;
+        if options.recipe.smile_weight > 0.0 && extra.iter().all(|example| example.smile.is_none()) {
+            return Err(TrainingError::Recipe("smile_weight needs an --extra folder with labelled smiles".into()));
+        }
         info!(train = train.examples.len(), val = val.examples.len(), extra = extra.len(), "data loaded");
         if !options.teachers.is_empty() {
             let teachers = options.teachers.iter().map(|path| load_estimator(path)).collect::<Result<Vec<_>, _>>()?;

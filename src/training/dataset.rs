@@ -1,4 +1,4 @@
-//! Labelled crops on disk: UTKFace by file name, FairFace by `labels.csv`.
+//! Labelled pictures on disk: UTKFace by file name, others by `labels.csv`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use super::TrainingError;
 use crate::evaluation::Label;
 use crate::evaluation::sets::{AgeLabel, listed_faces};
 use crate::evaluation::utkface::{LabelledFile, labelled_folder};
-use crate::face::CropFrame;
-use crate::photo::{DecodeLimits, PhotoError, decode, decode_colour};
+use crate::face::{CropFrame, FaceFinder, FinderOptions};
+use crate::model::detector::{self, Detector};
+use crate::model::network::AGES;
+use crate::photo::{CpuLimit, DecodeLimits, PhotoError, decode, decode_colour};
 
 /// The age label of a face.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,6 +23,11 @@ pub enum Age {
     Exact(f32),
     /// From the first year to the last, exclusive.
     Bin(usize, usize),
+}
+
+impl Age {
+    /// No label at all.
+    pub(super) const UNKNOWN: Self = Self::Bin(0, AGES);
 }
 
 /// One decoded, labelled picture.
@@ -34,8 +41,10 @@ pub struct Example {
     pub frame: CropFrame,
     /// The labelled age, exact or a bin.
     pub age: Age,
-    /// Whether the labelled gender is female; otherwise it is male.
-    pub female: bool,
+    /// Whether the labelled gender, if there is one, is female; otherwise it is male.
+    pub female: Option<bool>,
+    /// Whether the person smiles, if that is labelled.
+    pub smile: Option<bool>,
     /// For distillation.
     pub teacher: Option<Arc<TeacherPrediction>>,
 }
@@ -50,16 +59,16 @@ pub struct TeacherPrediction {
 }
 
 impl Example {
-    /// The label, if the age is exact.
+    /// The label, if the age is exact and the gender known.
     pub fn label(&self) -> Option<Label> {
         match self.age {
-            Age::Exact(age) => Some(Label { age, female: self.female }),
+            Age::Exact(age) => Some(Label { age, female: self.female? }),
             Age::Bin(..) => None,
         }
     }
 }
 
-/// Labelled examples: UTKFace's in the order of their file names, FairFace's in that of `labels.csv`.
+/// Labelled examples: UTKFace's in the order of their file names, others in that of `labels.csv`.
 #[derive(Debug)]
 pub struct Dataset {
     /// All examples, folder by folder.
@@ -115,40 +124,54 @@ impl Dataset {
                 let frame = CropFrame::whole(&luma);
                 // The last age class means "100 and above".
                 let age = Age::Exact(label.age.min(100.0));
-                Ok(Example { luma, colour, frame, age, female: label.female, teacher: None })
+                Ok(Example { luma, colour, frame, age, female: Some(label.female), smile: None, teacher: None })
             })
             .collect::<Result<_, TrainingError>>()?;
         Ok(Self { examples })
     }
 
-    /// Loads a folder with a `labels.csv` (file, age or age bin such as `20-29` or `70+`, gender).
+    /// Loads a folder with a `labels.csv` (file, and any of age or age bin such as `20-29` or `70+`, gender,
+    /// smile). Faces whose smile is labelled are whole photographs: the detector frames them, and those that
+    /// it does not find are left out. All others are framed as FairFace's.
     ///
     /// # Errors
     /// Those of [`Dataset::utkface`].
-    pub fn fairface(folder: &Path) -> Result<Self, TrainingError> {
-        let unlabelled = |path: &Path| TrainingError::Data {
-            path: path.to_owned(),
-            reason: "its row in labels.csv lacks an age or a gender".to_owned(),
-        };
+    pub fn listed(folder: &Path) -> Result<Self, TrainingError> {
+        let finder = FaceFinder::new(Detector::from_safetensors(detector::embedded())?, FinderOptions::default());
         let examples = listed_faces(folder)?
             .par_iter()
             .map(|face| {
-                let age = match face.age.ok_or_else(|| unlabelled(&face.path))? {
-                    AgeLabel::Years(age) => Age::Exact(age.min(100.0)),
-                    AgeLabel::Bin(first, last) => Age::Bin(first, last + 1),
+                let age = match face.age {
+                    Some(AgeLabel::Years(age)) => Age::Exact(age.min(100.0)),
+                    Some(AgeLabel::Bin(first, last)) => Age::Bin(first, last + 1),
+                    None => Age::UNKNOWN,
                 };
-                let female = face.female.ok_or_else(|| unlabelled(&face.path))?;
-                // The FairFace crops are grey.
+                // These crops are grey.
                 let (luma, colour) = load_picture(&face.path, false)?;
-                let whole = CropFrame::whole(&luma);
-                let frame = CropFrame {
-                    center_y: whole.center_y + FAIRFACE_DOWN * whole.side,
-                    side: FAIRFACE_SIDE * whole.side,
-                    ..whole
+                let frame = match face.smile {
+                    Some(_) => found_frame(&finder, &luma),
+                    None => Some(fairface_frame(&luma)),
                 };
-                Ok(Example { luma, colour, frame, age, female, teacher: None })
+                let (female, smile) = (face.female, face.smile);
+                Ok(frame.map(|frame| Example { luma, colour, frame, age, female, smile, teacher: None }))
             })
-            .collect::<Result<_, TrainingError>>()?;
-        Ok(Self { examples })
+            .collect::<Result<Vec<_>, TrainingError>>()?;
+        let without = examples.iter().filter(|example| example.is_none()).count();
+        if without > 0 {
+            warn!(folder = %folder.display(), skipped = without, "photographs without a detected face");
+        }
+        Ok(Self { examples: examples.into_iter().flatten().collect() })
     }
+}
+
+fn fairface_frame(luma: &GrayImage) -> CropFrame {
+    let whole = CropFrame::whole(luma);
+    let center_y = whole.center_y + FAIRFACE_DOWN * whole.side;
+    CropFrame { center_y, side: FAIRFACE_SIDE * whole.side, ..whole }
+}
+
+/// The frame of the largest face.
+fn found_frame(finder: &FaceFinder, luma: &GrayImage) -> Option<CropFrame> {
+    let found = finder.find(luma, &CpuLimit::start(DecodeLimits::default().cpu_time)).ok()?;
+    found.faces.first().map(|face| face.frame)
 }

@@ -25,8 +25,9 @@ const ADAM_EPSILON: f64 = 1e-8;
 /// Gradients are clipped to this norm (Pascanu et al. 2013): a single outlier batch at the peak
 /// learning rate must not undo an epoch.
 const MAX_GRADIENT_NORM: f64 = 5.0;
-/// Parameters outside the residual body.
-const HEAD_PARAMETERS: [&str; 4] = ["age.weight", "age.bias", "gender.weight", "gender.bias"];
+/// Parameters outside the residual body; without a smile head, all but the last two.
+const HEAD_PARAMETERS: [&str; 6] =
+    ["age.weight", "age.bias", "gender.weight", "gender.bias", "smile.weight", "smile.bias"];
 
 /// A trained tensor with AdamW's moments and its moving average.
 pub(super) struct Parameter {
@@ -81,7 +82,8 @@ impl Learner {
             add(format!("{name}.affine"), affine, &[2, out_channels]);
         }
         let features = architecture.features();
-        for (name, outputs) in [("age", AGES), ("gender", 1)] {
+        let smile = (recipe.smile_weight > 0.0).then_some(("smile", 1));
+        for (name, outputs) in [("age", AGES), ("gender", 1)].into_iter().chain(smile) {
             let weight = normal(&mut random, features * outputs, 0.01);
             add(format!("{name}.weight"), weight, &[features, outputs]);
             add(format!("{name}.bias"), vec![0.0; outputs], &[outputs]);
@@ -196,11 +198,12 @@ impl Learner {
             let Parameter { values, shape, .. } = &self.parameters[name];
             Ok((name, Var::from_slice(values, shape.as_slice(), &Device::Cpu)?))
         };
-        let vars: BTreeMap<&str, Var> = HEAD_PARAMETERS.into_iter().map(var).collect::<Result<_>>()?;
+        let vars: BTreeMap<&str, Var> = self.head_parameters().map(var).collect::<Result<_>>()?;
         let dropped = (features.as_tensor() * self.dropout_mask(batch)?)?;
         let head = |weight: &str, bias: &str| dropped.matmul(&vars[weight])?.broadcast_add(&vars[bias]);
         let (age, gender) = (head("age.weight", "age.bias")?, head("gender.weight", "gender.bias")?);
-        let logits = Logits { age, gender, smile: None };
+        let smile = vars.contains_key("smile.weight").then(|| head("smile.weight", "smile.bias")).transpose()?;
+        let logits = Logits { age, gender, smile };
         let losses = targets.iter().map(|targets| targets.loss(&logits, &self.recipe)).collect::<Result<Vec<_>>>()?;
         let loss = Tensor::stack(&losses, 0)?.sum_all()?;
         let mut store = loss.backward()?;
@@ -211,6 +214,10 @@ impl Learner {
         let features = gradient(&features)?;
         let named = vars.iter().map(|(name, var)| Ok(((*name).to_owned(), gradient(var)?)));
         Ok(HeadGradients { features, parameters: named.collect::<Result<_>>()?, loss: loss.to_scalar()? })
+    }
+
+    fn head_parameters(&self) -> impl Iterator<Item = &'static str> {
+        HEAD_PARAMETERS.into_iter().filter(|name| self.parameters.contains_key(*name))
     }
 
     /// Targets of the crops themselves and, if any is mixed, of the crops blended into them.
@@ -328,7 +335,7 @@ impl Learner {
             tensors.insert(format!("{name}.weight"), weight.broadcast_mul(&Tensor::new(scale, &Device::Cpu)?)?);
             tensors.insert(format!("{name}.bias"), Tensor::new(shift, &Device::Cpu)?);
         }
-        for name in HEAD_PARAMETERS {
+        for name in self.head_parameters() {
             tensors.insert(name.to_owned(), self.ema_tensor(name)?);
         }
         Ok(Estimator::from_tensors(self.architecture.clone(), &tensors, Calibration::default())?)

@@ -93,7 +93,7 @@ pub struct TrainingOptions {
     pub train: Vec<PathBuf>,
     /// Validation crops. The weights are not calibrated on them if they are also training crops.
     pub val: PathBuf,
-    /// FairFace-like folders: pictures and a `labels.csv` with age bins.
+    /// Folders of pictures with a `labels.csv`: FairFace's with age bins, or photographs with smiles.
     pub extra: Vec<PathBuf>,
     /// Folder for checkpoint, exported weights and curve; created if missing.
     pub out: PathBuf,

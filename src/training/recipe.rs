@@ -62,6 +62,9 @@ pub struct Recipe {
     /// Weight of the gender's cross entropy in the loss, at least 0.
     #[serde(default = "one")]
     pub gender_weight: f64,
+    /// Weight of the smile's cross entropy in the loss, at least 0; with 0 the network has no smile head.
+    #[serde(default)]
+    pub smile_weight: f64,
     /// Extra crops per epoch for each training crop, at least 0.
     pub extra_ratio: f64,
     /// How many times as likely an extra crop below 20 or from 60 years on is drawn, above 0.
@@ -181,6 +184,9 @@ impl Recipe {
         }
         if !(self.rare_age_weight > 0.0 && self.gender_weight >= 0.0 && self.age_bin_weight >= 0.0) {
             return invalid("rare_age_weight must be positive, gender_weight and age_bin_weight not negative");
+        }
+        if !(self.smile_weight >= 0.0) {
+            return invalid("smile_weight must not be negative");
         }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_ratio >= 0.0 && self.age_sigma > 0.0) {
             return invalid("learning_rate and age_sigma must be positive, weight_decay and extra_ratio not negative");
