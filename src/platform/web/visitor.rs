@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn the_query_decides_the_language_and_then_the_browser() {
-        let language = |uri: &'static str, accepted| language(&Uri::from_static(uri), &headers(accepted));
+        let language = |uri: &'static str, accepted: &[_]| language(&Uri::from_static(uri), &headers(accepted));
         let german = ("accept-language", "nl,de-AT;q=0.8,en;q=0.5");
         assert_eq!(language("/?x=1&lang=ja", &[german]), Some(Language::Japanese));
         for uri in ["/", "/?lang=", "/?lang=tlh"] {

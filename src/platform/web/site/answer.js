@@ -12,15 +12,11 @@ export function answerParts(answer, heading, showMore) {
   const several = answer.lines?.length > 0;
   const parts = [];
   if (heading) parts.push(create("p", { className: "heading", textContent: heading }));
-  const picture = answer.card && pictureWithBoxes(answer.card, answer, faces);
-  if (picture) parts.push(picture.element);
-  parts.push(create("p", { className: "text", textContent: answer.lead ?? answer.text }));
-  if (faces.length) {
-    const items = faces.map((face, index) => faceItem(face, several ? answer.lines[index] : null, answer.text));
-    const list = create(several ? "ol" : "div", { className: "faces" }, ...items);
-    if (picture) picture.connect(items, several ? items : [parts.at(-1)]);
-    parts.push(list);
-  }
+  const lead = create("p", { className: "text", textContent: answer.lead ?? answer.text });
+  parts.push(lead);
+  const items = faces.map((face, index) => faceItem(face, several ? answer.lines[index] : null, answer.text));
+  if (answer.card) parts.push(pictureWithBoxes(answer.card, answer, items, several ? items : [lead]));
+  if (faces.length) parts.push(create(several ? "ol" : "div", { className: "faces" }, ...items));
   parts.push(...buttonsAndResults(answer, showMore));
   return parts;
 }
@@ -28,46 +24,44 @@ export function answerParts(answer, heading, showMore) {
 // --- The picture ---
 
 /**
- * The annotated picture with an area over each box. Tapping one lights its line; pointing at a line or focusing it
- * lights its box. For the keyboard and for screen readers the lines are enough, so the areas are hidden from them.
+ * The annotated picture with an area over each box. Tapping one lights its line; pointing at an item or focusing it
+ * lights its box. For the keyboard and for screen readers the items are enough, so the areas are hidden from them.
  */
-function pictureWithBoxes(card, { width, height }, faces) {
+function pictureWithBoxes(card, { width, height, faces }, items, lines) {
   const image = create("img", { className: "card", alt: word("chat-script-picture"), width, height });
   image.src = `data:image/jpeg;base64,${card.jpeg_base64}`;
+  const percent = (part, whole) => `${(100 * part) / whole}%`;
   const areas = faces.map(({ box: [x, y, w, h] }) => {
     const area = create("div", { className: "box" });
-    const percent = (part, whole) => `${(100 * part) / whole}%`;
-    area.style.left = percent(x, width);
-    area.style.top = percent(y, height);
-    area.style.width = percent(w, width);
-    area.style.height = percent(h, height);
-    // A small face in front of a large one can be tapped.
-    area.style.zIndex = String(Math.round(1000 * (1 - (w * h) / (width * height))));
+    Object.assign(area.style, {
+      left: percent(x, width),
+      top: percent(y, height),
+      width: percent(w, width),
+      height: percent(h, height),
+      // A small face in front of a large one can be tapped.
+      zIndex: String(Math.round(1000 * (1 - (w * h) / (width * height)))),
+    });
     return area;
   });
+  const light = (lit) => {
+    for (const [index, area] of areas.entries()) {
+      area.classList.toggle("lit", index === lit);
+      lines[index].classList.toggle("lit", index === lit);
+    }
+  };
+  let kept = -1;
+  for (const [index, area] of areas.entries()) {
+    area.onclick = () => {
+      kept = kept === index ? -1 : index;
+      light(kept);
+      if (kept >= 0) lines[index].scrollIntoView({ block: "nearest" });
+    };
+    for (const event of ["pointerenter", "focusin"]) items[index].addEventListener(event, () => light(index));
+    for (const event of ["pointerleave", "focusout"]) items[index].addEventListener(event, () => light(kept));
+  }
   const cover = create("div", { className: "boxes" }, ...areas);
   cover.setAttribute("aria-hidden", "true");
-  const element = create("div", { className: "picture" }, image, cover);
-
-  function connect(items, lines) {
-    const light = (lit) => {
-      for (const [index, area] of areas.entries()) {
-        area.classList.toggle("lit", index === lit);
-        lines[index]?.classList.toggle("lit", index === lit);
-      }
-    };
-    let kept = -1;
-    for (const [index, area] of areas.entries()) {
-      area.onclick = () => {
-        kept = kept === index ? -1 : index;
-        light(kept);
-        if (kept >= 0) lines[index].scrollIntoView({ block: "nearest" });
-      };
-      for (const event of ["pointerenter", "focusin"]) items[index].addEventListener(event, () => light(index));
-      for (const event of ["pointerleave", "focusout"]) items[index].addEventListener(event, () => light(kept));
-    }
-  }
-  return { element, connect };
+  return create("div", { className: "picture" }, image, cover);
 }
 
 // --- The faces ---

@@ -6,8 +6,6 @@ import { openCamera } from "./camera.js";
 import { byId, create, language, reducedMotion, word } from "./dom.js";
 
 const REQUEST_TIMEOUT_MS = 180_000;
-/** How near to the end of the page the reader has to be for it to scroll along, in pixels. */
-const NEAR_THE_END = 80;
 
 const log = byId("log");
 const composer = byId("composer");
@@ -31,21 +29,28 @@ function paragraph(text, className = "text") {
 const loading = () => paragraph(word("chat-script-analysing"), "text loading");
 
 // What the bar covers counts as outside the window, for scrolling and for moving the focus.
+let covered = 0;
 new ResizeObserver(() => {
-  const covered = getComputedStyle(composer).position === "sticky" ? composer.offsetHeight : 0;
+  covered = getComputedStyle(composer).position === "sticky" ? composer.offsetHeight : 0;
   page.style.scrollPaddingBottom = `${covered}px`;
 }).observe(composer);
 
 function reveal(element) {
-  const room = innerHeight - parseFloat(page.style.scrollPaddingBottom || "0");
   // Of an answer that is higher than the window, the beginning.
-  const block = element.offsetHeight > room ? "start" : "nearest";
+  const block = element.offsetHeight > innerHeight - covered ? "start" : "nearest";
   element.scrollIntoView({ block, behavior: reducedMotion() ? "auto" : "smooth" });
 }
 
-/** Runs `change`, and scrolls to `element` only if the reader was at the end of the page: who reads further up stays there. */
+/** Whether the reader has scrolled or typed since they sent photos: then answers leave the page where it is. */
+let readerMoved = false;
+for (const kind of ["wheel", "touchmove", "keydown"]) {
+  addEventListener(kind, () => (readerMoved = true), { passive: true });
+}
+
+/** Runs `change`, and scrolls to `element` if the reader is waiting for it: it was in the window, and nobody scrolled. */
 function changeAndFollow(element, change) {
-  const follows = page.scrollHeight - innerHeight - scrollY < NEAR_THE_END;
+  const { top, bottom } = element.getBoundingClientRect();
+  const follows = !readerMoved && bottom > 0 && top < innerHeight - covered;
   change();
   if (follows) reveal(element);
 }
@@ -60,14 +65,14 @@ function send(files) {
   const photos = [...files];
   if (!photos.length) return;
   byId("clear").hidden = false;
-  const echo = addMessage("user", ...photos.map(thumbnail));
-  let last = echo;
+  readerMoved = false;
+  addMessage("user", ...photos.map(thumbnail));
+  const bubbles = photos.map(() => addMessage("bot", loading()));
   for (const [index, file] of photos.entries()) {
     const heading = photos.length > 1 ? word("chat-script-photo", { number: index + 1 }) : null;
-    last = addMessage("bot", loading());
-    enqueue({ file, heading, bubble: last });
+    enqueue({ file, heading, bubble: bubbles[index] });
   }
-  reveal(echo.parentElement);
+  reveal(bubbles[0].parentElement);
 }
 
 function enqueue(photo) {
@@ -105,25 +110,36 @@ async function post(path, file, signal) {
   }
 }
 
+/** Waits for the pictures, so that nothing moves when they appear. */
+function decoded(parts) {
+  const pictures = parts.flatMap((part) => (part.matches("img") ? [part] : [...part.querySelectorAll("img")]));
+  return Promise.allSettled(pictures.map((picture) => picture.decode()));
+}
+
 async function requestGuess(photo, signal) {
   const answer = await post("/api/guess?card=1", photo.file, signal);
   if (signal.aborted) return;
   const { bubble } = photo;
   const parts = answerParts(answer, photo.heading, (action, place) => showMore(photo.file, action, place, signal));
   if (answer.canRetry) parts.push(retryButton(photo));
+  await decoded(parts);
+  if (signal.aborted) return;
   changeAndFollow(bubble.parentElement, () => bubble.replaceChildren(...parts));
 }
 
 /** Fills `place` with the answer to a button. */
 async function showMore(file, action, place, signal) {
-  changeAndFollow(place, () => place.replaceChildren(loading()));
+  readerMoved = false;
+  place.replaceChildren(loading());
+  reveal(place);
   const answer = await post(`/api/guess?card=1&action=${encodeURIComponent(action)}`, file, signal);
   if (signal.aborted) return answer;
   const parts = [paragraph(answer.text)];
   if (answer.card) {
     const { jpeg_base64, alternative_text } = answer.card;
-    parts.unshift(create("img", { className: "card", src: `data:image/jpeg;base64,${jpeg_base64}`, alt: alternative_text }));
+    parts.push(create("img", { className: "card", src: `data:image/jpeg;base64,${jpeg_base64}`, alt: alternative_text }));
   }
+  await decoded(parts);
   changeAndFollow(place, () => place.replaceChildren(...parts));
   return answer;
 }
