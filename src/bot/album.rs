@@ -11,10 +11,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::actions::{Action, Button};
 use super::people::PersonId;
-use super::photo_buttons::suggested_crop;
+use super::photo_buttons::photo_buttons;
 use super::wording::{ReplyStyle, clipped};
 use super::{Answer, Bot, Card, Certainty, PhotoSource, Problem, Reply, ReplyOptions, card};
-use crate::Analysis;
 use crate::inference::FlowId;
 
 /// The time until the first results of an album are posted, and the shortest time between edits.
@@ -96,7 +95,10 @@ impl Bot {
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
         let tone = Certainty::from_outcomes(replies.iter().map(|reply| &reply.outcome), style);
         let buttons = match replies.as_slice() {
-            [Reply { outcome: Ok(analysis), .. }] => photo_buttons(analysis, asker, style),
+            [Reply { outcome: Ok(analysis), .. }] => {
+                let photo = photo_buttons(analysis, style);
+                vec![photo.into_iter().chain([delete_button(asker, style)]).collect()]
+            }
             replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete_button(asker, style)]],
             _ => Vec::new(),
         };
@@ -180,22 +182,6 @@ fn delete_button(asker: PersonId, style: &ReplyStyle) -> Button {
     Button { action: Action::Delete { asker }, label: style.language.message("button-delete") }
 }
 
-/// The buttons under the reply to a single photo.
-fn photo_buttons(analysis: &Analysis, asker: PersonId, style: &ReplyStyle) -> Vec<Vec<Button>> {
-    let button = |action, id| Button { action, label: style.language.message(id) };
-    let mut buttons = match analysis.faces.as_slice() {
-        [] => vec![button(Action::GuessAnyway, "button-anyway")],
-        [face] => {
-            let square = suggested_crop(analysis, face).filter(|_| !style.is_sure(face));
-            let crop = square.map(|square| button(Action::Crop(square), "button-crop"));
-            std::iter::once(button(Action::ShowInput, "button-see")).chain(crop).collect()
-        }
-        _ => Vec::new(),
-    };
-    buttons.push(delete_button(asker, style));
-    vec![buttons]
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -203,7 +189,6 @@ mod tests {
     use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
     use super::*;
-    use crate::Framing;
     use crate::bot::people::Platform;
     use crate::bot::sqlite::Sqlite;
     use crate::bot::{CardPolicy, Certainty};
@@ -211,6 +196,7 @@ mod tests {
     use crate::inference::pool::Analyser;
     use crate::inference::{InferenceError, Pool, PoolOptions};
     use crate::photo::{DecodeLimits, DownloadLimits, Downloader};
+    use crate::{Analysis, Framing};
 
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };
     const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardPolicy::Never, max_cards: 1 };

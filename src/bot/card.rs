@@ -1,4 +1,4 @@
-//! The pictures that the bot sends: the photo with a numbered box around each face, its crop to the
+//! The pictures that the bot sends: the photo with a labelled box around each face, its crop to the
 //! suggested square, the network's input with the age curve, several pictures on one sheet.
 
 use std::io::Cursor;
@@ -36,8 +36,9 @@ pub enum CardError {
     Font(#[from] ab_glyph::InvalidFont),
 }
 
-/// Draws the boxes of `analysis`, numbered from left to right when there are several, on the
-/// photo in `bytes`; returns a JPEG of at most 1280 pixels a side, without any metadata.
+/// Draws the boxes of `analysis` on the photo in `bytes`, each labelled with the age in whole years, after its number
+/// from left to right when there are several; returns a JPEG of at most 1280 pixels a side, without any metadata.
+/// Where faces are so close that a label would cover another, it is the number alone.
 ///
 /// # Errors
 /// [`CardError`] when the photo cannot be decoded in colour or the result cannot be encoded.
@@ -57,15 +58,32 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
     // The analysis is in pixels of the photo at full size.
     let scale = picture.width() as f32 / analysis.width.max(1) as f32;
     let font = FontRef::try_from_slice(FONT)?;
-    let numbered = analysis.faces.len() > 1;
-    for (index, face) in analysis.faces.iter().enumerate() {
+    let boxes = analysis.faces.iter().map(|face| {
         let Bounds { x, y, w, h } = face.bounds;
-        let corners = [x, y, x + w, y + h].map(|value| (value * scale).round() as i32);
-        let line = (((w * scale).min(h * scale) / 40.0).round() as i32).clamp(2, 6);
-        outline(&mut picture, corners, line);
-        if numbered {
-            label(&mut picture, &font, corners, &(index + 1).to_string(), INK);
-        }
+        [x, y, x + w, y + h].map(|value| (value * scale).round() as i32)
+    });
+    let boxes: Vec<[i32; 4]> = boxes.collect();
+    for [left, top, right, bottom] in boxes.iter().copied() {
+        let line = ((right - left).min(bottom - top) / 40).clamp(2, 6);
+        outline(&mut picture, [left, top, right, bottom], line);
+    }
+    let mut taken = boxes.clone();
+    for (index, (face, corners)) in analysis.faces.iter().zip(boxes).enumerate() {
+        let age = face.age().round();
+        let texts = if analysis.faces.len() > 1 {
+            vec![format!("{}: {age}", index + 1), (index + 1).to_string()]
+        } else {
+            vec![age.to_string()]
+        };
+        let mut labels = texts.iter().map(|text| Label::new(&picture, &font, corners, text)).peekable();
+        let others = |label: &Label<'_>| {
+            let own = |other: &[i32; 4]| *other == corners;
+            !taken.iter().any(|other| !own(other) && overlap(*other, label.plate))
+        };
+        let first = labels.next_if(&others);
+        let Some(label) = first.or_else(|| labels.last()) else { continue };
+        label.draw(&mut picture, &font, INK);
+        taken.push(label.plate);
     }
     encode(&picture)
 }
@@ -161,7 +179,7 @@ pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> R
         let (left, top) = (column * (CELL + GAP) + (CELL - width) / 2, row * (CELL + GAP) + (CELL - height) / 2);
         imageops::replace(&mut sheet, &picture, i64::from(left), i64::from(top));
         let corner = [left as i32, top as i32, left as i32 + 120, top as i32 + 120];
-        label(&mut sheet, &font, corner, &number.to_string(), PAPER);
+        Label::new(&sheet, &font, corner, &number.to_string()).draw(&mut sheet, &font, PAPER);
     }
     encode(&sheet)
 }
@@ -194,17 +212,36 @@ fn fill(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], colour: Rg
     }
 }
 
-/// Draws the number on a plate of `paper` at the box's upper left corner, moved inside the picture.
-fn label(picture: &mut RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32; 4], number: &str, paper: Rgb<u8>) {
-    let size = ((right - left) as f32 / 3.0).clamp(18.0, 48.0);
-    let padding = size / 6.0;
-    let (plate_width, plate_height) = ((width(font, number, size) + 2.0 * padding) as i32, (size + padding) as i32);
-    let last = |end: u32, need: i32| (end as i32 - need).max(0);
-    let x = left.clamp(0, last(picture.width(), plate_width));
-    let y = (top - plate_height).clamp(0, last(picture.height(), plate_height));
-    fill(picture, [x, y, x + plate_width, y + plate_height], paper);
-    let middle = x as f32 + plate_width as f32 / 2.0;
-    write(picture, font, number, (middle, y as f32 + padding / 2.0), size, SHADOW);
+/// A text on a plate at a box's upper left corner, moved inside the picture.
+struct Label<'a> {
+    text: &'a str,
+    size: f32,
+    /// Left, top, right and bottom in pixels.
+    plate: [i32; 4],
+}
+
+impl<'a> Label<'a> {
+    fn new(picture: &RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32; 4], text: &'a str) -> Self {
+        // Legible where the picture is shown at a third of its size.
+        let smallest = (picture.width().max(picture.height()) as f32 / 40.0).clamp(18.0, 48.0);
+        let size = ((right - left) as f32 / 3.0).clamp(smallest, 48.0);
+        let (width, height) = ((width(font, text, size) + size / 3.0) as i32, (size * 7.0 / 6.0) as i32);
+        let last = |end: u32, need: i32| (end as i32 - need).max(0);
+        let x = left.clamp(0, last(picture.width(), width));
+        let y = (top - height).clamp(0, last(picture.height(), height));
+        Self { text, size, plate: [x, y, x + width, y + height] }
+    }
+
+    fn draw(&self, picture: &mut RgbImage, font: &FontRef<'_>, paper: Rgb<u8>) {
+        let [left, top, right, _] = self.plate;
+        fill(picture, self.plate, paper);
+        let middle = (left + right) as f32 / 2.0;
+        write(picture, font, self.text, (middle, top as f32 + self.size / 12.0), self.size, SHADOW);
+    }
+}
+
+fn overlap(a: [i32; 4], b: [i32; 4]) -> bool {
+    a[0] < b[2] && b[0] < a[2] && a[1] < b[3] && b[1] < a[3]
 }
 
 fn width(font: &FontRef<'_>, text: &str, size: f32) -> f32 {

@@ -110,17 +110,42 @@ impl Language {
         )
     }
 
-    /// The content of its file in `locales/`.
-    pub fn source(self) -> &'static str {
+    /// The message `id` for a page's script, which fills it in: variables stay as `{$name}`, which is what Fluent
+    /// writes for those that it is not given.
+    pub fn unfilled(self, id: &str) -> String {
+        let text = |bundle: &FluentBundle<FluentResource>| {
+            let pattern = bundle.get_message(id)?.value()?;
+            Some(bundle.format_pattern(pattern, None, &mut Vec::new()).into_owned())
+        };
+        [self, Self::English].into_iter().find_map(|language| text(language.bundle())).unwrap_or_default()
+    }
+
+    /// The ids of all messages that begin with `prefix`.
+    pub fn ids(prefix: &str) -> impl Iterator<Item = &'static str> {
+        let lines = Self::English.sources().into_iter().flat_map(str::lines);
+        lines.filter_map(|line| Some(line.split_once(" =")?.0)).filter(move |id| id.starts_with(prefix))
+    }
+
+    /// The contents of its files in `locales/`: the bot's messages, those of the page, and of the page's explanation.
+    pub fn sources(self) -> [&'static str; 3] {
+        macro_rules! files {
+            ($code:literal) => {
+                [
+                    include_str!(concat!("../../locales/", $code, ".ftl")),
+                    include_str!(concat!("../../locales/page/", $code, ".ftl")),
+                    include_str!(concat!("../../locales/learn/", $code, ".ftl")),
+                ]
+            };
+        }
         match self {
-            Self::English => include_str!("../../locales/en.ftl"),
-            Self::Czech => include_str!("../../locales/cs.ftl"),
-            Self::German => include_str!("../../locales/de.ftl"),
-            Self::Spanish => include_str!("../../locales/es.ftl"),
-            Self::French => include_str!("../../locales/fr.ftl"),
-            Self::Japanese => include_str!("../../locales/ja.ftl"),
-            Self::Portuguese => include_str!("../../locales/pt.ftl"),
-            Self::Ukrainian => include_str!("../../locales/uk.ftl"),
+            Self::English => files!("en"),
+            Self::Czech => files!("cs"),
+            Self::German => files!("de"),
+            Self::Spanish => files!("es"),
+            Self::French => files!("fr"),
+            Self::Japanese => files!("ja"),
+            Self::Portuguese => files!("pt"),
+            Self::Ukrainian => files!("uk"),
         }
     }
 
@@ -175,12 +200,14 @@ fn load_bundle(language: Language) -> FluentBundle<FluentResource> {
     let mut bundle = FluentBundle::new_concurrent(vec![identifier]);
     // Isolation marks around variables are for mixed writing directions, which no language here has.
     bundle.set_use_isolating(false);
-    let resource = FluentResource::try_new(language.source().to_owned()).unwrap_or_else(|(partial, errors)| {
-        error!(language = language.code(), errors = errors.len(), "a message file has syntax errors");
-        partial
-    });
-    if bundle.add_resource(resource).is_err() {
-        error!(language = language.code(), "a message is defined twice");
+    for source in language.sources() {
+        let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(partial, errors)| {
+            error!(language = language.code(), errors = errors.len(), "a message file has syntax errors");
+            partial
+        });
+        if bundle.add_resource(resource).is_err() {
+            error!(language = language.code(), "a message is defined twice");
+        }
     }
     bundle
 }
@@ -205,7 +232,7 @@ mod tests {
     fn messages(language: Language) -> BTreeMap<String, BTreeSet<String>> {
         let mut messages: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut current = String::new();
-        for line in language.source().lines().filter(|line| !line.starts_with('#')) {
+        for line in language.sources().into_iter().flat_map(str::lines).filter(|line| !line.starts_with('#')) {
             if let Some((id, _)) = line.split_once(" =").filter(|_| line.starts_with(|c: char| c.is_ascii_lowercase()))
             {
                 current = id.to_owned();
@@ -224,9 +251,11 @@ mod tests {
         let english = messages(Language::English);
         assert!(english.len() > 100);
         for language in Language::ALL {
-            FluentResource::try_new(language.source().to_owned())
-                .map_err(|(_, errors)| errors)
-                .unwrap_or_else(|errors| panic!("{language:?}: {errors:?}"));
+            for source in language.sources() {
+                FluentResource::try_new(source.to_owned())
+                    .map_err(|(_, errors)| errors)
+                    .unwrap_or_else(|errors| panic!("{language:?}: {errors:?}"));
+            }
             let translated = messages(language);
             for (id, variables) in &english {
                 assert_eq!(translated.get(id), Some(variables), "{language:?}: {id}");
@@ -242,13 +271,13 @@ mod tests {
         let text: String = sources
             .into_iter()
             .filter_map(Result::ok)
-            .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "rs"))
+            .filter(|entry| ["rs", "html", "js"].iter().any(|kind| entry.path().extension() == Some(kind.as_ref())))
             .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
             .collect();
         for id in english.keys() {
             // Discord's commands have messages of their own names.
             let name = id.strip_prefix("name-").or(id.strip_prefix("command-")).unwrap_or(id);
-            let is_used = |id: &str| text.contains(&format!("\"{id}\""));
+            let is_used = |id: &str| text.contains(&format!("\"{id}\"")) || text.contains(&format!("{{{{{id}}}}}"));
             assert!(is_used(id) || is_used(name), "{id} is never used");
         }
     }

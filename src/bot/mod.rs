@@ -38,9 +38,11 @@ use tracing::{error, info, warn};
 use crate::inference::{FlowId, Pool};
 use crate::photo::{DecodeLimits, Downloader, cause};
 use crate::{Analysis, Framing};
+use actions::Button;
 use fair_semaphore::FairSemaphore;
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
+use photo_buttons::photo_buttons;
 use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
@@ -195,6 +197,11 @@ impl Bot {
     /// The JSON form of a reply, as scripts read it.
     pub fn report(&self, reply: &Reply, style: &ReplyStyle, photo: &str, elapsed: std::time::Duration) -> PhotoReport {
         PhotoReport::new(photo, &reply.outcome, style, elapsed)
+    }
+
+    /// The buttons that need the photo, under its reply.
+    pub fn buttons(&self, reply: &Reply, style: &ReplyStyle) -> Vec<Button> {
+        reply.outcome.as_ref().map(|analysis| photo_buttons(analysis, style)).unwrap_or_default()
     }
 
     /// Fetches and analyses a photo, and logs the outcome.

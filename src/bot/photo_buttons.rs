@@ -3,8 +3,7 @@
 
 use bytes::Bytes;
 
-use super::actions::{Action, SQUARE_SCALE, Square};
-use super::people::PersonId;
+use super::actions::{Action, Button, SQUARE_SCALE, Square};
 use super::{Answer, Bot, Card, CardPolicy, Certainty, PhotoSource, Problem, ReplyOptions, ReplyStyle, card, wording};
 use crate::face::CropFrame;
 use crate::inference::{FlowId, InferenceError};
@@ -16,16 +15,15 @@ const MAX_CROP: f32 = 0.75;
 const CROP_SIDE: f32 = 1.8;
 
 impl Bot {
-    /// Handles a button that needs the photo, given as `source`.
+    /// Handles a button that needs the photo, given as `source`; `flow` identifies the asker in the queue.
     pub async fn handle_photo_button(
         &self,
-        asker: PersonId,
+        flow: FlowId,
         action: Action,
         source: PhotoSource,
         style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Answer {
-        let flow = FlowId::from_key(&asker);
         let _permit = self.permits.acquire(flow).await;
         let answer = match action {
             Action::ShowInput => self.show_network_input(flow, source, style).await,
@@ -97,8 +95,22 @@ impl Bot {
     }
 }
 
+/// The buttons that need the photo, under the reply to a single one.
+pub(super) fn photo_buttons(analysis: &Analysis, style: &ReplyStyle) -> Vec<Button> {
+    let button = |action, id| Button { action, label: style.language.message(id) };
+    match analysis.faces.as_slice() {
+        [] => vec![button(Action::GuessAnyway, "button-anyway")],
+        [face] => {
+            let square = suggested_crop(analysis, face).filter(|_| !style.is_sure(face));
+            let crop = square.map(|square| button(Action::Crop(square), "button-crop"));
+            std::iter::once(button(Action::ShowInput, "button-see")).chain(crop).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// The crop to suggest around a face; `None` where it would hardly be smaller than the photo.
-pub(super) fn suggested_crop(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
+fn suggested_crop(analysis: &Analysis, face: &FaceAnalysis) -> Option<Square> {
     let (width, height) = (analysis.width as f32, analysis.height as f32);
     let CropFrame { center_x, center_y, side, .. } = face.frame;
     let side = (side * CROP_SIDE).min(width).min(height);

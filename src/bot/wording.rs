@@ -48,6 +48,19 @@ impl ReplyStyle {
         [Some(text), rotated, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
+    /// The same in parts, for a page that shows each face's line next to its box: the lead, and if there are several
+    /// faces a line for each.
+    pub fn guess_in_parts(&self, analysis: &Analysis) -> (String, Vec<String>) {
+        let faces = analysis.faces.as_slice();
+        if faces.len() < 2 {
+            return (self.guess(analysis, usize::MAX), Vec::new());
+        }
+        let lead = self.language.message_with("faces", &[("count", faces.len().into())]);
+        let cut_short = analysis.cut_short.then(|| self.language.message("picture-cut-short"));
+        let lead = [Some(lead), cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        (lead, faces.iter().enumerate().map(|(index, face)| self.numbered_face(index + 1, face)).collect())
+    }
+
     /// The text for a guess from the square in the middle of a photo without a face.
     pub fn guess_anyway(&self, face: &FaceAnalysis) -> String {
         self.language.message_with("guess-anyway", &[("person", (&self.person_and_smile(face)).into())])

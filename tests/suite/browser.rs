@@ -1,138 +1,191 @@
 //! The chat page in a real browser, driven through chromedriver.
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use serde_json::{Value, json};
 
-use fantoccini::wd::Capabilities;
-use fantoccini::{Client, ClientBuilder, Locator};
-use serde_json::json;
+use crate::support::browser::{Page, TIMEOUT};
+use crate::support::{file, photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-use crate::support::photo_with_faces;
-use crate::support::program::Program;
-use crate::support::{file, photo_with_a_face};
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn a_dropped_photo_is_answered_in_one_piece_with_its_annotated_picture() {
+    let page = Page::open().await;
+    page.screenshot("empty.png").await;
+    page.drop_photos(&[("three.jpg", &photo_with_faces(3))]).await;
+    page.wait(".message.bot:last-child .face:nth-child(3)").await;
+    page.screenshot("three-faces.png").await;
 
-const TIMEOUT: Duration = Duration::from_secs(60);
+    page.drop_photos(&[("one.jpg", &photo_with_a_face())]).await;
+    page.wait_for_answers().await;
+    let drawn = "const card = [...document.querySelectorAll('img.card')].at(-1); return card.naturalWidth";
+    assert!(page.run(drawn).await.as_u64().unwrap() >= 320);
+    let text = page.wait(".message.bot:last-child .text").await.text().await.unwrap();
+    assert!(text.contains(" of about ") && text.contains("likely"), "{text}");
+    let folded = "return document.querySelector('.message.bot:last-child .face details').open";
+    assert_eq!(page.run(folded).await, false);
+    page.wait(".message.bot:last-child summary").await.click().await.unwrap();
+    assert!(page.wait(".message.bot:last-child .number").await.text().await.unwrap().starts_with("Age: "));
+    page.screenshot("one-face.png").await;
 
-struct Driver {
-    process: Child,
-    port: u16,
-}
-
-impl Driver {
-    fn start() -> Self {
-        let port = free_port();
-        let argument = format!("--port={port}");
-        let started = Command::new("chromedriver").arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        let process = started.unwrap_or_else(|error| panic!("chromedriver is needed and does not start: {error}"));
-        Self { process, port }
-    }
-
-    /// A new session of a headless browser.
-    async fn browser(&self) -> Client {
-        let options = json!({ "args": ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--window-size=900,1400"] });
-        let capabilities = Capabilities::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let address = format!("http://127.0.0.1:{}", self.port);
-        let connect = async {
-            loop {
-                let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
-                match builder.capabilities(capabilities.clone()).connect(&address).await {
-                    Ok(client) => return client,
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        tokio::time::timeout(TIMEOUT, connect).await.expect("chromedriver does not answer")
-    }
-}
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Dispatches the events of a file that is dropped on the page with the mouse.
-const DROP: &str = r#"
-    const [name, base64] = arguments;
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    const data = new DataTransfer();
-    data.items.add(new File([bytes], name, { type: "image/jpeg" }));
-    for (const kind of ["dragenter", "dragover", "drop"]) {
-        document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: data }));
-    }
-"#;
-
-async fn drop_file(browser: &Client, name: &str, bytes: &[u8]) {
-    use base64::Engine;
-    let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
-    browser.execute(DROP, vec![json!(name), json!(encoded)]).await.unwrap();
-}
-
-async fn wait(browser: &Client, css: &str) -> fantoccini::elements::Element {
-    browser.wait().at_most(TIMEOUT).for_element(Locator::Css(css)).await.unwrap_or_else(|_| panic!("no {css}"))
-}
-
-/// Saves a screenshot if FACEGUESSER_SCREENSHOTS names a folder.
-async fn screenshot(browser: &Client, name: &str) {
-    if let Some(folder) = std::env::var_os("FACEGUESSER_SCREENSHOTS") {
-        let picture = browser.screenshot().await.unwrap();
-        std::fs::write(std::path::Path::new(&folder).join(name), picture).unwrap();
-    }
-}
-
-/// The program and its chat page in a browser.
-async fn open_page(driver: &Driver) -> (Program, Client) {
-    let listen = format!("127.0.0.1:{}", free_port());
-    let program = Program::start(&[("FACEGUESSER__WEB__LISTEN", &listen)]);
-    let browser = driver.browser().await;
-    let page = format!("http://{listen}/");
-    let open = async { while browser.goto(&page).await.is_err() {} };
-    tokio::time::timeout(TIMEOUT, open).await.expect("the chat page opens");
-    (program, browser)
+    page.drop_photos(&[("notes.jpg", b"Just some words.\n")]).await;
+    let refusal = Locator::XPath("//*[contains(@class,'text')][contains(text(),'not a picture')]");
+    page.browser.wait().at_most(TIMEOUT).for_element(refusal).await.expect("no message that it is not a picture");
+    page.screenshot("refused.png").await;
+    page.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
-async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
-    let driver = Driver::start();
-    let (_program, browser) = open_page(&driver).await;
-    screenshot(&browser, "empty.png").await;
+async fn several_photos_dropped_at_once_are_answered_in_order_and_cleared_together() {
+    let page = Page::open().await;
+    page.drop_photos(&[("a.jpg", &photo_with_faces(2)), ("b.jpg", &photo_without_a_face())]).await;
+    page.wait_for_answers().await;
+    let headings = "return [...document.querySelectorAll('#log .heading')].map((heading) => heading.textContent)";
+    assert_eq!(page.run(headings).await, json!(["Photo 1", "Photo 2"]));
+    let counts = "return ['.user img', '.user + .bot .face', '.bot:last-child .face'].map((css) => document.querySelectorAll(css).length)";
+    assert_eq!(page.run(counts).await, json!([2, 2, 0]));
+    page.wait("#clear").await.click().await.unwrap();
+    let left = "return [document.querySelectorAll('#log *').length, document.activeElement.id]";
+    assert_eq!(page.run(left).await, json!([0, "choose"]));
+    page.close().await;
+}
 
-    drop_file(&browser, "three.jpg", &photo_with_faces(3)).await;
-    wait(&browser, ".message.bot:last-child .face:nth-child(3)").await;
-    screenshot(&browser, "three-faces.png").await;
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn tapping_a_box_lights_its_line_and_each_face_is_read_out_once() {
+    let page = Page::open().await;
+    page.drop_photos(&[("three.jpg", &photo_with_faces(3))]).await;
+    page.wait_for_answers().await;
+    page.wait(".box:nth-child(2)").await.click().await.unwrap();
+    page.wait(".face:nth-child(2).lit").await;
+    page.wait(".box:nth-child(2)").await.click().await.unwrap();
+    assert_eq!(page.run("return document.querySelectorAll('.lit').length").await, 0);
 
-    drop_file(&browser, "one.jpg", &photo_with_a_face()).await;
-    let card = wait(&browser, ".message.bot:last-child img.card").await;
-    assert!(card.attr("alt").await.unwrap().unwrap().contains("box 1"));
-    let drawn = "return [...document.querySelectorAll('img.card')].at(-1).decode().then(() => [...document.querySelectorAll('img.card')].at(-1).naturalWidth)";
-    assert!(browser.execute(drawn, vec![]).await.unwrap().as_u64().unwrap() >= 320);
-    let text = wait(&browser, ".message.bot:last-child .text").await.text().await.unwrap();
-    assert!(text.contains(" of about ") && text.contains("likely"), "{text}");
-    screenshot(&browser, "one-face.png").await;
+    // What a screen reader gets.
+    let tree = page.dev_tools("Accessibility.getFullAXTree", json!({})).await;
+    let read = |role: &str| role == "StaticText" || role == "image";
+    let nodes = tree["nodes"].as_array().unwrap().iter().filter(|node| node["ignored"] == false);
+    let texts: Vec<&str> = nodes
+        .filter(|node| read(node["role"]["value"].as_str().unwrap_or_default()))
+        .filter_map(|node| node["name"]["value"].as_str())
+        .collect();
+    let faces = texts.iter().filter(|text| text.contains("likely")).count();
+    assert_eq!(faces, 3, "{texts:?}");
+    page.close().await;
+}
 
-    drop_file(&browser, "notes.jpg", b"Just some words.\n").await;
-    let refusal = Locator::XPath("//*[contains(@class,'text')][contains(text(),'not a picture')]");
-    browser
-        .wait()
-        .at_most(TIMEOUT)
-        .for_element(refusal)
-        .await
-        .expect("no error message for a file that is not a picture");
-    screenshot(&browser, "refused.png").await;
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn a_button_under_an_answer_shows_the_servers_picture_with_its_alternative_text() {
+    let page = Page::open().await;
+    page.drop_photos(&[("one.jpg", &photo_with_a_face())]).await;
+    page.wait_for_answers().await;
+    let button = page.wait(".message.bot:last-child .buttons button[aria-expanded]").await;
+    assert_eq!(button.text().await.unwrap(), "How do you see me?");
+    button.click().await.unwrap();
+    let picture = page.wait(".message.bot:last-child .result img").await;
+    let shown = picture.attr("alt").await.unwrap().unwrap();
+    let form = reqwest::multipart::Part::bytes(photo_with_a_face()).file_name("one.jpg");
+    let asked = reqwest::Client::new()
+        .post(format!("{}/api/guess?card=1&action=see&lang=en", page.address()))
+        .multipart(reqwest::multipart::Form::new().part("photo", form));
+    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["card"]["alternative_text"], shown.as_str());
+    button.click().await.unwrap();
+    assert_eq!(button.attr("aria-expanded").await.unwrap().as_deref(), Some("false"));
 
-    browser.set_window_size(390, 844).await.unwrap();
-    let overflow = "const page = document.documentElement; return page.scrollWidth - page.clientWidth";
-    assert_eq!(browser.execute(overflow, vec![]).await.unwrap(), 0, "the page scrolls sideways on a phone");
-    screenshot(&browser, "phone.png").await;
-    browser.close().await.unwrap();
+    page.drop_photos(&[("none.jpg", &photo_without_a_face())]).await;
+    page.wait_for_answers().await;
+    let anyway = page.wait(".message.bot:last-child .buttons button").await;
+    assert_eq!(anyway.text().await.unwrap(), "Guess anyway");
+    anyway.click().await.unwrap();
+    let text = page.wait(".message.bot:last-child .result .text:not(.loading)").await.text().await.unwrap();
+    assert!(text.contains("found no face"), "{text}");
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn the_bar_covers_no_part_of_an_answer_and_is_opaque_in_forced_colours() {
+    let page = Page::open().await;
+    page.resize(390, 844).await;
+    page.prefer(&[("prefers-reduced-motion", "reduce")]).await;
+    page.drop_photos(&[("one.jpg", &photo_with_a_face())]).await;
+    page.wait_for_answers().await;
+    let bar = "const bar = document.getElementById('composer').getBoundingClientRect();";
+    let answer = "[...document.querySelectorAll('.message.bot')].at(-1)";
+    page.run(&format!("{answer}.querySelector('.buttons button:last-child').focus()")).await;
+    let below =
+        page.run(&format!("{bar} return document.activeElement.getBoundingClientRect().bottom - bar.top")).await;
+    assert!(below.as_f64().unwrap() <= 0.5, "the focused button is {below} pixels below the bar's top");
+    page.run("scrollTo(0, document.documentElement.scrollHeight)").await;
+    let below = page.run(&format!("{bar} return {answer}.getBoundingClientRect().bottom - bar.top")).await;
+    assert!(below.as_f64().unwrap() <= 0.5, "the bar covers {below} pixels");
+
+    page.prefer(&[("forced-colors", "active")]).await;
+    let ground = page.run("return getComputedStyle(document.getElementById('composer')).backgroundColor").await;
+    assert!(ground.as_str().unwrap().starts_with("rgb("), "{ground} is not opaque");
+    page.screenshot("forced-colours.png").await;
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn an_answer_leaves_the_reader_where_they_read() {
+    let page = Page::open().await;
+    page.resize(390, 500).await;
+    page.prefer(&[("prefers-reduced-motion", "reduce")]).await;
+    page.drop_photos(&[("first.jpg", &photo_with_faces(3))]).await;
+    page.wait_for_answers().await;
+    let scrolled = page.run("return scrollY").await;
+    assert!(scrolled.as_f64().unwrap() > 0.0, "the first answer is scrolled to");
+    page.drop_photos(&[("second.jpg", &photo_with_faces(3)), ("third.jpg", &photo_with_a_face())]).await;
+    page.run("scrollTo(0, 20)").await;
+    page.wait_for_answers().await;
+    assert_eq!(page.run("return scrollY").await, 20);
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn the_camera_fits_a_phone_on_its_side() {
+    let page = Page::open().await;
+    for (width, height) in [(844, 390), (568, 320), (390, 844), (320, 256)] {
+        page.resize(width, height).await;
+        page.wait("#camera").await.click().await.unwrap();
+        page.wait("#take-photo:not(:disabled)").await;
+        let edges = "const dialog = document.getElementById('viewfinder'); const { top, bottom } = dialog.getBoundingClientRect(); \
+                     return [top, innerHeight - bottom, dialog.scrollTop]";
+        let edges = page.run(edges).await;
+        let [top, bottom, scrolled] = [0, 1, 2].map(|index| edges[index].as_f64().unwrap());
+        assert!(top >= 0.0 && bottom >= 0.0 && scrolled == 0.0, "{width}×{height}: {edges}");
+        let hidden =
+            "const dialog = document.getElementById('viewfinder'); return dialog.scrollHeight - dialog.clientHeight";
+        assert!(height < 300 || page.run(hidden).await == 0, "{width}×{height}: the dialog scrolls");
+        page.screenshot(&format!("camera-{width}.png")).await;
+        page.browser.active_element().await.unwrap().send_keys(&String::from(char::from(Key::Escape))).await.unwrap();
+    }
+    page.resize(844, 390).await;
+    page.wait("#camera").await.click().await.unwrap();
+    page.wait("#take-photo:not(:disabled)").await.click().await.unwrap();
+    page.wait_for_answers().await;
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn trying_again_keeps_the_focus_in_the_message() {
+    let mut page = Page::open().await;
+    page.program.kill();
+    page.drop_photos(&[("one.jpg", &photo_with_a_face())]).await;
+    let retry = page.wait(".message.bot:last-child button").await;
+    assert_eq!(retry.text().await.unwrap(), "Try again");
+    retry.send_keys(&String::from(char::from(Key::Enter))).await.unwrap();
+    page.wait(".message.bot:last-child button").await;
+    let focused = page.run("return document.activeElement.closest('.message.bot:last-child') !== null").await;
+    assert_eq!(focused, true);
+    page.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,15 +194,14 @@ async fn a_dropped_photo_is_answered_on_the_page_with_its_annotated_picture() {
     ignore = "install chromedriver and Chromium, and set FACEGUESSER_PHOTOS to the folder of the photographs"
 )]
 async fn the_page_shows_a_womans_gender_and_no_babys() {
-    let driver = Driver::start();
-    let (_program, browser) = open_page(&driver).await;
+    let page = Page::open().await;
     let genders = "return document.querySelectorAll('.message.bot:last-child .gender').length";
     for (name, shown) in [("person-woman.jpg", 1), ("person-baby.jpg", 0)] {
         // A second photo is answered below the first one.
-        drop_file(&browser, name, &file("FACEGUESSER_PHOTOS", name)).await;
-        wait(&browser, ".message.bot:last-child img.card").await;
-        assert_eq!(browser.execute(genders, vec![]).await.unwrap(), shown, "{name}");
-        screenshot(&browser, &name.replace(".jpg", ".png")).await;
+        page.drop_photos(&[(name, &file("FACEGUESSER_PHOTOS", name))]).await;
+        page.wait_for_answers().await;
+        assert_eq!(page.run(genders).await, shown, "{name}");
+        page.screenshot(&name.replace(".jpg", ".png")).await;
     }
-    browser.close().await.unwrap();
+    page.close().await;
 }

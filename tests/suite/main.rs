@@ -23,6 +23,7 @@ mod memory;
 mod performance;
 mod recorded;
 mod regressions;
+mod site;
 mod soak;
 mod stopping;
 mod support;

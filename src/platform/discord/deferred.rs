@@ -18,6 +18,7 @@ use crate::bot::actions::Action;
 use crate::bot::album::Delivery;
 use crate::bot::people::Platform;
 use crate::bot::{Answer, Problem};
+use crate::inference::FlowId;
 use crate::platform::refusal::Refusal;
 
 /// Discord accepts the initial response to an interaction for three seconds.
@@ -80,7 +81,8 @@ impl Handler {
         };
         let (content, ephemeral) = match prepared.await {
             Ok((action, source, spoiler)) => {
-                let answer = self.bot.handle_photo_button(asker.person, action, source, &style, REPLY).await;
+                let flow = FlowId::from_key(&asker.person);
+                let answer = self.bot.handle_photo_button(flow, action, source, &style, REPLY).await;
                 (Content { answer, picture: None, spoiler }, request.ephemeral)
             }
             Err(problem) => (problem.message(style.language).into(), true),

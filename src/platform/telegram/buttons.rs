@@ -16,6 +16,7 @@ use crate::bot::languages::Language;
 use crate::bot::people::{Asker, Platform};
 use crate::bot::wording::clipped;
 use crate::bot::{PhotoSource, Problem};
+use crate::inference::FlowId;
 
 /// The most characters of a notification (Bot API, answerCallbackQuery).
 const MAX_NOTIFICATION: usize = 200;
@@ -66,7 +67,8 @@ impl Handler {
         let work = async {
             let source = self.files.sources(photos.files).await.into_iter().next();
             let source = source.unwrap_or(PhotoSource::Refused(Problem::PhotoGone));
-            let answer = self.bot.handle_photo_button(asker.person, action, source, &style, SINGLE_PHOTO).await;
+            let flow = FlowId::from_key(&asker.person);
+            let answer = self.bot.handle_photo_button(flow, action, source, &style, SINGLE_PHOTO).await;
             self.sender.post(destination, &answer).await;
         };
         self.typing_while(destination, work).await;

@@ -3,8 +3,8 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::guard::{is_loopback, refusal};
-use super::guess::{ClientAddr, MAX_NAME, sanitise_name};
-use crate::bot::languages::Language;
+use super::guess::{MAX_NAME, sanitise_name};
+use super::visitor::{self, ClientAddr};
 
 const HEADERS: [&str; 5] = ["host", "origin", "sec-fetch-site", "x-forwarded-for", "accept-language"];
 
@@ -28,8 +28,8 @@ pub fn web_request(data: &[u8]) {
             assert!(method == Method::GET || site.is_none_or(|site| site == "same-origin" || site == "none"));
         }
     }
-    let _ = ClientAddr(std::net::Ipv4Addr::LOCALHOST.into()).flow(&headers);
-    headers.get("accept-language").and_then(|value| Language::from_accept_language(value.to_str().ok()?));
+    let client = ClientAddr(std::net::Ipv4Addr::LOCALHOST.into());
+    let _ = (client.flow(&headers), client.is_on_this_machine(&headers), visitor::language(&uri, &headers));
     let name = sanitise_name(&String::from_utf8_lossy(lines.next().unwrap_or_default()));
     assert!((1..=MAX_NAME).contains(&name.chars().count()));
     assert!(!name.contains(['/', '\\']) && !name.chars().any(char::is_control));

@@ -2,7 +2,6 @@
 //!
 //! Owns reading the form within its limits, and the status of each kind of answer.
 
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +9,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::multipart::{Field, Multipart, MultipartError};
 use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use axum::{Extension, Json};
@@ -24,9 +23,12 @@ use tokio::time::{interval, timeout};
 
 use super::body::{Meter, MeteredBody};
 use super::options::WebOptions;
+use super::visitor::{self, ClientAddr};
+use crate::bot::actions::{Action, Button};
 use crate::bot::languages::Language;
+use crate::bot::people::Platform;
 use crate::bot::{Bot, Card, CardPolicy, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
-use crate::inference::{FlowId, InferenceError};
+use crate::inference::InferenceError;
 use crate::photo::PhotoError;
 
 /// Allowance for the rest of the form: boundaries, part headers, other fields.
@@ -42,19 +44,16 @@ const CHECK_PACE: Duration = Duration::from_secs(1);
 /// The `Retry-After` of "busy".
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-const NOT_A_FORM: RequestError =
-    RequestError::Form(StatusCode::BAD_REQUEST, "Please send the photo as a form with one file field named \"photo\".");
-const SEVERAL_PHOTOS: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "Please send one photo at a time.");
-const INTERRUPTED: RequestError =
-    RequestError::Form(StatusCode::BAD_REQUEST, "The upload was interrupted. Please send the photo again.");
-const TIMED_OUT: RequestError =
-    RequestError::Form(StatusCode::REQUEST_TIMEOUT, "The upload took too long. Please try again.");
+const NOT_A_FORM: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-not-a-form");
+const SEVERAL_PHOTOS: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-several-photos");
+const INTERRUPTED: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-interrupted");
+const TIMED_OUT: RequestError = RequestError::Form(StatusCode::REQUEST_TIMEOUT, "upload-timed-out");
 
 /// Why a request has no photo that can be answered.
 enum RequestError {
     /// A problem with the photo, answered like those of the bot.
     Problem(Problem),
-    /// An invalid form: the status and a message for the user.
+    /// An invalid form: the status and the id of the message.
     Form(StatusCode, &'static str),
 }
 
@@ -66,20 +65,6 @@ struct GuessState {
     memory: Arc<Semaphore>,
 }
 
-/// The peer address of a connection.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ClientAddr(pub IpAddr);
-
-impl ClientAddr {
-    /// The flow that the client's photos belong to in the fair queue. Behind a reverse proxy on this
-    /// machine the client is the last address in `X-Forwarded-For`.
-    pub(super) fn flow(self, headers: &HeaderMap) -> FlowId {
-        let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| self.0.is_loopback());
-        let client = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-        FlowId::from_key(&client.unwrap_or(self.0))
-    }
-}
-
 /// An uploaded photo, and the permits for the memory that it uses.
 struct Upload {
     name: String,
@@ -87,11 +72,41 @@ struct Upload {
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// The keys of `guess --json`, the reply's text, and the annotated picture if requested.
+/// The keys of `guess --json`, the reply's text, and with `?card=1` what the page shows.
 #[derive(Serialize)]
 struct Answer {
     #[serde(flatten)]
     report: PhotoReport,
+    text: String,
+    #[serde(flatten)]
+    shown: Option<Shown>,
+}
+
+/// The text in parts, the annotated picture and the buttons.
+#[derive(Serialize)]
+struct Shown {
+    lead: String,
+    lines: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<CardJson>,
+    buttons: Vec<ButtonJson>,
+}
+
+#[derive(Serialize)]
+struct ButtonJson {
+    action: String,
+    label: String,
+}
+
+impl From<Button> for ButtonJson {
+    fn from(button: Button) -> Self {
+        Self { action: button.action.code(), label: button.label }
+    }
+}
+
+/// The answer to a button.
+#[derive(Serialize)]
+struct ButtonAnswer {
     text: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<CardJson>,
@@ -109,7 +124,8 @@ impl From<&Card> for CardJson {
     }
 }
 
-/// The route: the photo is in the field `photo`; `?card=1` requests the annotated picture.
+/// The route: the photo is in the field `photo`; `?card=1` requests what the page shows, and `?action=` what a button
+/// does, by its identifier.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     let photo_limit = usize::try_from(options.photo_bytes).unwrap_or(usize::MAX);
     let body_limit = photo_limit.saturating_add(FORM_BYTES as usize);
@@ -124,26 +140,42 @@ async fn answer(
 ) -> Response {
     let flow = client.flow(request.headers());
     let started = Instant::now();
-    let wants_card = request.uri().query().is_some_and(|query| {
-        url::form_urlencoded::parse(query.as_bytes()).any(|(key, value)| key == "card" && value == "1")
-    });
-    let accept_language = request.headers().get(ACCEPT_LANGUAGE).and_then(|header| header.to_str().ok());
-    let style = state.bot.default_style(accept_language.and_then(Language::from_accept_language));
+    let uri = request.uri();
+    let shows_card = visitor::parameter(uri, "card").is_some_and(|value| value == "1");
+    let button = visitor::parameter(uri, "action");
+    let style = state.bot.default_style(visitor::language(uri, request.headers()));
+    let card = if shows_card { CardPolicy::AnyFace } else { CardPolicy::Never };
+    let options = ReplyOptions { max_characters: MAX_TEXT, card, max_cards: 1 };
     let upload = timeout(state.options.upload_timeout, state.read_form(request)).await.unwrap_or(Err(TIMED_OUT));
     let (name, reply) = match upload {
         Ok(Upload { name, photo, _memory }) => {
-            let card = if wants_card { CardPolicy::AnyFace } else { CardPolicy::Never };
-            let options = ReplyOptions { max_characters: MAX_TEXT, card, max_cards: 1 };
-            (name, state.bot.guess(flow, PhotoSource::Bytes(photo), &style, options).await)
+            let photo = PhotoSource::Bytes(photo);
+            if let Some(code) = button {
+                let action = Action::from_code(&code, Platform::Telegram).filter(Action::needs_photo);
+                let Some(action) = action else {
+                    return form_error(StatusCode::BAD_REQUEST, "upload-not-a-form", style.language, started.elapsed());
+                };
+                let answer = state.bot.handle_photo_button(flow, action, photo, &style, options).await;
+                let card = answer.cards.first().map(CardJson::from);
+                return respond(StatusCode::OK, ButtonAnswer { text: answer.text, card });
+            }
+            (name, state.bot.guess(flow, photo, &style, options).await)
         }
         Err(RequestError::Problem(problem)) => (String::new(), state.bot.refuse(problem, &style)),
-        Err(RequestError::Form(status, message)) => return form_error(status, message, started.elapsed()),
+        Err(RequestError::Form(status, id)) => return form_error(status, id, style.language, started.elapsed()),
     };
     let report = state.bot.report(&reply, &style, &name, started.elapsed());
     let status = reply.outcome.as_ref().map_or_else(status, |_| StatusCode::OK);
-    let card = reply.card.as_ref().map(CardJson::from);
+    let shown = shows_card.then(|| {
+        let (lead, lines) = match &reply.outcome {
+            Ok(analysis) => style.guess_in_parts(analysis),
+            Err(_) => (reply.text.clone(), Vec::new()),
+        };
+        let buttons = state.bot.buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
+        Shown { lead, lines, card: reply.card.as_ref().map(CardJson::from), buttons }
+    });
     let Reply { text, .. } = reply;
-    respond(status, Answer { report, text, card })
+    respond(status, Answer { report, text, shown })
 }
 
 impl GuessState {
@@ -239,20 +271,21 @@ pub(super) fn sanitise_name(name: &str) -> String {
     if name.trim_matches(['.', ' ']).is_empty() { "photo".to_owned() } else { name }
 }
 
-fn form_error(status: StatusCode, message: &str, elapsed: Duration) -> Response {
+fn form_error(status: StatusCode, id: &str, language: Language, elapsed: Duration) -> Response {
+    let message = language.message(id);
     let report = PhotoReport {
         photo: String::new(),
         width: None,
         height: None,
         cut_short: false,
         faces: Vec::new(),
-        error: Some(message.to_owned()),
+        error: Some(message.clone()),
         elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,
     };
-    respond(status, Answer { report, text: message.to_owned(), card: None })
+    respond(status, Answer { report, text: message, shown: None })
 }
 
-fn respond(status: StatusCode, answer: Answer) -> Response {
+fn respond(status: StatusCode, answer: impl Serialize) -> Response {
     let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);

@@ -1,20 +1,23 @@
-//! The chat page and its JSON API.
+//! The site around the chat page, and its JSON API.
 //!
-//! [`guess`] answers photos, [`options`] bounds what clients may use, [`guard`] refuses requests from
-//! other sites, `page.*` is the page.
+//! [`site`] renders the pages and [`figures`] the plots on them, [`guess`] answers photos, [`visitor`] says who asks,
+//! [`options`] bounds what clients may use, [`guard`] refuses requests from other sites.
 
 mod body;
+mod figures;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod guard;
 mod guess;
 mod options;
+mod site;
+mod visitor;
 
 use std::io;
 use std::sync::Arc;
 
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -23,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections;
 use crate::bot::Bot;
-use guess::ClientAddr;
+use visitor::ClientAddr;
 
 pub use options::WebOptions;
 
@@ -49,16 +52,7 @@ pub async fn run(
 }
 
 fn router(options: WebOptions, bot: Arc<Bot>, loopback: bool) -> Router {
-    let asset = |content_type: &'static str, content: &'static str| {
-        get(move || async move { ([(CONTENT_TYPE, content_type), (CACHE_CONTROL, "no-cache")], content) })
-    };
-    let icon = || asset("image/svg+xml", include_str!("icon.svg"));
-    let router = Router::new()
-        .route("/", asset("text/html; charset=utf-8", include_str!("page.html")))
-        .route("/page.css", asset("text/css; charset=utf-8", include_str!("page.css")))
-        .route("/page.js", asset("text/javascript; charset=utf-8", include_str!("page.js")))
-        .route("/favicon.svg", icon())
-        .route("/favicon.ico", icon())
+    let router = site::routes()
         .route("/health", get(|| async { ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#) }))
         .route("/api/guess", guess::route(bot, options))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not found. The chat page is at /\n").into_response() });

@@ -29,6 +29,7 @@
 pub mod bombs;
 pub mod bot_api;
 pub mod both;
+pub mod browser;
 pub mod discord;
 pub mod discord_faults;
 pub mod discord_gateway;
