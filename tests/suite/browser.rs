@@ -159,7 +159,8 @@ async fn the_camera_fits_a_phone_on_its_side() {
                      return [top, innerHeight - bottom, dialog.scrollTop]";
         let edges = page.run(edges).await;
         let [top, bottom, scrolled] = [0, 1, 2].map(|index| edges[index].as_f64().unwrap());
-        assert!(top >= 0.0 && bottom >= 0.0 && scrolled == 0.0, "{width}×{height}: {edges}");
+        // At 400 % zoom the dialog is higher than the window and scrolls.
+        assert!(top >= 0.0 && bottom >= 0.0 && (height < 300 || scrolled == 0.0), "{width}×{height}: {edges}");
         let hidden =
             "const dialog = document.getElementById('viewfinder'); return dialog.scrollHeight - dialog.clientHeight";
         assert!(height < 300 || page.run(hidden).await == 0, "{width}×{height}: the dialog scrolls");
