@@ -67,23 +67,18 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
         let line = ((right - left).min(bottom - top) / 40).clamp(2, 6);
         outline(&mut picture, [left, top, right, bottom], line);
     }
-    let mut taken = boxes.clone();
-    for (index, (face, corners)) in analysis.faces.iter().zip(boxes).enumerate() {
-        let age = face.age().round();
-        let texts = if analysis.faces.len() > 1 {
-            vec![format!("{}: {age}", index + 1), (index + 1).to_string()]
-        } else {
-            vec![age.to_string()]
-        };
-        let mut labels = texts.iter().map(|text| Label::new(&picture, &font, corners, text)).peekable();
-        let others = |label: &Label<'_>| {
-            let own = |other: &[i32; 4]| *other == corners;
-            !taken.iter().any(|other| !own(other) && overlap(*other, label.plate))
-        };
-        let first = labels.next_if(&others);
-        let Some(label) = first.or_else(|| labels.last()) else { continue };
+    let mut plates = Vec::new();
+    for (index, face) in analysis.faces.iter().enumerate() {
+        let age = face.age().round().to_string();
+        let number = (index + 1).to_string();
+        let texts = if boxes.len() > 1 { vec![format!("{number}: {age}"), number] } else { vec![age] };
+        let taken: Vec<_> = (boxes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, corners)| corners))
+            .chain(&plates)
+            .copied()
+            .collect();
+        let label = Label::place(picture.dimensions(), &font, boxes[index], &texts, &taken);
         label.draw(&mut picture, &font, INK);
-        taken.push(label.plate);
+        plates.push(label.plate);
     }
     encode(&picture)
 }
@@ -179,7 +174,8 @@ pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> R
         let (left, top) = (column * (CELL + GAP) + (CELL - width) / 2, row * (CELL + GAP) + (CELL - height) / 2);
         imageops::replace(&mut sheet, &picture, i64::from(left), i64::from(top));
         let corner = [left as i32, top as i32, left as i32 + 120, top as i32 + 120];
-        Label::new(&sheet, &font, corner, &number.to_string()).draw(&mut sheet, &font, PAPER);
+        let number = [number.to_string()];
+        Label::place(sheet.dimensions(), &font, corner, &number, &[]).draw(&mut sheet, &font, PAPER);
     }
     encode(&sheet)
 }
@@ -212,7 +208,7 @@ fn fill(picture: &mut RgbImage, [left, top, right, bottom]: [i32; 4], colour: Rg
     }
 }
 
-/// A text on a plate at a box's upper left corner, moved inside the picture.
+/// A text on a plate outside a box, moved inside the picture.
 struct Label<'a> {
     text: &'a str,
     size: f32,
@@ -221,14 +217,36 @@ struct Label<'a> {
 }
 
 impl<'a> Label<'a> {
-    fn new(picture: &RgbImage, font: &FontRef<'_>, [left, top, right, _]: [i32; 4], text: &'a str) -> Self {
+    /// The first of `texts` that has room above the box or below it, at its left or right edge, without covering one of
+    /// `taken`; if none has, the last text above it. `texts` is not empty.
+    fn place(
+        dimensions: (u32, u32),
+        font: &FontRef<'_>,
+        corners: [i32; 4],
+        texts: &'a [String],
+        taken: &[[i32; 4]],
+    ) -> Self {
+        let places = [(false, false), (false, true), (true, false), (true, true)];
+        let labels = texts.iter().flat_map(|text| places.map(|place| Self::at(dimensions, font, corners, text, place)));
+        let free = |label: &Self| !taken.iter().any(|other| overlap(*other, label.plate));
+        let last = texts.last().map_or("", String::as_str);
+        labels.into_iter().find(free).unwrap_or_else(|| Self::at(dimensions, font, corners, last, places[0]))
+    }
+
+    fn at(
+        (picture_width, picture_height): (u32, u32),
+        font: &FontRef<'_>,
+        [left, top, right, bottom]: [i32; 4],
+        text: &'a str,
+        (below, at_the_right): (bool, bool),
+    ) -> Self {
         // Legible where the picture is shown at a third of its size.
-        let smallest = (picture.width().max(picture.height()) as f32 / 40.0).clamp(18.0, 48.0);
+        let smallest = (picture_width.max(picture_height) as f32 / 40.0).clamp(18.0, 48.0);
         let size = ((right - left) as f32 / 3.0).clamp(smallest, 48.0);
         let (width, height) = ((width(font, text, size) + size / 3.0) as i32, (size * 7.0 / 6.0) as i32);
         let last = |end: u32, need: i32| (end as i32 - need).max(0);
-        let x = left.clamp(0, last(picture.width(), width));
-        let y = (top - height).clamp(0, last(picture.height(), height));
+        let x = if at_the_right { right - width } else { left }.clamp(0, last(picture_width, width));
+        let y = if below { bottom } else { top - height }.clamp(0, last(picture_height, height));
         Self { text, size, plate: [x, y, x + width, y + height] }
     }
 
@@ -301,6 +319,20 @@ mod tests {
         // A square that reaches beyond the photo.
         assert_eq!(crop_of(10_000, 10_000, 10_000).dimensions(), (200, 200));
         assert_eq!(crop_of(0, 0, 1).dimensions(), (1, 1));
+    }
+
+    #[test]
+    fn labels_of_close_faces_cover_neither_each_other_nor_another_face() {
+        let font = FontRef::try_from_slice(FONT).unwrap();
+        let texts = ["1: 35".to_owned(), "1".to_owned()];
+        let place = |corners, taken: &[[i32; 4]]| Label::place((600, 400), &font, corners, &texts, taken);
+        let (one, two) = ([100, 100, 200, 200], [190, 110, 290, 210]);
+        let first = place(one, &[two]);
+        assert_eq!((first.text, first.plate[0], first.plate[3]), ("1: 35", 100, 100), "above, at the left edge");
+        let second = place(two, &[one, first.plate]);
+        assert_eq!((second.text, second.plate[2], second.plate[3]), ("1: 35", 290, 110), "at the right edge");
+        let everywhere = [0, 0, 600, 400];
+        assert_eq!(place(one, &[everywhere]).text, "1");
     }
 
     #[test]
