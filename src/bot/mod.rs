@@ -2,7 +2,8 @@
 //!
 //! A platform converts its messages to an [`Asker`] and [`PhotoSource`]s, and sends the [`Answer`].
 //! [`wording`] turns numbers into sentences and [`problems`] errors, in one of the [`languages`];
-//! [`card`] draws the annotated pictures, [`report`] writes JSON. [`album`] answers albums
+//! [`card`] draws the annotated pictures, [`report`] writes JSON; `explanation` and
+//! [`explanation_report`] do both for explanations. [`album`] answers albums
 //! incrementally. [`commands`] and [`game`] handle requests without a photo, `photo_buttons` buttons
 //! that need one. [`settings`] is what chats and people have chosen, [`store`] what has to be
 //! persisted and [`sqlite`] how; [`rate_limit`] limits the rate of people and chats.
@@ -11,6 +12,8 @@ pub mod actions;
 pub mod album;
 pub mod card;
 pub mod commands;
+mod explanation;
+pub mod explanation_report;
 mod fair_semaphore;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -47,6 +50,7 @@ use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
 
+pub use explanation::Explained;
 pub use photo_source::{PhotoSource, RenewLink};
 pub use problems::Problem;
 pub use reply::{Answer, Card, CardPolicy, Certainty, Reply, ReplyOptions};
