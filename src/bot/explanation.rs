@@ -238,3 +238,62 @@ impl ReplyStyle {
         text.replace('.', &self.language.message("decimal-mark")).replace('-', "−")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+    use crate::Guesser;
+    use crate::explain::explain;
+
+    fn explanation() -> &'static Explanation {
+        static EXPLANATION: OnceLock<Explanation> = OnceLock::new();
+        EXPLANATION.get_or_init(|| {
+            explain(&Guesser::builtin().unwrap(), include_bytes!("../../models/mean-face.jpg"), 0).unwrap()
+        })
+    }
+
+    #[test]
+    fn every_letter_on_the_card_is_in_its_font_in_every_language() {
+        use ab_glyph::{Font, FontRef};
+        for language in Language::ALL {
+            let words = ReplyStyle { language, ..ReplyStyle::plain(0.5) }.words(explanation());
+            let font = FontRef::try_from_slice(words.script.font_file()).unwrap();
+            let missing = |letter: &char| !letter.is_whitespace() && font.glyph_id(*letter).0 == 0;
+            let missing: String = format!("{words:?}").replace("\\u{a0}", "").chars().filter(missing).collect();
+            assert!(missing.is_empty(), "{language:?}: {missing}");
+        }
+    }
+
+    #[test]
+    fn a_gender_is_left_out_of_every_word_where_it_is_not_wanted() {
+        for language in Language::ALL {
+            let style = ReplyStyle { language, ..ReplyStyle::plain(0.5) };
+            let never = ReplyStyle { gender: GenderPolicy::Never, ..style };
+            let gender = style.female_share(explanation()).unwrap();
+            assert!(style.explanation(explanation()).contains(&gender));
+            assert!(!never.explanation(explanation()).contains(&gender));
+            let words = never.words(explanation());
+            assert!(words.gender.is_none() && words.gender_votes.is_none());
+            let report = super::super::explanation_report::report(explanation(), &never);
+            assert!(report["votes"]["gender"].is_null() && report["vote"]["female_probability"].is_null());
+        }
+    }
+
+    #[test]
+    fn captions_and_alternative_texts_fit_every_platform() {
+        for language in Language::ALL {
+            let style = ReplyStyle { language, ..ReplyStyle::plain(0.5) };
+            let (caption, alternative) =
+                (style.explanation(explanation()), style.explanation_alternative_text(explanation()));
+            // Telegram's limit for captions, and Discord's for alternative texts.
+            assert!(caption.chars().count() <= 1024, "{language:?}: {caption}");
+            assert!(alternative.chars().count() < ALTERNATIVE_TEXT, "{language:?}: {alternative}");
+        }
+        let english = ReplyStyle::plain(0.5);
+        assert_eq!((english.whole(2_875_200), english.whole(999)), ("2,875,200".to_owned(), "999".to_owned()));
+        let german = ReplyStyle { language: Language::German, ..english };
+        assert_eq!((german.whole(16_384), german.decimals(-1.26, 1, true)), ("16.384".to_owned(), "−1,3".to_owned()));
+    }
+}

@@ -130,9 +130,8 @@ pub(super) fn at_work(crop: &FaceCrop, picture: &[f32], filters: &[Filter], stro
 /// The channel of the deeper map that responds most to one place of this face, away from the map's border.
 pub(super) fn deep_channel(estimator: &Estimator, crop: &FaceCrop, deep: &Map) -> Result<DeepChannel, ModelError> {
     let side = deep.side;
-    let inner = |place: usize| [place % side, place / side].iter().all(|at| (2..side.saturating_sub(2)).contains(at));
-    let inner_peak = |map: &[f32]| (0..map.len()).filter(|place| inner(*place)).fold(0.0, |top, at| map[at].max(top));
-    let peaks: Vec<f32> = (0..deep.channels).map(|channel| inner_peak(&deep.channel(channel))).collect();
+    let inner_peak = |map: Vec<f32>| map.get(inner_peak(&map, side)).copied().unwrap_or_default();
+    let peaks: Vec<f32> = (0..deep.channels).map(|channel| inner_peak(deep.channel(channel))).collect();
     let channel = peak(&peaks);
     let mean_face = mean_face();
     let there = estimator.read_out(&mean_face.standardise())?.deep;
@@ -147,9 +146,16 @@ pub(super) fn deep_channel(estimator: &Estimator, crop: &FaceCrop, deep: &Map) -
     })
 }
 
+/// The place of the largest value of a map, not counting two cells at its border.
+fn inner_peak(map: &[f32], side: usize) -> usize {
+    let is_inner = |at: usize| (2..side.saturating_sub(2)).contains(&at);
+    let inner = (0..map.len()).filter(|place| is_inner(place % side) && is_inner(place / side));
+    inner.max_by(|one, other| map[*one].total_cmp(&map[*other])).unwrap_or(0)
+}
+
 /// The patch around the largest value of a map.
 fn favourite(crop: &FaceCrop, map: &[f32], side: usize) -> Favourite {
-    let place = peak(map);
+    let place = inner_peak(map, side);
     // The centre of a cell's input is at the first pixel of its share of the crop: every stride of two keeps the
     // first of two pixels.
     let corner = |at: usize| (at * SIDE / side.max(1)).saturating_sub(PATCH / 2).min(SIDE - PATCH);

@@ -37,7 +37,7 @@ impl Script {
     }
 
     /// The compiled-in font of the script.
-    pub(super) fn file(self) -> &'static [u8] {
+    pub fn font_file(self) -> &'static [u8] {
         match self {
             Self::Alphabetic => include_bytes!("../../assets/DejaVuSans-subset.ttf"),
             Self::Japanese => include_bytes!("../../assets/Mplus1-subset.otf"),
@@ -178,7 +178,7 @@ fn register_fonts() -> Result<(), DrawError> {
     let registered = REGISTERED.get_or_init(|| {
         [Script::Alphabetic, Script::Japanese]
             .into_iter()
-            .all(|script| register_font(script.font(), FontStyle::Normal, script.file()).is_ok())
+            .all(|script| register_font(script.font(), FontStyle::Normal, script.font_file()).is_ok())
     });
     if *registered { Ok(()) } else { Err(DrawError::Font) }
 }

@@ -9,6 +9,8 @@ use crate::explain::{Explanation, SIDE, Votes, occlusion};
 
 /// Height of the chart of ages.
 const CHART: i32 = 430;
+/// Height of a line of small numbers.
+const LETTER: i32 = 36;
 /// Side of a framing's picture.
 const FRAMING: u32 = 160;
 
@@ -47,6 +49,9 @@ pub fn votes(explanation: &Explanation, words: &Words, _: Detail) -> Result<RgbI
 }
 
 /// The votes of the last map's cells over the face, with their numbers.
+///
+/// Every stride of two keeps the first of two pixels, so that a cell's input is centred on the first row and column of
+/// its share of the crop. The rows are drawn there; the columns of the face and of its mirror image meet halfway.
 fn vote_map(
     canvas: &mut Canvas,
     (left, top): (i32, i32),
@@ -55,11 +60,11 @@ fn vote_map(
     words: &Words,
 ) -> Result<(), DrawError> {
     let cell = SIDE as f32 / votes.side.max(1) as f32;
-    canvas.picture(&overlaid(pixels, SIDE, &votes.cells, votes.side, [0.0, 0.0, cell]), (left, top), COLUMN);
+    canvas.picture(&overlaid(pixels, SIDE, &votes.cells, votes.side, [0.0, -cell / 2.0, cell]), (left, top), COLUMN);
     let step = COLUMN as i32 / votes.side.max(1) as i32;
     for (index, vote) in votes.cells.iter().enumerate() {
         let (x, y) = ((index % votes.side) as i32 * step, (index / votes.side) as i32 * step);
-        let at = (left + x + step / 2, top + y + step / 2 - 18);
+        let at = (left + x + step / 2, top + (y - LETTER / 2).max(4));
         let text = number(*vote, 1, false, words);
         // A light edge around dark numbers, on any ground.
         for (dx, dy) in [(-2, 0), (2, 0), (0, -2), (0, 2)] {
