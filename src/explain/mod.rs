@@ -76,7 +76,7 @@ pub struct Explanation {
     pub filters: usize,
     /// What one channel of a deeper layer responds to.
     pub deep: DeepChannel,
-    /// The votes for the guessed year of age.
+    /// The votes for the guessed year of age, rather than for the mean of all.
     pub age_votes: Votes,
     /// The votes for female (positive) and male (negative).
     pub gender_votes: Votes,

@@ -2,7 +2,8 @@
 //!
 //! The network ends in a mean over its last map and one linear layer, so a logit is a sum over the map's cells
 //! (class activation mapping, Zhou et al. 2016). For such an ending the map is exact, not an approximation
-//! (Draelos & Carin 2020).
+//! (Draelos & Carin 2020). The logit of a year is taken relative to the mean of all years' logits, on which alone the
+//! probabilities depend: the rest of the votes is common to all ages and looks alike with random weights.
 
 use super::{SHAKY, rank_correlation};
 use crate::model::read_out::{Map, Output, ReadOut};

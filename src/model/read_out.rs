@@ -124,15 +124,23 @@ impl Estimator {
         weight.into_iter().zip(bias).map(filter).collect()
     }
 
-    /// Output `index` of the head `name`, `age` or `gender`.
+    /// Output `index` of the head `name`, `age` or `gender`; one of several ages relative to their mean, because the
+    /// softmax depends on nothing else.
     ///
     /// # Errors
     /// [`ModelError::Weights`] if there is no such output.
     pub fn output(&self, name: &str, index: usize) -> Result<Output, ModelError> {
         let missing = || ModelError::Weights(format!("the head {name} has no output {index}"));
         let head = self.heads()?.into_iter().find(|head| head.name == name).ok_or_else(missing)?;
-        let bias = head.bias.to_vec1::<f32>()?.get(index).copied().ok_or_else(missing)?;
-        Ok(Output { weights: head.weight.narrow(1, index, 1)?.flatten_all()?.to_vec1()?, bias })
+        let (weight, bias) = match head.bias.elem_count() {
+            0 | 1 => (head.weight, head.bias),
+            _ => (
+                head.weight.broadcast_sub(&head.weight.mean_keepdim(1)?)?,
+                head.bias.broadcast_sub(&head.bias.mean_keepdim(0)?)?,
+            ),
+        };
+        let bias = bias.to_vec1::<f32>()?.get(index).copied().ok_or_else(missing)?;
+        Ok(Output { weights: weight.narrow(1, index, 1)?.flatten_all()?.to_vec1()?, bias })
     }
 }
 

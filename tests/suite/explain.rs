@@ -132,7 +132,7 @@ fn the_votes_sum_to_the_logit_of_the_guess() {
             let output = estimator.output(head, index).unwrap();
             let votes = Votes::count(&output, [&face, &mirror], [&face, &mirror]);
             let logits = [&face, &mirror].map(|one| match head {
-                "age" => one.age_logits[index],
+                "age" => one.age_logits[index] - mean(one.age_logits.iter().copied()),
                 _ => one.gender_logit,
             });
             let sum = votes.cells.iter().sum::<f32>() + votes.bias;
