@@ -37,7 +37,7 @@ pub struct Arguments {
 /// Explains one face. Exit status 0: explained; 1: the photo or the face cannot be explained; 2: bad usage.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let limits = config.decode_limits();
-    let style = ReplyStyle { language: arguments.language, ..ReplyStyle::plain(config.guess.confident) };
+    let style = ReplyStyle { language: arguments.language, ..config.reply_style() };
     let mut photo = Vec::new();
     let opened = std::fs::File::open(&arguments.photo);
     opened
