@@ -80,6 +80,8 @@ impl Canvas {
 
     /// The style of text of a size in pixels.
     pub fn style(&self, size: u32, colour: RGBColor) -> TextStyle<'static> {
+        // A line of the Japanese font is a quarter higher than its letters are large.
+        let size = if self.script == Script::Japanese { size * 6 / 5 } else { size };
         let font = (self.script.font(), size).into_font();
         TextStyle { color: colour.to_backend_color(), ..TextStyle::from(font) }
     }
@@ -94,6 +96,8 @@ impl Canvas {
     ) -> Result<(), DrawError> {
         let horizontal = if align == Align::Left { HPos::Left } else { HPos::Center };
         let style = self.style(size, colour).pos(Pos::new(horizontal, VPos::Top));
+        // plotters puts the baseline half a line below the top, which is too high.
+        let at = (at.0, at.1 + size as i32 / 6);
         self.with_area(|area| Ok(area.draw_text(text, &style, at)?))
     }
 

@@ -4,7 +4,7 @@ use image::RgbImage;
 use plotters::style::RGBColor;
 
 use super::canvas::{Align, Canvas, INK, ORANGE, activations, grey, signed};
-use super::{BODY, COLUMN, Detail, DrawError, MARGIN, WIDTH, Words, column, number, sheet};
+use super::{BODY, COLUMN, Detail, DrawError, MARGIN, NUMBER, WIDTH, Words, column, number, sheet};
 use crate::explain::{Explanation, FilterMap, SIDE};
 
 /// Side of a cell of a filter at work, wide enough for a number with sign and two decimals.
@@ -26,7 +26,7 @@ pub fn numbers(explanation: &Explanation, words: &Words, detail: Detail) -> Resu
     for (line, values) in beside.chunks(4).enumerate() {
         for (index, value) in values.iter().enumerate() {
             let at = (column(2) + index as i32 * 68 + 30, top + line as i32 * LINE);
-            canvas.text(value, at, (BODY, INK), Align::Centre)?;
+            canvas.text(value, at, (NUMBER, INK), Align::Centre)?;
         }
     }
     if detail == Detail::Card {
@@ -44,7 +44,7 @@ pub fn numbers(explanation: &Explanation, words: &Words, detail: Detail) -> Resu
         bottom = canvas.paragraph(&words.first_row, (MARGIN, bottom + 10), WIDTH - 48, BODY, Align::Left)?;
         for (index, value) in row.enumerate() {
             let at = (MARGIN + 30 + (index % 12) as i32 * 71, bottom + (index / 12) as i32 * LINE);
-            canvas.text(&value.to_string(), at, (BODY, INK), Align::Centre)?;
+            canvas.text(&value.to_string(), at, (NUMBER, INK), Align::Centre)?;
         }
         bottom += LINE * SIDE.div_ceil(12) as i32;
     }
@@ -127,7 +127,7 @@ fn numbered(
         };
         canvas.fill([x, y, x + CELL - 2, y + CELL - 2], ground);
         let text = number(*value, 2, false, words);
-        canvas.text(&text, (x + CELL / 2 - 1, y + CELL / 2 - 18), (BODY, ink), Align::Centre)?;
+        canvas.text(&text, (x + CELL / 2 - 1, y + CELL / 2 - 15), (NUMBER, ink), Align::Centre)?;
     }
     Ok(())
 }

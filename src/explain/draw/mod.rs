@@ -1,7 +1,7 @@
 //! The five parts as pictures, and one card of all of them for phones.
 //!
-//! Everything is readable when the card is 330 pixels wide: the smallest letters are then 10 pixels high. The words
-//! come from the caller.
+//! Everything is readable when the card is 330 pixels wide: text is then 11 pixels high. The words come from the
+//! caller.
 
 mod canvas;
 mod inside;
@@ -23,9 +23,10 @@ const WIDTH: u32 = 900;
 const MARGIN: i32 = 24;
 /// Width of one of three columns.
 const COLUMN: u32 = 268;
-/// Heights of letters in pixels: headings, and everything else.
-const HEADING: u32 = 42;
-const BODY: u32 = 30;
+/// Heights of text in pixels, from the top of a line's letters to their bottom: headings, text, numbers in cells.
+const HEADING: u32 = 46;
+const BODY: u32 = 35;
+const NUMBER: u32 = 30;
 /// The most pixels that a part is high.
 const TALLEST: u32 = 1500;
 const JPEG_QUALITY: u8 = 82;

@@ -4,7 +4,7 @@ use image::RgbImage;
 use plotters::prelude::*;
 
 use super::canvas::{Align, BLUE, Canvas, FAINT, INK, ORANGE, grey, overlaid};
-use super::{BODY, COLUMN, Detail, DrawError, MARGIN, WIDTH, Words, column, number, sheet};
+use super::{BODY, COLUMN, Detail, DrawError, MARGIN, NUMBER, WIDTH, Words, column, number, sheet};
 use crate::explain::{Explanation, SIDE, Votes, occlusion};
 
 /// Height of the chart of ages.
@@ -68,9 +68,9 @@ fn vote_map(
         let text = number(*vote, 1, false, words);
         // A light edge around dark numbers, on any ground.
         for (dx, dy) in [(-2, 0), (2, 0), (0, -2), (0, 2)] {
-            canvas.text(&text, (at.0 + dx, at.1 + dy), (BODY - 2, WHITE), Align::Centre)?;
+            canvas.text(&text, (at.0 + dx, at.1 + dy), (NUMBER, WHITE), Align::Centre)?;
         }
-        canvas.text(&text, at, (BODY - 2, INK), Align::Centre)?;
+        canvas.text(&text, at, (NUMBER, INK), Align::Centre)?;
     }
     Ok(())
 }
@@ -146,7 +146,7 @@ pub fn change(explanation: &Explanation, words: &Words, _: Detail) -> Result<Rgb
         canvas.picture(&grey(crop.pixels(), SIDE), (left, top), FRAMING);
         let mut below = top + FRAMING as i32 + 8;
         for line in lines {
-            below = canvas.paragraph(line, (left, below), FRAMING, BODY - 2, Align::Centre)?;
+            below = canvas.paragraph(line, (left, below), FRAMING, NUMBER, Align::Centre)?;
         }
         bottom = bottom.max(below);
     }
