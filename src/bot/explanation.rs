@@ -34,8 +34,12 @@ impl Bot {
         style: &ReplyStyle,
         card: bool,
     ) -> Result<Explained, Problem> {
+        let started = std::time::Instant::now();
         let photo = source.fetch(&self.downloader).await?;
-        let explanation = self.pool.explain(flow, photo, face).await?;
+        let bytes = photo.len();
+        let explanation = self.pool.explain(flow, photo, face).await.map_err(Problem::from);
+        super::log(explanation.as_ref().map(|explanation| explanation.faces), bytes, started);
+        let explanation = explanation?;
         let mut answer = Answer::from(style.explanation(&explanation));
         if card {
             let (words, drawn) = (style.words(&explanation), explanation.clone());

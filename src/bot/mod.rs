@@ -219,12 +219,7 @@ impl Bot {
             Ok((photo, analysis))
         }
         .await;
-        let milliseconds = started.elapsed().as_millis() as u64;
-        match &outcome {
-            Ok((_, analysis)) => info!(faces = analysis.faces.len(), bytes, milliseconds, "photo answered"),
-            Err(problem) if problem.is_internal() => warn!(%problem, bytes, milliseconds, "photo failed"),
-            Err(problem) => info!(%problem, bytes, milliseconds, "photo refused"),
-        }
+        log(outcome.as_ref().map(|(_, analysis)| analysis.faces.len()), bytes, started);
         outcome
     }
 
@@ -260,5 +255,15 @@ impl Bot {
             Problem::Store
         };
         result.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+}
+
+/// Logs the outcome of a photo, with the number of its faces.
+fn log(outcome: Result<usize, &Problem>, bytes: usize, started: std::time::Instant) {
+    let milliseconds = started.elapsed().as_millis() as u64;
+    match outcome {
+        Ok(faces) => info!(faces, bytes, milliseconds, "photo answered"),
+        Err(problem) if problem.is_internal() => warn!(%problem, bytes, milliseconds, "photo failed"),
+        Err(problem) => info!(%problem, bytes, milliseconds, "photo refused"),
     }
 }
