@@ -78,14 +78,14 @@ explain-photo = Fotka: { $width } × { $height } pixelů × 3 barvy = { $colours
 explain-crop = Všechno, co dostanu: 128 × 128 šedých pixelů = { $numbers } čísel.
 explain-first-row = První řádek jako čísla: 0 je černá, 255 bílá.
 explain-filter = Filtr při práci
-explain-inputs = devět pixelů s vyrovnaným jasem
+explain-inputs = devět pixelů
 explain-weights = krát filtr
 explain-products = devět součinů
 explain-sum = Součiny dají dohromady { $sum }. Když přičteme { $bias } a nic nenecháme pod nulou, v mapě filtru bude { $output }.
 explain-strongest = Osm filtrů, které na tenhle obličej reagují nejvíc, každý se svou mapou:
-explain-deep = Co má nejraději kanál { $channel } z { $channels }, hlouběji uvnitř:
+explain-deep = Co má nejraději kanál { $channel } z { $channels }, hlouběji uvnitř (obličeje, z nichž jsem se učil, se ukazovat nesmějí):
 explain-deep-here = v tomhle obličeji
-explain-deep-mean = v průměru mnoha obličejů; ty, z nichž jsem se učil, se ukazovat nesmějí
+explain-deep-mean = v průměru mnoha obličejů
 explain-deep-fired = kde reaguje tady
 explain-voted = Kdo hlasoval a kde
 explain-age-votes = hlasy pro věk { $age }; spolu s { $bias } pro každý obličej dají { $logit }

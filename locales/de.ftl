@@ -72,14 +72,14 @@ explain-photo = Das Foto: { $width } × { $height } Pixel × 3 Farben = { $colou
 explain-crop = Alles, was ich bekomme: 128 × 128 graue Pixel = { $numbers } Zahlen.
 explain-first-row = Die erste Zeile als Zahlen: 0 ist Schwarz, 255 Weiß.
 explain-filter = Ein Filter bei der Arbeit
-explain-inputs = neun Pixel, Helligkeit ausgeglichen
+explain-inputs = neun Pixel
 explain-weights = mal den Filter
 explain-products = neun Produkte
 explain-sum = Die Produkte ergeben zusammen { $sum }. Mit { $bias } dazu, und nichts unter null, steht { $output } in der Karte des Filters.
 explain-strongest = Die acht Filter, die auf dieses Gesicht am stärksten ansprechen, jeder mit seiner Karte:
-explain-deep = Was Kanal { $channel } von { $channels }, weiter innen, am liebsten mag:
+explain-deep = Was Kanal { $channel } von { $channels }, weiter innen, am liebsten mag (Gesichter, aus denen ich gelernt habe, darf ich nicht zeigen):
 explain-deep-here = in diesem Gesicht
-explain-deep-mean = im Mittel vieler Gesichter; einzelne, aus denen ich gelernt habe, darf ich nicht zeigen
+explain-deep-mean = im Mittel vieler Gesichter
 explain-deep-fired = wo er hier anspricht
 explain-voted = Wer gestimmt hat, und wo
 explain-age-votes = Stimmen für { $age } Jahre; mit { $bias } für jedes Gesicht zusammen { $logit }

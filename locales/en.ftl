@@ -73,14 +73,14 @@ explain-photo = The photo: { $width } × { $height } pixels × 3 colours = { $co
 explain-crop = All that I get: 128 × 128 grey pixels = { $numbers } numbers.
 explain-first-row = Its first row as numbers: 0 is black, 255 is white.
 explain-filter = A filter at work
-explain-inputs = nine pixels, brightness evened out
+explain-inputs = nine pixels
 explain-weights = times the filter
 explain-products = nine products
 explain-sum = The products add up to { $sum }. Plus { $bias }, and nothing below zero, makes { $output } in the filter's map.
 explain-strongest = The eight filters that respond most to this face, each with its map:
-explain-deep = What channel { $channel } of { $channels }, deeper inside, likes best:
+explain-deep = What channel { $channel } of { $channels }, deeper inside, likes best (faces that I learnt from may not be shown):
 explain-deep-here = in this face
-explain-deep-mean = in the mean of many faces; single ones of those I learnt from may not be shown
+explain-deep-mean = in the mean of many faces
 explain-deep-fired = where it responds here
 explain-voted = Who voted, and where
 explain-age-votes = votes for { $age } years; with { $bias } for every face they add up to { $logit }

@@ -72,14 +72,14 @@ explain-photo = La foto: { $width } × { $height } píxeles × 3 colores = { $co
 explain-crop = Todo lo que recibo: 128 × 128 píxeles grises = { $numbers } números.
 explain-first-row = Su primera fila en números: 0 es negro, 255 es blanco.
 explain-filter = Un filtro en acción
-explain-inputs = nueve píxeles, con el brillo igualado
+explain-inputs = nueve píxeles
 explain-weights = por el filtro
 explain-products = nueve productos
 explain-sum = Los productos suman { $sum }. Más { $bias }, y nada por debajo de cero, da { $output } en el mapa del filtro.
 explain-strongest = Los ocho filtros que más responden a esta cara, cada uno con su mapa:
-explain-deep = Lo que más le gusta al canal { $channel } de { $channels }, más adentro:
+explain-deep = Lo que más le gusta al canal { $channel } de { $channels }, más adentro (las caras de las que aprendí no se pueden mostrar):
 explain-deep-here = en esta cara
-explain-deep-mean = en la media de muchas caras; las de las que aprendí no se pueden mostrar
+explain-deep-mean = en la media de muchas caras
 explain-deep-fired = dónde responde aquí
 explain-voted = Quién votó, y dónde
 explain-age-votes = votos por { $age } años; con { $bias } para toda cara suman { $logit }

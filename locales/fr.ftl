@@ -72,14 +72,14 @@ explain-photo = La photo : { $width } × { $height } pixels × 3 couleurs = { $c
 explain-crop = Tout ce que je reçois : 128 × 128 pixels gris = { $numbers } nombres.
 explain-first-row = Sa première ligne en nombres : 0 est noir, 255 est blanc.
 explain-filter = Un filtre au travail
-explain-inputs = neuf pixels, luminosité égalisée
+explain-inputs = neuf pixels
 explain-weights = fois le filtre
 explain-products = neuf produits
 explain-sum = La somme des produits est { $sum }. Avec { $bias } en plus, et rien sous zéro, cela donne { $output } dans la carte du filtre.
 explain-strongest = Les huit filtres qui réagissent le plus à ce visage, chacun avec sa carte :
-explain-deep = Ce que le canal { $channel } sur { $channels }, plus profond, préfère :
+explain-deep = Ce que le canal { $channel } sur { $channels }, plus profond, préfère (je ne peux pas montrer les visages dont j’ai appris) :
 explain-deep-here = dans ce visage
-explain-deep-mean = dans la moyenne de nombreux visages ; je ne peux pas montrer ceux dont j’ai appris
+explain-deep-mean = dans la moyenne de nombreux visages
 explain-deep-fired = où il réagit ici
 explain-voted = Qui a voté, et où
 explain-age-votes = votes pour { $age } ans ; avec { $bias } pour tout visage, le total est { $logit }

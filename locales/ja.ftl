@@ -71,14 +71,14 @@ explain-photo = 写真：{ $width } × { $height }ピクセル × 3色 = { $colo
 explain-crop = 私が受け取るすべて：128 × 128のグレー = { $numbers }個の数。
 explain-first-row = 最初の行を数で：0は黒、255は白。
 explain-filter = はたらくフィルター
-explain-inputs = 9つのピクセル（明るさを調整）
+explain-inputs = 9つのピクセル
 explain-weights = かけるフィルター
 explain-products = 9つの積
 explain-sum = 積の合計は{ $sum }。{ $bias }を足し、0より下は0として、フィルターの地図では{ $output }になります。
 explain-strongest = この顔に最も反応する8つのフィルターと、その地図：
-explain-deep = もっと奥の層の{ $channels }個中{ $channel }番目のチャンネルが最も好むもの：
+explain-deep = もっと奥の層の{ $channels }個中{ $channel }番目のチャンネルが最も好むもの（学習に使った顔は見せられません）：
 explain-deep-here = この顔の中では
-explain-deep-mean = 多くの顔の平均の中では（学習に使った顔は見せられません）
+explain-deep-mean = 多くの顔の平均の中では
 explain-deep-fired = この顔で反応した場所
 explain-voted = だれが、どこで票を入れたか
 explain-age-votes = { $age }歳への票。どの顔にもある{ $bias }と合わせて{ $logit }

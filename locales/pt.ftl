@@ -72,14 +72,14 @@ explain-photo = A foto: { $width } × { $height } pixels × 3 cores = { $colours
 explain-crop = Tudo o que recebo: 128 × 128 pixels em cinza = { $numbers } números.
 explain-first-row = A primeira linha em números: 0 é preto, 255 é branco.
 explain-filter = Um filtro em ação
-explain-inputs = nove pixels, com o brilho igualado
+explain-inputs = nove pixels
 explain-weights = vezes o filtro
 explain-products = nove produtos
 explain-sum = Os produtos somam { $sum }. Mais { $bias }, e nada abaixo de zero, dá { $output } no mapa do filtro.
 explain-strongest = Os oito filtros que mais respondem a este rosto, cada um com seu mapa:
-explain-deep = Do que o canal { $channel } de { $channels }, mais fundo na rede, mais gosta:
+explain-deep = Do que o canal { $channel } de { $channels }, mais fundo na rede, mais gosta (os rostos com que aprendi não podem ser mostrados):
 explain-deep-here = neste rosto
-explain-deep-mean = na média de muitos rostos; os rostos com que aprendi não podem ser mostrados
+explain-deep-mean = na média de muitos rostos
 explain-deep-fired = onde ele responde aqui
 explain-voted = Quem votou, e onde
 explain-age-votes = votos para { $age } anos; com { $bias } para todo rosto somam { $logit }

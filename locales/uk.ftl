@@ -82,14 +82,14 @@ explain-photo = Фото: { $width } × { $height } пікселів × 3 кол
 explain-crop = Усе, що я отримую: 128 × 128 сірих пікселів = { $numbers } числа.
 explain-first-row = Перший рядок як числа: 0 — чорний, 255 — білий.
 explain-filter = Фільтр за роботою
-explain-inputs = дев’ять пікселів із вирівняною яскравістю
+explain-inputs = дев’ять пікселів
 explain-weights = помножити на фільтр
 explain-products = дев’ять добутків
 explain-sum = Сума добутків — { $sum }. Додаємо { $bias }, нічого нижче нуля, і в карті фільтра буде { $output }.
 explain-strongest = Вісім фільтрів, що найсильніше реагують на це обличчя, кожен зі своєю картою:
-explain-deep = Що найбільше подобається каналу { $channel } із { $channels }, глибше всередині:
+explain-deep = Що найбільше подобається каналу { $channel } із { $channels }, глибше всередині (обличчя, на яких я вчився, показувати не можна):
 explain-deep-here = на цьому обличчі
-explain-deep-mean = на середньому з багатьох облич; ті, на яких я вчився, показувати не можна
+explain-deep-mean = на середньому з багатьох облич
 explain-deep-fired = де він реагує тут
 explain-voted = Хто голосував і де
 explain-age-votes = голоси за вік { $age }; разом із { $bias } для кожного обличчя це { $logit }

@@ -87,6 +87,7 @@ pub fn ages(explanation: &Explanation, words: &Words, _: Detail) -> Result<RgbIm
     canvas.with_area(|area| {
         let area = area.clone().shrink((0, top), (WIDTH, CHART as u32));
         let mut chart = ChartBuilder::on(&area)
+            .margin_left(24)
             .margin_right(30)
             .margin_top(10)
             .x_label_area_size(90)
