@@ -50,7 +50,7 @@ crop-offered = Můžu ti fotku oříznout: stiskni tlačítko níže.
 alternative-text = Fotka s rámečkem kolem každého obličeje; { $faces }.
 alternative-text-face = rámeček { $number }: { $person }
 alternative-text-crop = Navržený čtverec vyříznutý z fotky: { $text }
-alternative-text-seen = Obličej, jak ho vidím já, 128×128 šedých pixelů, a vedle něj křivka, která ukazuje, jak pravděpodobný je každý věk; nejvýš je kolem { $age }.
+alternative-text-seen = Pět částí. Obličej barevně a jako 128×128 šedých pixelů. Devět součinů jednoho filtru. Mapy přes obličej: hlasy pro věk { $age } a jak se odhad změní tam, kde je obličej zakrytý. { $regions } Graf, jak pravděpodobný je každý věk, nejvyšší u { $peak }; polovina leží pod { $age }. Obličej v pěti výřezech s odhady věku { $guesses }.
 
 ## What would help
 
@@ -70,8 +70,80 @@ why-blurred = rozmazaný obličej
 
 ## How I see a face
 
-seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Křivka ukazuje, jak pravděpodobný mi připadá každý věk; její polovina leží vlevo od { $age }. U čtyř obličejů z pěti leží věk mezi oběma značkami, { $low } a { $high }.
+seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Karta ukazuje, co si z nich vezmu. Můj odhad je { $age }; u čtyř obličejů z pěti leží věk mezi { $low } a { $high }.
 seen-gender = Ze 100 obličejů, jako je tenhle, bych jich { $female } označil za ženské.
+explain-title = Jak vidím tenhle obličej
+explain-numbers = Od fotky k číslům
+explain-photo = Fotka: { $width } × { $height } pixelů × 3 barvy = { $colours } čísel; v šedé { $greys }.
+explain-crop = Všechno, co dostanu: 128 × 128 šedých pixelů = { $numbers } čísel.
+explain-first-row = První řádek jako čísla: 0 je černá, 255 bílá.
+explain-filter = Filtr při práci
+explain-inputs = devět pixelů
+explain-weights = krát filtr
+explain-products = devět součinů
+explain-sum = Součiny dají dohromady { $sum }. Když přičteme { $bias } a nic nenecháme pod nulou, v mapě filtru bude { $output }.
+explain-strongest = Osm filtrů, které na tenhle obličej reagují nejvíc, každý se svou mapou:
+explain-deep = Co má nejraději kanál { $channel } z { $channels }, hlouběji uvnitř (obličeje, z nichž jsem se učil, se ukazovat nesmějí):
+explain-deep-here = v tomhle obličeji
+explain-deep-mean = v průměru mnoha obličejů
+explain-deep-fired = kde reaguje tady
+explain-voted = Kdo hlasoval a kde
+explain-age-votes = hlasy pro věk { $age }; spolu s { $bias } pro každý obličej dají { $logit }
+explain-gender-votes = hlasy pro ženu nebo proti; spolu s { $bias } pro každý obličej dají { $logit }
+explain-covered = se zakrytím tady bych hádal až o { $older } roku víc nebo o { $younger } roku míň
+explain-regions = Když je část obličeje zakrytá, můj odhad se změní o (roky): { $regions }.
+explain-region =
+    { $region ->
+        [forehead] čelo { $years }
+        [eyes] oči { $years }
+        [nose] nos { $years }
+        [mouth] ústa { $years }
+       *[chin] brada { $years }
+    }
+explain-negative = proti · mladší
+explain-positive = pro · starší
+explain-shaky =
+    { $map ->
+        [votes] Mapa hlasů je tady vratká: změní se, když se obličej posune o jeden pixel.
+        [covered] Mapa zakrytých míst je tady vratká: změní se, když se obličej posune o jeden pixel.
+       *[both] Obě mapy jsou tady vratké: změní se, když se obličej posune o jeden pixel.
+    }
+explain-vote = Hlasování
+explain-axis-age = věk v letech
+explain-axis-probability = pravděpodobnost v %
+explain-median = věk { $age }: vlevo leží polovina pravděpodobnosti
+explain-range = věk { $low } až { $high }: tady leží skutečný věk čtyř obličejů z pěti
+explain-change = Malá změna
+explain-framing =
+    { $sure ->
+        [yes] { $age } ({ $low }–{ $high }), jistě
+       *[no] { $age } ({ $low }–{ $high }), nejistě
+    }
+explain-kind =
+    { $kind ->
+        [same] tak, jak je
+        [closer] o { $amount } % blíž
+        [wider] o { $amount } % dál
+        [shifted] posunutý o { $amount } %
+        [tilted] nakloněný o { $amount }°
+        [darker] o { $amount } % méně světla
+        [brighter] o { $amount } % více světla
+       *[blurred] rozmazaný přes { $amount } pixelu
+    }
+explain-tips =
+    { $sure ->
+        [yes] Nejmenší změna, po které bych si nebyl jistý: { $change }.
+       *[no] Nejmenší změna, po které bych si byl jistý: { $change }.
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] Počet malých změn, které jsem zkusil: { $tried }. Po žádné nepřestanu být jistý.
+       *[no] Počet malých změn, které jsem zkusil: { $tried }. Po žádné si nejsem jistý.
+    }
+explain-note = Tohle ukazuje, kde na obrázku síti záleželo, ne proč někdo na svůj věk vypadá.
+thousands-separator = { "\u00A0" }
+decimal-mark = ,
+list-separator = { ", " }
 
 ## Problems
 
@@ -96,6 +168,11 @@ problem-failed = S tímhle obrázkem se u mě něco pokazilo. Zkus prosím jiný
 problem-interrupted = Byl jsem přerušen, než jsem stihl na tuto fotku odpovědět, a teď už je pozdě. Pošli ji prosím znovu.
 problem-cannot-write = Tvou fotku jsem viděl, ale v tom chatu nesmím psát. Popros správce, ať mi povolí posílat zprávy, nebo mi fotku pošli sem.
 problem-opted-out = Kdo tuhle fotku poslal, ten si nepřeje, abych se na jeho fotky díval.
+problem-no-such-face =
+    { $count ->
+        [one] Na té fotce je jen jeden obličej.
+       *[other] Počet obličejů na té fotce: { $count }. Vyber číslo od 1 do { $count }.
+    }
 problem-too-often =
     { $seconds ->
         [one] To je spousta fotek. Zkus to prosím za sekundu.

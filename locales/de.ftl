@@ -44,7 +44,7 @@ crop-offered = Ich kann das Foto für dich zuschneiden: Drück einfach auf den K
 alternative-text = Das Foto mit einem Rahmen um jedes Gesicht; { $faces }.
 alternative-text-face = Rahmen { $number }: { $person }
 alternative-text-crop = Das vorgeschlagene Quadrat, aus dem Foto ausgeschnitten: { $text }
-alternative-text-seen = Das Gesicht, wie ich es sehe, 128×128 graue Pixel, daneben eine Kurve, die zeigt, wie wahrscheinlich jedes Alter ist; am höchsten ist sie bei etwa { $age }.
+alternative-text-seen = Fünf Teile. Das Gesicht in Farbe und als 128×128 graue Pixel. Die neun Produkte eines Filters. Karten über dem Gesicht: die Stimmen für { $age } Jahre, und wie sich die Schätzung ändert, wo das Gesicht verdeckt ist. { $regions } Ein Diagramm, wie wahrscheinlich jedes Alter ist, am höchsten bei { $peak }; die Hälfte liegt unter { $age }. Das Gesicht in fünf Ausschnitten, geschätzt auf { $guesses } Jahre.
 
 ## What would help
 
@@ -64,8 +64,80 @@ why-blurred = unscharf
 
 ## How I see a face
 
-seen = Das ist alles, was ich mir ansehe: 128×128 graue Pixel. Die Kurve zeigt, für wie wahrscheinlich ich jedes Alter halte; die Hälfte davon liegt links von { $age }. Bei vier von fünf Gesichtern liegt das Alter zwischen den beiden Marken, { $low } und { $high }.
+seen = Das ist alles, was ich mir ansehe: 128×128 graue Pixel. Die Karte zeigt, was ich daraus mache. Ich schätze { $age }; bei vier von fünf Gesichtern liegt das Alter zwischen { $low } und { $high }.
 seen-gender = Von 100 Gesichtern wie diesem halte ich { $female } für weiblich.
+explain-title = So sehe ich dieses Gesicht
+explain-numbers = Vom Foto zu Zahlen
+explain-photo = Das Foto: { $width } × { $height } Pixel × 3 Farben = { $colours } Zahlen; in Grau { $greys }.
+explain-crop = Alles, was ich bekomme: 128 × 128 graue Pixel = { $numbers } Zahlen.
+explain-first-row = Die erste Zeile als Zahlen: 0 ist Schwarz, 255 Weiß.
+explain-filter = Ein Filter bei der Arbeit
+explain-inputs = neun Pixel
+explain-weights = mal den Filter
+explain-products = neun Produkte
+explain-sum = Die Produkte ergeben zusammen { $sum }. Mit { $bias } dazu, und nichts unter null, steht { $output } in der Karte des Filters.
+explain-strongest = Die acht Filter, die auf dieses Gesicht am stärksten ansprechen, jeder mit seiner Karte:
+explain-deep = Was Kanal { $channel } von { $channels }, weiter innen, am liebsten mag (Gesichter, aus denen ich gelernt habe, darf ich nicht zeigen):
+explain-deep-here = in diesem Gesicht
+explain-deep-mean = im Mittel vieler Gesichter
+explain-deep-fired = wo er hier anspricht
+explain-voted = Wer gestimmt hat, und wo
+explain-age-votes = Stimmen für { $age } Jahre; mit { $bias } für jedes Gesicht zusammen { $logit }
+explain-gender-votes = Stimmen für weiblich oder dagegen; mit { $bias } für jedes Gesicht zusammen { $logit }
+explain-covered = hier verdeckt, würde ich bis zu { $older } Jahre älter oder { $younger } Jahre jünger schätzen
+explain-regions = Ist ein Teil des Gesichts verdeckt, ändert sich meine Schätzung um (Jahre): { $regions }.
+explain-region =
+    { $region ->
+        [forehead] Stirn { $years }
+        [eyes] Augen { $years }
+        [nose] Nase { $years }
+        [mouth] Mund { $years }
+       *[chin] Kinn { $years }
+    }
+explain-negative = dagegen · jünger
+explain-positive = dafür · älter
+explain-shaky =
+    { $map ->
+        [votes] Die Karte der Stimmen ist hier wacklig: Sie ändert sich, wenn das Gesicht um ein Pixel verschoben wird.
+        [covered] Die Karte der verdeckten Stellen ist hier wacklig: Sie ändert sich, wenn das Gesicht um ein Pixel verschoben wird.
+       *[both] Beide Karten sind hier wacklig: Sie ändern sich, wenn das Gesicht um ein Pixel verschoben wird.
+    }
+explain-vote = Die Abstimmung
+explain-axis-age = Alter in Jahren
+explain-axis-probability = Wahrscheinlichkeit in %
+explain-median = { $age } Jahre: Links davon liegt die Hälfte der Wahrscheinlichkeit
+explain-range = { $low } bis { $high } Jahre: Hier liegt das wahre Alter bei vier von fünf Gesichtern
+explain-change = Eine kleine Änderung
+explain-framing =
+    { $sure ->
+        [yes] { $age } ({ $low }–{ $high }), sicher
+       *[no] { $age } ({ $low }–{ $high }), unsicher
+    }
+explain-kind =
+    { $kind ->
+        [same] so, wie es ist
+        [closer] { $amount } % näher
+        [wider] { $amount } % weiter
+        [shifted] um { $amount } % verschoben
+        [tilted] um { $amount }° geneigt
+        [darker] { $amount } % weniger Licht
+        [brighter] { $amount } % mehr Licht
+       *[blurred] über { $amount } Pixel verwischt
+    }
+explain-tips =
+    { $sure ->
+        [yes] Die kleinste Änderung, die mich unsicher machen würde: { $change }.
+       *[no] Die kleinste Änderung, die mich sicher machen würde: { $change }.
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] Keine der { $tried } kleinen Änderungen, die ich probiert habe, macht mich unsicher.
+       *[no] Keine der { $tried } kleinen Änderungen, die ich probiert habe, macht mich sicher.
+    }
+explain-note = Das zeigt, wo das Bild für das Netz zählte, nicht, warum jemand so alt aussieht.
+thousands-separator = .
+decimal-mark = ,
+list-separator = { ", " }
 
 ## Problems
 
@@ -90,6 +162,11 @@ problem-failed = Bei diesem Bild ist bei mir etwas schiefgegangen. Bitte versuch
 problem-interrupted = Ich wurde unterbrochen, bevor ich auf dieses Foto antworten konnte, und jetzt ist es zu spät. Bitte schick es noch einmal.
 problem-cannot-write = Ich habe dein Foto gesehen, darf in dem Chat aber nicht schreiben. Bitte dort einen Admin, mir das Senden von Nachrichten zu erlauben, oder schick mir das Foto hier.
 problem-opted-out = Wer dieses Foto gepostet hat, möchte nicht, dass ich mir seine Fotos ansehe.
+problem-no-such-face =
+    { $count ->
+        [one] Auf diesem Foto ist nur ein Gesicht.
+       *[other] Auf diesem Foto sind { $count } Gesichter: Wähle eine Nummer von 1 bis { $count }.
+    }
 problem-too-often =
     { $seconds ->
         [one] Das sind viele Fotos auf einmal. Komm bitte in einer Sekunde wieder.

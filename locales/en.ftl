@@ -45,7 +45,7 @@ crop-offered = I can crop the photo for you: press the button below.
 alternative-text = The photo with a box around each face; { $faces }.
 alternative-text-face = box { $number }: { $person }
 alternative-text-crop = The suggested square, cut from the photo; { $text }
-alternative-text-seen = The face as I see it, 128×128 grey pixels, next to a curve of how likely each age is; it is highest around { $age }.
+alternative-text-seen = Five parts. The face in colour and as 128×128 grey pixels. A filter's nine products. Maps over the face: the votes for { $age } years, and how the guess changes where the face is covered. { $regions } A chart of how likely each age is, highest at { $peak }; half of it lies below { $age }. The face in five framings, guessed { $guesses } years.
 
 ## What would help
 
@@ -65,8 +65,83 @@ why-blurred = blurred
 
 ## How I see a face
 
-seen = This is all I look at: 128×128 grey pixels. The curve shows how likely I think each age is; half of it lies to the left of { $age }. For four out of five faces, the age is between the two marks, { $low } and { $high }.
+seen = This is all I look at: 128×128 grey pixels. The card shows what I make of them. My guess is { $age }; for four out of five faces, the age is between { $low } and { $high }.
 seen-gender = I'd say { $female } in 100 faces like this one are female.
+explain-title = How I see this face
+explain-numbers = From photo to numbers
+explain-photo = The photo: { $width } × { $height } pixels × 3 colours = { $colours } numbers; in grey { $greys }.
+explain-crop = All that I get: 128 × 128 grey pixels = { $numbers } numbers.
+explain-first-row = Its first row as numbers: 0 is black, 255 is white.
+explain-filter = A filter at work
+explain-inputs = nine pixels
+explain-weights = times the filter
+explain-products = nine products
+explain-sum = The products add up to { $sum }. Plus { $bias }, and nothing below zero, makes { $output } in the filter's map.
+explain-strongest = The eight filters that respond most to this face, each with its map:
+explain-deep = What channel { $channel } of { $channels }, deeper inside, likes best (faces that I learnt from may not be shown):
+explain-deep-here = in this face
+explain-deep-mean = in the mean of many faces
+explain-deep-fired = where it responds here
+explain-voted = Who voted, and where
+explain-age-votes = votes for { $age } years; with { $bias } for every face they add up to { $logit }
+explain-gender-votes = votes for female or against; with { $bias } for every face they add up to { $logit }
+explain-covered = covered here, I would guess up to { $older } years older or { $younger } years younger
+explain-regions = With a part of the face covered, my guess changes by (years): { $regions }.
+# $years has a sign, as in “eyes −4.1”.
+explain-region =
+    { $region ->
+        [forehead] forehead { $years }
+        [eyes] eyes { $years }
+        [nose] nose { $years }
+        [mouth] mouth { $years }
+       *[chin] chin { $years }
+    }
+explain-negative = against · younger
+explain-positive = for · older
+explain-shaky =
+    { $map ->
+        [votes] The map of votes is shaky here: it changes when the face moves by one pixel.
+        [covered] The map of covered places is shaky here: it changes when the face moves by one pixel.
+       *[both] Both maps are shaky here: they change when the face moves by one pixel.
+    }
+explain-vote = The vote
+explain-axis-age = age in years
+explain-axis-probability = probability in %
+explain-median = { $age } years: half of the probability lies to the left
+explain-range = { $low } to { $high } years: where the true age is for four out of five faces
+explain-change = A small change
+explain-framing =
+    { $sure ->
+        [yes] { $age } ({ $low }–{ $high }), sure
+       *[no] { $age } ({ $low }–{ $high }), unsure
+    }
+# Fits below a small picture. $amount is a number.
+explain-kind =
+    { $kind ->
+        [same] as it is
+        [closer] { $amount } % closer
+        [wider] { $amount } % wider
+        [shifted] moved by { $amount } %
+        [tilted] tilted by { $amount }°
+        [darker] { $amount } % less light
+        [brighter] { $amount } % more light
+       *[blurred] blurred over { $amount } pixels
+    }
+explain-tips =
+    { $sure ->
+        [yes] The smallest change that would make me unsure: { $change }.
+       *[no] The smallest change that would make me sure: { $change }.
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] None of the { $tried } small changes that I tried makes me unsure.
+       *[no] None of the { $tried } small changes that I tried makes me sure.
+    }
+explain-note = This is where the picture mattered to the network, not why anybody looks their age.
+# In numbers and lists.
+thousands-separator = ,
+decimal-mark = .
+list-separator = { ", " }
 
 ## Problems
 
@@ -91,6 +166,11 @@ problem-failed = Something went wrong on my side with this picture. Please try a
 problem-interrupted = I was interrupted before I could answer this photo, and now it's too late. Please send it again.
 problem-cannot-write = I saw your photo, but I'm not allowed to write in that chat. Ask an admin there to let me send messages, or send me the photo here.
 problem-opted-out = Whoever posted that photo has asked me not to look at their photos.
+problem-no-such-face =
+    { $count ->
+        [one] That photo has one face only.
+       *[other] That photo has { $count } faces: choose a number from 1 to { $count }.
+    }
 problem-too-often =
     { $seconds ->
         [one] That's a lot of photos. Please come back in a second.

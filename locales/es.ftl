@@ -44,7 +44,7 @@ crop-offered = Puedo recortarte la foto: pulsa el botón de abajo.
 alternative-text = La foto con un recuadro alrededor de cada cara; { $faces }.
 alternative-text-face = recuadro { $number }: { $person }
 alternative-text-crop = El cuadrado sugerido, recortado de la foto: { $text }
-alternative-text-seen = La cara tal como la veo, 128×128 píxeles grises, junto a una curva que muestra lo probable que es cada edad; el punto más alto está hacia los { $age }.
+alternative-text-seen = Cinco partes. La cara en color y como 128×128 píxeles grises. Los nueve productos de un filtro. Mapas sobre la cara: los votos por { $age } años, y cómo cambia la estimación donde la cara está tapada. { $regions } Un gráfico de lo probable que es cada edad, con el máximo en { $peak }; la mitad queda por debajo de { $age }. La cara en cinco encuadres, con estimaciones de { $guesses } años.
 
 ## What would help
 
@@ -64,8 +64,80 @@ why-blurred = cara borrosa
 
 ## How I see a face
 
-seen = Esto es todo lo que miro: 128×128 píxeles grises. La curva muestra lo probable que me parece cada edad; la mitad queda a la izquierda de { $age }. En cuatro de cada cinco caras, la edad está entre las dos marcas, { $low } y { $high }.
+seen = Esto es todo lo que miro: 128×128 píxeles grises. La tarjeta muestra lo que hago con ellos. Calculo { $age }; en cuatro de cada cinco caras, la edad está entre { $low } y { $high }.
 seen-gender = De cada 100 caras como esta, diría que { $female } son de mujer.
+explain-title = Así veo esta cara
+explain-numbers = De la foto a los números
+explain-photo = La foto: { $width } × { $height } píxeles × 3 colores = { $colours } números; en gris { $greys }.
+explain-crop = Todo lo que recibo: 128 × 128 píxeles grises = { $numbers } números.
+explain-first-row = Su primera fila en números: 0 es negro, 255 es blanco.
+explain-filter = Un filtro en acción
+explain-inputs = nueve píxeles
+explain-weights = por el filtro
+explain-products = nueve productos
+explain-sum = Los productos suman { $sum }. Más { $bias }, y nada por debajo de cero, da { $output } en el mapa del filtro.
+explain-strongest = Los ocho filtros que más responden a esta cara, cada uno con su mapa:
+explain-deep = Lo que más le gusta al canal { $channel } de { $channels }, más adentro (las caras de las que aprendí no se pueden mostrar):
+explain-deep-here = en esta cara
+explain-deep-mean = en la media de muchas caras
+explain-deep-fired = dónde responde aquí
+explain-voted = Quién votó, y dónde
+explain-age-votes = votos por { $age } años; con { $bias } para toda cara suman { $logit }
+explain-gender-votes = votos por femenino o en contra; con { $bias } para toda cara suman { $logit }
+explain-covered = tapada aquí, diría hasta { $older } años más o { $younger } años menos
+explain-regions = Con una parte de la cara tapada, mi estimación cambia en (años): { $regions }.
+explain-region =
+    { $region ->
+        [forehead] frente { $years }
+        [eyes] ojos { $years }
+        [nose] nariz { $years }
+        [mouth] boca { $years }
+       *[chin] barbilla { $years }
+    }
+explain-negative = en contra · más joven
+explain-positive = a favor · mayor
+explain-shaky =
+    { $map ->
+        [votes] El mapa de votos es inestable aquí: cambia si la cara se mueve un píxel.
+        [covered] El mapa de zonas tapadas es inestable aquí: cambia si la cara se mueve un píxel.
+       *[both] Los dos mapas son inestables aquí: cambian si la cara se mueve un píxel.
+    }
+explain-vote = La votación
+explain-axis-age = edad en años
+explain-axis-probability = probabilidad en %
+explain-median = { $age } años: la mitad de la probabilidad queda a la izquierda
+explain-range = de { $low } a { $high } años: ahí está la edad real de cuatro de cada cinco caras
+explain-change = Un pequeño cambio
+explain-framing =
+    { $sure ->
+        [yes] { $age } ({ $low }–{ $high }), seguro
+       *[no] { $age } ({ $low }–{ $high }), inseguro
+    }
+explain-kind =
+    { $kind ->
+        [same] tal cual
+        [closer] { $amount } % más cerca
+        [wider] { $amount } % más lejos
+        [shifted] movida un { $amount } %
+        [tilted] inclinada { $amount }°
+        [darker] { $amount } % menos de luz
+        [brighter] { $amount } % más de luz
+       *[blurred] borrosa en { $amount } píxeles
+    }
+explain-tips =
+    { $sure ->
+        [yes] El menor cambio que me haría dudar: { $change }.
+       *[no] El menor cambio que me daría seguridad: { $change }.
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] Ninguno de los { $tried } pequeños cambios que probé me hace dudar.
+       *[no] Ninguno de los { $tried } pequeños cambios que probé me da seguridad.
+    }
+explain-note = Esto muestra dónde importó la imagen para la red, no por qué alguien aparenta su edad.
+thousands-separator = .
+decimal-mark = ,
+list-separator = { ", " }
 
 ## Problems
 
@@ -90,6 +162,11 @@ problem-failed = Algo falló por mi parte con esta imagen. Prueba con otra, por 
 problem-interrupted = Me interrumpieron antes de poder responder a esta foto y ya es demasiado tarde. Envíala otra vez, por favor.
 problem-cannot-write = He visto tu foto, pero no tengo permiso para escribir en ese chat. Pide a un administrador que me deje enviar mensajes o envíame la foto aquí.
 problem-opted-out = La persona que publicó esa foto me ha pedido que no mire sus fotos.
+problem-no-such-face =
+    { $count ->
+        [one] Esa foto solo tiene una cara.
+       *[other] Esa foto tiene { $count } caras: elige un número del 1 al { $count }.
+    }
 problem-too-often =
     { $seconds ->
         [one] Son muchas fotos. Vuelve dentro de un segundo, por favor.

@@ -44,7 +44,7 @@ crop-offered = Je peux recadrer la photo pour toi : appuie sur le bouton ci-des
 alternative-text = La photo avec un cadre autour de chaque visage ; { $faces }.
 alternative-text-face = cadre { $number } : { $person }
 alternative-text-crop = Le carré proposé, découpé dans la photo : { $text }
-alternative-text-seen = Le visage tel que je le vois, 128×128 pixels gris, à côté d’une courbe qui montre la probabilité de chaque âge ; elle culmine vers { $age }.
+alternative-text-seen = Cinq parties. Le visage en couleur et en 128×128 pixels gris. Les neuf produits d’un filtre. Des cartes sur le visage : les votes pour { $age } ans, et comment l’estimation change là où le visage est couvert. { $regions } Un graphique de la probabilité de chaque âge, maximale à { $peak } ; la moitié est au-dessous de { $age }. Le visage en cinq cadrages, estimé à { $guesses } ans.
 
 ## What would help
 
@@ -64,8 +64,80 @@ why-blurred = visage flou
 
 ## How I see a face
 
-seen = Voilà tout ce que je regarde : 128×128 pixels gris. La courbe montre à quel point chaque âge me semble probable ; la moitié se trouve à gauche de { $age }. Pour quatre visages sur cinq, l’âge est entre les deux repères, { $low } et { $high }.
+seen = Voilà tout ce que je regarde : 128×128 pixels gris. La carte montre ce que j’en fais. Mon estimation est { $age } ; pour quatre visages sur cinq, l’âge est entre { $low } et { $high }.
 seen-gender = Sur 100 visages comme celui-ci, je dirais que { $female } sont ceux de femmes.
+explain-title = Comment je vois ce visage
+explain-numbers = De la photo aux nombres
+explain-photo = La photo : { $width } × { $height } pixels × 3 couleurs = { $colours } nombres ; en gris { $greys }.
+explain-crop = Tout ce que je reçois : 128 × 128 pixels gris = { $numbers } nombres.
+explain-first-row = Sa première ligne en nombres : 0 est noir, 255 est blanc.
+explain-filter = Un filtre au travail
+explain-inputs = neuf pixels
+explain-weights = fois le filtre
+explain-products = neuf produits
+explain-sum = La somme des produits est { $sum }. Avec { $bias } en plus, et rien sous zéro, cela donne { $output } dans la carte du filtre.
+explain-strongest = Les huit filtres qui réagissent le plus à ce visage, chacun avec sa carte :
+explain-deep = Ce que le canal { $channel } sur { $channels }, plus profond, préfère (je ne peux pas montrer les visages dont j’ai appris) :
+explain-deep-here = dans ce visage
+explain-deep-mean = dans la moyenne de nombreux visages
+explain-deep-fired = où il réagit ici
+explain-voted = Qui a voté, et où
+explain-age-votes = votes pour { $age } ans ; avec { $bias } pour tout visage, le total est { $logit }
+explain-gender-votes = votes pour féminin ou contre ; avec { $bias } pour tout visage, le total est { $logit }
+explain-covered = couvert ici, je dirais jusqu’à { $older } ans de plus ou { $younger } ans de moins
+explain-regions = Si une partie du visage est couverte, mon estimation change de (ans) : { $regions }.
+explain-region =
+    { $region ->
+        [forehead] front { $years }
+        [eyes] yeux { $years }
+        [nose] nez { $years }
+        [mouth] bouche { $years }
+       *[chin] menton { $years }
+    }
+explain-negative = contre · plus jeune
+explain-positive = pour · plus âgé
+explain-shaky =
+    { $map ->
+        [votes] La carte des votes est fragile ici : elle change quand le visage bouge d’un pixel.
+        [covered] La carte des endroits couverts est fragile ici : elle change quand le visage bouge d’un pixel.
+       *[both] Les deux cartes sont fragiles ici : elles changent quand le visage bouge d’un pixel.
+    }
+explain-vote = Le vote
+explain-axis-age = âge en années
+explain-axis-probability = probabilité en %
+explain-median = { $age } ans : la moitié de la probabilité est à gauche
+explain-range = de { $low } à { $high } ans : l’âge réel de quatre visages sur cinq
+explain-change = Un petit changement
+explain-framing =
+    { $sure ->
+        [yes] { $age } ({ $low }–{ $high }), sûr
+       *[no] { $age } ({ $low }–{ $high }), pas sûr
+    }
+explain-kind =
+    { $kind ->
+        [same] tel quel
+        [closer] { $amount } % plus près
+        [wider] { $amount } % plus large
+        [shifted] décalé de { $amount } %
+        [tilted] incliné de { $amount }°
+        [darker] { $amount } % de lumière en moins
+        [brighter] { $amount } % de lumière en plus
+       *[blurred] flou de { $amount } pixels
+    }
+explain-tips =
+    { $sure ->
+        [yes] Le plus petit changement qui me ferait douter : { $change }.
+       *[no] Le plus petit changement qui me rendrait sûr : { $change }.
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] Aucun des { $tried } petits changements que j’ai essayés ne me fait douter.
+       *[no] Aucun des { $tried } petits changements que j’ai essayés ne me rend sûr.
+    }
+explain-note = Cela montre où l’image a compté pour le réseau, et non pourquoi quelqu’un paraît son âge.
+thousands-separator = { "\u00A0" }
+decimal-mark = ,
+list-separator = { ", " }
 
 ## Problems
 
@@ -90,6 +162,11 @@ problem-failed = Quelque chose s’est mal passé de mon côté avec cette image
 problem-interrupted = J’ai été interrompu avant de pouvoir répondre à cette photo, et il est maintenant trop tard. Renvoie-la, s’il te plaît.
 problem-cannot-write = J’ai vu ta photo, mais je n’ai pas le droit d’écrire dans cette discussion. Demande à un admin de m’autoriser à envoyer des messages, ou envoie-moi la photo ici.
 problem-opted-out = La personne qui a publié cette photo m’a demandé de ne pas regarder ses photos.
+problem-no-such-face =
+    { $count ->
+        [one] Cette photo n’a qu’un visage.
+       *[other] Cette photo a { $count } visages : choisis un numéro de 1 à { $count }.
+    }
 problem-too-often =
     { $seconds ->
         [one] Ça fait beaucoup de photos. Reviens dans une seconde, s’il te plaît.

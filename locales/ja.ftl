@@ -43,7 +43,7 @@ crop-offered = 写真を切り抜くこともできます。下のボタンを�
 alternative-text = それぞれの顔を枠で囲んだ写真。{ $faces }。
 alternative-text-face = 枠{ $number }：{ $person }
 alternative-text-crop = 写真から切り抜いたおすすめの正方形。{ $text }
-alternative-text-seen = 私に見えている顔（128×128ピクセルのグレー画像）と、その横に各年齢の可能性を示す曲線。{ $age }歳あたりが最も高くなっています。
+alternative-text-seen = 5つの部分。カラーの顔と、128×128ピクセルのグレー画像。あるフィルターの9つの積。顔に重ねた地図：{ $age }歳への票と、顔を隠した場所ごとの推定の変化。{ $regions } 各年齢の可能性を示すグラフは{ $peak }歳が最も高く、半分は{ $age }歳より下です。5通りの切り取り方での推定は{ $guesses }歳です。
 
 ## What would help
 
@@ -63,8 +63,80 @@ why-blurred = ぼやけている
 
 ## How I see a face
 
-seen = 私が見ているのはこれだけ、128×128ピクセルのグレー画像です。曲線は、それぞれの年齢をどのくらいありそうだと思うかを示していて、その半分は{ $age }歳より左にあります。5人中4人は、年齢が2つの印（{ $low }歳と{ $high }歳）の間に収まります。
+seen = 私が見ているのはこれだけ、128×128ピクセルのグレー画像です。カードは、そこから私が何をするかを示しています。私の推定は{ $age }歳で、5人中4人は年齢が{ $low }歳と{ $high }歳の間に収まります。
 seen-gender = このような顔が100人いたら、{ $female }人は女性だと思います。
+explain-title = 私にはこう見えています
+explain-numbers = 写真から数へ
+explain-photo = 写真：{ $width } × { $height }ピクセル × 3色 = { $colours }個の数。グレーなら{ $greys }個。
+explain-crop = 私が受け取るすべて：128 × 128のグレー = { $numbers }個の数。
+explain-first-row = 最初の行を数で：0は黒、255は白。
+explain-filter = はたらくフィルター
+explain-inputs = 9つのピクセル
+explain-weights = かけるフィルター
+explain-products = 9つの積
+explain-sum = 積の合計は{ $sum }。{ $bias }を足し、0より下は0として、フィルターの地図では{ $output }になります。
+explain-strongest = この顔に最も反応する8つのフィルターと、その地図：
+explain-deep = もっと奥の層の{ $channels }個中{ $channel }番目のチャンネルが最も好むもの（学習に使った顔は見せられません）：
+explain-deep-here = この顔の中では
+explain-deep-mean = 多くの顔の平均の中では
+explain-deep-fired = この顔で反応した場所
+explain-voted = だれが、どこで票を入れたか
+explain-age-votes = { $age }歳への票。どの顔にもある{ $bias }と合わせて{ $logit }
+explain-gender-votes = 女性への賛成票と反対票。どの顔にもある{ $bias }と合わせて{ $logit }
+explain-covered = ここを隠すと、最大で{ $older }歳上、または{ $younger }歳下に見えます
+explain-regions = 顔の一部を隠すと、推定はこれだけ変わります（歳）：{ $regions }。
+explain-region =
+    { $region ->
+        [forehead] 額{ $years }
+        [eyes] 目{ $years }
+        [nose] 鼻{ $years }
+        [mouth] 口{ $years }
+       *[chin] あご{ $years }
+    }
+explain-negative = 反対・若く
+explain-positive = 賛成・年上に
+explain-shaky =
+    { $map ->
+        [votes] ここでは票の地図が不安定です。顔が1ピクセルずれると変わります。
+        [covered] ここでは隠した場所の地図が不安定です。顔が1ピクセルずれると変わります。
+       *[both] ここでは両方の地図が不安定です。顔が1ピクセルずれると変わります。
+    }
+explain-vote = 投票の結果
+explain-axis-age = 年齢（歳）
+explain-axis-probability = 確率（%）
+explain-median = { $age }歳：確率の半分がこれより左にあります
+explain-range = { $low }歳から{ $high }歳：5人中4人の本当の年齢がここにあります
+explain-change = 小さな変化
+explain-framing =
+    { $sure ->
+        [yes] { $age }歳（{ $low }–{ $high }）自信あり
+       *[no] { $age }歳（{ $low }–{ $high }）自信なし
+    }
+explain-kind =
+    { $kind ->
+        [same] そのまま
+        [closer] { $amount }%近く
+        [wider] { $amount }%広く
+        [shifted] { $amount }%ずらす
+        [tilted] { $amount }°傾ける
+        [darker] 光を{ $amount }%減らす
+        [brighter] 光を{ $amount }%増やす
+       *[blurred] { $amount }ピクセルぼかす
+    }
+explain-tips =
+    { $sure ->
+        [yes] 私が自信をなくす最も小さな変化：{ $change }。
+       *[no] 私が自信を持つ最も小さな変化：{ $change }。
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] 試した{ $tried }通りの小さな変化では、自信はなくなりません。
+       *[no] 試した{ $tried }通りの小さな変化では、自信は持てません。
+    }
+explain-note = これはネットワークにとって画像のどこが大事だったかを示すもので、なぜその年齢に見えるかではありません。
+thousands-separator = ,
+decimal-mark = .
+list-separator = 、
 
 ## Problems
 
@@ -89,6 +161,10 @@ problem-failed = この画像の処理中に、こちらで問題が起きまし
 problem-interrupted = この写真にお答えする前に中断されてしまい、時間が経ちすぎました。もう一度送ってください。
 problem-cannot-write = 写真は見ましたが、あのチャットには書き込めません。管理者にメッセージの送信を許可してもらうか、ここに写真を送ってください。
 problem-opted-out = この写真を投稿した方から、写真を見ないでほしいと頼まれています。
+problem-no-such-face =
+    { $count ->
+       *[other] この写真の顔は{ $count }人です。1から{ $count }までの番号を選んでください。
+    }
 problem-too-often =
     { $seconds ->
        *[other] 写真がたくさん届いています。{ $seconds }秒後にもう一度お試しください。

@@ -44,7 +44,7 @@ crop-offered = Posso recortar a foto para você: toque no botão abaixo.
 alternative-text = A foto com uma moldura em volta de cada rosto; { $faces }.
 alternative-text-face = moldura { $number }: { $person }
 alternative-text-crop = O quadrado sugerido, recortado da foto: { $text }
-alternative-text-seen = O rosto como eu o vejo, 128×128 pixels em tons de cinza, ao lado de uma curva que mostra a probabilidade de cada idade; ela é mais alta por volta de { $age }.
+alternative-text-seen = Cinco partes. O rosto em cores e como 128×128 pixels em tons de cinza. Os nove produtos de um filtro. Mapas sobre o rosto: os votos para { $age } anos, e como o palpite muda onde o rosto está coberto. { $regions } Um gráfico da probabilidade de cada idade, com o máximo em { $peak }; metade fica abaixo de { $age }. O rosto em cinco enquadramentos, com palpites de { $guesses } anos.
 
 ## What would help
 
@@ -64,8 +64,80 @@ why-blurred = rosto desfocado
 
 ## How I see a face
 
-seen = Isto é tudo o que eu olho: 128×128 pixels em tons de cinza. A curva mostra o quanto cada idade me parece provável; metade dela fica à esquerda de { $age }. Em quatro de cada cinco rostos, a idade fica entre as duas marcas, { $low } e { $high }.
+seen = Isto é tudo o que eu olho: 128×128 pixels em tons de cinza. O cartão mostra o que faço com eles. Meu palpite é { $age }; em quatro de cada cinco rostos, a idade fica entre { $low } e { $high }.
 seen-gender = De cada 100 rostos como este, eu diria que { $female } são de mulheres.
+explain-title = Como eu vejo este rosto
+explain-numbers = Da foto aos números
+explain-photo = A foto: { $width } × { $height } pixels × 3 cores = { $colours } números; em cinza { $greys }.
+explain-crop = Tudo o que recebo: 128 × 128 pixels em cinza = { $numbers } números.
+explain-first-row = A primeira linha em números: 0 é preto, 255 é branco.
+explain-filter = Um filtro em ação
+explain-inputs = nove pixels
+explain-weights = vezes o filtro
+explain-products = nove produtos
+explain-sum = Os produtos somam { $sum }. Mais { $bias }, e nada abaixo de zero, dá { $output } no mapa do filtro.
+explain-strongest = Os oito filtros que mais respondem a este rosto, cada um com seu mapa:
+explain-deep = Do que o canal { $channel } de { $channels }, mais fundo na rede, mais gosta (os rostos com que aprendi não podem ser mostrados):
+explain-deep-here = neste rosto
+explain-deep-mean = na média de muitos rostos
+explain-deep-fired = onde ele responde aqui
+explain-voted = Quem votou, e onde
+explain-age-votes = votos para { $age } anos; com { $bias } para todo rosto somam { $logit }
+explain-gender-votes = votos para feminino ou contra; com { $bias } para todo rosto somam { $logit }
+explain-covered = coberto aqui, eu diria até { $older } anos a mais ou { $younger } anos a menos
+explain-regions = Com uma parte do rosto coberta, meu palpite muda em (anos): { $regions }.
+explain-region =
+    { $region ->
+        [forehead] testa { $years }
+        [eyes] olhos { $years }
+        [nose] nariz { $years }
+        [mouth] boca { $years }
+       *[chin] queixo { $years }
+    }
+explain-negative = contra · mais novo
+explain-positive = a favor · mais velho
+explain-shaky =
+    { $map ->
+        [votes] O mapa de votos é instável aqui: muda quando o rosto se move um pixel.
+        [covered] O mapa de partes cobertas é instável aqui: muda quando o rosto se move um pixel.
+       *[both] Os dois mapas são instáveis aqui: mudam quando o rosto se move um pixel.
+    }
+explain-vote = A votação
+explain-axis-age = idade em anos
+explain-axis-probability = probabilidade em %
+explain-median = { $age } anos: metade da probabilidade fica à esquerda
+explain-range = de { $low } a { $high } anos: a idade real de quatro em cada cinco rostos
+explain-change = Uma pequena mudança
+explain-framing =
+    { $sure ->
+        [yes] { $age } ({ $low }–{ $high }), com certeza
+       *[no] { $age } ({ $low }–{ $high }), sem certeza
+    }
+explain-kind =
+    { $kind ->
+        [same] como está
+        [closer] { $amount } % mais perto
+        [wider] { $amount } % mais longe
+        [shifted] movido { $amount } %
+        [tilted] inclinado { $amount }°
+        [darker] { $amount } % menos luz
+        [brighter] { $amount } % mais luz
+       *[blurred] borrado em { $amount } pixels
+    }
+explain-tips =
+    { $sure ->
+        [yes] A menor mudança que me tiraria a certeza: { $change }.
+       *[no] A menor mudança que me daria certeza: { $change }.
+    }
+explain-tips-not =
+    { $sure ->
+        [yes] Nenhuma das { $tried } pequenas mudanças que testei me tira a certeza.
+       *[no] Nenhuma das { $tried } pequenas mudanças que testei me dá certeza.
+    }
+explain-note = Isto mostra onde a imagem importou para a rede, não por que alguém aparenta a idade que tem.
+thousands-separator = .
+decimal-mark = ,
+list-separator = { ", " }
 
 ## Problems
 
@@ -90,6 +162,11 @@ problem-failed = Algo deu errado do meu lado com esta imagem. Tente outra, por f
 problem-interrupted = Fui interrompido antes de poder responder a esta foto e agora é tarde demais. Envie de novo, por favor.
 problem-cannot-write = Vi a sua foto, mas não tenho permissão para escrever naquele chat. Peça a um administrador que me deixe enviar mensagens ou envie a foto aqui.
 problem-opted-out = A pessoa que postou essa foto me pediu para não olhar as fotos dela.
+problem-no-such-face =
+    { $count ->
+        [one] Essa foto tem só um rosto.
+       *[other] Essa foto tem { $count } rostos: escolha um número de 1 a { $count }.
+    }
 problem-too-often =
     { $seconds ->
         [one] São muitas fotos. Volte daqui a um segundo, por favor.

@@ -123,8 +123,8 @@ impl Guesser {
     /// # }
     /// ```
     pub fn guess_batch(&self, photos: &[impl AsRef<[u8]>]) -> Vec<Result<Analysis, GuessError>> {
-        let prepared = photos.iter().map(|photo| self.prepare(photo.as_ref(), Framing::Find));
-        self.estimated_together(prepared.collect())
+        let prepare = |photo: &[u8]| Ok(self.prepare(photo, Framing::Find)?.0);
+        self.estimated_together(photos.iter().map(|photo| prepare(photo.as_ref())).collect())
     }
 
     /// Analyses one photo whose faces are to be found, or that is a crop.
@@ -132,7 +132,31 @@ impl Guesser {
     /// # Errors
     /// As [`Guesser::guess`].
     pub fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, GuessError> {
-        self.estimated(self.prepare(photo, framing)?)
+        let (prepared, _) = self.prepare(photo, framing)?;
+        self.estimated(prepared)
+    }
+
+    /// As [`Guesser::analyse`], with the photo that the crops were cut from.
+    ///
+    /// # Errors
+    /// As [`Guesser::guess`].
+    pub(crate) fn analyse_keeping_photo(
+        &self,
+        photo: &[u8],
+        framing: Framing,
+    ) -> Result<(Analysis, Photo), GuessError> {
+        let (prepared, photo) = self.prepare(photo, framing)?;
+        Ok((self.estimated(prepared)?, photo))
+    }
+
+    /// The age and gender network.
+    pub fn estimator(&self) -> &Estimator {
+        &self.estimator
+    }
+
+    /// The limits beyond which photos are refused.
+    pub fn limits(&self) -> &DecodeLimits {
+        &self.limits
     }
 
     /// As [`Guesser::analyse`], with the time that each stage took.
@@ -140,7 +164,7 @@ impl Guesser {
     /// # Errors
     /// As [`Guesser::guess`].
     pub fn timed(&self, bytes: &[u8], framing: Framing) -> Result<(Analysis, StageTimes), GuessError> {
-        let prepared = self.prepare(bytes, framing)?;
+        let (prepared, _) = self.prepare(bytes, framing)?;
         let mut times = prepared.times;
         let started = Instant::now();
         let analysis = self.estimated(prepared)?;
@@ -148,7 +172,8 @@ impl Guesser {
         Ok((analysis, times))
     }
 
-    fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<Prepared, GuessError> {
+    /// Finds and cuts the faces; returns the decoded photo as well, which holds its reservation of memory.
+    fn prepare(&self, bytes: &[u8], framing: Framing) -> Result<(Prepared, Photo), GuessError> {
         let mut times = StageTimes::default();
         let work = CpuLimit::start(self.limits.cpu_time);
         let mut clock = Instant::now();
@@ -161,12 +186,13 @@ impl Guesser {
         let (width, height) = photo.size;
         let cut_short = !photo.whole;
         let mut frame = 0;
-        let (faces, rotation) = match framing {
+        let (faces, rotation, photo) = match framing {
             Framing::Aligned => {
                 let frame = CropFrame::whole(&photo.luma);
                 let CropFrame { center_x, center_y, side, .. } = frame;
                 let bounds = Bounds { x: center_x - side / 2.0, y: center_y - side / 2.0, w: side, h: side };
-                (vec![Cut { bounds, frame, flaws: Vec::new(), crop: FaceCrop::cut(&photo.luma, &frame) }], None)
+                let crop = FaceCrop::cut(&photo.luma, &frame);
+                (vec![Cut { bounds, frame, flaws: Vec::new(), crop }], None, photo)
             }
             Framing::Find => {
                 let Found { mut faces, mut rotation } = self.finder.find(&photo.luma, &work)?;
@@ -195,15 +221,12 @@ impl Guesser {
                     let Face { bounds, frame, .. } = face.scaled(factor);
                     Cut { bounds, frame, flaws, crop }
                 });
-                (cut.collect(), rotation)
+                (cut.collect(), rotation, photo)
             }
         };
         times.cut = lap();
-        Ok(Prepared {
-            analysis: Analysis { frame, cut_short, rotation, ..Analysis::empty(width, height) },
-            faces,
-            times,
-        })
+        let analysis = Analysis { frame, cut_short, rotation, ..Analysis::empty(width, height) };
+        Ok((Prepared { analysis, faces, times }, photo))
     }
 
     /// If the crop of a face would lack detail that the original photo has, decodes the photo again at a

@@ -27,6 +27,7 @@
 //! - `bot`: turns requests into replies in words, with annotated pictures; knows no platform.
 //! - `inference`: the bounded queue and the worker pool.
 //! - the root: [`Guesser`], the whole computation for one photo.
+//! - [`explain`]: what the network computes from one face, as numbers and pictures.
 //! - [`face`]: finds faces, cuts each to 128×128 grey pixels, judges how well it can be seen.
 //! - [`photo`]: decoding and downloading under limits.
 //! - [`model`]: both networks, the face detector and the estimator of age, gender and smile.
@@ -52,6 +53,7 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "training")]
 pub mod evaluation;
+pub mod explain;
 pub mod face;
 #[cfg(all(any(test, fuzzing), feature = "discord", feature = "telegram", feature = "web"))]
 pub mod fuzzing;

@@ -54,6 +54,7 @@ chat-script-camera-missing = Žádný fotoaparát jsem nenašel. Můžeš místo
 ## Uploads that are refused
 
 upload-not-a-form = Pošli prosím fotku jako formulář s jedním souborovým polem „photo“.
+upload-not-a-number = Pole „face“ čeká číslo obličeje, počítáno od 1.
 upload-several-photos = Posílej prosím fotky po jedné.
 upload-interrupted = Nahrávání se přerušilo. Pošli prosím fotku znovu.
 upload-timed-out = Nahrávání trvalo příliš dlouho. Zkus to prosím znovu.

@@ -54,6 +54,7 @@ chat-script-camera-missing = Ich finde keine Kamera. Du kannst stattdessen ein F
 ## Uploads that are refused
 
 upload-not-a-form = Bitte schick das Foto als Formular mit einem Dateifeld namens „photo“.
+upload-not-a-number = Das Feld „face“ erwartet die Nummer eines Gesichts, ab 1 gezählt.
 upload-several-photos = Bitte schick ein Foto nach dem anderen.
 upload-interrupted = Das Hochladen wurde unterbrochen. Bitte schick das Foto noch einmal.
 upload-timed-out = Das Hochladen hat zu lange gedauert. Bitte versuch es noch einmal.

@@ -54,6 +54,7 @@ chat-script-camera-missing = No camera was found. You can choose a photo instead
 ## Uploads that are refused
 
 upload-not-a-form = Please send the photo as a form with one file field named "photo".
+upload-not-a-number = The field "face" takes the number of a face, counted from 1.
 upload-several-photos = Please send one photo at a time.
 upload-interrupted = The upload was interrupted. Please send the photo again.
 upload-timed-out = The upload took too long. Please try again.

@@ -54,6 +54,7 @@ chat-script-camera-missing = No he encontrado ninguna cámara. Puedes elegir una
 ## Uploads that are refused
 
 upload-not-a-form = Envía la foto como formulario con un solo campo de archivo llamado «photo».
+upload-not-a-number = El campo «face» espera el número de una cara, contando desde 1.
 upload-several-photos = Envía las fotos de una en una.
 upload-interrupted = La subida se ha interrumpido. Envía la foto otra vez.
 upload-timed-out = La subida ha tardado demasiado. Inténtalo de nuevo.

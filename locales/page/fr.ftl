@@ -54,6 +54,7 @@ chat-script-camera-missing = Aucun appareil photo trouvé. Tu peux choisir une p
 ## Uploads that are refused
 
 upload-not-a-form = Envoie la photo dans un formulaire avec un seul champ de fichier nommé « photo ».
+upload-not-a-number = Le champ « face » attend le numéro d’un visage, à partir de 1.
 upload-several-photos = Envoie une photo à la fois.
 upload-interrupted = L’envoi a été interrompu. Renvoie la photo, s’il te plaît.
 upload-timed-out = L’envoi a pris trop de temps. Réessaie, s’il te plaît.

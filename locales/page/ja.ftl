@@ -54,6 +54,7 @@ chat-script-camera-missing = カメラが見つかりません。代わりに写
 ## Uploads that are refused
 
 upload-not-a-form = 写真は「photo」という名前のファイル欄が1つあるフォームとして送ってください。
+upload-not-a-number = 「face」欄には、1から数えた顔の番号を入れてください。
 upload-several-photos = 写真は1枚ずつ送ってください。
 upload-interrupted = アップロードが中断されました。写真をもう一度送ってください。
 upload-timed-out = アップロードに時間がかかりすぎました。もう一度お試しください。

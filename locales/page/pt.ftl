@@ -54,6 +54,7 @@ chat-script-camera-missing = Não encontrei nenhuma câmera. Você pode escolher
 ## Uploads that are refused
 
 upload-not-a-form = Envie a foto em um formulário com um único campo de arquivo chamado “photo”.
+upload-not-a-number = O campo “face” espera o número de um rosto, contando a partir de 1.
 upload-several-photos = Envie uma foto de cada vez.
 upload-interrupted = O envio foi interrompido. Mande a foto de novo, por favor.
 upload-timed-out = O envio demorou demais. Tente de novo, por favor.

@@ -54,6 +54,7 @@ chat-script-camera-missing = Камери не знайдено. Натоміс�
 ## Uploads that are refused
 
 upload-not-a-form = Надішли фото як форму з одним файловим полем «photo».
+upload-not-a-number = Поле «face» приймає номер обличчя, починаючи з 1.
 upload-several-photos = Надсилай, будь ласка, по одному фото.
 upload-interrupted = Завантаження перервалося. Надішли фото ще раз.
 upload-timed-out = Завантаження тривало надто довго. Спробуй ще раз.

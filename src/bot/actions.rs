@@ -7,7 +7,7 @@ use super::people::{PersonId, Platform};
 /// The action of a button.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// Shows the network's input.
+    /// Explains the guess.
     ShowInput,
     /// Crops the photo to the suggested square and guesses again.
     Crop(Square),

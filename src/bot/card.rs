@@ -1,5 +1,5 @@
 //! The pictures that the bot sends: the photo with a labelled box around each face, its crop to the
-//! suggested square, the network's input with the age curve, several pictures on one sheet.
+//! suggested square, several pictures on one sheet.
 
 use std::io::Cursor;
 
@@ -8,10 +8,9 @@ use image::codecs::jpeg::JpegEncoder;
 use image::{Rgb, RgbImage, imageops};
 
 use super::actions::{SQUARE_SCALE, Square};
+use crate::Analysis;
 use crate::face::Bounds;
-use crate::face::crop::SIDE;
 use crate::photo::{ColourPhoto, DecodeLimits, MemoryBudget, PhotoError, decode_colour, frame_colour};
-use crate::{Analysis, FaceAnalysis};
 
 /// Longer side of the picture that is sent, in pixels: sharp on a phone, about 150 KB.
 const MAX_SIDE: u32 = 1280;
@@ -34,6 +33,9 @@ pub enum CardError {
     /// The compiled-in font could not be parsed.
     #[error("the compiled-in font is unusable")]
     Font(#[from] ab_glyph::InvalidFont),
+    /// An explanation could not be drawn.
+    #[error(transparent)]
+    Explanation(#[from] crate::explain::draw::DrawError),
 }
 
 /// Draws the boxes of `analysis` on the photo in `bytes`, each labelled with the age in whole years, after its number
@@ -103,49 +105,6 @@ pub fn crop(bytes: &[u8], limits: &DecodeLimits, square: Square) -> Result<Vec<u
 fn side_for_sharp_crop(square: Square) -> u32 {
     const SHARP: f32 = 640.0;
     (2.0 * SHARP * SQUARE_SCALE / f32::from(square.side.max(1))) as u32
-}
-
-/// The network's input for a face, with standardised brightness and contrast, enlarged, next to the
-/// curve of the age probabilities: years from left to right, the guess and the ends of its interval as
-/// lines.
-///
-/// # Errors
-/// [`CardError`] when the result cannot be encoded.
-pub fn draw_network_input(face: &FaceAnalysis) -> Result<Vec<u8>, CardError> {
-    let estimate = &face.estimate;
-    const ENLARGED: u32 = 3;
-    const SIZE: u32 = SIDE as u32 * ENLARGED;
-    /// Pixels per year, and around the curve.
-    const YEAR: i32 = 5;
-    const MARGIN: i32 = 30;
-    /// Grey levels of one standard deviation.
-    const CONTRAST: f32 = 60.0;
-    let values = face.crop.standardise();
-    let years = estimate.age_probabilities.len() as i32;
-    let mut picture = RgbImage::from_pixel(SIZE + (years * YEAR + 2 * MARGIN) as u32, SIZE, SHADOW);
-    for (x, y, pixel) in picture.enumerate_pixels_mut().filter(|(x, _, _)| *x < SIZE) {
-        let value = values[(y / ENLARGED) as usize * SIDE + (x / ENLARGED) as usize];
-        *pixel = Rgb([(128.0 + CONTRAST * value).clamp(0.0, 255.0) as u8; 3]);
-    }
-    let (left, top, bottom) = (SIZE as i32 + MARGIN, MARGIN, SIZE as i32 - 2 * MARGIN);
-    let highest = estimate.age_probabilities.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    for (year, probability) in estimate.age_probabilities.iter().enumerate() {
-        let x = left + year as i32 * YEAR;
-        let height = (probability / highest * (bottom - top) as f32).round() as i32;
-        fill(&mut picture, [x, bottom - height, x + YEAR, bottom], INK);
-    }
-    fill(&mut picture, [left, bottom, left + years * YEAR, bottom + 2], PAPER);
-    let (low, high) = estimate.age_interval;
-    for (age, width) in [(low, 1), (estimate.age(), 3), (high, 1)] {
-        let x = left + ((age + 0.5) * YEAR as f32).round() as i32;
-        fill(&mut picture, [x - width, top - MARGIN / 2, x + width, bottom], PAPER);
-    }
-    let font = FontRef::try_from_slice(FONT)?;
-    for year in (0..years).step_by(20) {
-        let x = left as f32 + (year as f32 + 0.5) * YEAR as f32;
-        write(&mut picture, &font, &year.to_string(), (x, bottom as f32 + 8.0), 24.0, PAPER);
-    }
-    encode(&picture)
 }
 
 /// Several pictures, each with its number, in two columns.
@@ -295,8 +254,6 @@ fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::face::{CropFrame, FaceCrop};
-    use crate::model::estimator::Estimate;
 
     /// A JPEG whose left half is dark and right half light.
     fn halves(width: u32, height: u32) -> Vec<u8> {
@@ -333,27 +290,6 @@ mod tests {
         assert_eq!((second.text, second.plate[2], second.plate[3]), ("1: 35", 290, 110), "at the right edge");
         let everywhere = [0, 0, 600, 400];
         assert_eq!(place(one, &[everywhere]).text, "1");
-    }
-
-    #[test]
-    fn the_network_input_is_next_to_a_curve_that_peaks_at_the_guess() {
-        let luma = image::GrayImage::from_fn(128, 128, |x, _| image::Luma([x as u8 * 2]));
-        let crop = FaceCrop::cut(&luma, &CropFrame::whole(&luma));
-        let age_probabilities = std::array::from_fn(|year| if year == 30 { 0.6 } else { 0.004 });
-        let estimate = Estimate {
-            age_probabilities,
-            female_probability: 0.5,
-            smile_probability: None,
-            age_interval: (20.0, 40.0),
-        };
-        let bounds = Bounds { x: 0.0, y: 0.0, w: 128.0, h: 128.0 };
-        let face = FaceAnalysis { bounds, frame: CropFrame::whole(&luma), estimate, flaws: vec![], crop };
-        let picture = decode(&draw_network_input(&face).unwrap());
-        assert_eq!(picture.height(), 384);
-        assert!(picture.get_pixel(10, 200).0[0] < 40 && picture.get_pixel(375, 200).0[0] > 215);
-        // The column of year 28 is low, that of year 30 next to the line of the guess is ink.
-        let column = |year: u32| picture.get_pixel(384 + 30 + year * 5, 100).0;
-        assert!(column(28)[0] < 60 && column(30)[0] > 200, "{:?} {:?}", column(28), column(30));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A platform converts its messages to an [`Asker`] and [`PhotoSource`]s, and sends the [`Answer`].
 //! [`wording`] turns numbers into sentences and [`problems`] errors, in one of the [`languages`];
-//! [`card`] draws the annotated pictures, [`report`] writes JSON. [`album`] answers albums
+//! [`card`] draws the annotated pictures, [`report`] writes JSON; `explanation` and
+//! [`explanation_report`] do both for explanations. [`album`] answers albums
 //! incrementally. [`commands`] and [`game`] handle requests without a photo, `photo_buttons` buttons
 //! that need one. [`settings`] is what chats and people have chosen, [`store`] what has to be
 //! persisted and [`sqlite`] how; [`rate_limit`] limits the rate of people and chats.
@@ -11,6 +12,8 @@ pub mod actions;
 pub mod album;
 pub mod card;
 pub mod commands;
+mod explanation;
+pub mod explanation_report;
 mod fair_semaphore;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -47,6 +50,7 @@ use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
 
+pub use explanation::Explained;
 pub use photo_source::{PhotoSource, RenewLink};
 pub use problems::Problem;
 pub use reply::{Answer, Card, CardPolicy, Certainty, Reply, ReplyOptions};
@@ -215,12 +219,7 @@ impl Bot {
             Ok((photo, analysis))
         }
         .await;
-        let milliseconds = started.elapsed().as_millis() as u64;
-        match &outcome {
-            Ok((_, analysis)) => info!(faces = analysis.faces.len(), bytes, milliseconds, "photo answered"),
-            Err(problem) if problem.is_internal() => warn!(%problem, bytes, milliseconds, "photo failed"),
-            Err(problem) => info!(%problem, bytes, milliseconds, "photo refused"),
-        }
+        log(outcome.as_ref().map(|(_, analysis)| analysis.faces.len()), bytes, started);
         outcome
     }
 
@@ -256,5 +255,15 @@ impl Bot {
             Problem::Store
         };
         result.map_err(|error| failed(&error))?.map_err(|error| failed(&error))
+    }
+}
+
+/// Logs the outcome of a photo, with the number of its faces.
+fn log(outcome: Result<usize, &Problem>, bytes: usize, started: std::time::Instant) {
+    let milliseconds = started.elapsed().as_millis() as u64;
+    match outcome {
+        Ok(faces) => info!(faces, bytes, milliseconds, "photo answered"),
+        Err(problem) if problem.is_internal() => warn!(%problem, bytes, milliseconds, "photo failed"),
+        Err(problem) => info!(%problem, bytes, milliseconds, "photo refused"),
     }
 }

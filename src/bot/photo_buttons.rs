@@ -1,4 +1,4 @@
-//! Buttons that need the reply's photo again: the network's input, the suggested crop, a guess without
+//! Buttons that need the reply's photo again: the explanation, the suggested crop, a guess without
 //! a face.
 
 use bytes::Bytes;
@@ -26,27 +26,12 @@ impl Bot {
     ) -> Answer {
         let _permit = self.permits.acquire(flow).await;
         let answer = match action {
-            Action::ShowInput => self.show_network_input(flow, source, style).await,
+            Action::ShowInput => self.explain(flow, source, 0, style, true).await.map(|explained| explained.answer),
             Action::Crop(square) => self.guess_crop(flow, source, square, style, options).await,
             Action::GuessAnyway => self.guess_anyway(flow, source, style, options).await,
             _ => Err(Problem::PhotoGone),
         };
         answer.unwrap_or_else(|problem| problem.message(style.language).into())
-    }
-
-    async fn show_network_input(
-        &self,
-        flow: FlowId,
-        source: PhotoSource,
-        style: &ReplyStyle,
-    ) -> Result<Answer, Problem> {
-        let (_, analysis) = self.analyse(flow, source, Framing::Find).await?;
-        let [face] = analysis.faces.as_slice() else { return Ok(style.language.message("no-face").into()) };
-        let age = face.estimate.age();
-        let alternative_text = style.language.message_with("alternative-text-seen", &[("age", age.into())]);
-        let drawn = face.clone();
-        let card = self.draw_card(alternative_text, move |_| card::draw_network_input(&drawn)).await;
-        Ok(Answer { text: style.network_input(face), cards: card.into_iter().collect(), ..Answer::default() })
     }
 
     async fn guess_crop(

@@ -100,6 +100,10 @@ fn inference(error: &InferenceError, language: Language) -> String {
         InferenceError::Overloaded => language.message("problem-overloaded"),
         InferenceError::Expired(_) => language.message("problem-expired"),
         InferenceError::Stopped => language.message("problem-stopped"),
+        InferenceError::NoSuchFace { faces: 0 } => language.message("no-face"),
+        InferenceError::NoSuchFace { faces } => {
+            language.message_with("problem-no-such-face", &[("count", (*faces).into())])
+        }
         InferenceError::Failed(_) => language.message("problem-failed"),
     }
 }

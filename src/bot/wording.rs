@@ -1,6 +1,6 @@
 //! Turns analyses into text: the guess, how sure it is, and tips for a better photo.
 
-use super::languages::{Language, Value};
+use super::languages::Language;
 use super::settings::{GenderPolicy, SmilePolicy};
 use crate::face::{Flaw, Rotation};
 use crate::{Analysis, FaceAnalysis};
@@ -105,18 +105,6 @@ impl ReplyStyle {
             self.language.message_with("photo-number", &[("number", (index + 1).into()), ("text", text.into())])
         };
         texts.iter().enumerate().map(photo).collect::<Vec<_>>().join("\n\n")
-    }
-
-    /// The explanation of the picture of the network's input and its age curve.
-    pub fn network_input(&self, face: &FaceAnalysis) -> String {
-        let (low, high) = face.estimate.age_interval;
-        let variables = [("age", face.estimate.age().into()), ("low", low.into()), ("high", high.into())];
-        let explanation = self.language.message_with("seen", &variables);
-        if self.gender == GenderPolicy::Never {
-            return explanation;
-        }
-        let female = Value::from(100.0 * face.estimate.female_probability);
-        format!("{explanation} {}", self.language.message_with("seen-gender", &[("female", female)]))
     }
 
     /// One face in a few words: gender or age group, age and interval.
@@ -333,19 +321,15 @@ mod tests {
     fn a_gender_is_left_out_where_it_is_not_wanted_or_not_sure() {
         let text = |gender, age, female| {
             let style = ReplyStyle { gender, gender_sure: 0.9, ..ReplyStyle::plain(0.0) };
-            (style.person(&face(age, female, 1, &[])), style.network_input(&face(age, female, 1, &[])))
+            style.person(&face(age, female, 1, &[]))
         };
-        assert!(text(GenderPolicy::Never, 30, 0.99).0.starts_with("a person of about 30"));
-        for age in [1, 9, 15, 30] {
-            assert!(!text(GenderPolicy::Never, age, 0.99).1.contains("in 100"), "at {age}");
-        }
-        assert!(text(GenderPolicy::Never, 9, 0.99).0.starts_with("a child of about 9"));
-        let unclear = text(GenderPolicy::Sure, 30, 0.8).0;
+        assert!(text(GenderPolicy::Never, 30, 0.99).starts_with("a person of about 30"));
+        assert!(text(GenderPolicy::Never, 9, 0.99).starts_with("a child of about 9"));
+        let unclear = text(GenderPolicy::Sure, 30, 0.8);
         assert!(
             unclear.starts_with("someone around 30") && unclear.ends_with("I can't tell whether it's a man or a woman")
         );
-        assert!(text(GenderPolicy::Sure, 30, 0.95).0.starts_with("a woman of about 30"));
-        assert!(text(GenderPolicy::Always, 30, 0.95).1.contains("95 in 100"));
+        assert!(text(GenderPolicy::Sure, 30, 0.95).starts_with("a woman of about 30"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod evaluate;
 mod evaluate_scenes;
 #[cfg(feature = "training")]
 mod evaluate_sets;
+mod explain;
 mod guess;
 mod output;
 mod platforms;
@@ -49,6 +50,8 @@ enum Command {
     Run,
     /// Guess photos or folders of photos.
     Guess(guess::Arguments),
+    /// Show what the network sees in one face: its numbers, a filter at work, who voted, small changes.
+    Explain(explain::Arguments),
     /// Check settings and weights, guess a bundled picture and show which platforms are on.
     Check,
     /// Measure this machine's speed: milliseconds per stage, photos per second.
@@ -119,6 +122,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command.unwrap_or(Command::Run) {
         Command::Run => run::run(&config),
         Command::Guess(arguments) => guess::run(arguments, &config),
+        Command::Explain(arguments) => explain::run(arguments, &config),
         Command::Check => check::run(&config),
         Command::Bench(arguments) => bench::run(arguments, &config),
         #[cfg(feature = "training")]

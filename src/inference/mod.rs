@@ -9,6 +9,7 @@ pub mod queue;
 pub use pool::{FlowId, Pool, PoolOptions};
 
 use crate::GuessError;
+use crate::explain::ExplainError;
 use crate::photo::PhotoError;
 
 /// Why a photo was not analysed.
@@ -29,6 +30,12 @@ pub enum InferenceError {
     /// The program is stopping.
     #[error("the program is stopping")]
     Stopped,
+    /// The photo has fewer faces than the number of the one to be explained.
+    #[error("the photo has {faces} faces")]
+    NoSuchFace {
+        /// How many it has.
+        faces: usize,
+    },
     /// The computation failed for this photo; others are not affected.
     #[error("the computation failed: {0}")]
     Failed(String),
@@ -39,6 +46,15 @@ impl From<GuessError> for InferenceError {
         match error {
             GuessError::Photo(error) => Self::Photo(error),
             GuessError::Computation(reason) => Self::Failed(reason),
+        }
+    }
+}
+
+impl From<ExplainError> for InferenceError {
+    fn from(error: ExplainError) -> Self {
+        match error {
+            ExplainError::Guess(error) => error.into(),
+            ExplainError::NoSuchFace { faces } => Self::NoSuchFace { faces },
         }
     }
 }

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 use tracing::error;
 
 use super::InferenceError;
-use super::queue::{PushError, Queue};
+use super::queue::{Priority, PushError, Queue};
+use crate::explain::{Explanation, explain};
 use crate::{Analysis, Framing, Guesser};
 
 /// The computation that workers run for each photo.
@@ -24,11 +25,24 @@ pub trait Analyser: Send + Sync + 'static {
     /// # Errors
     /// [`InferenceError`], by cause.
     fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError>;
+
+    /// Explains the face of this index, from the left, from 0.
+    ///
+    /// # Errors
+    /// [`InferenceError`], by cause.
+    fn explain(&self, photo: &[u8], face: usize) -> Result<Explanation, InferenceError> {
+        let _ = (photo, face);
+        Err(InferenceError::Failed("this analyser explains nothing".into()))
+    }
 }
 
 impl Analyser for Guesser {
     fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
         Ok(Guesser::analyse(self, photo, framing)?)
+    }
+
+    fn explain(&self, photo: &[u8], face: usize) -> Result<Explanation, InferenceError> {
+        Ok(explain(self, photo, face)?)
     }
 }
 
@@ -56,8 +70,51 @@ pub struct PoolOptions {
 
 struct Job {
     photo: Bytes,
-    framing: Framing,
-    reply: oneshot::Sender<Result<Analysis, InferenceError>>,
+    task: Task,
+}
+
+/// What to do with a photo, and where to send the answer.
+enum Task {
+    Analyse(Framing, Reply<Analysis>),
+    Explain(usize, Reply<Explanation>),
+}
+
+type Reply<T> = oneshot::Sender<Result<T, InferenceError>>;
+
+impl Job {
+    /// Whether its requester has gone.
+    fn is_cancelled(&self) -> bool {
+        match &self.task {
+            Task::Analyse(_, reply) => reply.is_closed(),
+            Task::Explain(_, reply) => reply.is_closed(),
+        }
+    }
+
+    /// Computes and sends the answer; `charge` is told when the computation has ended.
+    fn run(self, analyser: &dyn Analyser, charge: impl FnOnce()) {
+        let Self { photo, task } = self;
+        // The requester may have gone.
+        match task {
+            Task::Analyse(framing, reply) => {
+                let answer = isolated(&photo, || analyser.analyse(&photo, framing));
+                charge();
+                let _ = reply.send(answer);
+            }
+            Task::Explain(face, reply) => {
+                let answer = isolated(&photo, || analyser.explain(&photo, face));
+                charge();
+                let _ = reply.send(answer);
+            }
+        }
+    }
+
+    fn refuse(self, error: InferenceError) {
+        // The requester may have gone.
+        match self.task {
+            Task::Analyse(_, reply) => drop(reply.send(Err(error))),
+            Task::Explain(_, reply) => drop(reply.send(Err(error))),
+        }
+    }
 }
 
 /// The running workers.
@@ -89,14 +146,32 @@ impl Pool {
     /// because its flow has the most photos waiting.
     pub async fn analyse(&self, flow: FlowId, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        let evicted = self.queue.push(flow, Job { photo, framing, reply }).map_err(|error| match error {
+        self.queue(flow, Job { photo, task: Task::Analyse(framing, reply) }, Priority::Guess)?;
+        self.wait(answer).await
+    }
+
+    /// As [`Pool::analyse`] for the explanation of one face, which waits until no photo is waiting for its analysis.
+    ///
+    /// # Errors
+    /// As [`Pool::analyse`]; `NoSuchFace` if the photo has fewer faces.
+    pub async fn explain(&self, flow: FlowId, photo: Bytes, face: usize) -> Result<Explanation, InferenceError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(flow, Job { photo, task: Task::Explain(face, reply) }, Priority::Explanation)?;
+        self.wait(answer).await
+    }
+
+    fn queue(&self, flow: FlowId, job: Job, priority: Priority) -> Result<(), InferenceError> {
+        let evicted = self.queue.push(flow, job, priority).map_err(|error| match error {
             PushError::Full => InferenceError::Overloaded,
             PushError::Closed => InferenceError::Stopped,
         })?;
         if let Some(job) = evicted {
-            // Its requester may have gone.
-            let _ = job.reply.send(Err(InferenceError::Overloaded));
+            job.refuse(InferenceError::Overloaded);
         }
+        Ok(())
+    }
+
+    async fn wait<T>(&self, answer: oneshot::Receiver<Result<T, InferenceError>>) -> Result<T, InferenceError> {
         match tokio::time::timeout(self.deadline, answer).await {
             Ok(answer) => answer.unwrap_or(Err(InferenceError::Stopped)),
             Err(_) => Err(InferenceError::Expired(self.deadline)),
@@ -127,15 +202,11 @@ impl Drop for Pool {
 
 fn run_worker(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
     let run = || {
-        while let Some((flow, Job { photo, framing, reply })) = queue.take() {
-            if reply.is_closed() {
-                continue;
+        while let Some((flow, job)) = queue.take() {
+            if !job.is_cancelled() {
+                let started = Instant::now();
+                job.run(analyser, || queue.charge(flow, started.elapsed()));
             }
-            let started = Instant::now();
-            let answer = analyse_isolated(analyser, &photo, framing);
-            queue.charge(flow, started.elapsed());
-            // The requester may have gone.
-            let _ = reply.send(answer);
         }
     };
     // candle's operations use the current rayon pool. A pool of this one thread keeps each worker on
@@ -146,9 +217,9 @@ fn run_worker(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
     }
 }
 
-/// Analyses a photo; a panic becomes an error.
-fn analyse_isolated(analyser: &dyn Analyser, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
-    catch_unwind(AssertUnwindSafe(|| analyser.analyse(photo, framing))).unwrap_or_else(|_| {
+/// Runs the computation for a photo; a panic becomes an error.
+fn isolated<T>(photo: &[u8], compute: impl FnOnce() -> Result<T, InferenceError>) -> Result<T, InferenceError> {
+    catch_unwind(AssertUnwindSafe(compute)).unwrap_or_else(|_| {
         error!(bytes = photo.len(), "the computation panicked");
         Err(InferenceError::Failed("the computation panicked".into()))
     })

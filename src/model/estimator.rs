@@ -47,7 +47,7 @@ pub struct Estimator {
     /// By unit name, on the device.
     units: HashMap<String, FoldedUnit>,
     /// The same weights, packed for the CPU kernels.
-    fused: FusedNetwork,
+    pub(super) fused: FusedNetwork,
     /// Weight (features, 102 or 103) and bias of the age head and, in the columns after it, of the gender
     /// head and the smile head, if there is one.
     heads: (Tensor, Tensor),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::convolution::{Convolution, Epilogue, values};
-use super::feature_maps::with_feature_maps;
+use super::feature_maps::{FeatureMaps, with_feature_maps};
 use super::network::{Architecture, Unit};
 
 /// Pictures per pass: enough to share the reads of the deep stages' weights, few enough that the
@@ -63,12 +63,25 @@ impl FusedNetwork {
         })
     }
 
-    /// Pictures of one size, at most [`MICRO_BATCH`] → (pictures, logits).
-    fn logits(&self, pictures: &[f32], [height, width]: [usize; 2], logits: &mut [f32]) {
+    /// Logits per picture.
+    pub(super) fn outputs(&self) -> usize {
+        self.logits
+    }
+
+    /// Pictures of one size, at most [`MICRO_BATCH`] → (pictures, logits). `read` is shown the maps after
+    /// the stem and after each block.
+    pub(super) fn logits(
+        &self,
+        pictures: &[f32],
+        [height, width]: [usize; 2],
+        logits: &mut [f32],
+        mut read: impl FnMut(&FeatureMaps),
+    ) {
         with_feature_maps(|[x, inner, skip, out, ..]| {
             out.reshape([logits.len() / self.logits, height, width, 1]);
             out.values_mut().copy_from_slice(pictures);
             self.stem.apply(out, None, x);
+            read(x);
             for ResidualBlock { first, second, shortcut } in &self.blocks {
                 first.apply(x, None, inner);
                 match shortcut {
@@ -79,6 +92,7 @@ impl FusedNetwork {
                     None => second.apply(inner, Some(x), out),
                 }
                 std::mem::swap(x, out);
+                read(x);
             }
             x.global_average_pool(inner);
             self.heads.apply(inner, None, out);
@@ -101,7 +115,7 @@ impl CustomOp1 for FusedNetwork {
         let mut logits = vec![0.0; batch * self.logits];
         let batches = values(x, layout)?.chunks(MICRO_BATCH * height * width);
         for (pictures, logits) in batches.zip(logits.chunks_mut(MICRO_BATCH * self.logits)) {
-            self.logits(pictures, [height, width], logits);
+            self.logits(pictures, [height, width], logits, |_| {});
         }
         Ok((CpuStorage::F32(logits), Shape::from((batch, self.logits))))
     }

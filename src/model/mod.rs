@@ -2,7 +2,7 @@
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age, gender and smile of a crop, [`network`] is its
 //! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
-//! is their file format. The kernels are [`convolution`] (by [`winograd`], or by im2col in
+//! is their file format; [`read_out`] hands out the maps inside a pass. The kernels are [`convolution`] (by [`winograd`], or by im2col in
 //! [`im2col`] and [`gemm`]) and [`normalisation`].
 
 // Only training uses the backward passes.
@@ -21,6 +21,7 @@ mod gemm;
 pub(crate) mod im2col;
 pub mod network;
 pub mod normalisation;
+pub mod read_out;
 pub mod weights;
 mod winograd;
 mod winograd_transforms;

@@ -16,6 +16,7 @@ mod discord_refusals;
 mod discord_replies;
 mod download;
 mod evaluation;
+mod explain;
 mod face;
 mod fairness;
 mod load;

@@ -514,3 +514,32 @@ async fn connections_that_are_kept_alive_make_room_when_all_are_in_use() {
     let answer = tokio::time::timeout(Duration::from_secs(5), server.get("/health").send()).await;
     assert_eq!(answer.expect("nobody makes room").unwrap().status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_face_is_explained_by_its_number_within_the_limits_of_a_guess() {
+    let server = Server::real().await;
+    let photo = crate::support::photo_with_faces(2);
+    let face = |number: &str| form("me.jpg", photo.clone()).text("face", number.to_owned());
+    let (status, explained) = answer(server.post("/api/explain?card=1").multipart(face("2"))).await;
+    assert_eq!((status, &explained["photo"], &explained["error"]), (StatusCode::OK, &"me.jpg".into(), &Value::Null));
+    let explanation = &explained["explanation"];
+    assert_eq!((&explanation["face"], &explanation["faces"]), (&2.into(), &2.into()));
+    assert_eq!(explanation["occlusion"]["years"].as_array().unwrap().len(), 196);
+    assert!(explanation["numbers"]["original"].as_str().unwrap().starts_with("data:image/jpeg;base64,"));
+    assert!(explained["text"].as_str().unwrap().ends_with("not why anybody looks their age."));
+    assert!(!explained["card"]["jpeg_base64"].as_str().unwrap().is_empty());
+    let (_, plain) = answer(server.post("/api/explain").multipart(form("me.jpg", photo.clone()))).await;
+    assert!(plain["explanation"]["face"] == 1 && plain.get("card").is_none());
+    for (number, expected, part) in
+        [("3", StatusCode::UNPROCESSABLE_ENTITY, "2 faces"), ("x", StatusCode::BAD_REQUEST, "counted from 1")]
+    {
+        let (status, refused) = answer(server.post("/api/explain").multipart(face(number))).await;
+        assert!(status == expected && error_text(&refused).contains(part), "{refused}");
+        assert!(refused["explanation"].is_null() && refused["text"] == refused["error"]);
+    }
+    let (status, refused) = answer(server.post("/api/explain").multipart(form("me.txt", "text"))).await;
+    assert!(status == StatusCode::UNSUPPORTED_MEDIA_TYPE && !error_text(&refused).is_empty(), "{refused}");
+    let huge = vec![0; (WebOptions::default().photo_bytes + 1) as usize];
+    let (status, _) = answer(server.post("/api/explain").multipart(form("huge.jpg", huge))).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}

@@ -45,12 +45,13 @@ const CHECK_PACE: Duration = Duration::from_secs(1);
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 const NOT_A_FORM: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-not-a-form");
+const NOT_A_NUMBER: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-not-a-number");
 const SEVERAL_PHOTOS: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-several-photos");
 const INTERRUPTED: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-interrupted");
 const TIMED_OUT: RequestError = RequestError::Form(StatusCode::REQUEST_TIMEOUT, "upload-timed-out");
 
 /// Why a request has no photo that can be answered.
-enum RequestError {
+pub(super) enum RequestError {
     /// A problem with the photo, answered like those of the bot.
     Problem(Problem),
     /// An invalid form: the status and the id of the message.
@@ -58,18 +59,20 @@ enum RequestError {
 }
 
 /// The state that all requests share.
-struct GuessState {
-    bot: Arc<Bot>,
+pub(super) struct GuessState {
+    pub(super) bot: Arc<Bot>,
     options: WebOptions,
     /// One permit per byte of photo in memory.
     memory: Arc<Semaphore>,
 }
 
 /// An uploaded photo, and the permits for the memory that it uses.
-struct Upload {
-    name: String,
-    photo: Bytes,
-    _memory: Option<OwnedSemaphorePermit>,
+pub(super) struct Upload {
+    pub(super) name: String,
+    pub(super) photo: Bytes,
+    /// The number in the field `face`; 0 without one.
+    pub(super) face: u16,
+    pub(super) _memory: Option<OwnedSemaphorePermit>,
 }
 
 /// The keys of `guess --json`, the reply's text, and with `?card=1` what the page shows.
@@ -113,7 +116,7 @@ struct ButtonAnswer {
 }
 
 #[derive(Serialize)]
-struct CardJson {
+pub(super) struct CardJson {
     jpeg_base64: String,
     alternative_text: String,
 }
@@ -127,10 +130,8 @@ impl From<&Card> for CardJson {
 /// The route: the photo is in the field `photo`; `?card=1` requests what the page shows, and `?action=` what a button
 /// does, by its identifier.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
-    let photo_limit = usize::try_from(options.photo_bytes).unwrap_or(usize::MAX);
-    let body_limit = photo_limit.saturating_add(FORM_BYTES as usize);
-    let state = Arc::new(GuessState { memory: bot.photo_memory(), bot, options });
-    post(answer).layer(DefaultBodyLimit::max(body_limit)).with_state(state)
+    let state = Arc::new(GuessState::new(bot, options));
+    post(answer).layer(DefaultBodyLimit::max(state.body_limit())).with_state(state)
 }
 
 async fn answer(
@@ -146,9 +147,8 @@ async fn answer(
     let style = state.bot.default_style(visitor::language(uri, request.headers()));
     let card = if shows_card { CardPolicy::AnyFace } else { CardPolicy::Never };
     let options = ReplyOptions { max_characters: MAX_TEXT, card, max_cards: 1 };
-    let upload = timeout(state.options.upload_timeout, state.read_form(request)).await.unwrap_or(Err(TIMED_OUT));
-    let (name, reply) = match upload {
-        Ok(Upload { name, photo, _memory }) => {
+    let (name, reply) = match state.upload(request).await {
+        Ok(Upload { name, photo, _memory, .. }) => {
             let photo = PhotoSource::Bytes(photo);
             if let Some(code) = button {
                 let action = Action::from_code(&code, Platform::Telegram).filter(Action::needs_photo);
@@ -179,6 +179,21 @@ async fn answer(
 }
 
 impl GuessState {
+    pub(super) fn new(bot: Arc<Bot>, options: WebOptions) -> Self {
+        Self { memory: bot.photo_memory(), bot, options }
+    }
+
+    /// The most bytes of a form.
+    pub(super) fn body_limit(&self) -> usize {
+        let photo_limit = usize::try_from(self.options.photo_bytes).unwrap_or(usize::MAX);
+        photo_limit.saturating_add(FORM_BYTES as usize)
+    }
+
+    /// Reads the form within the time that an upload may take.
+    pub(super) async fn upload(&self, request: Request) -> Result<Upload, RequestError> {
+        timeout(self.options.upload_timeout, self.read_form(request)).await.unwrap_or(Err(TIMED_OUT))
+    }
+
     async fn read_form(&self, request: Request) -> Result<Upload, RequestError> {
         let content_length =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
@@ -188,8 +203,14 @@ impl GuessState {
         let meter = Meter::new(FORM_BYTES);
         let request = request.map(|body| Body::from_stream(MeteredBody::new(body, meter.clone())));
         let mut form = Multipart::from_request(request, &()).await.map_err(|_| NOT_A_FORM)?;
-        let mut upload = None;
-        while let Some(field) = self.within_pause(&meter, form.next_field()).await? {
+        let (mut upload, mut face) = (None, 0);
+        while let Some(mut field) = self.within_pause(&meter, form.next_field()).await? {
+            if field.name() == Some("face") {
+                let number = self.within_pause(&meter, field.chunk()).await?.unwrap_or_default();
+                face =
+                    std::str::from_utf8(&number).ok().and_then(|text| text.trim().parse().ok()).ok_or(NOT_A_NUMBER)?;
+                continue;
+            }
             if field.name() != Some("photo") {
                 continue;
             }
@@ -198,7 +219,8 @@ impl GuessState {
             }
             upload = Some(self.read_photo(&meter, field).await?);
         }
-        upload.ok_or(RequestError::Problem(Problem::NoPhoto))
+        let upload = upload.ok_or(RequestError::Problem(Problem::NoPhoto))?;
+        Ok(Upload { face, ..upload })
     }
 
     async fn read_photo(&self, meter: &Meter, mut field: Field<'_>) -> Result<Upload, RequestError> {
@@ -226,7 +248,7 @@ impl GuessState {
             }
             photo.extend_from_slice(&chunk);
         }
-        Ok(Upload { name, photo: photo.into(), _memory: memory })
+        Ok(Upload { name, photo: photo.into(), face: 0, _memory: memory })
     }
 
     /// Waits for the next piece of a form, at most as long as a client may pause.
@@ -280,12 +302,17 @@ fn form_error(status: StatusCode, id: &str, language: Language, elapsed: Duratio
         cut_short: false,
         faces: Vec::new(),
         error: Some(message.clone()),
-        elapsed_ms: (elapsed.as_secs_f64() * 1e5).round() / 100.0,
+        elapsed_ms: milliseconds(elapsed),
     };
     respond(status, Answer { report, text: message, shown: None })
 }
 
-fn respond(status: StatusCode, answer: impl Serialize) -> Response {
+/// A duration in milliseconds with two decimals.
+pub(super) fn milliseconds(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1e5).round() / 100.0
+}
+
+pub(super) fn respond(status: StatusCode, answer: impl Serialize) -> Response {
     let mut response = (status, [(CACHE_CONTROL, "no-store")], Json(answer)).into_response();
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
@@ -293,7 +320,7 @@ fn respond(status: StatusCode, answer: impl Serialize) -> Response {
     response
 }
 
-fn status(problem: &Problem) -> StatusCode {
+pub(super) fn status(problem: &Problem) -> StatusCode {
     match problem {
         Problem::NoPhoto | Problem::OptedOut | Problem::PhotoGone | Problem::CannotWrite => StatusCode::BAD_REQUEST,
         Problem::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -307,7 +334,9 @@ fn status(problem: &Problem) -> StatusCode {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
         },
-        Problem::Inference(InferenceError::Unreadable(_)) => StatusCode::UNPROCESSABLE_ENTITY,
+        Problem::Inference(InferenceError::Unreadable(_) | InferenceError::NoSuchFace { .. }) => {
+            StatusCode::UNPROCESSABLE_ENTITY
+        }
         Problem::Interrupted
         | Problem::Inference(InferenceError::Overloaded | InferenceError::Stopped | InferenceError::Expired(_)) => {
             StatusCode::SERVICE_UNAVAILABLE

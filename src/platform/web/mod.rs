@@ -1,9 +1,11 @@
 //! The site around the chat page, and its JSON API.
 //!
-//! [`site`] renders the pages and [`figures`] the plots on them, [`guess`] answers photos, [`visitor`] says who asks,
-//! [`options`] bounds what clients may use, [`guard`] refuses requests from other sites.
+//! [`site`] renders the pages and [`figures`] the plots on them, [`guess`] answers photos, [`explain`] shows how one
+//! face was seen, [`visitor`] says who asks, [`options`] bounds what clients may use, [`guard`] refuses requests from
+//! other sites.
 
 mod body;
+mod explain;
 mod figures;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -54,7 +56,8 @@ pub async fn run(
 fn router(options: WebOptions, bot: Arc<Bot>, loopback: bool) -> Router {
     let router = site::routes()
         .route("/health", get(|| async { ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#) }))
-        .route("/api/guess", guess::route(bot, options))
+        .route("/api/guess", guess::route(bot.clone(), options))
+        .route("/api/explain", explain::route(bot, options))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not found. The chat page is at /\n").into_response() });
     guard::guarded(router, loopback)
 }

@@ -1,0 +1,189 @@
+//! The five parts as pictures, and one card of all of them for phones.
+//!
+//! Everything is readable when the card is 330 pixels wide: text is then 10 pixels high. The words come from the
+//! caller.
+
+mod canvas;
+mod inside;
+mod outcome;
+
+use std::io::Cursor;
+
+use image::codecs::jpeg::JpegEncoder;
+use image::{RgbImage, imageops};
+
+use super::Explanation;
+use canvas::Canvas;
+
+pub use canvas::{Script, activations};
+
+/// Width of every picture in pixels.
+const WIDTH: u32 = 900;
+/// Left and right margin, and the gap between columns.
+const MARGIN: i32 = 24;
+/// Width of one of three columns.
+const COLUMN: u32 = 268;
+/// Heights of text in pixels, from the top of a line's letters to their bottom: headings, text, numbers in cells.
+const HEADING: u32 = 44;
+const BODY: u32 = 33;
+const NUMBER: u32 = 30;
+/// The most pixels that a part is high.
+const TALLEST: u32 = 1500;
+const JPEG_QUALITY: u8 = 82;
+
+/// Bytes to reserve for drawing: the parts, the card that they are combined in, and its file.
+pub const MEMORY: u64 = 32 << 20;
+
+/// Why a picture could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum DrawError {
+    /// The compiled-in fonts could not be parsed.
+    #[error("the compiled-in fonts are unusable")]
+    Font,
+    /// A text or chart could not be drawn; contains the reason.
+    #[error("a chart could not be drawn: {0}")]
+    Chart(String),
+    /// The picture could not be encoded.
+    #[error("the picture could not be encoded: {0}")]
+    Encode(#[from] image::ImageError),
+}
+
+/// Every word on the pictures, with the numbers in it, in one language.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Words {
+    /// The letters of the language.
+    pub script: Script,
+    /// Between whole numbers and decimals.
+    pub decimal_mark: String,
+    /// The card's heading.
+    pub title: String,
+    /// The headings of the five parts.
+    pub headings: [String; 5],
+    /// Below the photo's square: how many numbers the photo is.
+    pub photo: String,
+    /// Below the crop: how many numbers it is.
+    pub crop: String,
+    /// Below the numbers of the first row.
+    pub first_row: String,
+    /// Above the three squares: the pixels, the filter, and their products.
+    pub inputs: String,
+    /// As `inputs`.
+    pub weights: String,
+    /// As `inputs`.
+    pub products: String,
+    /// The products' sum, the bias and what is in the map.
+    pub sum: String,
+    /// Above the strongest filters with their maps.
+    pub strongest: String,
+    /// Above the channel's patches.
+    pub deep: String,
+    /// Below the patches: in this face, in the mean face, where it responds here.
+    pub deep_captions: [String; 3],
+    /// Below the map of votes for the age.
+    pub age_votes: String,
+    /// Below the map of votes for the gender; absent where genders are not told.
+    pub gender_votes: Option<String>,
+    /// Below the map of covered places.
+    pub covered: String,
+    /// What covering each region does.
+    pub regions: String,
+    /// Colours: negative, positive.
+    pub legend: [String; 2],
+    /// Below maps that a shift of one pixel changes; absent if none does.
+    pub shaky: Option<String>,
+    /// Axes of the ages: across, up.
+    pub axes: [String; 2],
+    /// The median, in the chart.
+    pub median: String,
+    /// The range, in the chart.
+    pub range: String,
+    /// The gender's probability; absent where genders are not told.
+    pub gender: Option<String>,
+    /// Below each of the five framings: its name, then its guess.
+    pub framings: Vec<[String; 2]>,
+    /// The nearest change that makes a difference, or that none does.
+    pub tipping: String,
+    /// That this is where the picture mattered to the network.
+    pub note: String,
+}
+
+/// A part's name in file names, and how it is drawn.
+type Part = (&'static str, fn(&Explanation, &Words, Detail) -> Result<RgbImage, DrawError>);
+
+/// How much a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Detail {
+    /// What fits on the card.
+    Card,
+    /// All of it.
+    Whole,
+}
+
+const PARTS: [Part; 5] = [
+    ("1-numbers", inside::numbers),
+    ("2-filter", inside::filter),
+    ("3-votes", outcome::votes),
+    ("4-ages", outcome::ages),
+    ("5-change", outcome::change),
+];
+
+/// Each part as a picture of its own: its name, and a PNG.
+///
+/// # Errors
+/// [`DrawError`] if one cannot be drawn.
+pub fn parts(explanation: &Explanation, words: &Words) -> Result<Vec<(&'static str, Vec<u8>)>, DrawError> {
+    let part = |(name, draw): Part| {
+        let mut png = Cursor::new(Vec::new());
+        draw(explanation, words, Detail::Whole)?.write_to(&mut png, image::ImageFormat::Png)?;
+        Ok((name, png.into_inner()))
+    };
+    PARTS.into_iter().map(part).collect()
+}
+
+/// All parts below each other, as a JPEG.
+///
+/// # Errors
+/// [`DrawError`] if it cannot be drawn.
+pub fn card(explanation: &Explanation, words: &Words) -> Result<Vec<u8>, DrawError> {
+    let mut pieces = vec![sentence(words, &words.title, HEADING + 8)?];
+    for (_, draw) in PARTS {
+        pieces.push(draw(explanation, words, Detail::Card)?);
+    }
+    pieces.push(sentence(words, &words.note, BODY)?);
+    let mut card = RgbImage::new(WIDTH, pieces.iter().map(RgbImage::height).sum());
+    let mut top = 0;
+    for piece in pieces {
+        imageops::replace(&mut card, &piece, 0, top);
+        top += i64::from(piece.height());
+    }
+    let mut jpeg = Cursor::new(Vec::new());
+    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(&card)?;
+    Ok(jpeg.into_inner())
+}
+
+/// A part's sheet with its heading; returns the y below that.
+fn sheet(words: &Words, part: usize) -> Result<(Canvas, i32), DrawError> {
+    let mut canvas = Canvas::new(WIDTH, TALLEST, words.script)?;
+    canvas.fill([MARGIN, 14, WIDTH as i32 - MARGIN, 16], canvas::FAINT);
+    let heading = format!("{}. {}", part + 1, words.headings[part]);
+    let below = canvas.paragraph(&heading, (MARGIN, 30), WIDTH - 2 * MARGIN as u32, HEADING, canvas::Align::Left)?;
+    Ok((canvas, below + 10))
+}
+
+/// A sheet with one paragraph.
+fn sentence(words: &Words, text: &str, size: u32) -> Result<RgbImage, DrawError> {
+    let mut canvas = Canvas::new(WIDTH, TALLEST, words.script)?;
+    let below = canvas.paragraph(text, (MARGIN, 20), WIDTH - 2 * MARGIN as u32, size, canvas::Align::Left)?;
+    Ok(canvas.finish(below + 10))
+}
+
+/// Left edge of one of three columns.
+fn column(index: i32) -> i32 {
+    MARGIN + index * (COLUMN as i32 + MARGIN)
+}
+
+/// A number with so many decimals and the language's decimal mark; `plus` puts a sign before positive ones.
+fn number(value: f32, decimals: usize, plus: bool, words: &Words) -> String {
+    let text = if plus { format!("{value:+.decimals$}") } else { format!("{value:.decimals$}") };
+    text.replace('.', &words.decimal_mark).replace('-', "−")
+}
