@@ -18,13 +18,15 @@ use crate::explain::{Explanation, FilterMap, Votes};
 /// The explanation, in the order of the card's parts; genders are null where the style leaves them out.
 pub fn report(explanation: &Explanation, style: &ReplyStyle) -> Value {
     let face = &explanation.face;
-    let estimate = &face.estimate;
+    let (estimate, frame) = (&face.estimate, &face.frame);
     let bounds = [face.bounds.x, face.bounds.y, face.bounds.w, face.bounds.h].map(|value| rounded(value, 1));
     let tells_genders = style.tells_genders();
     json!({
         "face": explanation.index + 1,
         "faces": explanation.faces,
         "box": bounds,
+        // The square that the network gets: its centre and side in pixels of the upright photo, its roll in radians.
+        "frame": { "x": frame.center_x, "y": frame.center_y, "side": frame.side, "roll": frame.roll },
         "note": style.language.message("explain-note"),
         "numbers": numbers(explanation),
         "filter": filter(explanation),

@@ -50,6 +50,7 @@ use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
 
+pub use crate::explain::probe::{Lots, Probe};
 pub use explanation::Explained;
 pub use photo_source::{PhotoSource, RenewLink};
 pub use problems::Problem;
@@ -196,6 +197,14 @@ impl Bot {
     /// The reply for a problem that the platform itself found.
     pub fn refuse(&self, problem: Problem, style: &ReplyStyle) -> Reply {
         Reply { text: problem.message(style.language), card: None, outcome: Err(problem) }
+    }
+
+    /// What the network says about a crop, 128×128 grey bytes, also with features switched off by lot.
+    ///
+    /// # Errors
+    /// Why the crop was not guessed.
+    pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: Lots) -> Result<Probe, Problem> {
+        Ok(self.pool.probe(flow, crop, lots).await?)
     }
 
     /// The JSON form of a reply, as scripts read it.

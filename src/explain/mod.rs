@@ -11,6 +11,8 @@ pub mod draw;
 pub mod filters;
 pub mod occlusion;
 pub mod picture;
+#[cfg(feature = "cli")]
+pub mod probe;
 mod view;
 pub mod votes;
 

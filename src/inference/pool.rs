@@ -15,6 +15,7 @@ use tracing::error;
 
 use super::InferenceError;
 use super::queue::{Priority, PushError, Queue};
+use crate::explain::probe::{Lots, Probe, probe};
 use crate::explain::{Explanation, explain};
 use crate::{Analysis, Framing, Guesser};
 
@@ -34,6 +35,15 @@ pub trait Analyser: Send + Sync + 'static {
         let _ = (photo, face);
         Err(InferenceError::Failed("this analyser explains nothing".into()))
     }
+
+    /// Guesses a crop, with features switched off by lot.
+    ///
+    /// # Errors
+    /// [`InferenceError`], by cause.
+    fn probe(&self, crop: &[u8], lots: Lots) -> Result<Probe, InferenceError> {
+        let _ = (crop, lots);
+        Err(InferenceError::Failed("this analyser probes nothing".into()))
+    }
 }
 
 impl Analyser for Guesser {
@@ -43,6 +53,10 @@ impl Analyser for Guesser {
 
     fn explain(&self, photo: &[u8], face: usize) -> Result<Explanation, InferenceError> {
         Ok(explain(self, photo, face)?)
+    }
+
+    fn probe(&self, crop: &[u8], lots: Lots) -> Result<Probe, InferenceError> {
+        Ok(probe(self.estimator(), crop, lots)?)
     }
 }
 
@@ -77,6 +91,7 @@ struct Job {
 enum Task {
     Analyse(Framing, Reply<Analysis>),
     Explain(usize, Reply<Explanation>),
+    Probe(Lots, Reply<Probe>),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, InferenceError>>;
@@ -87,6 +102,7 @@ impl Job {
         match &self.task {
             Task::Analyse(_, reply) => reply.is_closed(),
             Task::Explain(_, reply) => reply.is_closed(),
+            Task::Probe(_, reply) => reply.is_closed(),
         }
     }
 
@@ -105,6 +121,11 @@ impl Job {
                 charge();
                 let _ = reply.send(answer);
             }
+            Task::Probe(lots, reply) => {
+                let answer = isolated(&photo, || analyser.probe(&photo, lots));
+                charge();
+                let _ = reply.send(answer);
+            }
         }
     }
 
@@ -113,6 +134,7 @@ impl Job {
         match self.task {
             Task::Analyse(_, reply) => drop(reply.send(Err(error))),
             Task::Explain(_, reply) => drop(reply.send(Err(error))),
+            Task::Probe(_, reply) => drop(reply.send(Err(error))),
         }
     }
 }
@@ -157,6 +179,16 @@ impl Pool {
     pub async fn explain(&self, flow: FlowId, photo: Bytes, face: usize) -> Result<Explanation, InferenceError> {
         let (reply, answer) = oneshot::channel();
         self.queue(flow, Job { photo, task: Task::Explain(face, reply) }, Priority::Explanation)?;
+        self.wait(answer).await
+    }
+
+    /// As [`Pool::analyse`] for what the network says about a crop, 128×128 grey bytes; waits as an explanation does.
+    ///
+    /// # Errors
+    /// As [`Pool::analyse`]; `Failed` if the crop has another size.
+    pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: Lots) -> Result<Probe, InferenceError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(flow, Job { photo: crop, task: Task::Probe(lots, reply) }, Priority::Explanation)?;
         self.wait(answer).await
     }
 

@@ -321,7 +321,7 @@ impl Estimator {
     }
 }
 
-fn mirrored(crop: &[u8]) -> Vec<u8> {
+pub(super) fn mirrored(crop: &[u8]) -> Vec<u8> {
     crop.chunks(SIDE).flat_map(|row| row.iter().rev().copied()).collect()
 }
 

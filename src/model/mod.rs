@@ -12,6 +12,7 @@ pub mod calibration;
 mod channel_blocks;
 pub mod convolution;
 pub mod detector;
+pub mod dropout;
 mod epilogue;
 mod estimate;
 pub mod estimator;

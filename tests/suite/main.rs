@@ -19,6 +19,7 @@ mod evaluation;
 mod explain;
 mod face;
 mod fairness;
+mod learn;
 mod load;
 mod memory;
 mod performance;

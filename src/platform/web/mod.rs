@@ -1,8 +1,8 @@
 //! The site around the chat page, and its JSON API.
 //!
-//! [`site`] renders the pages and [`figures`] the plots on them, [`guess`] answers photos, [`explain`] shows how one
-//! face was seen, [`visitor`] says who asks, [`options`] bounds what clients may use, [`guard`] refuses requests from
-//! other sites.
+//! [`site`] renders the pages and [`figures`] the plots on them, [`learn`] has the page "How it works", [`guess`] answers
+//! photos, [`explain`] shows how one face was seen, [`visitor`] says who asks, [`options`] bounds what clients may use,
+//! [`guard`] refuses requests from other sites.
 
 mod body;
 mod explain;
@@ -11,6 +11,7 @@ mod figures;
 pub mod fuzzing;
 mod guard;
 mod guess;
+mod learn;
 mod options;
 mod site;
 mod visitor;
@@ -57,7 +58,8 @@ fn router(options: WebOptions, bot: Arc<Bot>, loopback: bool) -> Router {
     let router = site::routes()
         .route("/health", get(|| async { ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#) }))
         .route("/api/guess", guess::route(bot.clone(), options))
-        .route("/api/explain", explain::route(bot, options))
+        .route("/api/explain", explain::route(bot.clone(), options))
+        .route("/api/learn/guess", learn::route(bot))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not found. The chat page is at /\n").into_response() });
     guard::guarded(router, loopback)
 }

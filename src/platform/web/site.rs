@@ -13,25 +13,24 @@ use axum::routing::get;
 use axum::{Extension, Router};
 
 use super::figures;
+use super::learn;
 use super::visitor::{self, ClientAddr};
 use crate::bot::languages::Language;
 
 const SHELL: &str = include_str!("site/shell.html");
 
-const CSS: &str = "text/css; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const CSS: &str = "text/css; charset=utf-8";
+pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// The files: path, type and content.
-const ASSETS: [(&str, &str, &str); 10] = [
+const ASSETS: [(&str, &str, &str); 8] = [
     ("/site.css", CSS, include_str!("site/site.css")),
-    ("/how.css", CSS, include_str!("site/how.css")),
     ("/language.js", JAVASCRIPT, include_str!("site/language.js")),
     ("/dom.js", JAVASCRIPT, include_str!("site/dom.js")),
     ("/chat.js", JAVASCRIPT, include_str!("site/chat.js")),
     ("/answer.js", JAVASCRIPT, include_str!("site/answer.js")),
     ("/camera.js", JAVASCRIPT, include_str!("site/camera.js")),
-    ("/how.js", JAVASCRIPT, include_str!("site/how.js")),
     ("/favicon.svg", SVG, include_str!("site/icon.svg")),
     ("/favicon.ico", SVG, include_str!("site/icon.svg")),
 ];
@@ -67,8 +66,8 @@ const PAGES: [Page; 3] = [
         title: "learn-title",
         description: "learn-description",
         words: "learn-script-",
-        main: include_str!("site/how.html"),
-        head: r#"<link rel="stylesheet" href="/how.css"><script type="module" src="/how.js"></script>"#,
+        main: learn::PAGE,
+        head: r#"<link rel="stylesheet" href="/learn/how.css"><script type="module" src="/learn/how.js"></script>"#,
     },
     Page {
         path: "/about",
@@ -108,7 +107,8 @@ pub(super) fn routes() -> Router {
         };
         router = router.route(page.path, get(answer));
     }
-    for (path, content_type, content) in ASSETS {
+    let texts = ASSETS.map(|(path, content_type, content)| (path, content_type, content.as_bytes()));
+    for (path, content_type, content) in texts.into_iter().chain(learn::ASSETS) {
         let answer = move |headers: HeaderMap| async move { cacheable(content_type, "no-cache", content, &headers) };
         router = router.route(path, get(answer));
     }
@@ -119,7 +119,7 @@ pub(super) fn routes() -> Router {
 fn cacheable(
     content_type: &'static str,
     cache_control: &'static str,
-    content: impl IntoResponse + AsRef<str>,
+    content: impl IntoResponse + AsRef<[u8]>,
     headers: &HeaderMap,
 ) -> Response {
     let mut hasher = DefaultHasher::new();
