@@ -245,7 +245,7 @@ mod tests {
         queue.charge('a', Duration::from_millis(50));
         queue.charge('b', Duration::from_millis(10));
         queue.charge('c', Duration::from_millis(100));
-        "cab".chars().for_each(|flow| assert_eq!(queue.push(flow, ()), Ok(None)));
+        "cab".chars().for_each(|flow| assert_eq!(queue.push(flow, (), Priority::Guess), Ok(None)));
         assert_eq!("abc".chars().map(|_| queue.take().unwrap().0).collect::<String>(), "abc");
     }
 

@@ -319,7 +319,7 @@ async fn it_works_by_keyboard_announces_the_end_of_a_move_and_loads_little() {
     };
     let slider = focus("#zoom").await;
     assert_eq!(page.text("status").await, "");
-    slider.send_keys(&String::from(Key::End)).await.unwrap();
+    slider.send_keys(&char::from(Key::End).to_string()).await.unwrap();
     assert!(page.text("zoom-reading").await.starts_with("6 × 6 pixels"));
     let heard = page.changed("the status", &String::new(), || page.text("status")).await;
     assert_eq!(heard, page.text("zoom-reading").await);
