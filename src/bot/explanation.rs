@@ -238,8 +238,7 @@ impl ReplyStyle {
 
     /// A number with so many decimals; `plus` puts a sign before positive ones.
     fn decimals(&self, value: f32, decimals: usize, plus: bool) -> String {
-        let text = if plus { format!("{value:+.decimals$}") } else { format!("{value:.decimals$}") };
-        text.replace('.', &self.language.message("decimal-mark")).replace('-', "−")
+        draw::number(value, decimals, plus, &self.language.message("decimal-mark"))
     }
 }
 
@@ -297,6 +296,7 @@ mod tests {
         }
         let english = ReplyStyle::plain(0.5);
         assert_eq!((english.whole(2_875_200), english.whole(999)), ("2,875,200".to_owned(), "999".to_owned()));
+        assert_eq!(english.decimals(-0.04, 1, true), "+0.0");
         let german = ReplyStyle { language: Language::German, ..english };
         assert_eq!((german.whole(16_384), german.decimals(-1.26, 1, true)), ("16.384".to_owned(), "−1,3".to_owned()));
     }

@@ -126,7 +126,7 @@ fn numbered(
             (signed(0.6 * value / largest), INK)
         };
         canvas.fill([x, y, x + CELL - 2, y + CELL - 2], ground);
-        let text = number(*value, 2, false, words);
+        let text = number(*value, 2, false, &words.decimal_mark);
         canvas.text(&text, (x + CELL / 2 - 1, y + CELL / 2 - 15), (NUMBER, ink), Align::Centre)?;
     }
     Ok(())

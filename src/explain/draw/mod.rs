@@ -183,7 +183,10 @@ fn column(index: i32) -> i32 {
 }
 
 /// A number with so many decimals and the language's decimal mark; `plus` puts a sign before positive ones.
-fn number(value: f32, decimals: usize, plus: bool, words: &Words) -> String {
+pub fn number(value: f32, decimals: usize, plus: bool, decimal_mark: &str) -> String {
+    // Adding zero turns a negative one, as rounding leaves it, into a positive one.
+    let scale = 10f32.powi(decimals as i32);
+    let value = (value * scale).round() / scale + 0.0;
     let text = if plus { format!("{value:+.decimals$}") } else { format!("{value:.decimals$}") };
-    text.replace('.', &words.decimal_mark).replace('-', "−")
+    text.replace('.', decimal_mark).replace('-', "−")
 }

@@ -65,7 +65,7 @@ fn vote_map(
     for (index, vote) in votes.cells.iter().enumerate() {
         let (x, y) = ((index % votes.side) as i32 * step, (index / votes.side) as i32 * step);
         let at = (left + x + step / 2, top + (y - LETTER / 2).max(4));
-        let text = number(*vote, 1, false, words);
+        let text = number(*vote, 1, false, &words.decimal_mark);
         // A light edge around dark numbers, on any ground.
         for (dx, dy) in [(-2, 0), (2, 0), (0, -2), (0, 2)] {
             canvas.text(&text, (at.0 + dx, at.1 + dy), (NUMBER, WHITE), Align::Centre)?;
