@@ -122,12 +122,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] tak, jak je
-        [closer] o { $amount } % blíž
-        [wider] o { $amount } % dál
-        [shifted] posunutý o { $amount } %
+        [closer] o { $amount } % blíž
+        [wider] o { $amount } % dál
+        [shifted] posunutý o { $amount } %
         [tilted] nakloněný o { $amount }°
-        [darker] o { $amount } % méně světla
-        [brighter] o { $amount } % více světla
+        [darker] o { $amount } % méně světla
+        [brighter] o { $amount } % více světla
        *[blurred] rozmazaný přes { $amount } pixelu
     }
 explain-tips =

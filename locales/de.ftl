@@ -116,12 +116,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] so, wie es ist
-        [closer] { $amount } % näher
-        [wider] { $amount } % weiter
-        [shifted] um { $amount } % verschoben
+        [closer] { $amount } % näher
+        [wider] { $amount } % weiter
+        [shifted] um { $amount } % verschoben
         [tilted] um { $amount }° geneigt
-        [darker] { $amount } % weniger Licht
-        [brighter] { $amount } % mehr Licht
+        [darker] { $amount } % weniger Licht
+        [brighter] { $amount } % mehr Licht
        *[blurred] über { $amount } Pixel verwischt
     }
 explain-tips =

@@ -119,12 +119,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] as it is
-        [closer] { $amount } % closer
-        [wider] { $amount } % wider
-        [shifted] moved by { $amount } %
+        [closer] { $amount } % closer
+        [wider] { $amount } % wider
+        [shifted] moved by { $amount } %
         [tilted] tilted by { $amount }°
-        [darker] { $amount } % less light
-        [brighter] { $amount } % more light
+        [darker] { $amount } % less light
+        [brighter] { $amount } % more light
        *[blurred] blurred over { $amount } pixels
     }
 explain-tips =

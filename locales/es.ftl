@@ -116,12 +116,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] tal cual
-        [closer] { $amount } % más cerca
-        [wider] { $amount } % más lejos
-        [shifted] movida un { $amount } %
+        [closer] { $amount } % más cerca
+        [wider] { $amount } % más lejos
+        [shifted] movida un { $amount } %
         [tilted] inclinada { $amount }°
-        [darker] { $amount } % menos de luz
-        [brighter] { $amount } % más de luz
+        [darker] { $amount } % menos de luz
+        [brighter] { $amount } % más de luz
        *[blurred] borrosa en { $amount } píxeles
     }
 explain-tips =

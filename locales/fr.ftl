@@ -116,12 +116,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] tel quel
-        [closer] { $amount } % plus près
-        [wider] { $amount } % plus large
-        [shifted] décalé de { $amount } %
+        [closer] { $amount } % plus près
+        [wider] { $amount } % plus large
+        [shifted] décalé de { $amount } %
         [tilted] incliné de { $amount }°
-        [darker] { $amount } % de lumière en moins
-        [brighter] { $amount } % de lumière en plus
+        [darker] { $amount } % de lumière en moins
+        [brighter] { $amount } % de lumière en plus
        *[blurred] flou de { $amount } pixels
     }
 explain-tips =

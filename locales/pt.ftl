@@ -116,12 +116,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] como está
-        [closer] { $amount } % mais perto
-        [wider] { $amount } % mais longe
-        [shifted] movido { $amount } %
+        [closer] { $amount } % mais perto
+        [wider] { $amount } % mais longe
+        [shifted] movido { $amount } %
         [tilted] inclinado { $amount }°
-        [darker] { $amount } % menos luz
-        [brighter] { $amount } % mais luz
+        [darker] { $amount } % menos luz
+        [brighter] { $amount } % mais luz
        *[blurred] borrado em { $amount } pixels
     }
 explain-tips =

@@ -126,12 +126,12 @@ explain-framing =
 explain-kind =
     { $kind ->
         [same] як є
-        [closer] на { $amount } % ближче
-        [wider] на { $amount } % далі
-        [shifted] зсув на { $amount } %
+        [closer] на { $amount } % ближче
+        [wider] на { $amount } % далі
+        [shifted] зсув на { $amount } %
         [tilted] нахил на { $amount }°
-        [darker] на { $amount } % менше світла
-        [brighter] на { $amount } % більше світла
+        [darker] на { $amount } % менше світла
+        [brighter] на { $amount } % більше світла
        *[blurred] розмиття на { $amount } пікселя
     }
 explain-tips =

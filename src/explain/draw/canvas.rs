@@ -9,6 +9,7 @@ use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::DrawError;
+use crate::face::FaceCrop;
 
 /// The colour of text and lines.
 pub const INK: RGBColor = RGBColor(24, 24, 27);
@@ -199,6 +200,13 @@ pub fn signed(value: f32) -> RGBColor {
 pub fn grey(pixels: &[u8], side: usize) -> RgbImage {
     let at = |x: u32, y: u32| pixels.get(y as usize * side + x as usize).copied().unwrap_or(128);
     RgbImage::from_fn(side as u32, side as u32, |x, y| Rgb([at(x, y); 3]))
+}
+
+/// A crop with brightness and contrast evened out, as the network gets it: a dark face can be seen as well.
+pub fn evened(crop: &FaceCrop) -> Vec<u8> {
+    /// Grey levels of one standard deviation.
+    const CONTRAST: f32 = 60.0;
+    crop.standardise().into_iter().map(|value| (128.0 + CONTRAST * value).round() as u8).collect()
 }
 
 /// A map as grey values: black at 0, white at its peak.
