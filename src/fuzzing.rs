@@ -4,6 +4,8 @@
 //! `fuzz/` runs them with libFuzzer; the tests here run each target's seeds and mutations of
 //! them. A property panics when it does not hold; the caller measures memory and time.
 
+#[cfg(all(test, feature = "heic"))]
+mod heic_bombs;
 mod memory;
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,10 @@ pub const PNG_MEMORY: usize = PNG as usize + MEMORY;
 pub const GIF_MEMORY: usize = GIF as usize + MEMORY;
 /// As [`MEMORY`], for a HEIC.
 #[cfg(feature = "heic")]
-pub const HEIC_MEMORY: usize = heic::DECODER as usize + MEMORY;
+pub const HEIC_MEMORY: usize = HEIC_DECODER + MEMORY;
+/// For the metadata and the decoder's tables of a HEIC.
+#[cfg(feature = "heic")]
+pub const HEIC_DECODER: usize = heic::DECODER as usize;
 /// For a lossy WebP, the length in its header is allocated, up to 16 MiB of untouched zeros.
 pub const WEBP_MEMORY: usize = MEMORY + (17 << 20);
 

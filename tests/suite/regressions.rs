@@ -23,7 +23,7 @@
 //! | Camera raw files were not named, as they look like TIFF | `camera_raw_is_named_by_its_maker` | `src/photo/sniff.rs` |
 //! | An EXIF orientation of an unusual type or byte order was ignored | `every_type_and_byte_order_of_the_tag_is_read` | `src/photo/orientation.rs` |
 //! | A broken EXIF block hid the XMP orientation | `a_broken_block_does_not_hide_a_valid_one_or_xmp` | `src/photo/orientation.rs` |
-//! | HEIC metadata of 60 kB that claims millions of extents exhausted memory | `metadata_that_claims_more_than_it_has_neither_exhausts_memory_nor_takes_seconds` | `src/photo/heic/tests.rs` |
+//! | HEIC metadata of 60 kB that claims millions of extents exhausted memory | `metadata_that_claims_more_than_it_has_neither_exhausts_memory_nor_takes_seconds` | `src/fuzzing/heic_bombs.rs` |
 //! | Several large photos at once exhausted memory | `reservations_never_exceed_the_budget_and_all_are_granted` | `src/photo/memory.rs` |
 //! | A JPEG of thousands of scans kept a worker busy for seconds | `too_many_scans_are_refused` | `src/photo/jpeg/tests.rs` |
 //! | Files within every size limit took many seconds of processor time | `the_costliest_permitted_files_take_no_longer_than_one_photo_may` | `tests/suite/corpus.rs` |
