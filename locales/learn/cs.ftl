@@ -59,7 +59,7 @@ learn-split-sorted = Seřadit podle věku místo míchání
 learn-split-shuffle = Znovu zamíchat
 
 learn-overfitting = Naučeno nazpaměť
-learn-overfitting-1 = Jedna malá síť se tu učila osmkrát: na 1, 5, 20 a 100 % obličejů, pokaždé bez dropoutu a s ním (vysvětlí ho další kapitola). Cestou dostávala dvě zkoušky: z obličejů, na kterých se učila, a z 944 nových.
+learn-overfitting-1 = Jedna malá síť se tu učila několikrát: na různě velkých dílech obličejů, bez dropoutu i s ním (vysvětlí ho další kapitola). Cestou dostávala dvě zkoušky: z obličejů, na kterých se učila, a z 944 nových.
 learn-overfitting-2 = Posouvej průchody; jeden průchod znamená podívat se jednou na každý obličej. Mezeře mezi oběma čarami se říká přeučení: síť zná své obličeje nazpaměť a u nových jí to není nic platné.
 learn-overfitting-3 = Další průchody několika málo obličeji mezeru jen rozšiřují. Víc obličejů ji zavírá a nic jiného to nedokáže tak dobře.
 learn-overfitting-learnt = naučené obličeje

@@ -59,7 +59,7 @@ learn-split-sorted = Nach Alter sortieren statt mischen
 learn-split-shuffle = Neu mischen
 
 learn-overfitting = Auswendig gelernt
-learn-overfitting-1 = Hier wurde ein kleines Netz achtmal trainiert: mit 1, 5, 20 und 100 % der Gesichter, jeweils ohne und mit Dropout, das das nächste Kapitel erklärt. Unterwegs wurde es zweifach geprüft: an Gesichtern, aus denen es gelernt hatte, und an 944 neuen.
+learn-overfitting-1 = Hier wurde ein kleines Netz mehrmals trainiert: mit verschieden vielen der Gesichter, ohne und mit Dropout, das das nächste Kapitel erklärt. Unterwegs wurde es zweifach geprüft: an Gesichtern, aus denen es gelernt hatte, und an 944 neuen.
 learn-overfitting-2 = Verschiebe die Durchgänge; in einem Durchgang wird jedes Gesicht einmal angesehen. Der Abstand der beiden Linien heißt Überanpassung: Das Netz kennt seine Gesichter auswendig, und das hilft bei neuen nicht.
 learn-overfitting-3 = Mehr Durchgänge durch wenige Gesichter vergrößern nur den Abstand. Mehr Gesichter schließen ihn, und nichts anderes kann das so gut.
 learn-overfitting-learnt = gelernte Gesichter

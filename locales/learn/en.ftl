@@ -59,7 +59,7 @@ learn-split-sorted = Sort by age instead of shuffling
 learn-split-shuffle = Shuffle again
 
 learn-overfitting = Learning by heart
-learn-overfitting-1 = Here one small network was trained eight times: on 1, 5, 20 and 100 % of the faces, each time without and with dropout, which the next chapter explains. Along the way it was tested twice: on faces that it had learnt from, and on 944 new ones.
+learn-overfitting-1 = Here one small network was trained several times: on different shares of the faces, without and with dropout, which the next chapter explains. Along the way it was tested twice: on faces that it had learnt from, and on 944 new ones.
 learn-overfitting-2 = Move the passes, one pass being one look at every face. The gap between the two lines is called overfitting: the network knows its own faces by heart, and that does not help with new ones.
 learn-overfitting-3 = More passes over a few faces only widen the gap. More faces close it, and nothing else does it as well.
 learn-overfitting-learnt = faces it learnt from

@@ -59,7 +59,7 @@ learn-split-sorted = Ordenar por edad en vez de barajar
 learn-split-shuffle = Barajar otra vez
 
 learn-overfitting = Aprender de memoria
-learn-overfitting-1 = Aquí una red pequeña se entrenó ocho veces: con el 1, 5, 20 y 100 % de las caras, cada vez sin dropout y con él, que se explica en el capítulo siguiente. Por el camino se la examinó dos veces: con caras de las que había aprendido y con 944 nuevas.
+learn-overfitting-1 = Aquí una red pequeña se entrenó varias veces: con distintas partes de las caras, sin dropout y con él, que se explica en el capítulo siguiente. Por el camino se la examinó dos veces: con caras de las que había aprendido y con 944 nuevas.
 learn-overfitting-2 = Mueve las pasadas; una pasada es mirar una vez cada cara. La distancia entre las dos líneas se llama sobreajuste: la red se sabe sus caras de memoria, y con las nuevas eso no ayuda.
 learn-overfitting-3 = Más pasadas sobre pocas caras solo agrandan la distancia. Más caras la cierran, y nada lo hace tan bien.
 learn-overfitting-learnt = caras aprendidas

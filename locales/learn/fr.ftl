@@ -59,7 +59,7 @@ learn-split-sorted = Trier par âge au lieu de mélanger
 learn-split-shuffle = Mélanger encore
 
 learn-overfitting = Apprendre par cœur
-learn-overfitting-1 = Ici, un petit réseau a été entraîné huit fois : sur 1, 5, 20 et 100 % des visages, chaque fois sans et avec dropout, que le chapitre suivant explique. En chemin, il a été testé deux fois : sur des visages dont il avait appris, et sur 944 nouveaux.
+learn-overfitting-1 = Ici, un petit réseau a été entraîné plusieurs fois : sur des parts différentes des visages, sans et avec dropout, que le chapitre suivant explique. En chemin, il a été testé deux fois : sur des visages dont il avait appris, et sur 944 nouveaux.
 learn-overfitting-2 = Déplace les passages ; un passage, c’est regarder chaque visage une fois. L’écart entre les deux lignes s’appelle le surapprentissage : le réseau connaît ses visages par cœur, et cela n’aide pas avec les nouveaux.
 learn-overfitting-3 = Plus de passages sur peu de visages ne font que creuser l’écart. Plus de visages le referment, et rien ne le fait aussi bien.
 learn-overfitting-learnt = visages appris

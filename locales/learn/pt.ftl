@@ -59,7 +59,7 @@ learn-split-sorted = Ordenar por idade em vez de embaralhar
 learn-split-shuffle = Embaralhar de novo
 
 learn-overfitting = Aprender de cor
-learn-overfitting-1 = Aqui uma rede pequena foi treinada oito vezes: com 1, 5, 20 e 100 % dos rostos, cada vez sem e com dropout, que o próximo capítulo explica. No caminho ela fez duas provas: com rostos de que tinha aprendido e com 944 novos.
+learn-overfitting-1 = Aqui uma rede pequena foi treinada várias vezes: com partes diferentes dos rostos, sem e com dropout, que o próximo capítulo explica. No caminho ela fez duas provas: com rostos de que tinha aprendido e com 944 novos.
 learn-overfitting-2 = Mova as passagens; uma passagem é olhar cada rosto uma vez. A distância entre as duas linhas se chama sobreajuste: a rede sabe os rostos dela de cor, e isso não ajuda com os novos.
 learn-overfitting-3 = Mais passagens por poucos rostos só aumentam a distância. Mais rostos a fecham, e nada faz isso tão bem.
 learn-overfitting-learnt = rostos aprendidos

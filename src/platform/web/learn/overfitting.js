@@ -1,4 +1,4 @@
-// Chapter 5: the curves of eight real training runs.
+// Chapter 5: the curves of real training runs.
 
 import { byId, create, word } from "../dom.js";
 import { Plot } from "./plot.js";
@@ -34,8 +34,12 @@ export function start() {
 
   /** Another share: the slider of passes ends with its run. */
   function change() {
-    const rows = run(shares[share.value], dropout.checked);
-    if (!rows.length) return;
+    if (!runs.length) return;
+    const of = shares[share.value];
+    // Not every share was also trained with dropout.
+    dropout.disabled = !run(of, true).length;
+    dropout.checked &&= !dropout.disabled;
+    const rows = run(of, dropout.checked);
     const wasLast = passes.value === passes.max;
     passes.max = rows.at(-1).pass;
     if (wasLast) passes.value = passes.max;
