@@ -12,7 +12,7 @@ export class Plot {
   /** `x` and `y`: { from, to, title, ticks } with ticks as values; `wordX` writes a tick of the x axis. */
   constructor(host, { x, y, height = 210, wordX = (value) => number(value) }) {
     Object.assign(this, { x, y, height, wordX, layers: [], width: 0 });
-    this.svg = createSvg("svg", { class: "chart", role: "img", height });
+    this.svg = createSvg("svg", { class: "chart", role: "img", height, "aria-label": `${y.title} – ${x.title}` });
     host.append(this.svg);
     onSize(host, () => {
       this.width = host.clientWidth;

@@ -55,7 +55,7 @@ export function start() {
       restart();
     });
     // Every fifth one suffices by keyboard; the ones between follow.
-    return { input, label: create("label", {}, `${number(at(index))} °C `, create("output", { ariaHidden: "true" }), input) };
+    return { input, label: create("label", {}, `${number(at(index))} °C `, create("span", { className: "value", ariaHidden: "true" }), input) };
   });
   const handles = points.filter((_, index) => index % 5 === 0);
   byId("shower-points").append(...handles.map(({ label }) => label));

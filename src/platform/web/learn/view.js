@@ -105,6 +105,6 @@ export function read(element, text) {
 /** Shows the value of a slider beside its label, and tells it to screen readers as the slider's value. */
 export function showValue(input, text) {
   input.setAttribute("aria-valuetext", text);
-  const output = input.closest("label").querySelector("output");
-  if (output) output.textContent = text;
+  // No <output>: the label would be that one's, not the slider's.
+  input.closest("label").querySelector(".value").textContent = text;
 }
