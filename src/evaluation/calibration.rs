@@ -1,6 +1,5 @@
 //! Fits a [`Calibration`] on labelled faces.
 
-use super::confidence::fit_usual_widths;
 use super::set_figures::SetMeasurement;
 use super::sets::{AgeLabel, LabelledFace};
 use super::{Label, Pair, Scores, mean, scores};

@@ -85,7 +85,7 @@ struct Scale(f32, f32);
 const SIZE: Scale = Scale(96.0, 44.0);
 const OUTSIDE: Scale = Scale(0.08, 0.24);
 const EMPTINESS: Scale = Scale(0.75, 1.0);
-const YAW: Scale = Scale(0.1, 0.27);
+const YAW: Scale = Scale(0.1, 0.24);
 const HIGHLIGHTS: Scale = Scale(150.0, 95.0);
 const FACE_HIGHLIGHTS: Scale = Scale(125.0, 70.0);
 const ASYMMETRY: Scale = Scale(0.35, 0.8);
