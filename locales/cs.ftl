@@ -24,7 +24,12 @@ person-smiling =
        *[other] { $person }, s úsměvem
     }
 guess-sure = Podle mě je to { $person }.
-guess-unsure = Nejsem si jistý, ale můj odhad je { $person }.
+guess-unsure =
+    { $what ->
+        [gender] Pohlavím si nejsem jistý, ale můj odhad je { $person }.
+        [both] Věkem ani pohlavím si nejsem jistý, ale můj odhad je { $person }.
+       *[age] Věkem si nejsem jistý, ale můj odhad je { $person }.
+    }
 guess-tip = Tip: { $tips }
 faces =
     { $count ->
@@ -34,19 +39,23 @@ faces =
        *[other] Vidím { $count } obličejů, číslováno zleva doprava:
     }
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person } (nejisté)
-face-unsure-why = { $number }. { $person } (nejisté, { $why })
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person } (pohlaví nejisté)
+        [both] { $number }. { $person } (věk i pohlaví nejisté)
+       *[age] { $number }. { $person } (věk nejistý)
+    }
 faces-more = … a ještě { $count }.
 photo-number = Fotka { $number }: { $text }
 photo-waiting = ještě se dívám…
 no-face = Na tomhle obrázku nenacházím obličej. Tip: pošli fotku, na které je jeden obličej otočený k fotoaparátu, dobře osvětlený a velký aspoň jako malý náhled; často pomůže těsnější výřez.
-rotated-left = Fotka je na boku; otoč ji doleva a můj odhad bude jistější.
-rotated-right = Fotka je na boku; otoč ji doprava a můj odhad bude jistější.
-rotated-upside-down = Fotka je vzhůru nohama; otoč ji a můj odhad bude jistější.
+rotated-left = Fotka je na boku; prohlédl jsem si ji otočenou doleva.
+rotated-right = Fotka je na boku; prohlédl jsem si ji otočenou doprava.
+rotated-upside-down = Fotka je vzhůru nohama; prohlédl jsem si ji otočenou.
 picture-cut-short = Obrázek není celý; mohl jsem se podívat jen na jeho část.
 guess-anyway = Obličej jsem nenašel, takže jen hádám podle čtverce uprostřed: { $person }. Ber to s rezervou.
 guess-crop = S navrženým výřezem: { $text }
-crop-offered = Můžu ti fotku oříznout: stiskni tlačítko níže.
+crop-offered = S těsnějším výřezem jsem si jistější: stiskni tlačítko níže.
 alternative-text = Fotka s rámečkem kolem každého obličeje; { $faces }.
 alternative-text-face = rámeček { $number }: { $person }
 alternative-text-crop = Navržený čtverec vyříznutý z fotky: { $text }
@@ -54,19 +63,32 @@ alternative-text-seen = Pět částí. Obličej barevně a jako 128×128 šedýc
 
 ## What would help
 
-tip-too-small = Obličej je na obrázku malý: udělej těsnější výřez nebo jdi blíž.
+tip-too-small = Obličej má velmi málo pixelů: jdi blíž, nebo pošli fotku v původní velikosti.
 tip-cut-off = Část obličeje je mimo obrázek: nech kolem něj trochu místa.
+tip-covered = Část obličeje je zakrytá: ať před ním nic není, ruce, vlasy, rouška ani tmavé brýle.
 tip-turned = Obličej je odvrácený: dívej se přímo do fotoaparátu.
-tip-dark = Na obličeji je málo světla: natoč se k oknu nebo k lampě.
+tip-dark = Na obličeji je příliš málo světla: natoč se k oknu nebo k lampě.
+tip-one-sided = Světlo jde z jedné strany a polovina obličeje je ve tmě: natoč se k němu.
 tip-bright = Obličej je přesvětlený: vyhni se ostrému světlu a blesku.
 tip-blurred = Obličej je rozmazaný: drž fotoaparát v klidu, nebo pošli originál místo kopie.
-tip-none = Zkus jinou fotku: obličej k fotoaparátu, rovnoměrné světlo, nic přes oči ani ústa; některým obličejům by se prostě dal hádat různý věk.
-why-too-small = malý obličej
-why-cut-off = oříznutý obličej
-why-turned = odvrácený obličej
-why-dark = málo světla
-why-bright = moc světla
-why-blurred = rozmazaný obličej
+tip-noisy = Obrázek je zrnitý: foť při lepším světle, nebo pošli originál místo kopie.
+good-photo =
+    { $what ->
+        [gender] Fotka je dobrá: podle tohohle obličeje se pohlaví prostě nedá dobře poznat a jiná fotka sotva pomůže.
+       *[age] Fotka je dobrá: tomuhle obličeji by se prostě dal hádat různý věk a jiná fotka sotva pomůže.
+    }
+faces-help = Co by pomohlo: { $help }.
+faces-good-photo = Fotka je dobrá: u koho si nejsem jistý, tomu by se prostě dal hádat různý věk nebo obojí pohlaví.
+help-for-faces = { $help } ({ $numbers })
+help-too-small = jít blíž, nebo fotka v původní velikosti
+help-cut-off = trochu místa kolem obličeje
+help-covered = nic před obličejem
+help-turned = pohled přímo do fotoaparátu
+help-dark = víc světla na obličeji
+help-one-sided = světlo zepředu
+help-bright = měkčí světlo
+help-blurred = ostřejší obrázek
+help-noisy = méně zrnitý obrázek
 
 ## How I see a face
 

@@ -24,23 +24,32 @@ person-smiling =
        *[other] { $person }, lächelnd
     }
 guess-sure = Sieht aus wie { $person }.
-guess-unsure = Ich bin mir nicht sicher, aber ich würde sagen: { $person }.
+guess-unsure =
+    { $what ->
+        [gender] Beim Geschlecht bin ich mir nicht sicher, aber ich würde sagen: { $person }.
+        [both] Bei Alter und Geschlecht bin ich mir nicht sicher, aber ich würde sagen: { $person }.
+       *[age] Beim Alter bin ich mir nicht sicher, aber ich würde sagen: { $person }.
+    }
 guess-tip = Tipp: { $tips }
 faces = Ich sehe { $count } Gesichter, von links nach rechts nummeriert:
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person } (unsicher)
-face-unsure-why = { $number }. { $person } (unsicher, { $why })
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person } (Geschlecht unsicher)
+        [both] { $number }. { $person } (Alter und Geschlecht unsicher)
+       *[age] { $number }. { $person } (Alter unsicher)
+    }
 faces-more = … und noch { $count }.
 photo-number = Foto { $number }: { $text }
 photo-waiting = ich schaue noch …
 no-face = Ich finde kein Gesicht auf diesem Bild. Tipp: Schick ein Foto, auf dem ein Gesicht zur Kamera schaut, gut beleuchtet und mindestens so groß wie ein Vorschaubild; oft hilft es, enger zuzuschneiden.
-rotated-left = Das Foto liegt auf der Seite; dreh es nach links, dann kann ich sicherer schätzen.
-rotated-right = Das Foto liegt auf der Seite; dreh es nach rechts, dann kann ich sicherer schätzen.
-rotated-upside-down = Das Foto steht auf dem Kopf; dreh es um, dann kann ich sicherer schätzen.
+rotated-left = Das Foto liegt auf der Seite; ich habe es zum Ansehen nach links gedreht.
+rotated-right = Das Foto liegt auf der Seite; ich habe es zum Ansehen nach rechts gedreht.
+rotated-upside-down = Das Foto steht auf dem Kopf; ich habe es zum Ansehen umgedreht.
 picture-cut-short = Das Bild ist unvollständig; ich konnte mir nur den vorhandenen Teil ansehen.
 guess-anyway = Ich habe kein Gesicht gefunden, deshalb ist das nur eine Schätzung nach dem Quadrat in der Mitte: { $person }. Nimm die Schätzung nicht zu ernst.
 guess-crop = Mit dem vorgeschlagenen Ausschnitt: { $text }
-crop-offered = Ich kann das Foto für dich zuschneiden: Drück einfach auf den Knopf unten.
+crop-offered = Mit einem engeren Ausschnitt bin ich mir sicherer: Drück einfach auf den Knopf unten.
 alternative-text = Das Foto mit einem Rahmen um jedes Gesicht; { $faces }.
 alternative-text-face = Rahmen { $number }: { $person }
 alternative-text-crop = Das vorgeschlagene Quadrat, aus dem Foto ausgeschnitten: { $text }
@@ -48,19 +57,32 @@ alternative-text-seen = Fünf Teile. Das Gesicht in Farbe und als 128×128 graue
 
 ## What would help
 
-tip-too-small = Das Gesicht ist klein im Bild: Schneide enger zu oder geh näher heran.
+tip-too-small = Das Gesicht hat nur sehr wenige Pixel: Geh näher heran oder schick das Foto in Originalgröße.
 tip-cut-off = Ein Teil des Gesichts ist nicht auf dem Bild: Lass ringsum etwas Platz.
+tip-covered = Ein Teil des Gesichts ist verdeckt: Nichts sollte davor sein, weder Hände und Haare noch Maske oder Sonnenbrille.
 tip-turned = Das Gesicht ist abgewandt: Schau direkt in die Kamera.
-tip-dark = Auf das Gesicht fällt wenig Licht: Dreh dich zu einem Fenster oder einer Lampe.
+tip-dark = Auf das Gesicht fällt zu wenig Licht: Dreh dich zu einem Fenster oder einer Lampe.
+tip-one-sided = Das Licht kommt von einer Seite, und eine Hälfte des Gesichts liegt im Dunkeln: Dreh dich zum Licht.
 tip-bright = Das Gesicht ist überbelichtet: Vermeide grelles Licht und Blitz.
 tip-blurred = Das Gesicht ist unscharf: Halte die Kamera ruhig oder schick das Original statt einer Kopie.
-tip-none = Probier ein anderes Foto: Gesicht zur Kamera, gleichmäßiges Licht, Augen und Mund frei; zu manchen Gesichtern passt einfach mehr als ein Alter.
-why-too-small = klein im Bild
-why-cut-off = angeschnitten
-why-turned = abgewandt
-why-dark = schlecht beleuchtet
-why-bright = überbelichtet
-why-blurred = unscharf
+tip-noisy = Das Bild rauscht: Mach es bei mehr Licht oder schick das Original statt einer Kopie.
+good-photo =
+    { $what ->
+        [gender] Das Foto ist gut: Diesem Gesicht sieht man das Geschlecht einfach nicht deutlich an, und ein anderes Foto würde kaum helfen.
+       *[age] Das Foto ist gut: Zu diesem Gesicht passt einfach mehr als ein Alter, und ein anderes Foto würde kaum helfen.
+    }
+faces-help = Was helfen würde: { $help }.
+faces-good-photo = Das Foto ist gut: Zu den Gesichtern, bei denen ich unsicher bin, passt einfach mehr als ein Alter oder Geschlecht.
+help-for-faces = { $help } ({ $numbers })
+help-too-small = näher herangehen oder das Foto in Originalgröße
+help-cut-off = etwas Platz um das Gesicht
+help-covered = nichts vor dem Gesicht
+help-turned = ein Blick direkt in die Kamera
+help-dark = mehr Licht auf dem Gesicht
+help-one-sided = Licht von vorn
+help-bright = weicheres Licht
+help-blurred = ein schärferes Bild
+help-noisy = ein Bild mit weniger Rauschen
 
 ## How I see a face
 

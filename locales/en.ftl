@@ -25,23 +25,32 @@ person-smiling =
        *[other] { $person }, smiling
     }
 guess-sure = Looks like { $person }.
-guess-unsure = I'm not sure, but my guess is { $person }.
+guess-unsure =
+    { $what ->
+        [gender] I'm not sure about the gender, but my guess is { $person }.
+        [both] I'm not sure about age and gender, but my guess is { $person }.
+       *[age] I'm not sure about the age, but my guess is { $person }.
+    }
 guess-tip = Tip: { $tips }
 faces = I see { $count } faces, numbered from left to right:
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person } (unsure)
-face-unsure-why = { $number }. { $person } (unsure, { $why })
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person } (gender unsure)
+        [both] { $number }. { $person } (age and gender unsure)
+       *[age] { $number }. { $person } (age unsure)
+    }
 faces-more = … and { $count } more.
 photo-number = Photo { $number }: { $text }
 photo-waiting = still looking …
 no-face = I can't find a face in this picture. Tip: send a photo with one face turned towards the camera, well lit and at least as large as a thumbnail; cropping closer often helps.
-rotated-left = The photo is sideways; turn it left for a surer guess.
-rotated-right = The photo is sideways; turn it right for a surer guess.
-rotated-upside-down = The photo is upside down; turn it the right way up for a surer guess.
+rotated-left = The photo is sideways; I turned it left to look at it.
+rotated-right = The photo is sideways; I turned it right to look at it.
+rotated-upside-down = The photo is upside down; I turned it round to look at it.
 picture-cut-short = The picture was cut short; I could only look at the part that is there.
 guess-anyway = I found no face, so this is just a guess from the square in the middle: { $person }. Take it with a grain of salt.
 guess-crop = With the suggested crop: { $text }
-crop-offered = I can crop the photo for you: press the button below.
+crop-offered = A closer crop makes me surer: press the button below.
 alternative-text = The photo with a box around each face; { $faces }.
 alternative-text-face = box { $number }: { $person }
 alternative-text-crop = The suggested square, cut from the photo; { $text }
@@ -49,19 +58,33 @@ alternative-text-seen = Five parts. The face in colour and as 128×128 grey pixe
 
 ## What would help
 
-tip-too-small = The face is small in the picture: crop closer or move nearer.
+tip-too-small = The face has very few pixels: come closer, or send the photo in its original size.
 tip-cut-off = Part of the face is outside the picture: leave some room around it.
+tip-covered = Part of the face is covered: nothing should be in front of it, neither hands and hair nor a mask or dark glasses.
 tip-turned = The face is turned away: look straight into the camera.
-tip-dark = There is little light on the face: turn towards a window or a lamp.
+tip-dark = There is too little light on the face: turn towards a window or a lamp.
+tip-one-sided = The light comes from one side and leaves half of the face in the dark: turn towards it.
 tip-bright = The face is washed out: avoid harsh light and flash.
 tip-blurred = The face is blurred: hold the camera still, or send the original instead of a copy.
-tip-none = Try another photo: face towards the camera, even light, nothing covering the eyes or mouth. Some faces simply pass for several ages.
-why-too-small = small in the picture
-why-cut-off = cut off
-why-turned = turned away
-why-dark = poorly lit
-why-bright = washed out
-why-blurred = blurred
+tip-noisy = The picture is grainy: take it in more light, or send the original instead of a copy.
+good-photo =
+    { $what ->
+        [gender] The photo is good: this face simply doesn't show the gender clearly, and another photo would hardly help.
+       *[age] The photo is good: this face could simply be several ages, and another photo would hardly help.
+    }
+# One line under several faces: what would help whom, by the numbers of the faces.
+faces-help = What would help: { $help }.
+faces-good-photo = The photo is good: whoever I'm unsure about could simply be several ages, or either gender.
+help-for-faces = { $help } ({ $numbers })
+help-too-small = coming closer, or the photo in its original size
+help-cut-off = some room around the face
+help-covered = nothing in front of the face
+help-turned = a look straight into the camera
+help-dark = more light on the face
+help-one-sided = light from the front
+help-bright = softer light
+help-blurred = a sharper picture
+help-noisy = a picture with less grain
 
 ## How I see a face
 

@@ -24,23 +24,32 @@ person-smiling =
        *[other] { $person }, sonriendo
     }
 guess-sure = Parece { $person }.
-guess-unsure = No estoy seguro, pero diría que es { $person }.
+guess-unsure =
+    { $what ->
+        [gender] No estoy seguro del sexo, pero diría que es { $person }.
+        [both] No estoy seguro de la edad ni del sexo, pero diría que es { $person }.
+       *[age] No estoy seguro de la edad, pero diría que es { $person }.
+    }
 guess-tip = Consejo: { $tips }
 faces = Veo { $count } caras, numeradas de izquierda a derecha:
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person } (con dudas)
-face-unsure-why = { $number }. { $person } (con dudas: { $why })
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person } (sexo dudoso)
+        [both] { $number }. { $person } (edad y sexo dudosos)
+       *[age] { $number }. { $person } (edad dudosa)
+    }
 faces-more = … y { $count } más.
 photo-number = Foto { $number }: { $text }
 photo-waiting = sigo mirando…
 no-face = No encuentro ninguna cara en esta imagen. Consejo: envía una foto en la que una cara mire a la cámara, bien iluminada y al menos tan grande como una miniatura; recortar más cerca suele ayudar.
-rotated-left = La foto está de lado; gírala a la izquierda y podré adivinar con más seguridad.
-rotated-right = La foto está de lado; gírala a la derecha y podré adivinar con más seguridad.
-rotated-upside-down = La foto está boca abajo; dale la vuelta y podré adivinar con más seguridad.
+rotated-left = La foto está de lado; la he girado a la izquierda para mirarla.
+rotated-right = La foto está de lado; la he girado a la derecha para mirarla.
+rotated-upside-down = La foto está boca abajo; le he dado la vuelta para mirarla.
 picture-cut-short = La imagen está incompleta; solo pude mirar la parte que hay.
 guess-anyway = No encontré ninguna cara, así que solo adivino a partir del cuadrado del centro: { $person }. Tómatelo con reservas.
 guess-crop = Con el recorte sugerido: { $text }
-crop-offered = Puedo recortarte la foto: pulsa el botón de abajo.
+crop-offered = Con un recorte más cercano estoy más seguro: pulsa el botón de abajo.
 alternative-text = La foto con un recuadro alrededor de cada cara; { $faces }.
 alternative-text-face = recuadro { $number }: { $person }
 alternative-text-crop = El cuadrado sugerido, recortado de la foto: { $text }
@@ -48,19 +57,32 @@ alternative-text-seen = Cinco partes. La cara en color y como 128×128 píxeles 
 
 ## What would help
 
-tip-too-small = La cara se ve pequeña: recorta más cerca o acércate.
+tip-too-small = La cara tiene muy pocos píxeles: acércate o envía la foto en su tamaño original.
 tip-cut-off = Parte de la cara queda fuera de la imagen: deja algo de espacio alrededor.
+tip-covered = Parte de la cara está tapada: que no haya nada delante, ni manos, ni pelo, ni mascarilla, ni gafas oscuras.
 tip-turned = La cara está girada: mira de frente a la cámara.
 tip-dark = A la cara le falta luz: ponte mirando a una ventana o a una lámpara.
+tip-one-sided = La luz viene de un lado y deja media cara a oscuras: gírate hacia ella.
 tip-bright = La cara está sobreexpuesta: evita la luz dura y el flash.
 tip-blurred = La cara está borrosa: sujeta bien la cámara o envía el original en vez de una copia.
-tip-none = Prueba con otra foto: la cara hacia la cámara, luz uniforme, nada que tape los ojos ni la boca; hay caras que simplemente aparentan varias edades.
-why-too-small = cara pequeña
-why-cut-off = cara cortada
-why-turned = cara girada
-why-dark = poca luz
-why-bright = demasiada luz
-why-blurred = cara borrosa
+tip-noisy = La imagen tiene mucho grano: hazla con más luz o envía el original en vez de una copia.
+good-photo =
+    { $what ->
+        [gender] La foto es buena: en esta cara simplemente no se distingue bien el sexo, y otra foto apenas ayudaría.
+       *[age] La foto es buena: esta cara simplemente aparenta varias edades, y otra foto apenas ayudaría.
+    }
+faces-help = Lo que ayudaría: { $help }.
+faces-good-photo = La foto es buena: las caras con las que dudo simplemente aparentan varias edades o cualquiera de los dos sexos.
+help-for-faces = { $help } ({ $numbers })
+help-too-small = acercarse, o la foto en su tamaño original
+help-cut-off = algo de espacio alrededor de la cara
+help-covered = nada delante de la cara
+help-turned = mirar de frente a la cámara
+help-dark = más luz en la cara
+help-one-sided = luz de frente
+help-bright = una luz más suave
+help-blurred = una imagen más nítida
+help-noisy = una imagen con menos grano
 
 ## How I see a face
 

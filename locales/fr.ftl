@@ -24,23 +24,32 @@ person-smiling =
        *[other] { $person }, avec le sourire
     }
 guess-sure = On dirait { $person }.
-guess-unsure = Je ne suis pas sûr, mais je dirais { $person }.
+guess-unsure =
+    { $what ->
+        [gender] Je ne suis pas sûr du sexe, mais je dirais { $person }.
+        [both] Je ne suis sûr ni de l’âge ni du sexe, mais je dirais { $person }.
+       *[age] Je ne suis pas sûr de l’âge, mais je dirais { $person }.
+    }
 guess-tip = Conseil : { $tips }
 faces = Je vois { $count } visages, numérotés de gauche à droite :
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person } (pas sûr)
-face-unsure-why = { $number }. { $person } (pas sûr : { $why })
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person } (sexe incertain)
+        [both] { $number }. { $person } (âge et sexe incertains)
+       *[age] { $number }. { $person } (âge incertain)
+    }
 faces-more = … et { $count } de plus.
 photo-number = Photo { $number } : { $text }
 photo-waiting = je regarde encore…
 no-face = Je ne trouve pas de visage sur cette image. Conseil : envoie une photo où un visage est tourné vers l’appareil, bien éclairé et au moins aussi grand qu’une vignette ; recadrer plus serré aide souvent.
-rotated-left = La photo est sur le côté ; tourne-la vers la gauche et je serai plus sûr de moi.
-rotated-right = La photo est sur le côté ; tourne-la vers la droite et je serai plus sûr de moi.
-rotated-upside-down = La photo est à l’envers ; remets-la à l’endroit et je serai plus sûr de moi.
+rotated-left = La photo est sur le côté ; je l’ai tournée vers la gauche pour la regarder.
+rotated-right = La photo est sur le côté ; je l’ai tournée vers la droite pour la regarder.
+rotated-upside-down = La photo est à l’envers ; je l’ai remise à l’endroit pour la regarder.
 picture-cut-short = L’image est incomplète ; je n’ai pu regarder que la partie présente.
 guess-anyway = Je n’ai pas trouvé de visage, alors je devine seulement d’après le carré du milieu : { $person }. À prendre avec des pincettes.
 guess-crop = Avec le recadrage proposé : { $text }
-crop-offered = Je peux recadrer la photo pour toi : appuie sur le bouton ci-dessous.
+crop-offered = Avec un recadrage plus serré, je suis plus sûr de moi : appuie sur le bouton ci-dessous.
 alternative-text = La photo avec un cadre autour de chaque visage ; { $faces }.
 alternative-text-face = cadre { $number } : { $person }
 alternative-text-crop = Le carré proposé, découpé dans la photo : { $text }
@@ -48,19 +57,32 @@ alternative-text-seen = Cinq parties. Le visage en couleur et en 128×128 pixels
 
 ## What would help
 
-tip-too-small = Le visage est petit sur l’image : recadre plus serré ou approche-toi.
+tip-too-small = Le visage a très peu de pixels : approche-toi, ou envoie la photo dans sa taille d’origine.
 tip-cut-off = Une partie du visage est hors de l’image : laisse un peu d’espace autour.
+tip-covered = Une partie du visage est cachée : rien ne devrait être devant, ni mains ni cheveux, ni masque ni lunettes noires.
 tip-turned = Le visage est détourné : regarde l’appareil bien en face.
-tip-dark = Le visage manque de lumière : tourne-toi vers une fenêtre ou une lampe.
+tip-dark = Le visage manque de lumière : tourne-toi vers une fenêtre ou une lampe.
+tip-one-sided = La lumière vient d’un côté et laisse la moitié du visage dans l’ombre : tourne-toi vers elle.
 tip-bright = Le visage est surexposé : évite la lumière dure et le flash.
 tip-blurred = Le visage est flou : tiens bien l’appareil, ou envoie l’original plutôt qu’une copie.
-tip-none = Essaie une autre photo : visage vers l’appareil, lumière uniforme, rien devant les yeux ni la bouche ; certains visages font tout simplement plusieurs âges.
-why-too-small = visage petit
-why-cut-off = visage coupé
-why-turned = visage détourné
-why-dark = trop sombre
-why-bright = trop clair
-why-blurred = visage flou
+tip-noisy = L’image a beaucoup de grain : prends-la avec plus de lumière, ou envoie l’original plutôt qu’une copie.
+good-photo =
+    { $what ->
+        [gender] La photo est bonne : le sexe ne se lit tout simplement pas bien sur ce visage, et une autre photo n’aiderait guère.
+       *[age] La photo est bonne : ce visage fait tout simplement plusieurs âges, et une autre photo n’aiderait guère.
+    }
+faces-help = Ce qui aiderait : { $help }.
+faces-good-photo = La photo est bonne : les visages dont je doute font tout simplement plusieurs âges, ou peuvent être d’un homme comme d’une femme.
+help-for-faces = { $help } ({ $numbers })
+help-too-small = s’approcher, ou la photo dans sa taille d’origine
+help-cut-off = un peu d’espace autour du visage
+help-covered = rien devant le visage
+help-turned = un regard bien en face de l’appareil
+help-dark = plus de lumière sur le visage
+help-one-sided = une lumière de face
+help-bright = une lumière plus douce
+help-blurred = une image plus nette
+help-noisy = une image avec moins de grain
 
 ## How I see a face
 

@@ -23,23 +23,32 @@ person-smiling =
        *[other] 笑顔の{ $person }
     }
 guess-sure = { $person }のように見えます。
-guess-unsure = 自信はありませんが、{ $person }ではないでしょうか。
+guess-unsure =
+    { $what ->
+        [gender] 性別に自信はありませんが、{ $person }ではないでしょうか。
+        [both] 年齢にも性別にも自信はありませんが、{ $person }ではないでしょうか。
+       *[age] 年齢に自信はありませんが、{ $person }ではないでしょうか。
+    }
 guess-tip = ヒント：{ $tips }
 faces = { $count }人の顔が見えます（番号は左から順）：
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person }（自信なし）
-face-unsure-why = { $number }. { $person }（自信なし：{ $why }）
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person }（性別に自信なし）
+        [both] { $number }. { $person }（年齢・性別に自信なし）
+       *[age] { $number }. { $person }（年齢に自信なし）
+    }
 faces-more = …ほか{ $count }人。
 photo-number = 写真{ $number }：{ $text }
 photo-waiting = まだ見ています…
 no-face = この画像からは顔が見つかりません。ヒント：カメラのほうを向いた、明るくはっきり写った顔がひとつある写真を送ってください。顔はサムネイルくらいの大きさが必要です。顔の近くで切り抜くとうまくいくことがよくあります。
-rotated-left = 写真が横向きになっています。左に回すと、もっと確かな予想ができます。
-rotated-right = 写真が横向きになっています。右に回すと、もっと確かな予想ができます。
-rotated-upside-down = 写真が上下逆さまになっています。正しい向きにすると、もっと確かな予想ができます。
+rotated-left = 写真が横向きなので、左に回して見ました。
+rotated-right = 写真が横向きなので、右に回して見ました。
+rotated-upside-down = 写真が上下逆さまなので、正しい向きにして見ました。
 picture-cut-short = 画像が途中で切れているため、残っている部分だけを見ました。
 guess-anyway = 顔が見つからなかったので、中央の正方形だけを見た予想です：{ $person }。参考程度にしてください。
 guess-crop = おすすめの切り抜きでは：{ $text }
-crop-offered = 写真を切り抜くこともできます。下のボタンを押してください。
+crop-offered = 顔の近くで切り抜くと、もっと確かな予想ができます。下のボタンを押してください。
 alternative-text = それぞれの顔を枠で囲んだ写真。{ $faces }。
 alternative-text-face = 枠{ $number }：{ $person }
 alternative-text-crop = 写真から切り抜いたおすすめの正方形。{ $text }
@@ -47,19 +56,32 @@ alternative-text-seen = 5つの部分。カラーの顔と、128×128ピクセ�
 
 ## What would help
 
-tip-too-small = 顔が小さく写っています。顔の近くで切り抜くか、もっと近づいて撮ってください。
+tip-too-small = 顔の画素がとても少なくなっています。もっと近づいて撮るか、元のサイズの写真を送ってください。
 tip-cut-off = 顔の一部が画像からはみ出しています。まわりに少し余裕を持たせてください。
+tip-covered = 顔の一部が隠れています。手や髪、マスク、サングラスなどが顔にかからないようにしてください。
 tip-turned = 顔がよそを向いています。カメラをまっすぐ見てください。
-tip-dark = 顔が暗く写っています。窓や照明のほうを向いてください。
+tip-dark = 顔に当たる光が足りません。窓や照明のほうを向いてください。
+tip-one-sided = 光が片側から当たり、顔の半分が暗くなっています。光のほうを向いてください。
 tip-bright = 顔が白く飛んでいます。強い光やフラッシュは避けてください。
 tip-blurred = 顔がぼやけています。カメラをしっかり構えるか、コピーではなく元の写真を送ってください。
-tip-none = 別の写真を試してみてください。顔はカメラに向け、光は均一に、目や口は隠さずに。何歳にも見える顔というのもあります。
-why-too-small = 小さく写っている
-why-cut-off = はみ出している
-why-turned = よそを向いている
-why-dark = 暗い
-why-bright = 白飛びしている
-why-blurred = ぼやけている
+tip-noisy = 画像がざらついています。もっと明るい場所で撮るか、コピーではなく元の写真を送ってください。
+good-photo =
+    { $what ->
+        [gender] 写真に問題はありません。性別を見分けにくい顔なので、別の写真でもあまり変わらないでしょう。
+       *[age] 写真に問題はありません。何歳にも見える顔なので、別の写真でもあまり変わらないでしょう。
+    }
+faces-help = こうするともっと確かになります：{ $help }。
+faces-good-photo = 写真に問題はありません。自信のない顔は、何歳にも、あるいは男女どちらにも見える顔です。
+help-for-faces = { $help }（{ $numbers }）
+help-too-small = 近づいて撮る、または元のサイズの写真を送る
+help-cut-off = 顔のまわりに余裕を持たせる
+help-covered = 顔の前に何も置かない
+help-turned = カメラをまっすぐ見る
+help-dark = 顔をもっと明るくする
+help-one-sided = 正面から光を当てる
+help-bright = 光をやわらかくする
+help-blurred = もっとはっきりした写真にする
+help-noisy = ざらつきの少ない写真にする
 
 ## How I see a face
 

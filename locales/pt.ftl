@@ -24,23 +24,32 @@ person-smiling =
        *[other] { $person }, sorrindo
     }
 guess-sure = Parece { $person }.
-guess-unsure = Não tenho certeza, mas meu palpite é { $person }.
+guess-unsure =
+    { $what ->
+        [gender] Não tenho certeza do sexo, mas meu palpite é { $person }.
+        [both] Não tenho certeza da idade nem do sexo, mas meu palpite é { $person }.
+       *[age] Não tenho certeza da idade, mas meu palpite é { $person }.
+    }
 guess-tip = Dica: { $tips }
 faces = Vejo { $count } rostos, numerados da esquerda para a direita:
 face-sure = { $number }. { $person }
-face-unsure = { $number }. { $person } (sem certeza)
-face-unsure-why = { $number }. { $person } (sem certeza: { $why })
+face-unsure =
+    { $what ->
+        [gender] { $number }. { $person } (sexo incerto)
+        [both] { $number }. { $person } (idade e sexo incertos)
+       *[age] { $number }. { $person } (idade incerta)
+    }
 faces-more = … e mais { $count }.
 photo-number = Foto { $number }: { $text }
 photo-waiting = ainda estou olhando…
 no-face = Não encontro nenhum rosto nesta imagem. Dica: envie uma foto com um rosto voltado para a câmera, bem iluminado e pelo menos do tamanho de uma miniatura; recortar mais de perto costuma ajudar.
-rotated-left = A foto está de lado; gire-a para a esquerda e meu palpite será mais certeiro.
-rotated-right = A foto está de lado; gire-a para a direita e meu palpite será mais certeiro.
-rotated-upside-down = A foto está de cabeça para baixo; vire-a e meu palpite será mais certeiro.
+rotated-left = A foto está de lado; girei-a para a esquerda para olhar.
+rotated-right = A foto está de lado; girei-a para a direita para olhar.
+rotated-upside-down = A foto está de cabeça para baixo; virei-a para olhar.
 picture-cut-short = A imagem está incompleta; só pude olhar a parte que existe.
 guess-anyway = Não encontrei nenhum rosto, então isto é só um palpite a partir do quadrado do meio: { $person }. Não leve muito a sério.
 guess-crop = Com o recorte sugerido: { $text }
-crop-offered = Posso recortar a foto para você: toque no botão abaixo.
+crop-offered = Com um recorte mais próximo tenho mais certeza: toque no botão abaixo.
 alternative-text = A foto com uma moldura em volta de cada rosto; { $faces }.
 alternative-text-face = moldura { $number }: { $person }
 alternative-text-crop = O quadrado sugerido, recortado da foto: { $text }
@@ -48,19 +57,32 @@ alternative-text-seen = Cinco partes. O rosto em cores e como 128×128 pixels em
 
 ## What would help
 
-tip-too-small = O rosto está pequeno na imagem: recorte mais de perto ou chegue mais perto.
+tip-too-small = O rosto tem pouquíssimos pixels: chegue mais perto ou envie a foto no tamanho original.
 tip-cut-off = Parte do rosto está fora da imagem: deixe um pouco de espaço em volta.
+tip-covered = Parte do rosto está coberta: não deixe nada na frente, nem mãos e cabelo, nem máscara ou óculos escuros.
 tip-turned = O rosto está virado para o lado: olhe direto para a câmera.
 tip-dark = O rosto está com pouca luz: vire-se para uma janela ou uma lâmpada.
+tip-one-sided = A luz vem de um lado e deixa metade do rosto no escuro: vire-se para ela.
 tip-bright = O rosto está com luz demais: evite luz forte e flash.
 tip-blurred = O rosto está desfocado: segure a câmera firme ou envie o original em vez de uma cópia.
-tip-none = Tente outra foto: rosto voltado para a câmera, luz uniforme, nada cobrindo os olhos ou a boca; alguns rostos simplesmente aparentam várias idades.
-why-too-small = rosto pequeno
-why-cut-off = rosto cortado
-why-turned = rosto virado
-why-dark = pouca luz
-why-bright = luz demais
-why-blurred = rosto desfocado
+tip-noisy = A imagem está granulada: tire a foto com mais luz ou envie o original em vez de uma cópia.
+good-photo =
+    { $what ->
+        [gender] A foto está boa: neste rosto simplesmente não dá para distinguir bem o sexo, e outra foto pouco ajudaria.
+       *[age] A foto está boa: este rosto simplesmente aparenta várias idades, e outra foto pouco ajudaria.
+    }
+faces-help = O que ajudaria: { $help }.
+faces-good-photo = A foto está boa: os rostos em que tenho dúvida simplesmente aparentam várias idades ou qualquer um dos sexos.
+help-for-faces = { $help } ({ $numbers })
+help-too-small = chegar mais perto, ou a foto no tamanho original
+help-cut-off = um pouco de espaço em volta do rosto
+help-covered = nada na frente do rosto
+help-turned = olhar direto para a câmera
+help-dark = mais luz no rosto
+help-one-sided = luz de frente
+help-bright = uma luz mais suave
+help-blurred = uma imagem mais nítida
+help-noisy = uma imagem menos granulada
 
 ## How I see a face
 

@@ -52,6 +52,9 @@ pub struct FaceAnalysis {
     pub estimate: Estimate,
     /// What makes this face hard to estimate, worst first.
     pub flaws: Vec<Flaw>,
+    /// Whether nothing measured in the photo makes the face hard to estimate, not even less than a flaw does:
+    /// another photo would hardly help.
+    pub good_photo: bool,
     /// The estimator's input.
     pub crop: FaceCrop,
 }
@@ -83,9 +86,10 @@ impl FaceAnalysis {
         self.estimate.smile_probability
     }
 
-    /// How far the guess can be trusted, 0 to 1; see [`Estimate::confidence`].
+    /// How sure the age is, for this photo and compared with other faces of that age, 0 to 1: from a half on
+    /// the photo is as good as it gets. [`Estimate::confidence`], halved where the photo has a flaw.
     pub fn confidence(&self) -> f32 {
-        self.estimate.confidence()
+        self.estimate.confidence() * if self.flaws.is_empty() { 1.0 } else { 0.5 }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::analysis::{Analysis, FaceAnalysis, Framing, StageTimes};
 use crate::face::{
-    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Flaw, Found, measure_quality,
+    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Found, Quality, measure_quality,
 };
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimate, Estimator};
@@ -192,7 +192,7 @@ impl Guesser {
                 let CropFrame { center_x, center_y, side, .. } = frame;
                 let bounds = Bounds { x: center_x - side / 2.0, y: center_y - side / 2.0, w: side, h: side };
                 let crop = FaceCrop::cut(&photo.luma, &frame);
-                (vec![Cut { bounds, frame, flaws: Vec::new(), crop }], None, photo)
+                (vec![Cut { bounds, frame, quality: None, crop }], None, photo)
             }
             Framing::Find => {
                 let Found { mut faces, mut rotation } = self.finder.find(&photo.luma, &work)?;
@@ -217,9 +217,9 @@ impl Guesser {
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
                     let crop = FaceCrop::cut(&photo.luma, &face.frame);
-                    let flaws = measure_quality(&photo.luma, face, &crop).flaws();
+                    let quality = Some(measure_quality(&photo.luma, face, &crop));
                     let Face { bounds, frame, .. } = face.scaled(factor);
-                    Cut { bounds, frame, flaws, crop }
+                    Cut { bounds, frame, quality, crop }
                 });
                 (cut.collect(), rotation, photo)
             }
@@ -354,11 +354,12 @@ impl Prepared {
     /// The answer; takes one of the `estimates` for each face.
     fn with_estimates(self, estimates: &mut impl Iterator<Item = Estimate>) -> Analysis {
         let faces = self.faces.into_iter().zip(estimates);
-        let faces = faces.map(|(Cut { bounds, frame, flaws, crop }, estimate)| FaceAnalysis {
+        let faces = faces.map(|(Cut { bounds, frame, quality, crop }, estimate)| FaceAnalysis {
             bounds,
             frame,
             estimate,
-            flaws,
+            flaws: quality.as_ref().map(Quality::flaws).unwrap_or_default(),
+            good_photo: quality.as_ref().is_some_and(Quality::is_good),
             crop,
         });
         Analysis { faces: faces.collect(), ..self.analysis }
@@ -368,7 +369,8 @@ impl Prepared {
 struct Cut {
     bounds: Bounds,
     frame: CropFrame,
-    flaws: Vec<Flaw>,
+    /// Of a face that was found, not of a crop.
+    quality: Option<Quality>,
     crop: FaceCrop,
 }
 

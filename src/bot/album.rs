@@ -43,7 +43,11 @@ impl Bot {
         let flow = FlowId::from_key(&asker);
         let guess = |(index, photo)| async move {
             let _permit = self.permits.acquire(flow).await;
-            (index, self.guess(flow, photo, style, options).await)
+            let reply = match count {
+                1 => self.guess_alone(flow, photo, style, options).await,
+                _ => self.guess(flow, photo, style, options).await,
+            };
+            (index, reply)
         };
         let mut running: FuturesUnordered<_> = photos.into_iter().enumerate().map(guess).collect();
         let mut replies: Vec<Option<Reply>> = vec![None; count];
@@ -95,8 +99,8 @@ impl Bot {
         let replies: Vec<Reply> = replies.into_iter().flatten().collect();
         let tone = Certainty::from_outcomes(replies.iter().map(|reply| &reply.outcome), style);
         let buttons = match replies.as_slice() {
-            [Reply { outcome: Ok(analysis), .. }] => {
-                let photo = photo_buttons(analysis, style);
+            [Reply { outcome: Ok(analysis), crop, .. }] => {
+                let photo = photo_buttons(analysis, *crop, style);
                 vec![photo.into_iter().chain([delete_button(asker, style)]).collect()]
             }
             replies if replies.iter().any(|reply| reply.outcome.is_ok()) => vec![vec![delete_button(asker, style)]],

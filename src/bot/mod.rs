@@ -175,6 +175,32 @@ impl Bot {
     /// Answers one photo; `flow` identifies the asker in the queue. Never fails: a problem becomes the
     /// reply's text.
     pub async fn guess(&self, flow: FlowId, source: PhotoSource, style: &ReplyStyle, options: ReplyOptions) -> Reply {
+        self.guess_photo(flow, source, style, options).await.1
+    }
+
+    /// As [`Bot::guess`], for a photo that is answered on its own: also finds out whether a crop would help.
+    pub async fn guess_alone(
+        &self,
+        flow: FlowId,
+        source: PhotoSource,
+        style: &ReplyStyle,
+        options: ReplyOptions,
+    ) -> Reply {
+        let (photo, mut reply) = self.guess_photo(flow, source, style, options).await;
+        if let Ok(analysis) = &reply.outcome {
+            reply.crop = self.helpful_crop(flow, &photo, analysis, style).await;
+        }
+        reply
+    }
+
+    /// As [`Bot::guess`], with the photo's bytes; empty if it could not be analysed.
+    async fn guess_photo(
+        &self,
+        flow: FlowId,
+        source: PhotoSource,
+        style: &ReplyStyle,
+        options: ReplyOptions,
+    ) -> (Bytes, Reply) {
         let (photo, outcome) = match self.analyse(flow, source, Framing::Find).await {
             Ok((photo, analysis)) => (photo, Ok(analysis)),
             Err(problem) => (Bytes::new(), Err(problem)),
@@ -182,7 +208,7 @@ impl Bot {
         let card = match &outcome {
             Ok(analysis) if options.card.applies_to(analysis) => {
                 let alternative_text = style.alternative_text(analysis);
-                let analysis = analysis.clone();
+                let (photo, analysis) = (photo.clone(), analysis.clone());
                 self.draw_card(alternative_text, move |limits| card::draw(&photo, &limits, &analysis)).await
             }
             _ => None,
@@ -191,12 +217,12 @@ impl Bot {
             Ok(analysis) => style.guess(analysis, options.max_characters),
             Err(problem) => problem.message(style.language),
         };
-        Reply { text, card, outcome }
+        (photo, Reply { text, card, crop: None, outcome })
     }
 
     /// The reply for a problem that the platform itself found.
     pub fn refuse(&self, problem: Problem, style: &ReplyStyle) -> Reply {
-        Reply { text: problem.message(style.language), card: None, outcome: Err(problem) }
+        Reply { text: problem.message(style.language), card: None, crop: None, outcome: Err(problem) }
     }
 
     /// What the network says about a crop, 128×128 grey bytes, also with features switched off by lot.
@@ -214,7 +240,7 @@ impl Bot {
 
     /// The buttons that need the photo, under its reply.
     pub fn buttons(&self, reply: &Reply, style: &ReplyStyle) -> Vec<Button> {
-        reply.outcome.as_ref().map(|analysis| photo_buttons(analysis, style)).unwrap_or_default()
+        reply.outcome.as_ref().map(|analysis| photo_buttons(analysis, reply.crop, style)).unwrap_or_default()
     }
 
     /// Fetches and analyses a photo, and logs the outcome.

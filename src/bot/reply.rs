@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::actions::Button;
+use super::actions::{Button, Square};
 use super::{Problem, ReplyStyle};
 use crate::{Analysis, FaceAnalysis};
 
@@ -58,6 +58,8 @@ pub struct Reply {
     pub text: String,
     /// The photo with numbered boxes.
     pub card: Option<Card>,
+    /// The crop to offer, on which the guess is surer; looked for where a photo is answered on its own.
+    pub crop: Option<Square>,
     /// The numbers behind the text.
     pub outcome: Result<Analysis, Problem>,
 }

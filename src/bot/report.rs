@@ -49,9 +49,14 @@ pub struct FaceReport {
     pub smile: Option<f32>,
     /// Whether the text mentions the smile: not where it is uncertain or unwanted.
     pub smile_told: bool,
-    /// The confidence score reaches the configured threshold.
+    /// Whether the guess is sure: the age, and the gender unless the text leaves it open.
     pub confident: bool,
-    /// How to take or crop a better photo; empty for a sure guess.
+    /// Whether the age is sure: the range is no wider than is usual at that age, and the photo has no flaw.
+    pub age_confident: bool,
+    /// Whether the gender is stated and sure.
+    pub gender_confident: bool,
+    /// How to take a better photo, one sentence for each of its flaws; empty for a sure guess and for a
+    /// photo without a flaw.
     pub tips: Vec<String>,
 }
 
@@ -91,6 +96,8 @@ impl FaceReport {
             smile: face.smile_probability().map(thousandths),
             smile_told: style.reports_smile(face),
             confident: style.is_sure(face),
+            age_confident: style.is_age_sure(face),
+            gender_confident: style.is_gender_sure(face),
             tips: style.tips(face),
         }
     }

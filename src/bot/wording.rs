@@ -9,6 +9,10 @@ use crate::{Analysis, FaceAnalysis};
 const TODDLER: f32 = 2.0;
 /// Minors of at least this many years whose gender is left out are called a young person.
 const TEENAGER: f32 = 13.0;
+/// Probability below which a stated gender is said to be unsure: one in five is wrong there.
+const SURE_GENDER: f32 = 0.8;
+/// The most flaws that the summary under several faces names.
+const MAX_HELP: usize = 3;
 /// The most characters of a picture's alternative text; Discord's limit is 1,024.
 const ALTERNATIVE_TEXT: usize = 1000;
 
@@ -57,7 +61,7 @@ impl ReplyStyle {
         }
         let lead = self.language.message_with("faces", &[("count", faces.len().into())]);
         let cut_short = analysis.cut_short.then(|| self.language.message("picture-cut-short"));
-        let lead = [Some(lead), cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let lead = [Some(lead), self.help(faces), cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ");
         (lead, faces.iter().enumerate().map(|(index, face)| self.numbered_face(index + 1, face)).collect())
     }
 
@@ -66,20 +70,39 @@ impl ReplyStyle {
         self.language.message_with("guess-anyway", &[("person", (&self.person_and_smile(face)).into())])
     }
 
-    /// Whether a guess counts as sure: the estimate's confidence score reaches the threshold.
+    /// Whether a guess counts as sure: the age's confidence reaches the threshold, and a gender that is
+    /// stated is not in doubt.
     pub fn is_sure(&self, face: &FaceAnalysis) -> bool {
-        face.estimate.confidence_with_gender(self.reports_gender(face)) >= self.confident
+        self.doubt(face).is_none()
     }
 
-    /// Tips for a better photo, one sentence each; none for a sure guess.
+    /// Whether the age counts as sure: its confidence reaches the threshold.
+    pub fn is_age_sure(&self, face: &FaceAnalysis) -> bool {
+        face.confidence() >= self.confident
+    }
+
+    /// Whether the gender is stated and counts as sure.
+    pub fn is_gender_sure(&self, face: &FaceAnalysis) -> bool {
+        self.reports_gender(face) && face.gender_probability() >= SURE_GENDER
+    }
+
+    /// Tips for a better photo, one sentence for each flaw; none for a sure guess or a good photo.
     pub fn tips(&self, face: &FaceAnalysis) -> Vec<String> {
         if self.is_sure(face) {
             return Vec::new();
         }
-        if face.flaws.is_empty() {
-            return vec![self.language.message("tip-none")];
+        face.flaws.iter().map(|flaw| self.language.message(&format!("tip-{}", flaw_name(*flaw)))).collect()
+    }
+
+    /// What a guess is unsure about, as the messages call it.
+    fn doubt(&self, face: &FaceAnalysis) -> Option<&'static str> {
+        let gender_in_doubt = self.reports_gender(face) && !self.is_gender_sure(face);
+        match (self.is_age_sure(face), gender_in_doubt) {
+            (true, false) => None,
+            (false, false) => Some("age"),
+            (true, true) => Some("gender"),
+            (false, true) => Some("both"),
         }
-        face.flaws.iter().map(|flaw| self.language.message(tip(*flaw))).collect()
     }
 
     /// What the annotated picture shows, for people who do not see it.
@@ -163,41 +186,76 @@ impl ReplyStyle {
 
     fn single(&self, face: &FaceAnalysis) -> String {
         let person = self.person_and_smile(face);
-        if self.is_sure(face) {
+        let Some(doubt) = self.doubt(face) else {
             return self.language.message_with("guess-sure", &[("person", (&person).into())]);
+        };
+        let guess = self.language.message_with("guess-unsure", &[("what", doubt.into()), ("person", (&person).into())]);
+        let tips = self.tips(face);
+        if !tips.is_empty() {
+            let tips = self.language.message_with("guess-tip", &[("tips", (&tips.join(" ")).into())]);
+            format!("{guess} {tips}")
+        } else if face.good_photo {
+            format!("{guess} {}", self.language.message_with("good-photo", &[("what", doubt.into())]))
+        } else {
+            guess
         }
-        let guess = self.language.message_with("guess-unsure", &[("person", (&person).into())]);
-        let tips = self.language.message_with("guess-tip", &[("tips", (&self.tips(face).join(" ")).into())]);
-        format!("{guess} {tips}")
     }
 
     fn several(&self, faces: &[FaceAnalysis], max_characters: usize) -> String {
         let mut text = self.language.message_with("faces", &[("count", faces.len().into())]);
-        // Reserve characters for the closing line that counts the faces left out.
-        let available = max_characters.saturating_sub(40);
+        let help = self.help(faces).map(|help| format!("\n{help}")).unwrap_or_default();
+        // Reserve characters for what would help and for the line that counts the faces left out.
+        let available = max_characters.saturating_sub(40 + help.chars().count());
         let mut length = text.chars().count();
         for (index, face) in faces.iter().enumerate() {
             let next = format!("\n{}", self.numbered_face(index + 1, face));
             length += next.chars().count();
             if length > available {
                 let more = self.language.message_with("faces-more", &[("count", (faces.len() - index).into())]);
-                return clipped(&format!("{text}\n{more}"), max_characters);
+                return clipped(&format!("{text}\n{more}{help}"), max_characters);
             }
             text += &next;
         }
-        text
+        text + &help
     }
 
     fn numbered_face(&self, number: usize, face: &FaceAnalysis) -> String {
         let person = self.person_and_smile(face);
         let mut variables = vec![("number", number.into()), ("person", (&person).into())];
-        if self.is_sure(face) {
-            return self.language.message_with("face-sure", &variables);
+        let Some(doubt) = self.doubt(face) else { return self.language.message_with("face-sure", &variables) };
+        variables.push(("what", doubt.into()));
+        self.language.message_with("face-unsure", &variables)
+    }
+
+    /// One sentence about what would help the unsure faces, the flaws of the most faces first; `None` if
+    /// every face is sure, or nothing is known to help.
+    fn help(&self, faces: &[FaceAnalysis]) -> Option<String> {
+        let unsure: Vec<(usize, &FaceAnalysis)> = (1..).zip(faces).filter(|(_, face)| !self.is_sure(face)).collect();
+        let mut flaws: Vec<(Flaw, Vec<String>)> = Vec::new();
+        for (number, face) in &unsure {
+            for flaw in &face.flaws {
+                match flaws.iter_mut().find(|(known, _)| known == flaw) {
+                    Some((_, numbers)) => numbers.push(number.to_string()),
+                    None => flaws.push((*flaw, vec![number.to_string()])),
+                }
+            }
         }
-        let Some(flaw) = face.flaws.first() else { return self.language.message_with("face-unsure", &variables) };
-        let why = self.language.message(reason(*flaw));
-        variables.push(("why", (&why).into()));
-        self.language.message_with("face-unsure-why", &variables)
+        if flaws.is_empty() {
+            let good = !unsure.is_empty() && unsure.iter().all(|(_, face)| face.good_photo);
+            return good.then(|| self.language.message("faces-good-photo"));
+        }
+        flaws.sort_by_key(|(_, numbers)| std::cmp::Reverse(numbers.len()));
+        let help = flaws.iter().take(MAX_HELP).map(|(flaw, numbers)| {
+            let help = self.language.message(&format!("help-{}", flaw_name(*flaw)));
+            if numbers.len() == faces.len() {
+                return help;
+            }
+            let numbers = numbers.join(", ");
+            let variables = [("help", (&help).into()), ("numbers", (&numbers).into())];
+            self.language.message_with("help-for-faces", &variables)
+        });
+        let help = help.collect::<Vec<_>>().join("; ");
+        Some(self.language.message_with("faces-help", &[("help", (&help).into())]))
     }
 }
 
@@ -220,27 +278,18 @@ fn rotated(rotation: Rotation) -> &'static str {
     }
 }
 
-/// The tip for a flaw, as one sentence.
-fn tip(flaw: Flaw) -> &'static str {
+/// A flaw in the identifiers of its messages, `tip-…` and `help-…`.
+fn flaw_name(flaw: Flaw) -> &'static str {
     match flaw {
-        Flaw::TooSmall => "tip-too-small",
-        Flaw::CutOff => "tip-cut-off",
-        Flaw::Turned => "tip-turned",
-        Flaw::Dark => "tip-dark",
-        Flaw::Bright => "tip-bright",
-        Flaw::Blurred => "tip-blurred",
-    }
-}
-
-/// A flaw in a few words, for a numbered line.
-fn reason(flaw: Flaw) -> &'static str {
-    match flaw {
-        Flaw::TooSmall => "why-too-small",
-        Flaw::CutOff => "why-cut-off",
-        Flaw::Turned => "why-turned",
-        Flaw::Dark => "why-dark",
-        Flaw::Bright => "why-bright",
-        Flaw::Blurred => "why-blurred",
+        Flaw::TooSmall => "too-small",
+        Flaw::CutOff => "cut-off",
+        Flaw::Covered => "covered",
+        Flaw::Turned => "turned",
+        Flaw::Dark => "dark",
+        Flaw::OneSided => "one-sided",
+        Flaw::Bright => "bright",
+        Flaw::Blurred => "blurred",
+        Flaw::Noisy => "noisy",
     }
 }
 
@@ -261,8 +310,15 @@ mod tests {
         FaceAnalysis {
             bounds: Bounds { x: 0.0, y: 0.0, w: 10.0, h: 10.0 },
             frame: CropFrame { center_x: 5.0, center_y: 5.0, side: 10.0, roll: 0.0 },
-            estimate: Estimate { age_probabilities, female_probability: female, smile_probability: None, age_interval },
+            estimate: Estimate {
+                age_probabilities,
+                female_probability: female,
+                smile_probability: None,
+                age_interval,
+                usual_width: 20.0,
+            },
             flaws: flaws.to_vec(),
+            good_photo: flaws.is_empty(),
             crop: FaceCrop::cut(&luma, &CropFrame::whole(&luma)),
         }
     }
@@ -281,13 +337,16 @@ mod tests {
     #[test]
     fn an_unsure_guess_says_so_and_has_a_tip_for_each_flaw() {
         let text = ReplyStyle::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[Flaw::Dark, Flaw::Blurred])]), 2000);
-        assert!(text.starts_with("I'm not sure, but my guess is a man of about 44 (likely "), "{text}");
         assert!(
-            text.contains("Tip: There is little light on the face: ") && text.contains("The face is blurred: "),
+            text.starts_with("I'm not sure about age and gender, but my guess is a man of about 44 (likely "),
+            "{text}"
+        );
+        assert!(
+            text.contains("Tip: There is too little light on the face: ") && text.contains("The face is blurred: "),
             "{text}"
         );
         let without_flaw = ReplyStyle::plain(0.9).guess(&analysis(vec![face(44, 0.4, 15, &[])]), 2000);
-        assert!(without_flaw.contains("Tip: Try another photo"), "{without_flaw}");
+        assert!(without_flaw.ends_with("another photo would hardly help."), "{without_flaw}");
     }
 
     #[test]
@@ -298,13 +357,13 @@ mod tests {
         assert!(text(9, 0.99).contains("a girl of about 9"));
         assert!(text(9, 0.01).contains("a boy of about 9"));
         assert!(text(9, 0.6).contains("a child of about 9") && text(15, 0.4).contains("a young person of about 15"));
-        assert!(text(30, 0.6).contains("a woman of about 30"));
+        assert!(text(30, 0.61).contains("a woman of about 30") && text(30, 0.59).contains("someone around 30"));
         // A gender that is not stated does not lower the confidence.
         let text = |age, female| ReplyStyle::plain(0.5).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
         assert!(text(3, 0.55).starts_with("Looks like a toddler") && text(9, 0.6).starts_with("Looks like a child"));
-        assert!(text(30, 0.6).starts_with("I'm not sure"));
+        assert!(text(30, 0.7).starts_with("I'm not sure about the gender, but my guess is a woman"));
         let never = ReplyStyle { gender: GenderPolicy::Never, ..ReplyStyle::plain(0.5) };
-        assert!(never.is_sure(&face(30, 0.6, 1, &[])));
+        assert!(never.is_sure(&face(30, 0.7, 1, &[])));
     }
 
     #[test]
@@ -313,7 +372,9 @@ mod tests {
         let text = ReplyStyle::plain(0.0).guess(&crowd, 1024);
         assert!(text.starts_with("I see 40 faces, numbered from left to right:\n1. a woman of about 20"), "{text}");
         assert!(text.chars().count() <= 1024 && text.contains(" more."), "{text}");
-        assert!(ReplyStyle::plain(1.0).guess(&crowd, 5000).contains("(unsure, small in the picture)"));
+        let unsure = ReplyStyle::plain(1.0).guess(&crowd, 5000);
+        assert!(unsure.contains("(age unsure)\n40. "), "{unsure}");
+        assert!(unsure.ends_with("\nWhat would help: coming closer, or the photo in its original size."), "{unsure}");
         assert!(ReplyStyle::plain(0.0).alternative_text(&crowd).chars().count() <= 1000);
     }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use image::GrayImage;
 
+use super::evaluate_degraded;
 use super::evaluate_scenes;
 use super::evaluate_sets;
 use super::output::{print_error, print_line};
@@ -40,6 +41,10 @@ pub struct Arguments {
     /// The pictures are tight face crops: skip face detection.
     #[arg(long)]
     pub(super) aligned: bool,
+    /// Instead of the metrics: degrade up to 300 of the pictures in known ways, and print how many guesses
+    /// stay sure and how many tips name what was done.
+    #[arg(long, conflicts_with_all = ["aligned", "predictions", "report"])]
+    degraded: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
     pub(super) json: bool,
@@ -65,6 +70,10 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         [folder] if !has_labels_file(folder) => labelled_folder(folder)?,
         _ => return evaluate_sets::run(&arguments, &estimator, &finder),
     };
+    if arguments.degraded {
+        evaluate_degraded::run(&folder, &estimator, &finder, (config.guess.confident, arguments.json))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let measurement = if arguments.aligned {
         measure(&folder, &estimator, |luma| Ok(Some(whole_crop(luma))))?
     } else {

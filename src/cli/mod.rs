@@ -7,6 +7,8 @@ mod check;
 #[cfg(feature = "training")]
 mod evaluate;
 #[cfg(feature = "training")]
+mod evaluate_degraded;
+#[cfg(feature = "training")]
 mod evaluate_scenes;
 #[cfg(feature = "training")]
 mod evaluate_sets;

@@ -73,6 +73,7 @@ fn fit_faces(faces: &[Face<'_>]) -> Calibration {
     fit_gender(&mut calibration, faces);
     fit_smile(&mut calibration, faces);
     fit_interval(&mut calibration, faces);
+    fit_usual_widths(&mut calibration, faces);
     calibration
 }
 
@@ -214,13 +215,33 @@ fn fit_interval(calibration: &mut Calibration, faces: &[Face<'_>]) {
     }
 }
 
+/// Share of the intervals that are at most as wide as usual.
+const USUAL: f64 = 0.65;
+
+/// Fits the width that two thirds of the intervals do not exceed at each guessed age; every set counts alike. At an
+/// age without faces it stays what it was.
+fn fit_usual_widths(calibration: &mut Calibration, faces: &[Face<'_>]) {
+    let width = |face: &Face<'_>| {
+        let estimate = calibration.apply(face.answer);
+        let (low, high) = estimate.age_interval;
+        Share { age: estimate.age(), set: face.set, below: f64::from(high - low) }
+    };
+    let widths: Vec<Share> = faces.iter().map(width).collect();
+    for (index, usual) in calibration.usual_widths.iter_mut().enumerate() {
+        if let Some(width) = quantile_of(&weighted_shares(index, &widths), USUAL) {
+            *usual = width.clamp(0.1, 100.0) as f32;
+        }
+    }
+}
+
 /// Subdivisions of a labelled year. An interval may cover a year partly ([`super::coverage`]), which
 /// matters where it is only a few years wide.
 const PARTS: u8 = 4;
 
-/// The share of a face's age distribution below an age within its labelled year.
+/// A value of a face: the share of its age distribution below an age within its labelled year, or the width of
+/// its interval.
 struct Share {
-    /// The labelled age in years.
+    /// The age in years around which the value counts: labelled, or guessed.
     age: f32,
     set: usize,
     below: f64,
@@ -254,17 +275,20 @@ fn weighted_shares(index: usize, shares: &[Share]) -> Vec<(f64, f64)> {
 /// The weighted quantiles at `low` and `high` for [`Calibration::interval_shares`], clamped to either
 /// side of the median.
 fn interval_quantiles(weighted: &[(f64, f64)], low: f64, high: f64) -> (f32, f32) {
-    let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
-    let quantile = |share: f64| {
-        let mut cumulative = 0.0;
-        let quantile = weighted.iter().find(|(_, weight)| {
-            cumulative += weight;
-            cumulative >= share * total
-        });
-        // Without faces of this age the distribution is used uncalibrated.
-        quantile.map_or(share, |(value, _)| *value)
-    };
+    // Without faces of this age the distribution is used uncalibrated.
+    let quantile = |share: f64| quantile_of(weighted, share).unwrap_or(share);
     (quantile(low).clamp(0.001, 0.45) as f32, quantile(high).clamp(0.55, 0.999) as f32)
+}
+
+/// The weighted quantile of sorted pairs of value and weight; `None` without any.
+fn quantile_of(weighted: &[(f64, f64)], share: f64) -> Option<f64> {
+    let total: f64 = weighted.iter().map(|(_, weight)| weight).sum();
+    let mut cumulative = 0.0;
+    let quantile = weighted.iter().find(|(_, weight)| {
+        cumulative += weight;
+        cumulative >= share * total
+    });
+    quantile.map(|(value, _)| *value)
 }
 
 /// Minimises `cost` between 1/3 and 3 on a geometric grid, then on a finer one.

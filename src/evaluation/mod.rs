@@ -6,6 +6,8 @@
 //! sets in one run.
 
 pub mod calibration;
+pub mod confidence;
+pub mod degradation;
 pub mod framing_robustness;
 pub mod measure;
 pub mod page;
@@ -213,6 +215,7 @@ mod tests {
             female_probability,
             smile_probability: None,
             age_interval: (age as f32, age as f32),
+            usual_width: 10.0,
         }
     }
 

@@ -288,7 +288,13 @@ mod tests {
         let mut age_probabilities = [0.0; 101];
         age_probabilities[age] = 1.0;
         let age_interval = (age as f32 - 2.0, age as f32 + 2.0);
-        Estimate { age_probabilities, female_probability, smile_probability: Some(smile), age_interval }
+        Estimate {
+            age_probabilities,
+            female_probability,
+            smile_probability: Some(smile),
+            age_interval,
+            usual_width: 10.0,
+        }
     }
 
     #[test]

@@ -112,6 +112,13 @@ fn cut_square(luma: &GrayImage, frame: &CropFrame, side: usize) -> Vec<u8> {
     sample(small.as_ref().unwrap_or(luma), &frame, side)
 }
 
+/// `frame` at the photo's own resolution, as far as the crop has it: at most as many pixels as a [`FaceCrop`],
+/// and at least 16×16.
+pub(super) fn natural_crop(luma: &GrayImage, frame: &CropFrame) -> Vec<u8> {
+    // Also of a frame that is not finite.
+    cut_square(luma, frame, (frame.side.round() as usize).clamp(16, SIDE))
+}
+
 /// [`cut_square`] with the grey level `padding` outside `luma` instead of the replicated edge.
 pub(super) fn window(luma: &GrayImage, frame: &CropFrame, side: usize, padding: u8) -> Vec<u8> {
     let mut pixels = cut_square(luma, frame, side);

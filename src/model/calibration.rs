@@ -4,6 +4,10 @@
 //! trained on: a gender temperature by guessed age (Guo et al. 2017), one temperature of the
 //! smile, and the ends of the age interval by true age, so that its coverage holds at every age and not only on average
 //! (label-conditional conformal prediction, Vovk 2012).
+//!
+//! The usual widths of the intervals by guessed age, fitted with them, are the yardstick of the confidence: a
+//! guess is sure if its interval is no wider than is usual at its age. So what is said to be sure never has
+//! a wide range, and it does not depend on the age.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +41,15 @@ pub struct Calibration {
     /// The interval contains the ages below which at least the first and at most the second share of
     /// the age distribution lies; one pair for each of [`INTERVAL_AGES`], linearly interpolated.
     pub interval_shares: [(f32, f32); INTERVAL_AGES.len()],
+    /// Years that two intervals out of three do not exceed, one for each of
+    /// [`INTERVAL_AGES`] as the guessed age, linearly interpolated.
+    #[serde(default = "usual_widths")]
+    pub usual_widths: [f32; INTERVAL_AGES.len()],
+}
+
+/// For weights that do not say what is usual: the widths of the shipped weights.
+fn usual_widths() -> [f32; INTERVAL_AGES.len()] {
+    [2.3, 5.4, 10.3, 12.3, 13.2, 13.4, 17.5, 22.3, 23.8, 24.5, 28.3, 26.9]
 }
 
 /// The temperature that corrects nothing.
@@ -51,6 +64,7 @@ impl Default for Calibration {
             gender_temperatures: [uncorrected(); GENDER_AGES.len()],
             smile_temperature: uncorrected(),
             interval_shares: [(0.1, 0.9); INTERVAL_AGES.len()],
+            usual_widths: usual_widths(),
         }
     }
 }
@@ -60,8 +74,14 @@ impl Calibration {
     pub fn is_sound(&self) -> bool {
         let temperature = |value: &f32| (0.05..=20.0).contains(value);
         let shares = |(low, high): &(f32, f32)| *low > 0.0 && *low < 0.5 && *high > 0.5 && *high < 1.0;
+        let width = |value: &f32| (0.1..=100.0).contains(value);
         let mut temperatures = self.gender_temperatures.iter().chain([&self.smile_temperature]);
-        temperatures.all(temperature) && self.interval_shares.iter().all(shares)
+        temperatures.all(temperature) && self.interval_shares.iter().all(shares) && self.usual_widths.iter().all(width)
+    }
+
+    /// The width in years that the interval usually does not exceed if this age is guessed.
+    pub fn usual_width(&self, age: f32) -> f32 {
+        interpolate(&INTERVAL_AGES, &self.usual_widths, age)
     }
 
     /// The calibrated answer.
@@ -69,9 +89,10 @@ impl Calibration {
         let age_probabilities = raw.age_probabilities;
         let guess = quantile(&age_probabilities, 0.5);
         let age_interval = self.interval(&age_probabilities, guess);
+        let usual_width = self.usual_width(guess);
         let female_probability = self.female_probability(raw.gender_logit, guess);
         let smile_probability = raw.smile_logit.map(|logit| sigmoid(logit / self.smile_temperature));
-        Estimate { age_probabilities, female_probability, smile_probability, age_interval }
+        Estimate { age_probabilities, female_probability, smile_probability, age_interval, usual_width }
     }
 
     /// The calibrated probability of female at a guessed age.

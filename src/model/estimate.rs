@@ -10,6 +10,8 @@ const ADULT: f32 = 17.0;
 /// Smile probability from which replies mention the smile: on the validation photos, the mention is right
 /// in 98 of 100 cases.
 const SMILING: f32 = 0.9;
+/// The same of a woman or a man: below it the answer says that it can't tell.
+const ADULT_GENDER: f32 = 0.6;
 /// Gender probability below which a girl's or boy's gender is left open: the likelier one is wrong
 /// there in about one of three cases.
 const CHILD_GENDER: f32 = 0.7;
@@ -25,6 +27,8 @@ pub struct Estimate {
     pub smile_probability: Option<f32>,
     /// Years between which the true age lies for 80 % of the faces of every age; includes the guess.
     pub age_interval: (f32, f32),
+    /// The width in years that the interval usually does not exceed at this age.
+    pub usual_width: f32,
 }
 
 impl Estimate {
@@ -39,10 +43,11 @@ impl Estimate {
         self.female_probability.max(1.0 - self.female_probability)
     }
 
-    /// Whether the gender is sure enough to report: not for small children, and for girls and boys
-    /// only when it is no coin toss.
+    /// Whether the gender is sure enough to report: not for small children, and for others only when it is
+    /// no coin toss.
     pub fn reports_gender(&self) -> bool {
-        !self.is_small_child() && (self.is_adult() || self.gender_probability() >= CHILD_GENDER)
+        let least = if self.is_adult() { ADULT_GENDER } else { CHILD_GENDER };
+        !self.is_small_child() && self.gender_probability() >= least
     }
 
     /// Whether the smile is sure enough to report.
@@ -60,19 +65,12 @@ impl Estimate {
         self.age() >= ADULT
     }
 
-    /// Confidence in the reported answer, 0 to 1: the probability that the age is within five years
-    /// of the guess, times the cube of the gender's probability where the gender is reported: a wrong
-    /// gender is rarer than a wrong age, and worse.
+    /// Confidence in the age, 0 to 1: the usual width of the interval at this age over the sum of that and
+    /// this interval's width. It is a half where the interval is as wide as usual, and it says nothing about
+    /// the age itself: what is known less exactly of everybody of that age does not lower it.
     pub fn confidence(&self) -> f32 {
-        self.confidence_with_gender(self.reports_gender())
-    }
-
-    /// [`Self::confidence`] where the caller decides whether the gender is reported.
-    pub fn confidence_with_gender(&self, gender: bool) -> f32 {
-        let age = self.age();
-        let near = |year: usize| (1.0 - ((year as f32 - age).abs() - 5.0)).clamp(0.0, 1.0);
-        let close: f32 = self.age_probabilities.iter().enumerate().map(|(year, p)| p * near(year)).sum();
-        if gender { self.gender_probability().powi(3) * close } else { close }
+        let width = self.age_interval.1 - self.age_interval.0;
+        self.usual_width / (self.usual_width + width).max(f32::MIN_POSITIVE)
     }
 }
 

@@ -55,6 +55,8 @@ fn guess_prints_one_json_object_per_photo_with_the_documented_keys() {
         "smile",
         "smile_told",
         "confident",
+        "age_confident",
+        "gender_confident",
         "tips",
     ];
     assert_eq!(keys(found), sorted(&wanted));

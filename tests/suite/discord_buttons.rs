@@ -14,7 +14,7 @@ const DEFERRED_MESSAGE: u64 = 5;
 const DEFERRED_UPDATE: u64 = 6;
 const UPDATE_MESSAGE: u64 = 7;
 
-/// A photo with a face so small that a crop is suggested.
+/// A photo with a face that fills a small part of it; a crop makes the guess no surer.
 fn photo_with_a_small_face() -> Vec<u8> {
     let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().to_luma8();
     let face = image::imageops::resize(&face, 200, 200, image::imageops::FilterType::Triangle);
@@ -45,13 +45,15 @@ fn is_ephemeral(asked: &RecordedRequest) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reply_shows_how_the_face_is_seen_and_tries_the_suggested_crop() {
+async fn a_reply_shows_how_the_face_is_seen_offers_no_crop_that_does_not_help_and_still_tries_one() {
     let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", "1")]).await;
     discord.files.put("small.jpg", photo_with_a_small_face());
     let reply = reply_to(&mut discord, "small.jpg").await;
-    assert!(words(&reply).contains("press the button below"), "{reply:?}");
-    for (code, beginning) in [("see", "This is all I look at"), ("crop", "With the suggested crop: ")] {
-        let answer = discord.initial_response(discord.press(&reply, code)).await;
+    assert!(!words(&reply).contains("press the button below"), "{reply:?}");
+    for (code, beginning) in [("see", "This is all I look at"), ("crop:4000:3500:3000", "With the suggested crop: ")] {
+        let mut press = discord.press(&reply, "see");
+        press["data"]["custom_id"] = code.into();
+        let answer = discord.initial_response(press).await;
         assert_eq!(answer.body["type"], DEFERRED_UPDATE);
         // The message is fetched again, for a valid link.
         discord.inbox.next("get /channels/770077007700770077/messages/").await;

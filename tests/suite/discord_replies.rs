@@ -51,7 +51,7 @@ async fn an_album_is_answered_in_order_with_one_reply_that_grows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_colour_shows_the_certainty_that_the_text_states() {
     let mut colours = Vec::new();
-    for (confident, beginning) in [("0", "Looks like "), ("1", "I'm not sure, but ")] {
+    for (confident, beginning) in [("0", "Looks like "), ("1", "I'm not sure about the age, but ")] {
         let (mut discord, _program) = connected(&[("FACEGUESSER__GUESS__CONFIDENT", confident)]).await;
         discord.files.put("one.jpg", photo_with_a_face());
         discord.files.put("none.jpg", photo_without_a_face());

@@ -42,5 +42,6 @@ mod telegram_polling;
 mod telegram_refusals;
 mod telegram_rights;
 mod telegram_webhook;
+mod tips;
 mod training;
 mod web;

@@ -150,11 +150,13 @@ async fn a_photo_is_answered_with_every_key_that_scripts_rely_on() {
     keys.sort_unstable();
     let wanted = [
         "age",
+        "age_confident",
         "age_high",
         "age_low",
         "box",
         "confident",
         "gender",
+        "gender_confident",
         "gender_probability",
         "gender_told",
         "smile",

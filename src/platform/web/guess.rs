@@ -159,7 +159,7 @@ async fn answer(
                 let card = answer.cards.first().map(CardJson::from);
                 return respond(StatusCode::OK, ButtonAnswer { text: answer.text, card });
             }
-            (name, state.bot.guess(flow, photo, &style, options).await)
+            (name, state.bot.guess_alone(flow, photo, &style, options).await)
         }
         Err(RequestError::Problem(problem)) => (String::new(), state.bot.refuse(problem, &style)),
         Err(RequestError::Form(status, id)) => return form_error(status, id, style.language, started.elapsed()),

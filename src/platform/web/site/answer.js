@@ -14,7 +14,7 @@ export function answerParts(answer, heading, showMore) {
   if (heading) parts.push(create("p", { className: "heading", textContent: heading }));
   const lead = create("p", { className: "text", textContent: answer.lead ?? answer.text });
   parts.push(lead);
-  const items = faces.map((face, index) => faceItem(face, several ? answer.lines[index] : null, answer.text));
+  const items = faces.map((face, index) => faceItem(face, several ? answer.lines[index] : null));
   if (answer.card) parts.push(pictureWithBoxes(answer.card, answer, items, several ? items : [lead]));
   if (faces.length) parts.push(create(several ? "ol" : "div", { className: "faces" }, ...items));
   parts.push(...buttonsAndResults(answer, showMore));
@@ -67,13 +67,13 @@ function pictureWithBoxes(card, { width, height, faces }, items, lines) {
 // --- The faces ---
 
 /** One face: its line if there are several, and its numbers, folded away. */
-function faceItem(face, line, text) {
+function faceItem(face, line) {
   const summary = create("summary", {}, line ?? word("chat-script-numbers"));
-  const details = create("details", {}, summary, ...numbers(face, line ? "" : text));
+  const details = create("details", {}, summary, ...numbers(face));
   return create(line ? "li" : "div", { className: "face" }, details);
 }
 
-function numbers(face, text) {
+function numbers(face) {
   const [age, low, high] = [face.age, face.age_low, face.age_high].map(Math.round);
   const parts = [
     create("p", { className: "number", textContent: word("chat-script-age", { age, low, high }) }),
@@ -83,9 +83,6 @@ function numbers(face, text) {
   if (face.gender_told) parts.push(gender(face));
   const sure = word(face.confident ? "chat-script-sure" : "chat-script-unsure");
   parts.push(create("p", { className: face.confident ? "confidence sure" : "confidence", textContent: sure }));
-  // The text about a single face contains its tips.
-  const tips = face.tips.filter((tip) => !text.includes(tip));
-  if (tips.length) parts.push(create("ul", { className: "tips" }, ...tips.map((tip) => create("li", { textContent: tip }))));
   return parts;
 }
 
