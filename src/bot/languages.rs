@@ -275,8 +275,9 @@ mod tests {
             .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
             .collect();
         for id in english.keys() {
-            // Discord's commands have messages of their own names.
-            let name = id.strip_prefix("name-").or(id.strip_prefix("command-")).unwrap_or(id);
+            // Commands and flaws have messages of their own names.
+            let name = ["name-", "command-", "tip-", "help-"].iter().find_map(|prefix| id.strip_prefix(prefix));
+            let name = name.unwrap_or(id);
             let is_used = |id: &str| text.contains(&format!("\"{id}\"")) || text.contains(&format!("{{{{{id}}}}}"));
             assert!(is_used(id) || is_used(name), "{id} is never used");
         }
