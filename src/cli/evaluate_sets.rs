@@ -7,7 +7,7 @@ use super::evaluate::{Arguments, command, largest_face, whole_crop};
 use super::output::{print_error, print_line};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::page::TRAINED_ON_VALIDATION;
-use crate::evaluation::set_figures::{COLUMNS, Figures, SetFigures, SetMeasurement};
+use crate::evaluation::set_figures::{COLUMNS, Column, Figures, SetFigures, SetMeasurement};
 use crate::evaluation::sets::labelled_set;
 use crate::evaluation::sets_page::{self, SetsSummary};
 use crate::face::FaceFinder;
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, estimator: &Estimator, finder: &FaceFin
 /// Prints the figures of all sets as one table.
 pub(super) fn print_table(sets: &[SetFigures]) -> anyhow::Result<()> {
     let row = |name: &str, figures: Option<&Figures>| {
-        let cell = |(short, _, value): &(&str, &str, fn(&Figures) -> Option<String>)| {
+        let cell = |(short, _, value): &Column| {
             let text = match figures {
                 Some(figures) => value(figures).unwrap_or_else(|| "–".to_owned()),
                 None => (*short).to_owned(),

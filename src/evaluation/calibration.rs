@@ -371,7 +371,7 @@ mod tests {
             let face = |i: u32| {
                 let (age, off) = ((20 + i * 37 % 40) as f32, (i * 7919 % 101) as f32 / 50.0 - 1.0);
                 let mut answer = gaussian(age + reach * off, 5.0, 1.0);
-                answer.smile_logit = Some(if i % 10 == 0 { -3.0 } else { 3.0 });
+                answer.smile_logit = Some(if i.is_multiple_of(10) { -3.0 } else { 3.0 });
                 let years = AgeLabel::Years(age);
                 let face =
                     LabelledFace { path: "".into(), age: Some(years), female: None, race: None, smile: Some(true) };

@@ -106,7 +106,7 @@ pub fn scenes(folder: &Path, held_out: bool) -> Result<Vec<Scene>, EvaluationErr
         }
         let path = entry.into_path();
         let index = by_folder.entry(path.parent().unwrap_or(folder).to_owned()).or_default();
-        let is_held_out = *index % 3 == 0 && *index / 3 < HELD_OUT;
+        let is_held_out = index.is_multiple_of(3) && *index / 3 < HELD_OUT;
         *index += 1;
         if !held_out || is_held_out {
             let labelled = boxes.remove(&path).unwrap_or_default();

@@ -182,11 +182,11 @@ impl Recipe {
         if ![stretch, light_gradient].iter().all(|range| (0.0..=0.5).contains(range)) {
             return invalid("stretch and light_gradient must be from 0 to 0.5");
         }
-        if !(self.rare_age_weight > 0.0 && self.gender_weight >= 0.0 && self.age_bin_weight >= 0.0) {
-            return invalid("rare_age_weight must be positive, gender_weight and age_bin_weight not negative");
-        }
-        if !(self.smile_weight >= 0.0) {
-            return invalid("smile_weight must not be negative");
+        let weights = [self.gender_weight, self.age_bin_weight, self.smile_weight];
+        if !(self.rare_age_weight > 0.0 && weights.iter().all(|weight| *weight >= 0.0)) {
+            return invalid(
+                "rare_age_weight must be positive, gender_weight, age_bin_weight and smile_weight not negative",
+            );
         }
         if !(self.learning_rate > 0.0 && self.weight_decay >= 0.0 && self.extra_ratio >= 0.0 && self.age_sigma > 0.0) {
             return invalid("learning_rate and age_sigma must be positive, weight_decay and extra_ratio not negative");

@@ -95,7 +95,7 @@ async fn admins_change_the_settings_in_place() {
     let (mut telegram, _program) = Telegram::polled(&[]).await;
     telegram.post(GROUP, json!({ "text": "/settings" }));
     let settings = telegram.inbox.next("sendmessage").await;
-    assert_eq!(buttons(&settings).len(), 4, "{settings:?}");
+    assert_eq!(buttons(&settings).len(), 5, "{settings:?}");
     let press = telegram.press(PERSON, "set:auto", GROUP, sent(&settings), Value::Null);
     assert!(notification(&mut telegram, &press).await.unwrap().contains("Only an admin"));
     telegram.make_admin(PERSON);
