@@ -3,7 +3,7 @@
 //! Five parts, each of them the network's real doing: the [`view`](View), from photo to numbers; a filter at
 //! work ([`filters`]); who [voted](votes) and where, with [`occlusion`] beside it; the vote, which is the face's
 //! [`Estimate`](crate::model::estimator::Estimate); small [`changes`]. They show where the picture mattered to the
-//! network, not why anybody looks their age. [`draw`] makes pictures of them, in words that the caller chooses.
+//! network, not why anybody looks their age. `draw` makes pictures of them, in words that the caller chooses.
 
 pub mod changes;
 #[cfg(feature = "cli")]
