@@ -43,25 +43,21 @@
 //! - `training`: the commands `train`, `evaluate` and `calibrate`.
 //! - `heic`: pictures of iPhones.
 //! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
-
-mod analysis;
 #[cfg(feature = "cli")]
 pub mod bot;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
 pub mod config;
+#[cfg(feature = "cli")]
+pub mod download;
 #[cfg(feature = "training")]
 pub mod evaluation;
 pub mod explain;
-pub mod face;
 #[cfg(all(any(test, fuzzing), feature = "discord", feature = "telegram", feature = "web"))]
 pub mod fuzzing;
-mod guesser;
 #[cfg(feature = "cli")]
 pub mod inference;
-pub mod model;
-pub mod photo;
 #[cfg(feature = "cli")]
 pub mod platform;
 #[cfg(feature = "cli")]
@@ -71,5 +67,6 @@ pub mod telemetry;
 #[cfg(feature = "training")]
 pub mod training;
 
-pub use analysis::{Analysis, FaceAnalysis, Framing, Gender, StageTimes};
-pub use guesser::{GuessError, Guesser, GuesserBuilder};
+pub use faceguesser_vision::{
+    Analysis, FaceAnalysis, Framing, Gender, GuessError, Guesser, GuesserBuilder, StageTimes, face, model, photo,
+};

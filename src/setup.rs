@@ -10,11 +10,12 @@ use crate::bot::Bot;
 use crate::bot::sqlite::{self, Sqlite};
 use crate::bot::store::Store;
 use crate::config::Config;
+use crate::download::Downloader;
 use crate::face::{FaceFinder, FinderOptions};
 use crate::inference::Pool;
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimator};
-use crate::photo::{DecodeLimits, Downloader};
+use crate::photo::DecodeLimits;
 
 /// Both networks, from the configured files or the compiled-in weights, decoding within `limits`.
 pub fn guesser(config: &Config, limits: DecodeLimits) -> anyhow::Result<Guesser> {

@@ -197,9 +197,10 @@ mod tests {
     use crate::bot::sqlite::Sqlite;
     use crate::bot::{CardPolicy, Certainty};
     use crate::config::Config;
+    use crate::download::{DownloadLimits, Downloader};
     use crate::inference::pool::Analyser;
     use crate::inference::{InferenceError, Pool, PoolOptions};
-    use crate::photo::{DecodeLimits, DownloadLimits, Downloader};
+    use crate::photo::DecodeLimits;
     use crate::{Analysis, Framing};
 
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };

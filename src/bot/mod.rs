@@ -38,8 +38,9 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
+use crate::download::{Downloader, cause};
 use crate::inference::{FlowId, Pool};
-use crate::photo::{DecodeLimits, Downloader, cause};
+use crate::photo::DecodeLimits;
 use crate::{Analysis, Framing};
 use actions::Button;
 use fair_semaphore::FairSemaphore;

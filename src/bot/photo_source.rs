@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use url::Url;
 
 use super::Problem;
-use crate::photo::{AllowedOrigins, DownloadError, Downloader};
+use crate::download::{AllowedOrigins, DownloadError, Downloader};
 
 /// Where a photo comes from.
 #[derive(Debug, Clone)]

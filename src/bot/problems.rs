@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::languages::Language;
+use crate::download::DownloadError;
 use crate::inference::InferenceError;
-use crate::photo::{DownloadError, PhotoError};
+use crate::photo::PhotoError;
 
 /// Why a photo gets no guess.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -10,8 +10,8 @@ use super::output::{print_error, print_line};
 use crate::config::Config;
 use crate::evaluation::scene_sheet;
 use crate::evaluation::scenes::{SceneScores, measure_scene, scene_scores, scenes};
-use crate::guesser::SEARCH_SIDE;
 use crate::setup;
+use faceguesser_vision::SEARCH_SIDE;
 
 /// Photographs of crowds have more faces than replies name.
 const MAX_FACES: usize = 200;

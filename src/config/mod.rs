@@ -15,8 +15,9 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::bot::languages::Language;
 use crate::bot::rate_limit::Rate;
 use crate::bot::{BotOptions, ReplyStyle};
+use crate::download::DownloadLimits;
 use crate::inference::PoolOptions;
-use crate::photo::{DecodeLimits, DownloadLimits, MemoryBudget};
+use crate::photo::{DecodeLimits, MemoryBudget};
 use origin::Sources;
 use sections::FairUse;
 

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use faceguesser::photo::{AllowedOrigins, DownloadError, DownloadLimits, Downloader};
+use faceguesser::download::{AllowedOrigins, DownloadError, DownloadLimits, Downloader};
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;

@@ -18,7 +18,7 @@ use super::transport::RestClient;
 use crate::bot::Bot;
 use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{ChatId, Platform};
-use crate::photo::AllowedOrigins;
+use crate::download::AllowedOrigins;
 use crate::platform::fifo_cache::FifoCache;
 
 /// How many replies are cached, at a few dozen bytes each; the photos of how many answered commands, at

@@ -46,7 +46,7 @@ use url::Url;
 
 use crate::bot::Bot;
 use crate::config::{Config, DISCORD_API_BASE};
-use crate::photo::{AllowedOrigins, cause};
+use crate::download::{AllowedOrigins, cause};
 use handler::Handler;
 use transport::RestClient;
 

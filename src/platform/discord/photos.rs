@@ -11,7 +11,7 @@ use super::incoming::{File, IncomingMessage};
 use super::payload::MAX_PICTURES;
 use super::transport::RestClient;
 use crate::bot::{PhotoSource, RenewLink};
-use crate::photo::AllowedOrigins;
+use crate::download::AllowedOrigins;
 
 /// Links to pictures, in order, and who posted them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

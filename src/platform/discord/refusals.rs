@@ -19,7 +19,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 
-use crate::photo::cause;
+use crate::download::cause;
 use crate::platform::refusal::Refusal;
 
 /// Why a request failed. Never holds its URL, which may contain a token, nor Discord's error message,

@@ -19,7 +19,7 @@ use teloxide::requests::Payload;
 use url::Url;
 
 use super::refusals::{ApiError, refusal};
-use crate::photo::cause;
+use crate::download::cause;
 use crate::platform::refusal::{Backoff, Refusal};
 
 /// How a request refers to its picture: the part that [`ApiRequest::with_picture`] adds.

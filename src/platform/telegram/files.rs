@@ -17,7 +17,7 @@ use super::incoming::RemoteFile;
 use super::options::TelegramOptions;
 use super::refusals::{ApiError, ErrorKind};
 use crate::bot::{PhotoSource, Problem, RenewLink};
-use crate::photo::{AllowedOrigins, DownloadError};
+use crate::download::{AllowedOrigins, DownloadError};
 
 /// The largest file that bots can download (Bot API, getFile), except from a self-hosted server.
 const MAX_FILE: u64 = 20 << 20;

@@ -76,7 +76,7 @@ impl Connection {
                 address.query_pairs_mut().append_pair(name, value);
             }
         }
-        let reason = |error: SocketError| crate::photo::cause(&error);
+        let reason = |error: SocketError| crate::download::cause(&error);
         let mut request = address.as_str().into_client_request().map_err(reason)?;
         request.headers_mut().insert(USER_AGENT, transport::USER_AGENT);
         match timeout(HANDSHAKE_TIMEOUT, connect_async(request)).await {
@@ -183,7 +183,7 @@ impl Connection {
                 }
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => {
-                    debug!(error = crate::photo::cause(&error), "the connection to the gateway broke off");
+                    debug!(error = crate::download::cause(&error), "the connection to the gateway broke off");
                     return Err(Disconnect::from_close_code(None));
                 }
                 None => return Err(Disconnect::from_close_code(None)),

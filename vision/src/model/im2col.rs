@@ -7,39 +7,46 @@ use super::gemm::{OperandA, RowLayout};
 /// The sizes of a square convolution without dilation or groups, padded by half its kernel:
 /// (batch, height, width, channels) → (batch, ⌈height / stride⌉, ⌈width / stride⌉, out_channels).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ConvGeometry {
-    pub(crate) batch: usize,
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
-    pub(crate) out_channels: usize,
+pub struct ConvGeometry {
+    /// Pictures.
+    pub batch: usize,
+    /// Of the input, in pixels.
+    pub height: usize,
+    /// Of the input, in pixels.
+    pub width: usize,
+    /// Of the input.
+    pub channels: usize,
+    /// Of the output.
+    pub out_channels: usize,
     /// Side of the kernel, odd.
-    pub(crate) kernel: usize,
+    pub kernel: usize,
     /// In both directions.
-    pub(crate) stride: usize,
+    pub stride: usize,
 }
 
 impl ConvGeometry {
-    pub(crate) fn out_height(&self) -> usize {
+    /// Height of the output, in pixels.
+    pub fn out_height(&self) -> usize {
         self.height.div_ceil(self.stride)
     }
 
-    pub(crate) fn out_width(&self) -> usize {
+    /// Width of the output, in pixels.
+    pub fn out_width(&self) -> usize {
         self.width.div_ceil(self.stride)
     }
 
     /// Number of input values.
-    pub(crate) fn input_size(&self) -> usize {
+    pub fn input_size(&self) -> usize {
         self.batch * self.height * self.width * self.channels
     }
 
     /// Number of output values.
-    pub(crate) fn output_size(&self) -> usize {
+    pub fn output_size(&self) -> usize {
         self.rows() * self.out_width() * self.out_channels
     }
 
     /// Columns of the im2col matrix: input values per output pixel.
-    pub(crate) fn columns(&self) -> usize {
+    pub fn columns(&self) -> usize {
         self.kernel * self.kernel * self.channels
     }
 

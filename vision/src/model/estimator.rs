@@ -327,7 +327,7 @@ pub(super) fn mirrored(crop: &[u8]) -> Vec<u8> {
 
 /// The compiled-in weights, trained by this program's `train` command.
 pub fn embedded() -> &'static [u8] {
-    include_bytes!("../../models/estimator.safetensors")
+    include_bytes!("../../../models/estimator.safetensors")
 }
 
 #[cfg(test)]

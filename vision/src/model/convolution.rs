@@ -28,7 +28,7 @@ const MIN_WINOGRAD_TILES: usize = 4;
 
 /// Weights packed for the kernel that uses them.
 #[derive(Debug, Clone)]
-pub(crate) struct Weights {
+pub struct Weights {
     /// (kernel² · in, out), packed for the GEMM.
     gemm: Vec<f32>,
     /// Transformed and packed, if kernel size and stride allow it.
@@ -37,13 +37,13 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// From a weight (kernel, kernel, in, out).
-    pub(crate) fn new(g: &ConvGeometry, weight: &[f32]) -> Self {
+    pub fn new(g: &ConvGeometry, weight: &[f32]) -> Self {
         let winograd = g.supports_winograd().then(|| winograd::transform_kernel(weight, g.out_channels));
         Self { gemm: pack(weight, g.out_channels), winograd }
     }
 
     /// The same with input and output channels swapped, for the gradient of the input.
-    pub(crate) fn transposed(g: &ConvGeometry, weight: &[f32]) -> Self {
+    pub fn transposed(g: &ConvGeometry, weight: &[f32]) -> Self {
         let transpose = |rows: usize, values: &[f32]| -> Vec<f32> {
             let columns = values.len() / rows;
             let column = |at: usize| values[at..].iter().step_by(columns);
@@ -60,7 +60,7 @@ impl Weights {
 }
 
 /// Fills `out` with the convolution of `input`, with the epilogue applied while it is still in the cache.
-pub(crate) fn forward(
+pub fn forward(
     g: &ConvGeometry,
     weights: &Weights,
     input: &[f32],
@@ -104,7 +104,7 @@ pub(crate) fn forward(
 
 /// Adds the gradient of the input to `input_gradient`, if given, and overwrites `weight_gradient`
 /// (kernel, kernel, in, out), from the `gradient` of the output; `transposed` is [`Weights::transposed`].
-pub(crate) fn backward(
+pub fn backward(
     g: &ConvGeometry,
     transposed: &Weights,
     input: &[f32],

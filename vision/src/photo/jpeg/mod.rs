@@ -275,7 +275,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Whether it is progressive, or each scan contains all components.
-    #[cfg(any(test, fuzzing))]
+    #[cfg(any(test, fuzzing, feature = "fuzzing"))]
     pub fn is_progressive_or_interleaved(&self) -> bool {
         self.frame.progressive || self.scans.iter().all(|scan| scan.components.len() == self.frame.components.len())
     }

@@ -5,9 +5,6 @@
 //! is their file format; [`read_out`] hands out the maps inside a pass. The kernels are [`convolution`] (by [`winograd`], or by im2col in
 //! [`im2col`] and [`gemm`]) and [`normalisation`].
 
-// Only training uses the backward passes.
-#![cfg_attr(not(feature = "training"), allow(dead_code))]
-
 pub mod calibration;
 mod channel_blocks;
 pub mod convolution;
@@ -19,7 +16,7 @@ pub mod estimator;
 mod feature_maps;
 mod fused;
 mod gemm;
-pub(crate) mod im2col;
+pub mod im2col;
 pub mod network;
 pub mod normalisation;
 pub mod read_out;

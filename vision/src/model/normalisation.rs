@@ -23,7 +23,7 @@ pub struct Statistics {
 }
 
 /// Statistics of pixels (pixels, channels).
-pub(crate) fn statistics(x: &[f32], channels: usize) -> Statistics {
+pub fn statistics(x: &[f32], channels: usize) -> Statistics {
     let (mut mean, mut spread) = (vec![0.0f64; channels], vec![0.0f64; channels]);
     let (mut sums, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
     let mut before = 0.0;
@@ -54,7 +54,7 @@ pub fn fold(statistics: &Statistics, affine: &[f32]) -> (Vec<f32>, Vec<f32>) {
 }
 
 /// Fills `out` with the normalised, scaled and shifted pixels plus the residual, through ReLU if `relu`.
-pub(crate) fn normalise(
+pub fn normalise(
     x: &[f32],
     statistics: &Statistics,
     affine: &[f32],
@@ -69,7 +69,7 @@ pub(crate) fn normalise(
 
 /// The backward pass. `gradient` (of the output `out`) is replaced by the gradient before the ReLU,
 /// which is that of the residual, and `x` by its own gradient; returns the gradient of `affine`.
-pub(crate) fn backward(
+pub fn backward(
     x: &mut [f32],
     out: &[f32],
     relu: bool,

@@ -38,7 +38,7 @@ impl From<ModelError> for GuessError {
 /// Both networks and the limits of decoding, loaded once and shared by any number of threads.
 ///
 /// ```
-/// use faceguesser::Guesser;
+/// use faceguesser_vision::Guesser;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let guesser = Guesser::builtin()?;
@@ -140,11 +140,7 @@ impl Guesser {
     ///
     /// # Errors
     /// As [`Guesser::guess`].
-    pub(crate) fn analyse_keeping_photo(
-        &self,
-        photo: &[u8],
-        framing: Framing,
-    ) -> Result<(Analysis, Photo), GuessError> {
+    pub fn analyse_keeping_photo(&self, photo: &[u8], framing: Framing) -> Result<(Analysis, Photo), GuessError> {
         let (prepared, photo) = self.prepare(photo, framing)?;
         Ok((self.estimated(prepared)?, photo))
     }
@@ -286,8 +282,8 @@ impl Guesser {
 /// Chooses the networks and limits of a [`Guesser`].
 ///
 /// ```
-/// use faceguesser::Guesser;
-/// use faceguesser::photo::DecodeLimits;
+/// use faceguesser_vision::Guesser;
+/// use faceguesser_vision::photo::DecodeLimits;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let weights = std::fs::read("models/estimator.safetensors")?;
@@ -375,7 +371,7 @@ struct Cut {
 }
 
 /// Longer side, in pixels, to which a photo may be reduced for face detection.
-pub(crate) const SEARCH_SIDE: u32 = 640;
+pub const SEARCH_SIDE: u32 = 640;
 /// Side of a frame, in pixels, above which more resolution adds next to nothing to the 128×128 crop.
 const CROP_SIDE: f32 = 144.0;
 /// Faces per forward pass: enough for efficient matrix products, few enough that the activations of a crowd

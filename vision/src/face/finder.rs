@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_rotation_that_makes_a_face_upright_is_reported() {
-        let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap().into_luma8();
+        let face = image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap().into_luma8();
         let face = image::imageops::resize(&face, 240, 240, image::imageops::FilterType::Triangle);
         let mut upright = GrayImage::from_pixel(480, 640, image::Luma([128]));
         image::imageops::replace(&mut upright, &face, 90, 150);

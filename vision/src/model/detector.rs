@@ -186,7 +186,7 @@ fn convolution(
 
 /// The compiled-in weights.
 pub fn embedded() -> &'static [u8] {
-    include_bytes!("../../models/detector.safetensors")
+    include_bytes!("../../../models/detector.safetensors")
 }
 
 #[cfg(test)]
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn a_face_is_located_at_every_size() {
-        let face = image::load_from_memory(include_bytes!("../../models/mean-face.jpg")).unwrap();
+        let face = image::load_from_memory(include_bytes!("../../../models/mean-face.jpg")).unwrap();
         // The face in the bundled picture, in fractions of its sides.
         let (left, top, side) = (0.25, 0.25, 0.5);
         for size in [64, 120, 240, 480] {

@@ -1,7 +1,6 @@
 //! From the bytes of a file to upright grey pixels.
 //!
-//! Owns the download with its limits (`download`), the decoding with its limits
-//! ([`decode`](mod@decode), with a module per format) and the detection of file types, which names what a
+//! Owns the decoding with its limits ([`decode`](mod@decode), with a module per format) and the detection of file types, which names what a
 //! file is when it is not a picture ([`sniff`]).
 //! Independent of faces, networks and chat platforms.
 
@@ -9,10 +8,8 @@ mod animation;
 mod clock;
 mod colour;
 pub mod decode;
-#[cfg(feature = "cli")]
-pub mod download;
 mod downscale;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(test, fuzzing, feature = "fuzzing"))]
 pub mod fuzzing;
 mod gif;
 #[cfg(feature = "heic")]
@@ -27,8 +24,6 @@ mod webp;
 pub use animation::{frame_colour, sampled_frames};
 pub use clock::CpuLimit;
 pub use decode::{ColourPhoto, DecodeLimits, decode, decode_colour, decode_reduced};
-#[cfg(feature = "cli")]
-pub use download::{AllowedOrigins, DownloadError, DownloadLimits, Downloader, cause};
 pub use memory::{MemoryBudget, Reservation};
 
 use image::GrayImage;
