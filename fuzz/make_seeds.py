@@ -210,7 +210,7 @@ def others():
 
 
 def heics():
-    for file in sorted((Path(__file__).parent.parent / "src/photo/heic").glob("*.heic")):
+    for file in sorted((Path(__file__).parent.parent / "vision/src/photo/heic").glob("*.heic")):
         yield file.stem, file.read_bytes()
 
 

@@ -29,11 +29,14 @@
 //! - the root: [`Guesser`], the whole computation for one photo.
 //! - [`explain`]: what the network computes from one face, as numbers and pictures.
 //! - [`face`]: finds faces, cuts each to 128×128 grey pixels, judges how well it can be seen.
-//! - [`photo`]: decoding and downloading under limits.
+//! - `download`: photos from the platforms' file hosts, under limits.
+//! - [`photo`]: decoding under limits.
 //! - [`model`]: both networks, the face detector and the estimator of age, gender and smile.
 //!
 //! `training` and `evaluation` cut their crops with the same code; `config`, `telemetry` and `cli` make
 //! the program of it. `ARCHITECTURE.md` has the map.
+//!
+//! [`Guesser`], [`face`], [`photo`] and [`model`] come from the crate `faceguesser-vision`.
 //!
 //! # Features
 //!
@@ -43,6 +46,7 @@
 //! - `training`: the commands `train`, `evaluate` and `calibrate`.
 //! - `heic`: pictures of iPhones.
 //! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
+
 #[cfg(feature = "cli")]
 pub mod bot;
 #[cfg(feature = "cli")]

@@ -36,7 +36,7 @@ WARM_UP = 3
 REDUCED = {1: cv2.IMREAD_COLOR, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4,
            8: cv2.IMREAD_REDUCED_COLOR_8}
 # Eyes, nose and corners of the mouth in a training crop, in fractions of its side: the counterpart of
-# `TEMPLATE` in `src/face/align.rs`, as complex numbers.
+# `TEMPLATE` in `vision/src/face/align.rs`, as complex numbers.
 TEMPLATE = np.array([0.303 + 0.327j, 0.696 + 0.322j, 0.496 + 0.511j, 0.337 + 0.688j, 0.662 + 0.683j])
 
 

@@ -5,7 +5,7 @@
     python export_onnx.py models/estimator.safetensors estimator.onnx --check face.png answer.json
 
 Input: `crops` (batch, 1, 128, 128), standardised. Outputs: `age` (batch, 101) and `gender` (batch, 1),
-both logits. The architecture is that of `src/model/network.rs`; ONNX Runtime fuses convolution, sum and
+both logits. The architecture is that of `vision/src/model/network.rs`; ONNX Runtime fuses convolution, sum and
 ReLU itself, and chooses its own channel layout.
 """
 
@@ -29,7 +29,7 @@ def graph(weights, architecture):
         weight = weights[name + ".weight"]  # (kernel, kernel, in, out)
         pad = weight.shape[0] // 2
         # Half the kernel on all sides. At stride two the last row and column of the padding are never
-        # read, so that the first tap is where it is in `src/model/im2col.rs`.
+        # read, so that the first tap is where it is in `vision/src/model/im2col.rs`.
         inputs = [x, constant(name + ".weight", weight.transpose(3, 2, 0, 1)),
                   constant(name + ".bias", weights[name + ".bias"])]
         nodes.append(helper.make_node("Conv", inputs, [name], strides=[stride] * 2, pads=[pad] * 4))
@@ -60,7 +60,7 @@ def graph(weights, architecture):
 
 
 def standardised(crop):
-    """(128, 128) bytes → f32 of mean 0 and standard deviation 1, as `standardised` in `src/model/network.rs`."""
+    """(128, 128) bytes → f32 of mean 0 and standard deviation 1, as `standardised` in `vision/src/model/network.rs`."""
     crop = crop.astype(np.float32)
     return (crop - crop.mean()) / np.sqrt(max(crop.var(), 16.0))
 
@@ -73,7 +73,7 @@ def guess_of(age, gender, calibration=None):
     # Each year's share is spread evenly over the year around it.
     years = float(np.interp(0.5, below, np.arange(len(below)) - 0.5))
     if calibration:
-        # The guessed ages that have a gender temperature each: `GENDER_AGES` in `src/model/calibration.rs`.
+        # The guessed ages that have a gender temperature each: `GENDER_AGES` in `vision/src/model/calibration.rs`.
         gender /= np.interp(years, [0, 5, 12, 20, 60], calibration["gender_temperatures"])
     return years, float(1 / (1 + np.exp(-gender)))
 

@@ -14,18 +14,18 @@
 //! | AVIF, HEIC and arithmetic-coded JPEG were called damaged, or a video | `an_unsupported_format_is_named_and_not_called_damaged_or_a_video` | `tests/suite/regressions.rs` |
 //! | Two parsers read different sizes from one JPEG: 4.3 GB for 19 s | `two_parsers_that_read_different_sizes_reserve_nothing` | `tests/suite/regressions.rs` |
 //! | An animation that fades in had no face, as only its first frame was analysed | `an_animation_that_fades_in_is_analysed_at_later_frames` | `tests/suite/regressions.rs` |
-//! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format` | `src/photo/decode/tests.rs` |
-//! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_decoded_with_wrong_checksums_and_without_its_end` | `src/photo/decode/tests.rs` |
-//! | A missing chunk next to the picture damaged a WebP | `a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing` | `src/photo/decode/tests.rs` |
-//! | The iPhone's own PNG variant was "damaged" | `an_iphone_app_png_is_named_as_such` | `src/photo/decode/tests.rs` |
-//! | Bytes after a JPEG were parsed as part of it | `what_follows_the_picture_does_not_matter` | `src/photo/jpeg/tests.rs` |
-//! | Unknown brands of HEIF were taken for videos | `every_brand_of_heif_is_a_picture_and_none_a_video` | `src/photo/sniff.rs` |
-//! | Camera raw files were not named, as they look like TIFF | `camera_raw_is_named_by_its_maker` | `src/photo/sniff.rs` |
-//! | An EXIF orientation of an unusual type or byte order was ignored | `every_type_and_byte_order_of_the_tag_is_read` | `src/photo/orientation.rs` |
-//! | A broken EXIF block hid the XMP orientation | `a_broken_block_does_not_hide_a_valid_one_or_xmp` | `src/photo/orientation.rs` |
+//! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format` | `vision/src/photo/decode/tests.rs` |
+//! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_decoded_with_wrong_checksums_and_without_its_end` | `vision/src/photo/decode/tests.rs` |
+//! | A missing chunk next to the picture damaged a WebP | `a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing` | `vision/src/photo/decode/tests.rs` |
+//! | The iPhone's own PNG variant was "damaged" | `an_iphone_app_png_is_named_as_such` | `vision/src/photo/decode/tests.rs` |
+//! | Bytes after a JPEG were parsed as part of it | `what_follows_the_picture_does_not_matter` | `vision/src/photo/jpeg/tests.rs` |
+//! | Unknown brands of HEIF were taken for videos | `every_brand_of_heif_is_a_picture_and_none_a_video` | `vision/src/photo/sniff.rs` |
+//! | Camera raw files were not named, as they look like TIFF | `camera_raw_is_named_by_its_maker` | `vision/src/photo/sniff.rs` |
+//! | An EXIF orientation of an unusual type or byte order was ignored | `every_type_and_byte_order_of_the_tag_is_read` | `vision/src/photo/orientation.rs` |
+//! | A broken EXIF block hid the XMP orientation | `a_broken_block_does_not_hide_a_valid_one_or_xmp` | `vision/src/photo/orientation.rs` |
 //! | HEIC metadata of 60 kB that claims millions of extents exhausted memory | `metadata_that_claims_more_than_it_has_neither_exhausts_memory_nor_takes_seconds` | `src/fuzzing/heic_bombs.rs` |
-//! | Several large photos at once exhausted memory | `reservations_never_exceed_the_budget_and_all_are_granted` | `src/photo/memory.rs` |
-//! | A JPEG of thousands of scans kept a worker busy for seconds | `too_many_scans_are_refused` | `src/photo/jpeg/tests.rs` |
+//! | Several large photos at once exhausted memory | `reservations_never_exceed_the_budget_and_all_are_granted` | `vision/src/photo/memory.rs` |
+//! | A JPEG of thousands of scans kept a worker busy for seconds | `too_many_scans_are_refused` | `vision/src/photo/jpeg/tests.rs` |
 //! | Files within every size limit took many seconds of processor time | `the_costliest_permitted_files_take_no_longer_than_one_photo_may` | `tests/suite/corpus.rs` |
 //! | A picture without pixels was given to the decoders | `a_picture_without_pixels_is_damaged` | `tests/suite/regressions.rs` |
 //! | A PNG palette that ends inside an entry was given to a decoder that relies on whole ones | `a_png_palette_that_ends_inside_an_entry_is_damaged` | `tests/suite/regressions.rs` |
