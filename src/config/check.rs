@@ -13,6 +13,8 @@ use super::Config;
 const LEAST_DECODE_MEMORY: u64 = 64 << 20;
 /// With less, a slow machine could not search ordinary photos to the end.
 const LEAST_CPU_TIME: Duration = Duration::from_millis(100);
+/// With less, no photo is downloaded or answered in time.
+const LEAST_DEADLINE: Duration = Duration::from_millis(100);
 /// More threads than any machine has cores only take memory.
 const MOST_WORKERS: usize = 1024;
 /// The ports that Telegram posts to (Bot API, `setWebhook`).
@@ -21,11 +23,11 @@ const WEBHOOK_PORTS: [u16; 4] = [443, 80, 88, 8443];
 /// The key of a value that cannot be used, and what is wrong with it.
 type Unusable = (&'static str, &'static str);
 
-/// Checks all settings.
+/// Checks all settings; `is_set` tells which keys do not have their default.
 ///
 /// # Errors
 /// The first key whose value cannot be used.
-pub(super) fn check(config: &Config) -> Result<(), Unusable> {
+pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<(), Unusable> {
     let Config { guess, limits, inference, telegram, .. } = config;
     let rules = [
         ((0.0..=1.0).contains(&guess.confident), ("guess.confident", "must be between 0 and 1")),
@@ -35,8 +37,13 @@ pub(super) fn check(config: &Config) -> Result<(), Unusable> {
         (limits.photo_pixels >= 1, ("limits.photo_pixels", "must be at least 1")),
         (
             limits.photo_memory >= limits.photo_bytes,
-            ("limits.photo_memory", "must hold at least one photo of limits.photo_bytes"),
+            match is_set("limits.photo_memory") {
+                true => ("limits.photo_memory", "must hold at least one photo of limits.photo_bytes"),
+                false => ("limits.photo_bytes", "must be at most limits.photo_memory, which has to hold such a photo"),
+            },
         ),
+        (limits.download_timeout >= LEAST_DEADLINE, ("limits.download_timeout", DEADLINE)),
+        (inference.deadline >= LEAST_DEADLINE, ("inference.deadline", DEADLINE)),
         (
             limits.decode_memory.as_u64() >= LEAST_DECODE_MEMORY,
             ("limits.decode_memory", "must be at least 64 MiB, which a photo of 12 megapixels takes"),
@@ -85,6 +92,7 @@ pub(super) fn check(config: &Config) -> Result<(), Unusable> {
     rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, unusable)| Err(unusable))
 }
 
+const DEADLINE: &str = "must be at least 100ms, or no photo is answered in time";
 const HTTP: &str = "must be an http:// or https:// address";
 
 fn is_http(url: &Url) -> bool {

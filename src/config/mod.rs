@@ -105,7 +105,7 @@ impl Config {
         let Telegram { token: configured, token_file, webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
         token("telegram.token_file", configured, token_file, "TELOXIDE_TOKEN")?;
         token("telegram.webhook_secret_file", webhook_secret, webhook_secret_file, "")?;
-        check::check(&config)
+        check::check(&config, |key| sources.is_set(key))
             .map_err(|(key, reason)| ConfigError::Unusable { place: sources.place(key), reason: reason.into() })?;
         config.places = LATE.map(|key| (key, sources.place(key))).into();
         Ok(config)

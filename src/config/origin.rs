@@ -77,6 +77,17 @@ impl Sources {
         &self.variables
     }
 
+    /// Whether `key` itself, such as `web.listen`, is set by a variable or by the file.
+    pub fn is_set(&self, key: &str) -> bool {
+        let by_variable = |name: &str| self::key(name).ok().flatten().as_deref() == Some(key);
+        let in_file = |text: &str| {
+            let table = DeTable::parse(text).ok();
+            table.and_then(|table| longest(table.get_ref(), key)).is_some_and(|(length, _)| length == key.len())
+        };
+        self.variables.iter().any(|(name, value)| !value.is_empty() && by_variable(name))
+            || self.file.as_ref().is_some_and(|(_, text)| in_file(text))
+    }
+
     /// The variable, or the file's line, that sets `key` (such as `web.listen`), with the key.
     pub fn place(&self, key: &str) -> String {
         // A variable may set a part of a key that is no table, and a key may be an item of a list.

@@ -112,6 +112,30 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
 }
 
 #[test]
+fn the_setting_that_was_set_is_blamed_and_a_deadline_of_zero_refused() {
+    let told = |text: &str, variables: &[(&str, &str)]| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("mine.toml");
+        std::fs::write(&path, text).unwrap();
+        let variables = variables.iter().map(|(key, value)| (key.to_string(), value.to_string()));
+        Config::load(Some(&path), variables).unwrap_err().to_string().replace(path.to_str().unwrap(), "mine.toml")
+    };
+    for (text, begins) in [
+        (
+            "[limits]\nphoto_bytes = \"1 GiB\"\n",
+            "mine.toml, line 2, limits.photo_bytes: must be at most limits.photo_memory",
+        ),
+        ("[limits]\nphoto_memory = \"1 MiB\"\n", "mine.toml, line 2, limits.photo_memory: must hold"),
+        ("[inference]\n\ndeadline = \"0s\"\n", "mine.toml, line 3, inference.deadline: must be at least 100ms"),
+        ("[limits]\ndownload_timeout = \"0s\"\n", "mine.toml, line 2, limits.download_timeout: must be at least 100ms"),
+    ] {
+        assert!(told(text, &[]).starts_with(begins), "{}", told(text, &[]));
+    }
+    let by_variable = told("[limits]\n", &[("FACEGUESSER__LIMITS__PHOTO_BYTES", "1 GiB")]);
+    assert!(by_variable.starts_with("the variable FACEGUESSER__LIMITS__PHOTO_BYTES: must be at most"), "{by_variable}");
+}
+
+#[test]
 fn text_in_a_variable_stays_text_and_lists_may_have_spaces() {
     let variables = [("FACEGUESSER__STORE__PATH", "007"), ("FACEGUESSER__DISCORD__CHANNELS", "1, 2,")];
     let config = load(&variables).unwrap();

@@ -19,6 +19,9 @@
 //! | A missing chunk next to the picture damaged a WebP | `a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing` | `vision/src/photo/decode/tests.rs` |
 //! | The iPhone's own PNG variant was "damaged" | `an_iphone_app_png_is_named_as_such` | `vision/src/photo/decode/tests.rs` |
 //! | Bytes after a JPEG were parsed as part of it | `what_follows_the_picture_does_not_matter` | `vision/src/photo/jpeg/tests.rs` |
+//! | A motion photo without its end marker was of another kind, or damaged: markers in its video counted | `markers_after_a_picture_without_its_end_marker_are_not_part_of_it` | `vision/src/photo/jpeg/tests.rs` |
+//! | OpenEXR, EPS, PPM and other kinds of pictures were called no pictures | `pictures_that_are_not_decoded_are_never_called_no_picture` | `vision/src/photo/sniff.rs` |
+//! | A WebP that contradicts itself was said to be cut short | `a_webp_whose_picture_is_not_of_its_canvas_size_is_damaged_and_not_cut_short` | `vision/src/photo/decode/tests.rs` |
 //! | Unknown brands of HEIF were taken for videos | `every_brand_of_heif_is_a_picture_and_none_a_video` | `vision/src/photo/sniff.rs` |
 //! | Camera raw files were not named, as they look like TIFF | `camera_raw_is_named_by_its_maker` | `vision/src/photo/sniff.rs` |
 //! | An EXIF orientation of an unusual type or byte order was ignored | `every_type_and_byte_order_of_the_tag_is_read` | `vision/src/photo/orientation.rs` |
@@ -58,6 +61,7 @@
 //! | A command failed when its output was not read to the end | `a_command_whose_output_is_not_read_to_the_end_succeeds` | `tests/suite/regressions.rs` |
 //! | A setting that is not UTF-8 was a panic | `a_setting_that_is_not_utf_8_is_refused_by_name` | `tests/suite/regressions.rs` |
 //! | The debug log held SQL | `the_debug_log_holds_no_sql` | `tests/suite/regressions.rs` |
+//! | Of two settings that contradict each other, the one with its default was blamed, on another key's line; deadlines of zero were valid | `the_setting_that_was_set_is_blamed_and_a_deadline_of_zero_refused` | `src/config/tests.rs` |
 //! | A single channel id in a variable was no list | `variables_win_over_the_file_and_the_file_over_the_defaults` | `src/config/tests.rs` |
 //! | An invalid setting was reported without its line or variable; a quoted table name with a dot hid the line | `what_is_wrong_is_named_with_its_file_and_line_or_its_variable` | `src/config/tests.rs` |
 //!

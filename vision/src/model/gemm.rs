@@ -35,7 +35,7 @@ impl RowLayout {
     /// Elements of a row.
     #[inline(always)]
     fn elements(self) -> usize {
-        self.segments * self.segment_length
+        self.segments.saturating_mul(self.segment_length)
     }
 
     /// Distance from a row's first element to its last, saturating.

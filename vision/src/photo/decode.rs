@@ -216,7 +216,7 @@ fn decode_jpeg(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec, clock: &Cp
     let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
     let memory = limits.reserve(decoder.fallback_memory() + output, size)?;
     clock.check_left(decoder.fallback_time())?;
-    let picture = decode_jpeg_with_zune(bytes, &decoder, spec)?;
+    let picture = decode_jpeg_with_zune(&decoder, spec)?;
     let (decoded_rows, reduction) = (picture.height(), spec.reduction(size));
     Ok(Decoded { picture, orientation, reduction, size, decoded_rows, complete: true, memory })
 }
@@ -249,7 +249,7 @@ fn to_rgb(luma: &Plane, chroma: &[Plane]) -> Option<DynamicImage> {
 }
 
 /// Decodes a JPEG that this project's decoder does not support or found damaged.
-fn decode_jpeg_with_zune(bytes: &[u8], headers: &jpeg::Decoder, spec: OutputSpec) -> Result<DynamicImage, PhotoError> {
+fn decode_jpeg_with_zune(headers: &jpeg::Decoder, spec: OutputSpec) -> Result<DynamicImage, PhotoError> {
     let damaged = PhotoError::Damaged { format: Format::Jpeg.name() };
     let (width, height) = headers.size();
     let options = DecoderOptions::default()
@@ -258,7 +258,7 @@ fn decode_jpeg_with_zune(bytes: &[u8], headers: &jpeg::Decoder, spec: OutputSpec
         // Without an end marker, strict mode makes sure that the data is complete.
         .set_strict_mode(!headers.has_end())
         .jpeg_set_out_colorspace(ColorSpace::RGB);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(headers.picture_bytes()), options);
     decoder.decode_headers().map_err(|_| damaged.clone())?;
     // The limits were checked against one size: a file from which another parser reads a different size
     // is of no use.

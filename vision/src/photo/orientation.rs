@@ -1,7 +1,7 @@
 //! Reads the orientation of a photo, in all the forms that cameras and editors write.
 //!
 //! The TIFF structure of an Exif block stores it in tag 0x0112 (CIPA DC-008, 4.6.4), which should be
-//! one SHORT; some programs write a BYTE or a LONG, either byte order occurs, and a file can contain
+//! one SHORT; some programs write a BYTE or a LONG, signed or not, either byte order occurs, and a file can contain
 //! several blocks, some of them broken. Editors may store it in XMP only (`tiff:Orientation`).
 
 use image::metadata::Orientation;
@@ -44,9 +44,9 @@ fn from_tiff(block: &[u8]) -> Option<Orientation> {
         }
         let value = match (short(at + 2)?, long(at + 4)?) {
             (_, 0) => return None,
-            (1 | 7, _) => u32::from(*tiff.get(at + 8)?),
-            (3, _) => short(at + 8)?.into(),
-            (4, _) => long(at + 8)?,
+            (1 | 6 | 7, _) => u32::from(*tiff.get(at + 8)?),
+            (3 | 8, _) => short(at + 8)?.into(),
+            (4 | 9, _) => long(at + 8)?,
             _ => return None,
         };
         return Orientation::from_exif(u8::try_from(value).ok()?);
@@ -81,8 +81,8 @@ mod tests {
         bytes.extend(short(2));
         bytes.extend([&short(0x010f)[..], &short(2), &long(4), b"cam\0"].concat());
         let field = match kind {
-            1 => vec![value as u8, 0, 0, 0],
-            3 => [&short(value as u16)[..], &[0, 0]].concat(),
+            1 | 6 | 7 => vec![value as u8, 0, 0, 0],
+            3 | 8 => [&short(value as u16)[..], &[0, 0]].concat(),
             _ => long(value).to_vec(),
         };
         bytes.extend([&short(TAG)[..], &short(kind), &long(1), &field].concat());
@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn every_type_and_byte_order_of_the_tag_is_read() {
-        for (big_endian, kind) in [(false, 1), (true, 1), (false, 3), (true, 3), (false, 4), (true, 4)] {
+        let kinds = [1, 3, 4, 6, 7, 8, 9];
+        for (big_endian, kind) in kinds.into_iter().flat_map(|kind| [(false, kind), (true, kind)]) {
             let block = tiff(big_endian, kind, 6);
             assert_eq!(orientation([&block[..]], []), Orientation::Rotate90, "type {kind}, big endian {big_endian}");
             let prefixed = [b"Exif\0\0", &block[..]].concat();

@@ -50,7 +50,25 @@ const OTHER_SIGNATURES: &[(usize, &[u8], Kind)] = &[
     (0, b"\xff\x4f\xff\x51", Kind::Picture("JPEG 2000")),
     (0, b"8BPS", Kind::Picture("Photoshop")),
     (0, b"\0\0\x01\0", Kind::Picture("ICO")),
+    (0, b"\0\0\x02\0", Kind::Picture("cursor (CUR)")),
+    (8, b"ACON", Kind::Picture("cursor (ANI)")),
     (0, b"qoif", Kind::Picture("QOI")),
+    (0, b"\x76\x2f\x31\x01", Kind::Picture("OpenEXR")),
+    (0, b"DDS ", Kind::Picture("DDS")),
+    (0, b"icns", Kind::Picture("ICNS")),
+    (0, b"II\xbc\x01", Kind::Picture("JPEG XR")),
+    (0, b"\x01\xda\0", Kind::Picture("SGI")),
+    (0, b"\x01\xda\x01", Kind::Picture("SGI")),
+    (0, b"\x0a\x05\x01", Kind::Picture("PCX")),
+    (0, b"\xc5\xd0\xd3\xc6", Kind::Picture("EPS")),
+    (0, b"\xd7\xcd\xc6\x9a", Kind::Picture("WMF")),
+    (40, b" EMF", Kind::Picture("EMF")),
+    (0, b"gimp xcf ", Kind::Picture("GIMP (XCF)")),
+    (0, b"AT&TFORM", Kind::Picture("DjVu")),
+    (0, b"BPG\xfb", Kind::Picture("BPG")),
+    (0, b"FLIF", Kind::Picture("FLIF")),
+    (0, b"\x8aMNG\r\n\x1a\n", Kind::Picture("MNG")),
+    (0, b"\x8bJNG\r\n\x1a\n", Kind::Picture("JNG")),
     (4, b"ftyp", Kind::Brands),
     (0, b"\x1a\x45\xdf\xa3", Kind::Other("a video")),
     (8, b"AVI ", Kind::Other("a video")),
@@ -133,7 +151,7 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
     // Text may begin with the letters of a signature; that of a PDF may be followed by nothing but text.
     let text = text(bytes).filter(|text| !text.starts_with("%PDF"));
     if let Some(text) = text {
-        return Err(describe_text(text));
+        return Err(describe_text(bytes, text));
     }
     for (offset, signature, kind) in OTHER_SIGNATURES {
         if bytes.get(*offset..).is_some_and(|rest| rest.starts_with(signature)) {
@@ -151,7 +169,21 @@ pub(super) fn sniff(bytes: &[u8]) -> Result<Format, PhotoError> {
             });
         }
     }
+    if let Some(format) = netpbm(bytes) {
+        return Err(PhotoError::Unsupported { format });
+    }
+    // The only mark of this format is at its end.
+    if bytes.ends_with(b"TRUEVISION-XFILE.\0") {
+        return Err(PhotoError::Unsupported { format: "TGA" });
+    }
     Err(PhotoError::NotAPicture { what: "an unknown kind of file" })
+}
+
+/// Netpbm's formats: a `P`, a digit, white space and, unless a comment follows, the width.
+fn netpbm(bytes: &[u8]) -> Option<&'static str> {
+    let [b'P', b'1'..=b'7', separator, next] = bytes.first_chunk()? else { return None };
+    let is_header = separator.is_ascii_whitespace() && (next.is_ascii_digit() || matches!(next, b'#' | b'W'));
+    is_header.then_some("PBM, PGM or PPM")
 }
 
 /// The format that a container's brands name, the major one or a compatible one.
@@ -189,21 +221,71 @@ fn text(bytes: &[u8]) -> Option<&str> {
     text.ok().filter(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()))
 }
 
-/// Names the kind of a text file.
-fn describe_text(text: &str) -> PhotoError {
+/// How far into a text file of markup its first element is looked for: comments and declarations come before it.
+const PROLOGUE: usize = 1 << 16;
+
+/// Names the kind of a text file that begins with `text`.
+fn describe_text(bytes: &[u8], text: &str) -> PhotoError {
     let lower = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     if lower.starts_with("<!doctype html") || lower.starts_with("<html") || lower.contains("<body") {
         PhotoError::NotAPicture { what: "a web page" }
-    } else if lower.starts_with('<') && lower.contains("<svg") {
+    } else if lower.starts_with('<') && has_svg(&bytes[..bytes.len().min(PROLOGUE)]) {
         PhotoError::Unsupported { format: "SVG" }
+    } else if text.starts_with("%!PS") {
+        PhotoError::Unsupported { format: "EPS" }
+    } else if text.starts_with("#?RADIANCE") || text.starts_with("#?RGBE") {
+        PhotoError::Unsupported { format: "Radiance (HDR)" }
+    } else if text.starts_with("/* XPM */") || (text.starts_with("#define ") && text.contains("_width ")) {
+        PhotoError::Unsupported { format: "XPM or XBM" }
+    } else if let Some(format) = netpbm(text.as_bytes()) {
+        PhotoError::Unsupported { format }
     } else {
         PhotoError::NotAPicture { what: "a text file" }
     }
 }
 
+fn has_svg(markup: &[u8]) -> bool {
+    markup.windows(4).any(|tag| tag.eq_ignore_ascii_case(b"<svg"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_that_are_not_decoded_are_never_called_no_picture() {
+        let long_prologue = format!("<?xml version='1.0'?><!--{}--><SVG/>", "x".repeat(5000));
+        let files: [(&[u8], &str); 22] = [
+            (b"\0\0\x02\0\x01\0\x20\x20", "cursor (CUR)"),
+            (b"RIFF\x24\0\0\0ACONanih", "cursor (ANI)"),
+            (b"\x76\x2f\x31\x01\x02\0\0\0", "OpenEXR"),
+            (b"DDS \x7c\0\0\0", "DDS"),
+            (b"icns\0\0\x01\0", "ICNS"),
+            (b"II\xbc\x01\x08\0\0\0", "JPEG XR"),
+            (b"\x01\xda\x01\x01\0\x03", "SGI"),
+            (b"\x0a\x05\x01\x08\0\0\0\0", "PCX"),
+            (b"%!PS-Adobe-3.0 EPSF-3.0\n", "EPS"),
+            (b"\xc5\xd0\xd3\xc6\x20\0\0\0", "EPS"),
+            (b"\xd7\xcd\xc6\x9a\0\0", "WMF"),
+            (b"gimp xcf v011\0", "GIMP (XCF)"),
+            (b"AT&TFORM\0\0\x01\0DJVU", "DjVu"),
+            (b"BPG\xfb\x20\0", "BPG"),
+            (b"\x8aMNG\r\n\x1a\n\0", "MNG"),
+            (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n", "Radiance (HDR)"),
+            (b"/* XPM */\nstatic char *x[] = {", "XPM or XBM"),
+            (b"#define im_width 600\n", "XPM or XBM"),
+            (b"P6\n600 900\n255\n\0\x80\xff", "PBM, PGM or PPM"),
+            (b"P3 2 2 255 0 0 0", "PBM, PGM or PPM"),
+            (b"\0\0\x02\x01\xff\x80TRUEVISION-XFILE.\0", "TGA"),
+            (long_prologue.as_bytes(), "SVG"),
+        ];
+        for (bytes, format) in files {
+            assert_eq!(sniff(bytes), Err(PhotoError::Unsupported { format }), "{:?}", bytes.get(..12));
+        }
+        for text in ["P6 is a processor", "P4", "#define WIDTH 3", "DDS attack"] {
+            assert_eq!(sniff(text.as_bytes()), Err(PhotoError::NotAPicture { what: "a text file" }), "{text}");
+        }
+    }
 
     #[test]
     fn the_type_of_a_file_is_named_from_its_bytes() {

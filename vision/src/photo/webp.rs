@@ -70,7 +70,7 @@ struct Container<'a> {
 impl<'a> Container<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, PhotoError> {
         let (mut chunks, mut exif, mut xmp) = (Vec::new(), None, None);
-        let (mut available, mut canvas) = (None, None);
+        let (mut available, mut canvas, mut is_contradictory) = (None, None, false);
         for Chunk { name, length, data } in Chunk::iter(bytes.get(12..).unwrap_or_default()) {
             match &name {
                 b"VP8X" if data.len() >= 10 => {
@@ -81,7 +81,9 @@ impl<'a> Container<'a> {
                 }
                 // The decoder would allocate a picture of any size before it checks that of the frame.
                 b"ANMF" if !frame_fits(data) => {}
-                b"VP8 " if canvas.is_some_and(|canvas| lossy_size(data) != Some(canvas)) => {}
+                b"VP8 " if canvas.is_some_and(|canvas| lossy_size(data) != Some(canvas)) => {
+                    is_contradictory |= lossy_size(data).is_some();
+                }
                 // A frame or an alpha plane that is cut short is left out.
                 b"ANIM" | b"ANMF" | b"ALPH" | b"VP8L" if data.len() == length => {
                     push_chunk(&mut chunks, name, data);
@@ -101,7 +103,7 @@ impl<'a> Container<'a> {
                 _ => {}
             }
         }
-        let available = available.ok_or(PhotoError::Truncated)?;
+        let available = available.ok_or(if is_contradictory { DAMAGED } else { PhotoError::Truncated })?;
         let mut picture = b"RIFF".to_vec();
         picture.extend((chunks.len() as u32 + 4).to_le_bytes());
         picture.extend(b"WEBP");

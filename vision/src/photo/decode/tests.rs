@@ -228,6 +228,15 @@ fn a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing() {
 }
 
 #[test]
+fn a_webp_whose_picture_is_not_of_its_canvas_size_is_damaged_and_not_cut_short() {
+    let picture = b"VP8 \x10\0\0\0\x10\0\0\x9d\x01\x2a\x28\0\x1e\0\0\0\0\0\0\0";
+    let bytes = [&b"RIFF\x34\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x3f\0\0\x2f\0\0"[..], picture].concat();
+    assert_eq!(decode(&bytes, &DecodeLimits::default()).unwrap_err(), PhotoError::Damaged { format: "WebP" });
+    let cut = decode(&bytes[..bytes.len() - 10], &DecodeLimits::default());
+    assert_eq!(cut.unwrap_err(), PhotoError::Truncated);
+}
+
+#[test]
 fn an_iphone_app_png_is_named_as_such() {
     let bytes = b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI\x50\0\x20\x06\x2b\xd5\xb3\x7f\0\0\0\x0dIHDR";
     let refused = decode(bytes, &DecodeLimits::default()).unwrap_err();

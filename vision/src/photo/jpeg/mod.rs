@@ -127,6 +127,7 @@ const MAX_METADATA: usize = 16;
 /// Decoder of a file's first picture, created from its headers. These alone decide the picture's
 /// size, for the fallback decoder too.
 pub struct Decoder<'a> {
+    /// The file up to the end of the picture.
     bytes: &'a [u8],
     frame: Frame,
     scans: Vec<Scan>,
@@ -148,7 +149,8 @@ impl<'a> Decoder<'a> {
         let (mut scans, mut exif, mut xmp) = (Vec::new(), Vec::new(), Vec::new());
         let mut adobe_without_luma = false;
         let mut has_end = true;
-        for segment in Segments::new(bytes)? {
+        let mut segments = Segments::new(bytes)?;
+        while let Some(segment) = segments.next() {
             let segment = match segment {
                 Ok(segment) => segment,
                 // After a scan there is a picture, whatever follows.
@@ -167,7 +169,15 @@ impl<'a> Decoder<'a> {
                 if scans.len() == MAX_SCANS {
                     return Err(JpegError::Damaged);
                 }
-                scans.push(Scan::parse(&segment, frame.as_ref().ok_or(JpegError::Damaged)?)?);
+                match Scan::parse(&segment, frame.as_ref().ok_or(JpegError::Damaged)?) {
+                    Ok(scan) => scans.push(scan),
+                    // Not one of this picture's.
+                    Err(_) if !scans.is_empty() => {
+                        has_end = false;
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
             } else {
                 adobe_without_luma |= segment.is_adobe_without_luma();
                 exif.extend(segment.exif().filter(|_| exif.len() < MAX_METADATA));
@@ -178,7 +188,13 @@ impl<'a> Decoder<'a> {
         if scans.is_empty() {
             return Err(JpegError::Truncated);
         }
+        let bytes = &bytes[..bytes.len() - segments.rest().len()];
         Ok(Self { bytes, frame, scans, adobe_without_luma, has_end, exif, xmp })
+    }
+
+    /// The file up to the end of the picture: what follows is not for the fallback decoder either.
+    pub fn picture_bytes(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// Width and height as stored in the file, in pixels.
@@ -320,6 +336,10 @@ impl<'a> Decoder<'a> {
             let Ok(segment) = segment else { break };
             // A file can hold so many tables that they take long as well.
             clock.check()?;
+            // The tables after the last scan are not the picture's.
+            if scans.len() == 0 {
+                break;
+            }
             tables.update(&segment)?;
             if segment.marker != Segment::SOS {
                 continue;

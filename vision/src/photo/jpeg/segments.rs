@@ -16,7 +16,9 @@ impl<'a> Segment<'a> {
     const EOI: u8 = 0xd9;
     pub const DHT: u8 = 0xc4;
     pub const DQT: u8 = 0xdb;
+    const DNL: u8 = 0xdc;
     pub const DRI: u8 = 0xdd;
+    const COM: u8 = 0xfe;
     const APP1: u8 = 0xe1;
     const APP14: u8 = 0xee;
 
@@ -44,23 +46,34 @@ impl<'a> Segment<'a> {
 }
 
 /// Iterates over the segments up to the end-of-image marker and no further: what follows it is another
-/// picture, a video or vendor data. A file without an end marker is truncated; the data of its
-/// last scan extends to the end of the file.
+/// picture, a video or vendor data. Where that follows without an end marker, the picture ends at the first
+/// marker that cannot come after a scan. A file without an end marker is truncated; the data of its
+/// last scan extends to such a marker or to the end of the file.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
+    has_scan: bool,
     done: bool,
 }
 
 impl<'a> Segments<'a> {
     pub fn new(bytes: &'a [u8]) -> Result<Self, JpegError> {
         let rest = bytes.strip_prefix(&[0xff, Segment::SOI]).ok_or(JpegError::Damaged)?;
-        Ok(Self { rest, done: false })
+        Ok(Self { rest, has_scan: false, done: false })
+    }
+
+    /// What follows the segments so far: nothing of the picture, once they have all been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     fn parse_next(&mut self) -> Result<Option<Segment<'a>>, JpegError> {
         // Stray bytes before a marker are skipped, as in other decoders.
         let start = find_marker(self.rest).ok_or(JpegError::Truncated)?;
         let marker = self.rest[start + 1];
+        if self.has_scan && !may_follow_scan(marker) {
+            self.rest = &self.rest[start..];
+            return Err(JpegError::Truncated);
+        }
         self.rest = &self.rest[start + 2..];
         if marker == Segment::EOI {
             return Ok(None);
@@ -77,6 +90,7 @@ impl<'a> Segments<'a> {
         self.rest = &self.rest[length..];
         let mut entropy_coded: &[u8] = &[];
         if marker == Segment::SOS {
+            self.has_scan = true;
             (entropy_coded, self.rest) = self.rest.split_at(scan_length(self.rest).unwrap_or(self.rest.len()));
         }
         Ok(Some(Segment { marker, parameters, entropy_coded }))
@@ -94,6 +108,13 @@ impl<'a> Iterator for Segments<'a> {
         self.done = !matches!(segment, Some(Ok(_)));
         segment
     }
+}
+
+/// Whether a picture can go on with this marker after its first scan (T.81 B.2.1 and B.2.4): with another scan, tables, a
+/// number of lines or metadata, or with restart markers left over from the scan.
+fn may_follow_scan(marker: u8) -> bool {
+    use Segment as S;
+    matches!(marker, 0xd0..=0xd7 | 0xe0..=0xef | S::EOI | S::SOS | S::DHT | S::DQT | S::DRI | S::DNL | S::COM)
 }
 
 /// Where the next marker begins: an `FF` before a byte that is neither 0 nor a fill byte `FF`.

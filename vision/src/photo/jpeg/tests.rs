@@ -337,6 +337,24 @@ fn what_follows_the_picture_does_not_matter() {
 }
 
 #[test]
+fn markers_after_a_picture_without_its_end_marker_are_not_part_of_it() {
+    for file in [PLAIN.encoded(), TestImage { progressive: true, ..PLAIN }.encoded()] {
+        let expected = decode_complete(&file, Scale::Half);
+        let after: [&[u8]; 5] = [
+            b"\0\0\0\x18ftypmp42\xff\xc5\xff\xda",
+            b"\xff\xc5\0\x0b\x08\0\x20\0\x20\x01\x01\x11\0",
+            b"\xff\xda\0\x08\x01\x07\0\0\x3f\0",
+            b"\0\xff\xc4\0\x05\x09\x09\x09\0\xff\x02\0\x04",
+            &file,
+        ];
+        for after in after {
+            let bytes = [&file[..file.len() - 2], after].concat();
+            assert!(decode_complete(&bytes, Scale::Half) == expected, "{after:?}");
+        }
+    }
+}
+
+#[test]
 fn data_missing_from_a_scan_leaves_the_rows_before_it() {
     for restart_interval in [0, 4] {
         let bytes = TestImage { restart_interval, ..PLAIN }.encoded();
