@@ -71,6 +71,7 @@ pub mod telemetry;
 #[cfg(feature = "training")]
 pub mod training;
 
+#[doc(inline)]
 pub use faceguesser_vision::{
     Analysis, FaceAnalysis, Framing, Gender, GuessError, Guesser, GuesserBuilder, StageTimes, face, model, photo,
 };

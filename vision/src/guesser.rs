@@ -42,7 +42,7 @@ impl From<ModelError> for GuessError {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let guesser = Guesser::builtin()?;
-/// let photo = std::fs::read("models/mean-face.jpg")?;
+/// let photo = std::fs::read("../models/mean-face.jpg")?;
 /// for face in guesser.guess(&photo)?.faces {
 ///     let (from, to) = face.age_range();
 ///     println!("{:.0} years ({from:.0} to {to:.0}), {:?}, {:?}", face.age(), face.gender(), face.flaws);
@@ -94,8 +94,8 @@ impl Guesser {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let guesser = faceguesser::Guesser::builtin()?;
-    /// let crop = std::fs::read("models/mean-face.jpg")?;
+    /// # let guesser = faceguesser_vision::Guesser::builtin()?;
+    /// let crop = std::fs::read("../models/mean-face.jpg")?;
     /// let face = guesser.guess_crop(&crop)?;
     /// assert!((20.0..45.0).contains(&face.age()));
     /// # Ok(())
@@ -114,8 +114,8 @@ impl Guesser {
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let guesser = faceguesser::Guesser::builtin()?;
-    /// let photo = std::fs::read("models/mean-face.jpg")?;
+    /// # let guesser = faceguesser_vision::Guesser::builtin()?;
+    /// let photo = std::fs::read("../models/mean-face.jpg")?;
     /// let answers = guesser.guess_batch(&[&photo[..], b"not a photo"]);
     /// assert_eq!(answers[0].as_ref().unwrap().faces.len(), 1);
     /// assert!(answers[1].is_err());
@@ -286,7 +286,7 @@ impl Guesser {
 /// use faceguesser_vision::photo::DecodeLimits;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let weights = std::fs::read("models/estimator.safetensors")?;
+/// let weights = std::fs::read("../models/estimator.safetensors")?;
 /// let limits = DecodeLimits { max_pixels: 20_000_000, ..DecodeLimits::default() };
 /// let guesser = Guesser::builder().estimator_weights(&weights).limits(limits).max_faces(4).build()?;
 /// # Ok(())
