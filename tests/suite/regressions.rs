@@ -13,6 +13,7 @@
 //! | A picture with most of its rows was refused | `a_picture_with_most_of_its_rows_is_answered_and_said_to_be_cut_short` | `tests/suite/regressions.rs` |
 //! | AVIF, HEIC and arithmetic-coded JPEG were called damaged, or a video | `an_unsupported_format_is_named_and_not_called_damaged_or_a_video` | `tests/suite/regressions.rs` |
 //! | Two parsers read different sizes from one JPEG: 4.3 GB for 19 s | `two_parsers_that_read_different_sizes_reserve_nothing` | `tests/suite/regressions.rs` |
+//! | Faces in a tall strip became too small to be found | `everybody_in_a_tall_strip_and_in_groups_is_found` | `tests/suite/regressions.rs` |
 //! | An animation that fades in had no face, as only its first frame was analysed | `an_animation_that_fades_in_is_analysed_at_later_frames` | `tests/suite/regressions.rs` |
 //! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format` | `vision/src/photo/decode/tests.rs` |
 //! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_decoded_with_wrong_checksums_and_without_its_end` | `vision/src/photo/decode/tests.rs` |
@@ -135,6 +136,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use faceguesser::Guesser;
 use faceguesser::bot::{CardPolicy, PhotoSource, Reply, ReplyOptions};
 use faceguesser::inference::FlowId;
 use faceguesser::model::estimator;
@@ -197,6 +199,23 @@ async fn an_unsupported_format_is_named_and_not_called_damaged_or_a_video() {
     for (name, format) in formats {
         let reply = reply_to(case(name)).await;
         assert!(reply.text.starts_with(&format!("I can't read {format} pictures")), "{name}: {}", reply.text);
+    }
+}
+
+#[test]
+#[cfg_attr(
+    not(all(with_cases, with_photos)),
+    ignore = "set FACEGUESSER_CASES and FACEGUESSER_PHOTOS to the folders of the files once handled wrongly and of the photographs"
+)]
+fn everybody_in_a_tall_strip_and_in_groups_is_found() {
+    let guesser = Guesser::builtin().unwrap();
+    let photo = |name: &str| support::file("FACEGUESSER_PHOTOS", name);
+    for (what, photo, people) in [
+        ("the strip", case("booth-strip-of-8.jpg"), 8),
+        ("the crowd", photo("person-crowd.jpg"), 5),
+        ("the group", photo("person-group.jpg"), 4),
+    ] {
+        assert_eq!(guesser.guess(&photo).unwrap().faces.len(), people, "{what}");
     }
 }
 
