@@ -2,13 +2,14 @@
 //! name or message text.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 
 use crate::config::{Log, LogFormat};
 
@@ -27,6 +28,9 @@ const LIBRARIES: [(&str, LevelFilter); 10] = [
     ("tokio_tungstenite", LevelFilter::WARN),
 ];
 
+/// The level of the log that was started.
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error("log.level: {0:?} is no level (error, warn, info, debug, trace) and no filter")]
@@ -37,7 +41,7 @@ pub struct FilterError(String);
 /// # Errors
 /// [`FilterError`] when the level cannot be read.
 pub fn start(log: &Log) -> Result<(), FilterError> {
-    let wanted = EnvFilter::try_new(&log.level).map_err(|_| FilterError(log.level.clone()))?;
+    let (wanted, level) = reload::Layer::new(filter(log)?);
     let bounded = Targets::new().with_default(LevelFilter::TRACE).with_targets(LIBRARIES);
     let in_colour = std::io::stderr().is_terminal();
     let lines = fmt::layer().with_writer(BoxMakeWriter::new(std::io::stderr)).with_ansi(in_colour);
@@ -46,6 +50,25 @@ pub fn start(log: &Log) -> Result<(), FilterError> {
         LogFormat::Json => lines.json().boxed(),
     };
     // Only tests call it twice; the first subscriber stays.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(bounded).with_filter(wanted)).try_init();
+    if tracing_subscriber::registry().with(lines.with_filter(bounded).with_filter(wanted)).try_init().is_ok() {
+        let _ = LEVEL.set(level);
+    }
     Ok(())
+}
+
+/// Changes the level, or filter, of the log that [`start`] started.
+///
+/// # Errors
+/// As [`start`].
+pub fn set_level(log: &Log) -> Result<(), FilterError> {
+    let wanted = filter(log)?;
+    if let Some(level) = LEVEL.get() {
+        // It fails only after the log has ended.
+        let _ = level.reload(wanted);
+    }
+    Ok(())
+}
+
+fn filter(log: &Log) -> Result<EnvFilter, FilterError> {
+    EnvFilter::try_new(&log.level).map_err(|_| FilterError(log.level.clone()))
 }

@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
 use image::codecs::jpeg::JpegEncoder;
-use image::{Rgb, RgbImage, imageops};
+use image::{ImageFormat, Rgb, RgbImage, imageops};
 
 use super::actions::{SQUARE_SCALE, Square};
 use crate::Analysis;
@@ -45,6 +45,19 @@ pub enum CardError {
 /// # Errors
 /// [`CardError`] when the photo cannot be decoded in colour or the result cannot be encoded.
 pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<Vec<u8>, CardError> {
+    draw_as(bytes, limits, analysis, ImageFormat::Jpeg)
+}
+
+/// As [`draw`], in another format.
+///
+/// # Errors
+/// As [`draw`], also for a format that cannot be written.
+pub fn draw_as(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    analysis: &Analysis,
+    format: ImageFormat,
+) -> Result<Vec<u8>, CardError> {
     let ColourPhoto { picture: photo, memory: _memory } = match analysis.frame {
         0 => decode_colour(bytes, limits, MAX_SIDE)?,
         frame => frame_colour(bytes, limits, frame)?,
@@ -82,7 +95,12 @@ pub fn draw(bytes: &[u8], limits: &DecodeLimits, analysis: &Analysis) -> Result<
         label.draw(&mut picture, &font, INK);
         plates.push(label.plate);
     }
-    encode(&picture)
+    if format == ImageFormat::Jpeg {
+        return encode(&picture);
+    }
+    let mut encoded = Cursor::new(Vec::new());
+    picture.write_to(&mut encoded, format)?;
+    Ok(encoded.into_inner())
 }
 
 /// Crops the photo in `bytes` to the square, in colour, shrunk to at most 1280 pixels a side.

@@ -32,7 +32,7 @@ pub mod sqlite;
 pub mod store;
 pub mod wording;
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
@@ -80,12 +80,21 @@ pub struct BotOptions {
     pub max_concurrent: usize,
 }
 
+impl BotOptions {
+    fn style(&self) -> ReplyStyle {
+        let Self { confident, gender, gender_sure, smile, .. } = *self;
+        ReplyStyle { language: Language::English, gender, smile, confident, gender_sure }
+    }
+}
+
 /// Answers photos, commands and buttons.
 pub struct Bot {
     pool: Arc<Pool>,
     downloader: Downloader,
     store: Arc<dyn Store>,
     options: BotOptions,
+    /// How replies are phrased where nobody has chosen otherwise; the most open policies that can be chosen.
+    style: RwLock<ReplyStyle>,
     rate_limiter: RateLimiter,
     /// One permit for each photo from a chat being analysed. Whoever posts a thousand at once waits
     /// longer; without this the queue would be full and their photos would be refused.
@@ -97,7 +106,18 @@ impl Bot {
     pub fn new(pool: Arc<Pool>, downloader: Downloader, store: Arc<dyn Store>, options: BotOptions) -> Self {
         let rate_limiter = RateLimiter::new(options.person_rate, options.chat_rate);
         let permits = FairSemaphore::new(options.max_concurrent);
-        Self { pool, downloader, store, options, rate_limiter, permits }
+        let style = RwLock::new(options.style());
+        Self { pool, downloader, store, options, style, rate_limiter, permits }
+    }
+
+    /// Adopts the reply settings and rates of `options`. The limits on decoding and on concurrency stay.
+    pub fn reconfigure(&self, options: &BotOptions) {
+        *self.style.write().unwrap_or_else(PoisonError::into_inner) = options.style();
+        self.rate_limiter.set_rates(options.person_rate, options.chat_rate);
+    }
+
+    fn configured_style(&self) -> ReplyStyle {
+        *self.style.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The memory budget for photos that wait for their answer, one permit per byte; uploads and
@@ -112,23 +132,22 @@ impl Bot {
     pub async fn reply_style(&self, asker: &Asker) -> ReplyStyle {
         let Asker { person, chat, language } = *asker;
         let settings = self.with_store(move |store| Ok((store.chat(chat)?, store.person(person)?))).await;
-        let BotOptions { confident, gender_sure, .. } = self.options;
+        let configured = self.configured_style();
         let (gender, smile, language) = match settings {
             Ok((chat, person)) => (
-                self.options.gender.max(chat.gender).max(person.gender),
-                self.options.smile.max(chat.smile),
+                configured.gender.max(chat.gender).max(person.gender),
+                configured.smile.max(chat.smile),
                 chat.language.or(person.language).or(language),
             ),
             // Their choice is unknown, so the most reserved policies apply.
             Err(_) => (GenderPolicy::Never, SmilePolicy::Never, language),
         };
-        ReplyStyle { language: language.unwrap_or_default(), gender, smile, confident, gender_sure }
+        ReplyStyle { language: language.unwrap_or_default(), gender, smile, ..configured }
     }
 
     /// How to reply to somebody who has no stored settings.
     pub fn default_style(&self, language: Option<Language>) -> ReplyStyle {
-        let BotOptions { confident, gender, gender_sure, smile, .. } = self.options;
-        ReplyStyle { language: language.unwrap_or_default(), gender, smile, confident, gender_sure }
+        ReplyStyle { language: language.unwrap_or_default(), ..self.configured_style() }
     }
 
     /// What a chat's admins have chosen; the defaults when the store cannot be read.

@@ -4,7 +4,7 @@
 //! because tests control tokio's clock.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -38,9 +38,14 @@ pub enum RateLimited {
 /// The buckets of recent people and chats.
 #[derive(Debug)]
 pub struct RateLimiter {
+    rates: RwLock<Rates>,
+    buckets: Mutex<HashMap<Owner, Bucket>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rates {
     person: Rate,
     chat: Rate,
-    buckets: Mutex<HashMap<Owner, Bucket>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,7 +68,12 @@ const SWEEP_AT: usize = 4096;
 impl RateLimiter {
     /// Limits each person to the rate `person` and each chat to the rate `chat`.
     pub fn new(person: Rate, chat: Rate) -> Self {
-        Self { person, chat, buckets: Mutex::default() }
+        Self { rates: RwLock::new(Rates { person, chat }), buckets: Mutex::default() }
+    }
+
+    /// Changes the rates, from the next photo on.
+    pub fn set_rates(&self, person: Rate, chat: Rate) {
+        *self.rates.write().unwrap_or_else(PoisonError::into_inner) = Rates { person, chat };
     }
 
     /// Takes `photos` tokens from both the asker's and the chat's bucket, or from neither. More photos
@@ -73,7 +83,8 @@ impl RateLimiter {
     /// [`RateLimited`] when one of them has too few tokens.
     pub fn take(&self, asker: &Asker, photos: u32) -> Result<(), RateLimited> {
         let now = Instant::now();
-        let owners = [(Owner::Person(asker.person), self.person), (Owner::Chat(asker.chat), self.chat)];
+        let Rates { person, chat } = *self.rates.read().unwrap_or_else(PoisonError::into_inner);
+        let owners = [(Owner::Person(asker.person), person), (Owner::Chat(asker.chat), chat)];
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= SWEEP_AT {
             buckets.retain(|_, bucket| bucket.full_at > now);

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
+use super::language;
 use super::output::{print_error, print_line};
 use crate::bot::languages::Language;
 use crate::bot::{Problem, ReplyStyle, explanation_report};
@@ -30,14 +31,14 @@ pub struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     face: u16,
     /// The language of the words: en, cs, de, es, fr, ja, pt or uk.
-    #[arg(long, default_value = "en", value_parser = language)]
-    language: Language,
+    #[arg(long, visible_alias = "language", value_name = "LANGUAGE", default_value = "en", value_parser = language)]
+    lang: Language,
 }
 
 /// Explains one face. Exit status 0: explained; 1: the photo or the face cannot be explained; 2: bad usage.
 pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let limits = config.decode_limits();
-    let style = ReplyStyle { language: arguments.language, ..config.reply_style() };
+    let style = ReplyStyle { language: arguments.lang, ..config.reply_style() };
     let mut photo = Vec::new();
     let opened = std::fs::File::open(&arguments.photo);
     opened
@@ -71,9 +72,4 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         print_line(style.explanation(&explanation))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn language(tag: &str) -> Result<Language, String> {
-    let known = || Language::ALL.map(Language::code).join(", ");
-    Language::from_tag(tag).ok_or_else(|| format!("unknown language; known are {}", known()))
 }

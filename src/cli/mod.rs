@@ -1,5 +1,8 @@
 //! The command line: one file per command.
 
+mod accounts;
+mod annotate;
+mod backup;
 mod bench;
 #[cfg(feature = "training")]
 mod calibrate;
@@ -14,21 +17,33 @@ mod evaluate_scenes;
 mod evaluate_sets;
 mod explain;
 mod guess;
+mod init;
+mod manual;
 mod output;
 mod platforms;
+mod reload;
 mod run;
+mod settings;
 #[cfg(feature = "training")]
 mod train;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::bot::languages::Language;
+use crate::config::{Config, TOKEN_VARIABLES, location};
 use crate::telemetry;
 
 use output::print_error;
+
+/// The version, with the commit where the build knew it (`build.rs`).
+const VERSION: &str = match option_env!("FACEGUESSER_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
 
 /// Guesses age and gender of people in photos, and whether they smile: on Discord, on Telegram, on its
 /// own chat page or on the command line.
@@ -36,9 +51,11 @@ use output::print_error;
 /// Everything runs on this machine and no photo is stored. Without a command it runs `run`: if no
 /// token is set, that serves only the chat page, on http://127.0.0.1:8080/.
 #[derive(Debug, Parser)]
-#[command(name = "faceguesser", version, about, max_term_width = 100)]
+#[command(name = "faceguesser", version = VERSION, about, max_term_width = 100)]
 struct Arguments {
-    /// Read settings from this TOML file (config/default.toml explains every key).
+    /// Read settings from this TOML file instead of the first of ./faceguesser.toml,
+    /// ~/.config/faceguesser/faceguesser.toml and /etc/faceguesser/faceguesser.toml that exists (`faceguesser config
+    /// default` explains every key).
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -54,10 +71,21 @@ enum Command {
     Guess(guess::Arguments),
     /// Show what the network sees in one face: its numbers, a filter at work, who voted, small changes.
     Explain(explain::Arguments),
-    /// Check settings and weights, guess a bundled picture and show which platforms are on.
-    Check,
+    /// Ask for the bots' tokens, try them, write faceguesser.toml and print the links that add the bots.
+    Init(init::Arguments),
+    /// Check that `run` will work: settings, networks, database, ports and tokens.
+    Check(check::Arguments),
+    /// Show which settings hold and where each is set, or which there are.
+    #[command(subcommand)]
+    Config(settings::Command),
+    /// Copy the database to a file, also while the program runs.
+    Backup(backup::Arguments),
     /// Measure this machine's speed: milliseconds per stage, photos per second.
     Bench(bench::Arguments),
+    /// Print completions for a shell, such as `faceguesser completions bash`.
+    Completions(manual::CompletionArguments),
+    /// Print the manual page, or write one for each command.
+    Man(manual::ManualArguments),
     #[cfg(feature = "training")]
     /// Evaluate the age, gender and smile network on labelled faces of one data set or several.
     Evaluate(evaluate::Arguments),
@@ -77,6 +105,12 @@ pub fn main() -> ExitCode {
         print_error(format_args!("faceguesser: {}", describe(&error)));
         ExitCode::FAILURE
     })
+}
+
+/// Parses a language's tag, such as `de`.
+fn language(tag: &str) -> Result<Language, String> {
+    let known = || Language::ALL.map(Language::code).join(", ");
+    Language::from_tag(tag).ok_or_else(|| format!("unknown language; known are {}", known()))
 }
 
 /// An error with its causes, without those that its text contains already.
@@ -102,14 +136,14 @@ fn return_large_blocks() {
 }
 
 /// The environment's variables that are valid UTF-8; a setting that is not is an error.
-fn variables() -> anyhow::Result<Vec<(String, String)>> {
-    let mut variables = Vec::new();
+fn variables() -> anyhow::Result<HashMap<String, String>> {
+    let mut variables = HashMap::new();
     for (name, value) in std::env::vars_os() {
         let (name, is_text) = (name.to_string_lossy().into_owned(), name.to_str().is_some());
         let is_setting = name.to_uppercase().starts_with("FACEGUESSER__")
-            || ["DISCORD_TOKEN", "TELOXIDE_TOKEN"].contains(&name.as_str());
+            || TOKEN_VARIABLES.iter().any(|(_, names)| names.contains(&name.as_str()));
         match value.into_string() {
-            Ok(value) if is_text => variables.push((name, value)),
+            Ok(value) if is_text => drop(variables.insert(name, value)),
             _ if is_setting && is_text => anyhow::bail!("{name} holds bytes that are not UTF-8: set it to plain text"),
             _ if is_setting => anyhow::bail!("the name of the variable {name} holds bytes that are not UTF-8"),
             _ => {}
@@ -119,19 +153,39 @@ fn variables() -> anyhow::Result<Vec<(String, String)>> {
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let config = Config::load(arguments.config.as_deref(), variables()?)?;
-    telemetry::start(&config.log)?;
-    match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => run::run(&config),
-        Command::Guess(arguments) => guess::run(arguments, &config),
-        Command::Explain(arguments) => explain::run(arguments, &config),
-        Command::Check => check::run(&config),
-        Command::Bench(arguments) => bench::run(arguments, &config),
+    let command = arguments.command.unwrap_or(Command::Run);
+    let file = arguments.config;
+    let read = || {
+        let variables = variables()?;
+        let file = file.clone().or_else(|| location::find(&variables));
+        anyhow::Ok(Config::load(file.as_deref(), variables)?)
+    };
+    let load = || {
+        let config = read()?;
+        telemetry::start(&config.log)?;
+        anyhow::Ok(config)
+    };
+    match command {
+        Command::Run => run::run(&load()?, read),
+        Command::Guess(arguments) => guess::run(arguments, &load()?),
+        Command::Explain(arguments) => explain::run(arguments, &load()?),
+        // Its file does not exist yet.
+        Command::Init(arguments) => init::run(arguments, file.clone(), &Config::load(None, variables()?)?),
+        Command::Check(arguments) => check::run(arguments, &load()?),
+        Command::Config(settings::Command::Show) => settings::show(&load()?),
+        Command::Config(settings::Command::Default) => settings::default(),
+        Command::Backup(arguments) => backup::run(arguments, &load()?),
+        Command::Bench(arguments) => bench::run(arguments, &load()?),
+        Command::Completions(arguments) => manual::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => manual::manual(&arguments, Arguments::command()),
         #[cfg(feature = "training")]
-        Command::Evaluate(arguments) => evaluate::run(arguments, &config),
+        Command::Evaluate(arguments) => evaluate::run(arguments, &load()?),
         #[cfg(feature = "training")]
-        Command::Calibrate(arguments) => calibrate::run(arguments, &config),
+        Command::Calibrate(arguments) => calibrate::run(arguments, &load()?),
         #[cfg(feature = "training")]
-        Command::Train(arguments) => train::run(arguments),
+        Command::Train(arguments) => {
+            load()?;
+            train::run(arguments)
+        }
     }
 }

@@ -78,10 +78,7 @@ fn start_discord(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken, 
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
             platforms.spawn(async move { ("discord", discord::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
-        None => print_error(
-            "Discord is off. To add it, create an application at https://discord.com/developers/applications \
-             and set FACEGUESSER__DISCORD__TOKEN to its bot's token (README, \"Adding the bot to Discord\").",
-        ),
+        None => print_error("Discord is off: `faceguesser init` says how to get a token and turns it on."),
     }
 }
 
@@ -95,9 +92,6 @@ fn start_telegram(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken,
             platforms
                 .spawn(async move { ("telegram", telegram::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
-        None => print_error(
-            "Telegram is off. To add it, talk to @BotFather there and set FACEGUESSER__TELEGRAM__TOKEN to the \
-             token it gives (README, \"Adding the bot to Telegram\").",
-        ),
+        None => print_error("Telegram is off: `faceguesser init` says how to get a token and turns it on."),
     }
 }

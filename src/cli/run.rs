@@ -1,5 +1,7 @@
 //! `faceguesser run`: serves every platform that is on, until a signal stops it.
 
+#[cfg(unix)]
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::platforms;
+use super::reload::Running;
 use crate::config::Config;
 use crate::setup;
 
@@ -18,17 +21,22 @@ const WORKERS_END: Duration = Duration::from_secs(2);
 /// The exit status of a program that Ctrl-C ended, as shells report it.
 const INTERRUPTED: i32 = 130;
 
-/// Serves until SIGTERM or Ctrl-C, then finishes the replies in progress; a second signal exits immediately.
-pub fn run(config: &Config) -> anyhow::Result<ExitCode> {
+/// Serves until SIGTERM or Ctrl-C, then finishes the replies in progress; a second signal exits immediately. SIGHUP
+/// makes it `load` the settings again.
+pub fn run(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, load))
 }
 
-async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
-    let mut signals = StopSignals::new();
+async fn serve(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new();
+    if let Some(file) = config.file() {
+        info!(file = %file.display(), "settings read");
+    }
+    let mut running = Running::new(config);
     let (bot, pool) = setup::bot(config, setup::store(config)?)?;
     let shutdown = CancellationToken::new();
-    let mut platforms = platforms::start(config, bot, &shutdown).await?;
+    let mut platforms = platforms::start(config, bot.clone(), &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
     let mut overdue = std::pin::pin!(async {
@@ -38,6 +46,10 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     loop {
         tokio::select! {
             signal = signals.next() => {
+                let Some(signal) = signal else {
+                    running.reload(&load, &bot);
+                    continue;
+                };
                 if shutdown.is_cancelled() {
                     info!(signal, "stopped immediately: unanswered photos are answered after the next start");
                     std::process::exit(INTERRUPTED);
@@ -76,35 +88,43 @@ async fn serve(config: &Config) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Ctrl-C and SIGTERM. It listens from the start, so that no signal is lost.
-struct StopSignals {
+/// Ctrl-C, SIGTERM and SIGHUP. It listens from the start, so that no signal is lost.
+struct Signals {
     #[cfg(unix)]
-    streams: Option<[tokio::signal::unix::Signal; 2]>,
+    streams: Option<[tokio::signal::unix::Signal; 3]>,
+    /// Whether it was started at a terminal, whose end sends SIGHUP, too.
+    #[cfg(unix)]
+    at_terminal: bool,
 }
 
-impl StopSignals {
+impl Signals {
     fn new() -> Self {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
-            let streams = signal(SignalKind::terminate()).and_then(|one| Ok([one, signal(SignalKind::interrupt())?]));
-            Self { streams: streams.ok() }
+            let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
+            let [terminate, interrupt, hangup] = kinds.map(|kind| signal(kind).ok());
+            let streams = terminate.zip(interrupt).zip(hangup).map(|((one, two), three)| [one, two, three]);
+            Self { streams, at_terminal: std::io::stderr().is_terminal() }
         }
         #[cfg(not(unix))]
         Self {}
     }
 
-    /// Waits for the next signal and returns its name.
-    async fn next(&mut self) -> &'static str {
+    /// Waits for the next signal and returns its name if it stops the program, `None` if it asks for the settings to
+    /// be read again.
+    async fn next(&mut self) -> Option<&'static str> {
         #[cfg(unix)]
-        if let Some([terminate, interrupt]) = &mut self.streams {
+        if let Some([terminate, interrupt, hangup]) = &mut self.streams {
             tokio::select! {
-                _ = terminate.recv() => return "SIGTERM",
-                _ = interrupt.recv() => return "Ctrl-C",
+                _ = terminate.recv() => return Some("SIGTERM"),
+                _ = interrupt.recv() => return Some("Ctrl-C"),
+                // A terminal that has ended is none any more.
+                _ = hangup.recv() => return (self.at_terminal && !std::io::stderr().is_terminal()).then_some("SIGHUP"),
             }
         }
         // Without a handler, the signal's default action ends the program.
         let _ = tokio::signal::ctrl_c().await;
-        "Ctrl-C"
+        Some("Ctrl-C")
     }
 }

@@ -67,6 +67,10 @@ pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<()
             config.discord.gateway.as_ref().is_none_or(|url| matches!(url.scheme(), "ws" | "wss")),
             ("discord.gateway", "must be a ws:// or wss:// address"),
         ),
+        (
+            config.web.hosts.iter().all(|host| is_host(host)),
+            ("web.hosts", "must be names such as \"faces.example.org\", without https:// and without a port"),
+        ),
         (is_http(&telegram.api_base), ("telegram.api_base", HTTP)),
         (telegram.file_base.as_ref().is_none_or(is_http), ("telegram.file_base", HTTP)),
         (
@@ -97,6 +101,11 @@ const HTTP: &str = "must be an http:// or https:// address";
 
 fn is_http(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https")
+}
+
+fn is_host(host: &str) -> bool {
+    Url::parse(&format!("https://{host}/"))
+        .is_ok_and(|url| url.host_str().is_some_and(|own| own.eq_ignore_ascii_case(host)))
 }
 
 fn is_webhook_secret(secret: &str) -> bool {

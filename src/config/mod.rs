@@ -1,11 +1,15 @@
 //! Settings: the compiled-in `config/default.toml`, overridden by a file, overridden by environment
 //! variables.
 //!
-//! Unknown keys are errors. A token comes from a variable, from the settings file, or from a separate
+//! [`location`] says where a file is looked for, `origin` reads it and knows where each key is set, `listing`
+//! shows what holds. Unknown keys are errors, which `plain` words. A token comes from a variable, from the settings file, or from a separate
 //! file named by `token_file`, and is never printed.
 
 mod check;
+mod listing;
+pub mod location;
 mod origin;
+mod plain;
 mod sections;
 
 use std::path::{Path, PathBuf};
@@ -21,16 +25,22 @@ use crate::photo::{DecodeLimits, MemoryBudget};
 use origin::Sources;
 use sections::FairUse;
 
+pub use listing::{Setting, changed};
 pub use sections::{Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, Store, Telegram, Web};
 
 /// Base URL of Discord's own API.
 pub const DISCORD_API_BASE: &str = "https://discord.com";
 
 /// The keys of files and addresses, which may turn out to be unusable when they are opened.
-const LATE: [&str; 5] = ["models.detector", "models.estimator", "inference.device", "store.path", "web.listen"];
+const LATE: [&str; 6] =
+    ["models.detector", "models.estimator", "inference.device", "store.path", "web.listen", "telegram.webhook_listen"];
 
-/// The defaults, as TOML.
-const DEFAULTS: &str = include_str!("../../config/default.toml");
+/// The variables, besides those of all settings, that hold a token; the first one counts.
+pub const TOKEN_VARIABLES: [(&str, &[&str]); 2] =
+    [("discord.token", &["DISCORD_TOKEN"]), ("telegram.token", &["TELEGRAM_TOKEN", "TELOXIDE_TOKEN"])];
+
+/// The defaults, as TOML, with the meaning of every key.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
 /// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +54,7 @@ pub enum ConfigError {
         source: std::io::Error,
     },
     /// A value of the wrong type, or an unknown key.
-    #[error("{place}: {reason}; config/default.toml lists every key with its meaning")]
+    #[error("{place}: {reason}; `faceguesser config default` lists every setting with its meaning")]
     Invalid {
         /// File and line, or variable, with the key.
         place: String,
@@ -91,24 +101,38 @@ impl Config {
 
     fn from_sources(sources: &Sources) -> Result<Self, ConfigError> {
         let merged = sources.merged()?;
-        let mut config: Self = serde_path_to_error::deserialize(merged).map_err(|error| ConfigError::Invalid {
-            place: sources.place(&error.path().to_string()),
-            reason: error.inner().message().replace('\n', ", "),
+        let settings = sources.settings(&merged);
+        let mut config: Self = serde_path_to_error::deserialize(merged).map_err(|error| {
+            let key = error.path().to_string();
+            ConfigError::Invalid { place: sources.place(&key), reason: plain::words(&key, error.inner().message()) }
         })?;
-        let token = |key: &str, configured: &mut Option<SecretString>, file: &Option<PathBuf>, variable: &str| {
-            *configured = token(configured.take(), file, sources.variables().get(variable))
-                .map_err(|(path, source)| ConfigError::TokenFile { place: sources.place(key), path, source })?;
+        let token = |key: &str, configured: &mut Option<SecretString>, file: &Option<PathBuf>| {
+            *configured = token(configured.take(), file, sources.conventional(key).map(|(_, token)| token)).map_err(
+                |(path, source)| ConfigError::TokenFile { place: sources.place(&format!("{key}_file")), path, source },
+            )?;
             Ok(())
         };
         let Discord { token: configured, token_file, .. } = &mut config.discord;
-        token("discord.token_file", configured, token_file, "DISCORD_TOKEN")?;
+        token("discord.token", configured, token_file)?;
         let Telegram { token: configured, token_file, webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
-        token("telegram.token_file", configured, token_file, "TELOXIDE_TOKEN")?;
-        token("telegram.webhook_secret_file", webhook_secret, webhook_secret_file, "")?;
+        token("telegram.token", configured, token_file)?;
+        token("telegram.webhook_secret", webhook_secret, webhook_secret_file)?;
         check::check(&config, |key| sources.is_set(key))
             .map_err(|(key, reason)| ConfigError::Unusable { place: sources.place(key), reason: reason.into() })?;
         config.places = LATE.map(|key| (key, sources.place(key))).into();
+        config.settings = settings;
+        config.file = sources.file().map(Path::to_owned);
         Ok(config)
+    }
+
+    /// The settings file that was read.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Every setting that holds, by key.
+    pub fn settings(&self) -> &[Setting] {
+        &self.settings
     }
 
     /// File and line, or variable, with the key, of a setting that turned out to be unusable: one of the files and
@@ -173,13 +197,13 @@ impl Config {
 fn token(
     configured: Option<SecretString>,
     file: &Option<PathBuf>,
-    conventional: Option<&String>,
+    conventional: Option<&str>,
 ) -> Result<Option<SecretString>, (PathBuf, std::io::Error)> {
     let given = |text: &str| Some(text.trim()).filter(|token| !token.is_empty()).map(SecretString::from);
     if let Some(token) = configured.and_then(|token| given(token.expose_secret())) {
         return Ok(Some(token));
     }
-    let Some(path) = file else { return Ok(conventional.and_then(|token| given(token))) };
+    let Some(path) = file else { return Ok(conventional.and_then(given)) };
     let unreadable = |error| (path.clone(), error);
     let token = std::fs::read_to_string(path).map_err(unreadable)?;
     let empty = || std::io::Error::other("it is empty");

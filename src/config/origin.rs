@@ -7,7 +7,8 @@ use config::{File, FileFormat};
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
-use super::{ConfigError, DEFAULTS};
+use super::listing::{Setting, flattened};
+use super::{ConfigError, DEFAULTS, TOKEN_VARIABLES};
 
 /// The settings file and the environment variables.
 pub(super) struct Sources {
@@ -73,8 +74,17 @@ impl Sources {
         Ok(merged)
     }
 
-    pub fn variables(&self) -> &HashMap<String, String> {
-        &self.variables
+    /// The settings file.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_ref().map(|(path, _)| path.as_path())
+    }
+
+    /// The first of the variables that other bots of the platform read as well which holds this token: its name and
+    /// value.
+    pub fn conventional(&self, key: &str) -> Option<(&'static str, &str)> {
+        let (_, names) = TOKEN_VARIABLES.iter().find(|(token, _)| *token == key)?;
+        let value = |name: &&'static str| Some((*name, self.variables.get(*name)?.trim()));
+        names.iter().filter_map(value).find(|(_, value)| !value.is_empty())
     }
 
     /// Whether `key` itself, such as `web.listen`, is set by a variable or by the file.
@@ -90,14 +100,45 @@ impl Sources {
 
     /// The variable, or the file's line, that sets `key` (such as `web.listen`), with the key.
     pub fn place(&self, key: &str) -> String {
+        match (self.variable(key), self.line(key)) {
+            (Some(variable), _) => variable,
+            (None, Some(line)) => format!("{line}, {key}"),
+            (None, None) => key.to_owned(),
+        }
+    }
+
+    /// All settings that hold, of the `merged` ones and of the variables that other bots read as well.
+    pub fn settings(&self, merged: &toml::Table) -> Vec<Setting> {
+        let is_set = |key: &str| find(merged, key).is_some_and(|value| value.as_str() != Some(""));
+        let mut settings: Vec<Setting> = (flattened(merged).into_iter())
+            .map(|(key, value)| {
+                let origin = self.variable(&key).or_else(|| self.line(&key));
+                Setting::new(key, value, origin)
+            })
+            .collect();
+        for (key, _) in TOKEN_VARIABLES {
+            if let Some((name, token)) =
+                self.conventional(key).filter(|_| !is_set(key) && !is_set(&format!("{key}_file")))
+            {
+                settings.retain(|setting| setting.key != key);
+                settings.push(Setting::new(key.into(), token.into(), Some(format!("the variable {name}"))));
+            }
+        }
+        settings.sort_by(|one, other| one.key.cmp(&other.key));
+        settings
+    }
+
+    fn variable(&self, key: &str) -> Option<String> {
         // A variable may set a part of a key that is no table, and a key may be an item of a list.
         let list = key.split('[').next().unwrap_or(key);
         let sets = |name: &str| self::key(name).ok().flatten().is_some_and(|set| is_within(&set, list));
-        if let Some((name, _)) = self.variables.iter().find(|(name, value)| !value.is_empty() && sets(name)) {
-            return format!("the variable {name}");
-        }
-        let in_file = self.file.as_ref().and_then(|(path, text)| Some(at_line(path, line_of(text, start(text, key)?))));
-        in_file.map_or_else(|| key.to_owned(), |line| format!("{line}, {key}"))
+        let (name, _) = self.variables.iter().find(|(name, value)| !value.is_empty() && sets(name))?;
+        Some(format!("the variable {name}"))
+    }
+
+    fn line(&self, key: &str) -> Option<String> {
+        let (path, text) = self.file.as_ref()?;
+        Some(at_line(path, line_of(text, start(text, key)?)))
     }
 }
 

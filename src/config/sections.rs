@@ -10,6 +10,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use url::Url;
 
+use super::listing::Setting;
 use crate::bot::settings::{GenderPolicy, SmilePolicy};
 use crate::model::DeviceKind;
 
@@ -40,6 +41,12 @@ pub struct Config {
     /// Where each of [`LATE`](super::LATE) is set.
     #[serde(skip)]
     pub(super) places: HashMap<&'static str, String>,
+    /// All of them with where each is set.
+    #[serde(skip)]
+    pub(super) settings: Vec<Setting>,
+    /// The file that was read.
+    #[serde(skip)]
+    pub(super) file: Option<PathBuf>,
 }
 
 /// The Discord bot.
@@ -101,6 +108,8 @@ pub struct Web {
     pub enabled: bool,
     /// The address that it listens on.
     pub listen: SocketAddr,
+    /// The names under which a reverse proxy publishes it, besides this machine's own.
+    pub hosts: Vec<String>,
 }
 
 /// Bounds on what one photo may cost.

@@ -62,21 +62,36 @@ fn what_is_wrong_is_named_with_its_file_and_line_or_its_variable() {
         let error = Config::load(Some(&path), variables).unwrap_err().to_string();
         error.replace(&format!("{}", path.display()), "mine.toml")
     };
-    let wrong: [(&[u8], Variables, &str); 27] = [
-        (b"[web]\n\nlisten = \"somewhere\"\n", &[], "mine.toml, line 3, web.listen: "),
-        (b"[web]\nlistne = \"127.0.0.1:1\"\n", &[], "mine.toml, line 2, web.listne: unknown field `listne`"),
-        (b"# mine\n[wbe]\nenabled = true\n", &[], "mine.toml, line 2, wbe: unknown field `wbe`"),
+    let wrong: [(&[u8], Variables, &str); 30] = [
+        (b"[log]\nformat = \"xml\"\n", &[], "mine.toml, line 2, log.format: must be text or json, not xml"),
+        (b"[limits]\nphoto_bytes = \"much\"\n", &[], "mine.toml, line 2, limits.photo_bytes: must be a size such as"),
+        (b"[limits]\ncpu_time = \"long\"\n", &[], "mine.toml, line 2, limits.cpu_time: must be a duration such as"),
+        (b"[web]\n\nlisten = \"somewhere\"\n", &[], "mine.toml, line 3, web.listen: must be an address with a port"),
+        (
+            b"[web]\nlistne = \"127.0.0.1:1\"\n",
+            &[],
+            "mine.toml, line 2, web.listne: there is no setting listne here; there are enabled",
+        ),
+        (
+            b"# mine\n[wbe]\nenabled = true\n",
+            &[],
+            "mine.toml, line 2, wbe: there is no setting wbe here; there are discord",
+        ),
         (b"[web]\nenabled = \"maybe\"\n", &[], "mine.toml, line 2, web.enabled: "),
-        (b"\n[\"web.page\".\"b.c\"]\nx = 1\n", &[], "mine.toml, line 2, web.page: unknown field `page`"),
+        (b"\n[\"web.page\".\"b.c\"]\nx = 1\n", &[], "mine.toml, line 2, web.page: there is no setting page here"),
         (b"[limits]\nfaces = 0\n", &[], "mine.toml, line 2, limits.faces: must be at least 1"),
         (b"limits.cpu_time = \"1ms\"\n", &[], "mine.toml, line 1, limits.cpu_time: must be at least 100ms"),
         (b"[web]\nenabled = yes\n", &[], "mine.toml, line 2: is not valid TOML: "),
         (b"[limits]\nfaces = 1_0s\n", &[], "mine.toml, line 2: is not valid TOML: "),
         (b"[web]\n\xff\n", &[], "mine.toml, line 2: is not UTF-8 text"),
-        (b"[inference]\nworkers = 2.5\n", &[], "mine.toml, line 2, inference.workers: invalid type"),
+        (
+            b"[inference]\nworkers = 2.5\n",
+            &[],
+            "mine.toml, line 2, inference.workers: must be a whole number, not below 0, not 2.5",
+        ),
         (b"[inference]\nworkers = 100000\n", &[], "mine.toml, line 2, inference.workers: must be at most 1024"),
-        (b"[web]\nenabled = 2\n", &[], "mine.toml, line 2, web.enabled: invalid type"),
-        (b"web = 5\n", &[], "mine.toml, line 1, web: invalid type"),
+        (b"[web]\nenabled = 2\n", &[], "mine.toml, line 2, web.enabled: must be true or false, not 2"),
+        (b"web = 5\n", &[], "mine.toml, line 1, web: must be a section with settings of its own, not 5"),
         (b"[limits]\nphoto_bytes = -1\n", &[], "mine.toml, line 2, limits.photo_bytes: "),
         (b"[log]\nlevel = \"inof\"\n", &[], "mine.toml, line 2, log.level: must be error, warn"),
         (b"[discord]\napi_base = \"mailto:foo\"\n", &[], "mine.toml, line 2, discord.api_base: must be an http"),
@@ -152,6 +167,45 @@ fn a_blank_token_is_none_and_an_empty_token_file_an_error() {
     std::fs::write(&path, "\n").unwrap();
     let error = load(&[("FACEGUESSER__DISCORD__TOKEN_FILE", path.to_str().unwrap())]).unwrap_err().to_string();
     assert!(error.starts_with("the variable FACEGUESSER__DISCORD__TOKEN_FILE: ") && error.contains("empty"), "{error}");
+}
+
+#[test]
+fn every_setting_is_listed_with_where_it_is_set_and_without_secrets() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mine.toml");
+    std::fs::write(&path, "[web]\nlisten = \"127.0.0.1:9\"\n[discord]\ntoken = \"hush\"\n").unwrap();
+    let variables = [("TELEGRAM_TOKEN", "12:quiet"), ("FACEGUESSER__DISCORD__GATEWAY", "ws://me:quiet@host/")];
+    let config = Config::load(Some(&path), variables.map(|(k, v)| (k.into(), v.into()))).unwrap();
+    assert_eq!(config.file(), Some(path.as_path()));
+    assert_eq!(exposed(&config.telegram.token), Some("12:quiet"));
+    let shown = |key: &str| {
+        let found = config.settings().iter().find(|setting| setting.key == key).unwrap();
+        let origin = found.origin.as_ref().map(|origin| origin.replace(&path.display().to_string(), "mine.toml"));
+        (found.shown(), origin)
+    };
+    assert_eq!(shown("web.listen"), ("\"127.0.0.1:9\"".into(), Some("mine.toml, line 2".into())));
+    assert_eq!(shown("web.enabled"), ("true".into(), None));
+    assert_eq!(shown("discord.token"), ("\"********\"".into(), Some("mine.toml, line 4".into())));
+    assert_eq!(shown("telegram.token"), ("\"********\"".into(), Some("the variable TELEGRAM_TOKEN".into())));
+    assert_eq!(shown("discord.gateway").0, "\"ws://me:********@host/\"");
+    assert!(!format!("{config:?}").contains("quiet") && !format!("{config:?}").contains("hush"));
+    let other = Config::load(None, [("TELEGRAM_TOKEN".into(), "12:other".into())]).unwrap();
+    let differ = changed(config.settings(), other.settings());
+    assert_eq!(differ, ["discord.gateway", "discord.token", "telegram.token", "web.listen"]);
+}
+
+#[test]
+fn a_settings_file_is_found_in_the_users_folder() {
+    let dir = tempfile::tempdir().unwrap();
+    let variables = |name: &str| [(name.to_owned(), dir.path().to_str().unwrap().to_owned())].into();
+    let (own, home) = (variables("XDG_CONFIG_HOME"), variables("HOME"));
+    let places: [Vec<_>; 2] = [location::places(&own), location::places(&home)];
+    assert_eq!(places[0][1], dir.path().join("faceguesser/faceguesser.toml"));
+    assert_eq!(places[1][1], dir.path().join(".config/faceguesser/faceguesser.toml"));
+    assert_eq!(places[0][0].to_str(), Some("faceguesser.toml"));
+    std::fs::create_dir_all(dir.path().join("faceguesser")).unwrap();
+    std::fs::write(&places[0][1], "").unwrap();
+    assert_eq!(location::find(&own), Some(places[0][1].clone()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Platform adapters: each turns a platform's messages into a [`PhotoSource`], and a [`Reply`] into its
 //! messages, and does nothing else. [`refusal`] classifies their refused requests and [`connections`]
-//! limits the connections of those that listen.
+//! limits the connections of those that listen. [`probe`] is what they can be asked before the bot runs.
 //!
 //! [`PhotoSource`]: crate::bot::PhotoSource
 //! [`Reply`]: crate::bot::Reply
@@ -11,6 +11,8 @@ pub mod connections;
 pub mod discord;
 #[cfg(any(feature = "discord", feature = "telegram"))]
 mod fifo_cache;
+#[cfg(any(feature = "discord", feature = "telegram"))]
+pub mod probe;
 #[cfg(any(feature = "discord", feature = "telegram"))]
 mod refusal;
 #[cfg(feature = "telegram")]

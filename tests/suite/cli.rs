@@ -1,7 +1,8 @@
 //! The command line as scripts use it: one JSON object per photo, exit statuses, clear errors.
 
+use std::io::Write;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -109,7 +110,10 @@ fn invalid_usage_exits_with_two_and_an_explanation() {
         &["guess", "--jsno", &one],
         &["guess", &format!("{empty}/deeper/.."), "--annotate"],
         &["guess", "--annotate", "out.jpg", &one, &one],
-        &["guess", "--annotate", "out.png", &one],
+        &["guess", "--annotate", "out.gif", &one],
+        &["guess", "--annotate", "same.jpg", "--annotate", "same.jpg", &one],
+        &["guess", "-", "-"],
+        &["guess", "--lang", "tlh", &one],
         &["guess", "--annotate", &one, &one],
         &["gues"],
     ] {
@@ -152,6 +156,122 @@ fn annotate_writes_the_photo_with_its_boxes() {
 }
 
 #[test]
+fn annotated_pictures_have_the_format_of_their_ending_and_go_to_one_file_each_or_to_a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let photo = write(&folder, "one.jpg", photo_with_a_face());
+    let other = write(&folder, "deep/one.jpg", photo_with_a_face());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let guess = |arguments: &[&str]| {
+        let output = faceguesser(&[&["guess"][..], arguments].concat());
+        assert!(output.status.success(), "{}", errors(&output));
+    };
+    guess(&["--annotate", &path("a.png"), "--annotate", &path("a.webp"), &photo]);
+    guess(&["--annotate", &path("first.jpg"), "--annotate", &path("second.JPEG"), &photo, &other]);
+    guess(&["--annotate", &path("new/"), &photo, &other]);
+    let format = |name: &str| image::ImageReader::open(path(name)).unwrap().with_guessed_format().unwrap().format();
+    for (name, expected) in [
+        ("a.png", image::ImageFormat::Png),
+        ("a.webp", image::ImageFormat::WebP),
+        ("second.JPEG", image::ImageFormat::Jpeg),
+        ("new/one.jpg", image::ImageFormat::Jpeg),
+        ("new/one-2.jpg", image::ImageFormat::Jpeg),
+    ] {
+        assert_eq!(format(name), Some(expected), "{name}");
+    }
+    let alone = folder.path().to_str().unwrap();
+    let output = faceguesser(&["guess", &photo, "--annotate", alone]);
+    assert_eq!(output.status.code(), Some(2), "the folder's picture is the photo itself");
+    assert_eq!(std::fs::read(&photo).unwrap(), photo_with_a_face());
+}
+
+#[test]
+fn a_photo_can_come_over_standard_input_and_its_answer_in_another_language() {
+    let mut child = command()
+        .args(["guess", "--lang", "de", "-"])
+        .env("FACEGUESSER__GUESS__GENDER", "never")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&photo_with_a_face()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.starts_with("standard input: "), "{text}");
+    assert!(text.contains("etwa") || text.contains("Jahre"), "{text}");
+    assert!(!text.contains("Mann") && !text.contains("Frau"), "{text}");
+}
+
+#[test]
+fn files_of_a_folder_that_are_not_pictures_are_named_unless_quiet() {
+    let folder = tempfile::tempdir().unwrap();
+    write(&folder, "a.jpg", photo_without_a_face());
+    write(&folder, "below/clip.mov", b"x");
+    write(&folder, "raw.cr2", b"x");
+    let path = folder.path().to_str().unwrap();
+    let output = faceguesser(&["guess", path]);
+    assert!(errors(&output).contains("2 files have no ending of a picture and are skipped: below/clip.mov, raw.cr2"));
+    let output = faceguesser(&["guess", "--quiet", path]);
+    assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn completions_and_manual_pages_cover_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = faceguesser(&["completions", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("annotate") && script.contains("discord-token"), "{shell}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = faceguesser(&["man", "--out", folder.path().to_str().unwrap()]);
+    assert!(output.status.success(), "{}", errors(&output));
+    for page in ["faceguesser.1", "faceguesser-guess.1", "faceguesser-init.1", "faceguesser-config-show.1"] {
+        let text = std::fs::read_to_string(folder.path().join(page)).unwrap();
+        assert!(text.contains(".SH NAME"), "{page}");
+    }
+    let page = String::from_utf8(faceguesser(&["man"]).stdout).unwrap();
+    assert!(page.to_lowercase().contains(".th faceguesser 1") && page.contains("\\-\\-config"), "{page}");
+}
+
+#[test]
+fn a_release_names_its_commit_and_a_build_for_development_or_without_git_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("build-script");
+    let compiled = Command::new("rustc")
+        .args(["--edition", "2024", "-o", script.to_str().unwrap(), "build.rs"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    assert!(compiled.unwrap().success());
+    let sources = folder.path().join("sources");
+    std::fs::create_dir(&sources).unwrap();
+    let version = |profile: &str, variables: &[(&str, &str)]| {
+        let mut command = Command::new(&script);
+        command.current_dir(&sources).env("PROFILE", profile).env("CARGO_PKG_VERSION", "1.2.3");
+        let output = command.env_remove("FACEGUESSER_COMMIT").envs(variables.iter().copied()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("cargo::rustc-env=FACEGUESSER_VERSION="));
+        (line.unwrap().to_owned(), text.contains("rerun-if-changed") && text.contains("logs/HEAD"))
+    };
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=n", "-c", "user.email=e@example.org"];
+        let output = Command::new("git").args(identity).args(arguments).current_dir(&sources).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(version("release", &[]).0, "1.2.3");
+    assert_eq!(version("release", &[("FACEGUESSER_COMMIT", "0123456789abcdef")]).0, "1.2.3 (0123456789ab)");
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message", "one"]);
+    let commit = git(&["rev-parse", "HEAD"])[..12].to_owned();
+    assert_eq!(version("release", &[]), (format!("1.2.3 ({commit})"), true));
+    assert_eq!(version("debug", &[]), ("1.2.3".into(), false));
+    std::fs::remove_dir_all(sources.join(".git")).unwrap();
+    let info = r#"{ "git": { "sha1": "fedcba9876543210" } }"#;
+    std::fs::write(sources.join(".cargo_vcs_info.json"), info).unwrap();
+    assert_eq!(version("release", &[]).0, "1.2.3 (fedcba987654)");
+    let printed = String::from_utf8(faceguesser(&["--version"]).stdout).unwrap();
+    assert!(printed.starts_with(concat!("faceguesser ", env!("CARGO_PKG_VERSION"))), "{printed}");
+}
+
+#[test]
 fn an_aligned_crop_is_analysed_without_face_detection() {
     let folder = tempfile::tempdir().unwrap();
     let plain = write(&folder, "plain.jpg", photo_without_a_face());
@@ -162,13 +282,17 @@ fn an_aligned_crop_is_analysed_without_face_detection() {
 
 #[test]
 fn check_reports_what_is_on_and_off_and_names_an_invalid_setting() {
-    let output = command().args(["check"]).env("FACEGUESSER__DISCORD__TOKEN", "s3cret").output().unwrap();
+    let token = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.abcdefghijklmnopqrstuvwxyz0123456789AB";
+    let mut command_with_token = command();
+    command_with_token.env("FACEGUESSER__DISCORD__TOKEN", token).env("FACEGUESSER__WEB__LISTEN", "127.0.0.1:0");
+    let output = command_with_token.arg("check").output().unwrap();
     let report = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{report}{}", errors(&output));
-    for words in ["configuration: valid", "bundled picture", "Discord: on", "Telegram: off", "http://127.0.0.1:8080/"] {
+    for words in ["settings: valid", "bundled picture", "ok     Discord: on", "off    Telegram", "http://127.0.0.1:0/"]
+    {
         assert!(report.contains(words), "{words} is missing in {report}");
     }
-    assert!(!report.contains("s3cret"));
+    assert!(!report.contains(token));
     let output = command().arg("check").env("FACEGUESSER__WEB__LISTNE", "x").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("listne"), "{}", errors(&output));
@@ -233,7 +357,7 @@ fn a_device_that_this_build_does_not_support_is_named_with_the_cargo_feature() {
 fn help_names_every_command() {
     let output = faceguesser(&["--help"]);
     let help = String::from_utf8_lossy(&output.stdout).into_owned();
-    for name in ["run", "guess", "check", "bench", "evaluate", "train"] {
+    for name in ["run", "init", "guess", "check", "config", "bench", "completions", "man", "evaluate", "train"] {
         assert!(help.contains(&format!("\n  {name} ")), "{name} is missing in {help}");
     }
 }

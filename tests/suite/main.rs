@@ -25,6 +25,7 @@ mod memory;
 mod performance;
 mod recorded;
 mod regressions;
+mod setup;
 mod site;
 mod soak;
 mod stopping;

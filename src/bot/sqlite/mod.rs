@@ -1,7 +1,9 @@
 //! The store in one SQLite file: opening it, and what concerns all of its tables. Submodules implement
 //! the parts of [`Store`].
 
+pub mod backup;
 mod games;
+pub mod inspection;
 mod jobs;
 mod settings;
 

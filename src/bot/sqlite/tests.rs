@@ -55,6 +55,42 @@ fn chats_of_an_earlier_version_have_smiles_mentioned() {
 }
 
 #[test]
+fn a_database_of_every_earlier_version_keeps_its_choices_and_scores() {
+    for version in 1..=MIGRATIONS.len() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.sqlite3");
+        let mut old = Connection::open(&path).unwrap();
+        Migrations::from_slice(MIGRATIONS).to_version(&mut old, version).unwrap();
+        old.execute_batch(
+            "INSERT INTO chat (platform, id, auto, language, gender, private) VALUES ('telegram', -7, 1, 'de', 'never', 1);
+             INSERT INTO person (platform, id, opted_out, language, gender) VALUES ('discord', 5, 1, NULL, 'sure');
+             INSERT INTO score (platform, chat, person, name, points) VALUES ('telegram', -7, 9, 'Zoe', 12);",
+        )
+        .unwrap();
+        drop(old);
+        let before = inspection::inspect(&path).unwrap();
+        let is_latest = version == MIGRATIONS.len();
+        assert_eq!(before, if is_latest { inspection::StoreState::Present } else { inspection::StoreState::Older });
+        let copy = dir.path().join("copy.sqlite3");
+        backup::copy(&path, &copy).unwrap();
+        assert!(backup::copy(&path, &copy).is_err(), "a backup replaces no file");
+        // The copy is as good as the file, and opening one leaves the other as it was.
+        for path in [&copy, &path] {
+            let store = Sqlite::open(path).unwrap();
+            let chat = store.chat(ChatId { platform: Platform::Telegram, id: -7 }).unwrap();
+            let person = store.person(PersonId { platform: Platform::Discord, id: 5 }).unwrap();
+            assert!(chat.auto && chat.private && chat.gender == GenderPolicy::Never, "version {version}: {chat:?}");
+            assert_eq!(chat.language, Some(Language::German));
+            assert!(person.opted_out && person.gender == GenderPolicy::Sure, "version {version}: {person:?}");
+            let scores = store.connection().query_row("SELECT points FROM score", [], |row| row.get::<_, u32>(0));
+            assert_eq!(scores.unwrap(), 12);
+            drop(store);
+            assert_eq!(inspection::inspect(path).unwrap(), inspection::StoreState::Present);
+        }
+    }
+}
+
+#[test]
 fn the_migrations_are_valid_and_another_file_is_refused() {
     Migrations::from_slice(MIGRATIONS).validate().unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@
 //! - Output: [`payload`] formats an answer and [`delivery`] sends it, through the endpoints in [`rest`],
 //!   the client in [`transport`] and its [`limiter`]; [`refusals`] classifies error responses.
 //! - Pending requests: [`jobs`] defines how they are stored, [`resume`] answers them after a restart.
-//! - [`commands`] defines the application commands.
+//! - [`commands`] defines the application commands, [`probe`] asks about the bot before it runs.
 //!
 //! serenity provides the id types. Its own client is not used: it logs frames that it cannot parse,
 //! ignores fields of messages that it does not know, and restarts a refused session every five seconds.
@@ -26,6 +26,7 @@ mod limiter;
 mod messages;
 mod payload;
 mod photos;
+pub mod probe;
 mod refusals;
 mod requester;
 mod rest;

@@ -1,7 +1,8 @@
 //! How a request reaches Discord: with the headers that Discord requires, at the
 //! [`limiter`](super::limiter)'s pace, retried where that may help, within a deadline.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::multipart::{Form, Part};
@@ -14,6 +15,7 @@ use url::Url;
 use super::limiter::{Limiter, Route};
 use super::payload::{Payload, Upload};
 use super::refusals::RestError;
+use crate::platform::probe;
 use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
 
 /// Discord requires this form and may reject any other:
@@ -32,6 +34,8 @@ pub(super) struct RestClient {
     base: String,
     authorization: HeaderValue,
     limiter: Limiter,
+    /// Discord's clock, as of the latest response.
+    server_time: Mutex<Option<SystemTime>>,
 }
 
 #[derive(Clone)]
@@ -87,7 +91,7 @@ impl RestClient {
         // A redirect could send the request's contents elsewhere; Discord uses none.
         let client = Client::builder().default_headers(headers).redirect(Policy::none()).build()?;
         let base = format!("{}/api/v10", root.as_str().trim_end_matches('/'));
-        Ok(Self { client, base, authorization, limiter: Limiter::default() })
+        Ok(Self { client, base, authorization, limiter: Limiter::default(), server_time: Mutex::default() })
     }
 
     /// Sends a request when the limits allow it, and retries it where that may help. Returns the
@@ -120,6 +124,11 @@ impl RestClient {
         }
     }
 
+    /// Discord's clock, as of the latest response.
+    pub(super) fn server_time(&self) -> Option<SystemTime> {
+        *self.server_time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Sends a request once and ignores failures; skipped when the limits leave little room.
     pub(super) async fn send_if_idle(&self, request: Request<'_>) {
         let Some(mut permit) = self.limiter.acquire_if_idle(request.route).await else { return };
@@ -132,6 +141,7 @@ impl RestClient {
         let mut permit = self.limiter.acquire(request.route).await;
         let response = self.build(request).send().await.map_err(RestError::unreachable)?;
         let (status, headers) = (response.status(), response.headers().clone());
+        *self.server_time.lock().unwrap_or_else(PoisonError::into_inner) = probe::server_time(&headers);
         let body = response.bytes().await;
         if status.is_success() {
             permit.record(status, &headers, None);

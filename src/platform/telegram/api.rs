@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::multipart::{Form, Part};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -20,6 +20,7 @@ use url::Url;
 
 use super::refusals::{ApiError, refusal};
 use crate::download::cause;
+use crate::platform::probe::server_time;
 use crate::platform::refusal::{Backoff, Refusal};
 
 /// How a request refers to its picture: the part that [`ApiRequest::with_picture`] adds.
@@ -184,8 +185,7 @@ fn network_error(error: reqwest::Error) -> ApiError {
 }
 
 fn parse_date(headers: &HeaderMap) -> Option<i64> {
-    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
-    i64::try_from(date.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
+    i64::try_from(server_time(headers)?.duration_since(UNIX_EPOCH).ok()?.as_secs()).ok()
 }
 
 fn parse_retry_after(headers: &HeaderMap) -> Option<Duration> {

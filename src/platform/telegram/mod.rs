@@ -14,7 +14,7 @@
 //! - [`request`] and [`parsing`] interpret messages, [`identity`] and [`destination`] hold who asks and
 //!   where the reply goes, [`incoming`] parses updates.
 //! - [`menu`] registers the command menus, [`retry`] retries requests without a time limit, [`api`] sends
-//!   requests, [`refusals`] classifies errors.
+//!   requests, [`refusals`] classifies errors. [`probe`] asks about the bot before it runs.
 
 mod album;
 mod answered;
@@ -39,6 +39,7 @@ mod options;
 mod parsing;
 mod photos;
 mod polling;
+pub mod probe;
 mod rate_limiter;
 mod refusals;
 mod request;

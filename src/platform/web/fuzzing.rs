@@ -22,7 +22,7 @@ pub fn web_request(data: &[u8]) {
     }
     let host = headers.get("host").and_then(|host| host.to_str().ok());
     for method in [Method::GET, Method::POST] {
-        if refusal(&method, &uri, &headers).is_none() {
+        if refusal(&method, &uri, &headers, &[]).is_none() {
             assert!(host.is_some_and(is_loopback), "a host that is not loopback is accepted");
             let site = headers.get("sec-fetch-site");
             assert!(method == Method::GET || site.is_none_or(|site| site == "same-origin" || site == "none"));

@@ -1,8 +1,10 @@
 //! Refuses requests from other sites, and adds the security headers.
 //!
 //! Every page in the machine's browser can reach a server on loopback. Two checks keep other sites
-//! out: the `Host` has to be a loopback one (a foreign name that resolves to this machine is DNS
-//! rebinding), and a photo has to come from this page or from a client that is not a browser.
+//! out: the `Host` has to be a loopback one or one that the settings name (any other name that resolves to
+//! this machine is DNS rebinding), and a photo has to come from this page or from a client that is not a browser.
+
+use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::header::{HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
@@ -27,18 +29,22 @@ const HEADERS: [(&str, &str); 6] = [
     ("permissions-policy", "camera=(self), microphone=(), geolocation=()"),
 ];
 
-/// Adds the headers to every response and, on `loopback`, both checks to every request.
-pub(super) fn guarded(router: Router, loopback: bool) -> Router {
-    router.layer(middleware::from_fn(move |request: Request, next: Next| async move {
-        let refusal = if loopback { refusal(request.method(), request.uri(), request.headers()) } else { None };
-        let mut response = match refusal {
-            Some(message) => forbidden(message),
-            None => next.run(request).await,
-        };
-        for (name, value) in HEADERS {
-            response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+/// Adds the headers to every response and, on `loopback` or where public `hosts` are named, both checks to every
+/// request.
+pub(super) fn guarded(router: Router, loopback: bool, hosts: Arc<[String]>) -> Router {
+    let checked = loopback || !hosts.is_empty();
+    router.layer(middleware::from_fn(move |request: Request, next: Next| {
+        let refusal = checked.then(|| refusal(request.method(), request.uri(), request.headers(), &hosts)).flatten();
+        async move {
+            let mut response = match refusal {
+                Some(message) => forbidden(message),
+                None => next.run(request).await,
+            };
+            for (name, value) in HEADERS {
+                response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+            }
+            response
         }
-        response
     }))
 }
 
@@ -47,12 +53,14 @@ fn forbidden(message: &'static str) -> Response {
 }
 
 /// Why a request is refused, as a message for the client; `None` if it is accepted.
-pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
-    let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str).peekable();
-    let is_loopback_host = hosts.peek().is_some() && hosts.all(|host| host.is_ok_and(is_loopback));
-    if !is_loopback_host || uri.authority().is_some_and(|authority| !is_loopback(authority.as_str())) {
+pub(super) fn refusal(method: &Method, uri: &Uri, headers: &HeaderMap, hosts: &[String]) -> Option<&'static str> {
+    let is_known = |host: &str| is_loopback(host) || is_public(host, hosts);
+    let mut asked = headers.get_all(HOST).iter().map(HeaderValue::to_str).peekable();
+    let is_known_host = asked.peek().is_some() && asked.all(|host| host.is_ok_and(is_known));
+    if !is_known_host || uri.authority().is_some_and(|authority| !is_known(authority.as_str())) {
         return Some(
-            "This page is only available on this machine: open it as http://localhost or by its loopback address.",
+            "This page is not available under this name: open it on the machine that it runs on, as http://localhost \
+             or by its loopback address. Behind a reverse proxy, the operator adds the name to the setting web.hosts.",
         );
     }
     if method == Method::POST && !is_from_own_page(headers) {
@@ -69,6 +77,12 @@ pub(super) fn is_loopback(host: &str) -> bool {
     let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     host.eq_ignore_ascii_case("localhost")
         || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Whether `host`, with or without a port, is one of the names that the settings publish.
+fn is_public(host: &str, hosts: &[String]) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    hosts.iter().any(|public| public.eq_ignore_ascii_case(authority.host()))
 }
 
 /// Browsers send a request's source in `Sec-Fetch-Site`, older ones only in `Origin`; other programs
@@ -92,7 +106,7 @@ mod tests {
     }
 
     fn is_refused(method: Method, pairs: &[(&'static str, &'static str)]) -> bool {
-        refusal(&method, &Uri::from_static("/"), &headers(pairs)).is_some()
+        refusal(&method, &Uri::from_static("/"), &headers(pairs), &[]).is_some()
     }
 
     #[test]
@@ -112,7 +126,22 @@ mod tests {
         assert!(is_refused(Method::GET, &[("host", "rebound.example")]));
         assert!(is_refused(Method::GET, &[]));
         let absolute = Uri::from_static("http://rebound.example/");
-        assert!(refusal(&Method::GET, &absolute, &headers(&[("host", "localhost")])).is_some());
+        assert!(refusal(&Method::GET, &absolute, &headers(&[("host", "localhost")]), &[]).is_some());
+    }
+
+    #[test]
+    fn a_name_that_the_settings_publish_is_accepted_with_photos_from_its_own_page() {
+        let hosts = ["faces.example.org".to_owned()];
+        let refusal = |method: Method, pairs: &[_]| refusal(&method, &Uri::from_static("/"), &headers(pairs), &hosts);
+        for host in ["faces.example.org", "Faces.Example.org:443", "localhost:8080"] {
+            assert_eq!(refusal(Method::GET, &[("host", host)]), None, "{host}");
+        }
+        for host in ["example.org", "faces.example.org.evil.example", "other.example.org"] {
+            assert!(refusal(Method::GET, &[("host", host)]).is_some_and(|message| message.contains("web.hosts")));
+        }
+        let host = ("host", "faces.example.org");
+        assert_eq!(refusal(Method::POST, &[host, ("origin", "https://faces.example.org")]), None);
+        assert!(refusal(Method::POST, &[host, ("origin", "https://evil.example")]).is_some());
     }
 
     #[test]

@@ -35,9 +35,9 @@ pub use options::WebOptions;
 
 /// Serves the page on `listener` until `shutdown`, then finishes the requests in progress and returns.
 ///
-/// On a loopback address only requests to a loopback `Host` are answered, which prevents DNS
-/// rebinding, and photos from other sites are refused. A reverse proxy in front has to send its
-/// upstream's address as `Host`.
+/// On a loopback address only requests to a loopback `Host`, or one of [`WebOptions::hosts`], are answered, which
+/// prevents DNS rebinding, and photos from other sites are refused. Where hosts are named, this holds on every
+/// address.
 ///
 /// # Errors
 /// When the listener has no local address; later failures affect single connections and are logged.
@@ -48,18 +48,20 @@ pub async fn run(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let loopback = listener.local_addr()?.ip().to_canonical().is_loopback();
+    let limits = options.connections;
     let router = router(options, bot, loopback);
     let router_for = |address| router.clone().layer(Extension(ClientAddr(address)));
-    connections::serve(listener, options.connections, router_for, &shutdown).await;
+    connections::serve(listener, limits, router_for, &shutdown).await;
     Ok(())
 }
 
 fn router(options: WebOptions, bot: Arc<Bot>, loopback: bool) -> Router {
+    let hosts = options.hosts.clone();
     let router = site::routes()
         .route("/health", get(|| async { ([(CONTENT_TYPE, "application/json")], r#"{"status":"ok"}"#) }))
-        .route("/api/guess", guess::route(bot.clone(), options))
+        .route("/api/guess", guess::route(bot.clone(), options.clone()))
         .route("/api/explain", explain::route(bot.clone(), options))
         .route("/api/learn/guess", learn::route(bot))
         .fallback(|| async { (StatusCode::NOT_FOUND, "Not found. The chat page is at /\n").into_response() });
-    guard::guarded(router, loopback)
+    guard::guarded(router, loopback, hosts)
 }

@@ -1,17 +1,20 @@
 //! Limits on what clients of the chat page may use.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::platform::connections::ConnectionLimits;
 
 /// Limits on uploads and connections.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebOptions {
     /// The largest photo file in bytes.
     pub photo_bytes: u64,
     /// Number and lifetime of connections.
     pub connections: ConnectionLimits,
+    /// The names under which a reverse proxy publishes the page, besides loopback ones.
+    pub hosts: Arc<[String]>,
     /// The longest pause within an upload.
     pub pause_timeout: Duration,
     /// The longest that a whole upload may take.
@@ -23,6 +26,7 @@ impl Default for WebOptions {
         Self {
             photo_bytes: 20 << 20,
             connections: ConnectionLimits::default(),
+            hosts: Arc::default(),
             pause_timeout: Duration::from_secs(15),
             upload_timeout: Duration::from_secs(180),
         }
@@ -30,8 +34,12 @@ impl Default for WebOptions {
 }
 
 impl WebOptions {
-    /// The configured photo limit; the rest as [`Default`].
+    /// The configured photo limit and hosts; the rest as [`Default`].
     pub fn new(config: &Config) -> Self {
-        Self { photo_bytes: config.decode_limits().max_bytes, ..Self::default() }
+        Self {
+            photo_bytes: config.decode_limits().max_bytes,
+            hosts: config.web.hosts.clone().into(),
+            ..Self::default()
+        }
     }
 }

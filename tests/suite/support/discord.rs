@@ -166,6 +166,15 @@ impl Discord {
             .put("/guilds/550055005500550055".into(), json!({ "id": "5", "name": "a server", "owner_id": owner }));
     }
 
+    /// Stores the bot's application with these flags.
+    pub fn store_application(&self, flags: u64) {
+        let application = json!({
+            "id": BOT_ID, "name": "Guessing bot", "flags": flags, "bot_public": true, "verify_key": "",
+            "integration_types_config": { "0": {}, "1": {} },
+        });
+        self.shared.state.put("/applications/@me".into(), application);
+    }
+
     /// Stores a channel of the server.
     pub fn store_channel(&self, id: &str, name: &str) {
         let channel = json!({ "id": id, "type": 0, "guild_id": "550055005500550055", "name": name, "parent_id": null });

@@ -24,12 +24,13 @@ pub fn command() -> Command {
 fn command_for(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
-        let settings = name.starts_with("FACEGUESSER_") || name == "DISCORD_TOKEN" || name == "TELOXIDE_TOKEN";
-        if settings {
+        let tokens = ["DISCORD_TOKEN", "TELEGRAM_TOKEN", "TELOXIDE_TOKEN"];
+        if name.starts_with("FACEGUESSER_") || tokens.contains(&name.as_str()) {
             command.env_remove(name);
         }
     }
-    // No database is left in the working directory of the tests.
+    // The developer's own settings are not read, and no database is left in the working directory of the tests.
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
     command.env("FACEGUESSER__STORE__PATH", ":memory:");
     command
 }
@@ -79,7 +80,16 @@ impl Program {
     }
 
     pub fn terminate(&self) {
-        let sent = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap();
+        self.signal("-TERM");
+    }
+
+    /// Asks it to read its settings again.
+    pub fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").arg(signal).arg(self.child.id().to_string()).status().unwrap();
         assert!(sent.success());
     }
 

@@ -209,6 +209,10 @@ impl Shared {
                 self.webhook.store(method == "setwebhook", Ordering::Relaxed);
                 true.into()
             }
+            "getwebhookinfo" => {
+                let url = if self.webhook.load(Ordering::Relaxed) { "https://elsewhere.example/secret" } else { "" };
+                json!({ "url": url, "has_custom_certificate": false, "pending_update_count": 0 })
+            }
             "getfile" => self.locate_file(body["file_id"].as_str().unwrap_or_default())?,
             "sendmessage" | "sendphoto" | "copymessage" => {
                 let id = self.sent.fetch_add(1, Ordering::Relaxed);

@@ -85,6 +85,16 @@ impl Connection {
         }
     }
 
+    /// Waits for the hello and closes the connection.
+    ///
+    /// # Errors
+    /// When none comes in time.
+    pub(super) async fn greeted(mut self) -> Result<(), String> {
+        let hello = timeout(HANDSHAKE_TIMEOUT, self.hello()).await;
+        self.close(CLOSE_NORMAL).await;
+        if matches!(hello, Ok(Ok(_))) { Ok(()) } else { Err("it accepts the connection and sends no greeting".into()) }
+    }
+
     /// Identifies or resumes, then passes events to the shard until the connection ends.
     pub(super) async fn run(mut self, shard: &mut Shard<'_>, shutdown: &CancellationToken) -> Outcome {
         let mut outcome = Outcome::unidentified(Disconnect::Shutdown);

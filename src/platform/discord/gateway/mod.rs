@@ -91,6 +91,14 @@ pub(super) async fn serve(
     try_join_all((0..shard_count).map(run)).await.map(drop)
 }
 
+/// Connects to the gateway and waits for its greeting, without starting a session.
+///
+/// # Errors
+/// Why it cannot be reached.
+pub(super) async fn reach(gateway: &Url) -> Result<(), String> {
+    Connection::open(gateway).await?.greeted().await
+}
+
 impl Shard<'_> {
     async fn run(mut self, limiter: &IdentifyLimiter<'_>, shutdown: &CancellationToken) -> Result<(), DiscordError> {
         self.load_session().await;
