@@ -96,7 +96,7 @@ learn-shower-two = Dvě údolí
 learn-shower-bend = Ohnout křivku posuvníky
 
 learn-breaking = Rozbij to
-learn-breaking-1 = Síť nevidí nic než čísla a stín, rozmazání nebo jiný výřez je změní všechna. Jedna raná síť tohoto druhu hádala témuž muži jednou 24 a podruhé 33, jen proto, že jeho fotka byla jinak oříznutá.
+learn-breaking-1 = Síť nevidí nic než čísla a stín, rozmazání nebo jiný výřez je změní všechna. První verze tohoto programu hádala témuž muži jednou 24 a podruhé 33, jen proto, že jeho fotka byla jinak oříznutá.
 learn-breaking-2 = Zkus, kam až tuto dotlačíš. Učila se s proměnlivým světlem, náklonem i výřezem a vydrží víc, ale ne všechno.
 learn-breaking-3 = Síť nikdy neřekne „nevidím“. Odpoví vždycky; široká, plochá křivka je její způsob váhání. Proto bot ke každému odhadu uvádí rozmezí a proto by na něm nemělo stát žádné rozhodnutí o člověku.
 learn-breaking-picture = Co síť dostane

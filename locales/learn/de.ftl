@@ -96,7 +96,7 @@ learn-shower-two = Zwei Täler
 learn-shower-bend = Die Kurve mit Reglern biegen
 
 learn-breaking = Mach es kaputt
-learn-breaking-1 = Das Netz sieht nichts als Zahlen, und ein Schatten, etwas Unschärfe oder ein anderer Ausschnitt ändert sie alle. Ein frühes Netz dieser Art hielt denselben Mann einmal für 24 und einmal für 33, nur weil sein Foto anders zugeschnitten war.
+learn-breaking-1 = Das Netz sieht nichts als Zahlen, und ein Schatten, etwas Unschärfe oder ein anderer Ausschnitt ändert sie alle. Die erste Fassung dieses Programms hielt denselben Mann einmal für 24 und einmal für 33, nur weil sein Foto anders zugeschnitten war.
 learn-breaking-2 = Sieh nach, wie weit du dieses hier treiben kannst. Es wurde mit wechselndem Licht, Neigung und Ausschnitt trainiert und hält mehr aus, aber nicht alles.
 learn-breaking-3 = Das Netz sagt nie: „Ich kann nichts erkennen.“ Es antwortet immer; eine breite, flache Kurve ist seine Art zu zögern. Darum nennt der Bot zu jeder Schätzung einen Bereich, und darum sollte keine Entscheidung über einen Menschen darauf beruhen.
 learn-breaking-picture = Was das Netz bekommt

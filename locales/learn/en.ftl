@@ -96,7 +96,7 @@ learn-shower-two = Two valleys
 learn-shower-bend = Bend the curve with sliders
 
 learn-breaking = Break it
-learn-breaking-1 = The network sees nothing but numbers, and a shadow, a blur or another crop changes them all. An early network of this kind once took the same man for 24 and for 33, only because his photo was cropped differently.
+learn-breaking-1 = The network sees nothing but numbers, and a shadow, a blur or another crop changes them all. The first version of this program once took the same man for 24 and for 33, only because his photo was cropped differently.
 learn-breaking-2 = See how far you can push this one. It was trained with varied light, tilt and framing, and it holds up better, but not against everything.
 learn-breaking-3 = The network never says “I cannot see”. It always answers; a wide, flat curve is its way of hesitating. That is why the bot gives a range with every guess, and why no decision about a person should rest on it.
 learn-breaking-picture = What the network gets

@@ -93,6 +93,8 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<CardJson>,
     buttons: Vec<ButtonJson>,
+    /// Of each face, from left to right, if there are several.
+    face_buttons: Vec<ButtonJson>,
 }
 
 #[derive(Serialize)]
@@ -111,8 +113,7 @@ impl From<Button> for ButtonJson {
 #[derive(Serialize)]
 struct ButtonAnswer {
     text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    card: Option<CardJson>,
+    cards: Vec<CardJson>,
 }
 
 #[derive(Serialize)]
@@ -156,8 +157,8 @@ async fn answer(
                     return form_error(StatusCode::BAD_REQUEST, "upload-not-a-form", style.language, started.elapsed());
                 };
                 let answer = state.bot.handle_photo_button(flow, action, photo, &style, options).await;
-                let card = answer.cards.first().map(CardJson::from);
-                return respond(StatusCode::OK, ButtonAnswer { text: answer.text, card });
+                let cards = answer.cards.iter().map(CardJson::from).collect();
+                return respond(StatusCode::OK, ButtonAnswer { text: answer.text, cards });
             }
             (name, state.bot.guess_alone(flow, photo, &style, options).await)
         }
@@ -172,7 +173,8 @@ async fn answer(
             Err(_) => (reply.text.clone(), Vec::new()),
         };
         let buttons = state.bot.buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
-        Shown { lead, lines, card: reply.card.as_ref().map(CardJson::from), buttons }
+        let face_buttons = state.bot.face_buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
+        Shown { lead, lines, card: reply.card.as_ref().map(CardJson::from), buttons, face_buttons }
     });
     let Reply { text, .. } = reply;
     respond(status, Answer { report, text, shown })
