@@ -70,7 +70,7 @@ learn-overfitting-with = S dropoutem
 
 learn-dropout = Dropout: hlasy, které se rozloží
 learn-dropout-1 = Poslední vrstva hlásí 192 rysů obličeje a každý mluví pro některé věky a proti jiným. Kdyby odhad visel na jednom z nich, mohl by ho zvrátit jediný matoucí stín.
-learn-dropout-2 = Proto se při učení v každém kroku vylosovala pětina rysů a vypnula. Žádný se nesmí spoléhat na jiný, který za okamžik může chybět, a vědění se rozloží na všechny. Vypni si jich pár.
+learn-dropout-2 = Proto se při učení v každém kroku vylosovala desetina rysů a vypnula. Žádný se nesmí spoléhat na jiný, který za okamžik může chybět, a vědění se rozloží na všechny. Vypni si jich pár.
 learn-dropout-3 = Křivka je odhad, když vylosované rysy chybějí; tečky jsou odhady při dalších losech. Musí jich chybět hodně, než se odhad posune daleko: hlasy jsou rozložené.
 learn-dropout-for = mluví pro odhadnutý věk
 learn-dropout-against = mluví proti němu

@@ -70,7 +70,7 @@ learn-overfitting-with = Mit Dropout
 
 learn-dropout = Dropout: Stimmen, die sich verteilen
 learn-dropout-1 = Die letzte Schicht meldet 192 Merkmale des Gesichts, und jedes spricht für manche Alter und gegen andere. Hinge die Schätzung an einem davon, könnte ein einziger irreführender Schatten sie kippen.
-learn-dropout-2 = Darum wurde im Training bei jedem Schritt jedes fünfte ausgelost und abgeschaltet. Kein Merkmal darf sich auf ein anderes verlassen, das im nächsten Moment fehlen könnte, und das Wissen verteilt sich auf alle. Schalte selbst welche ab.
+learn-dropout-2 = Darum wurde im Training bei jedem Schritt jedes zehnte ausgelost und abgeschaltet. Kein Merkmal darf sich auf ein anderes verlassen, das im nächsten Moment fehlen könnte, und das Wissen verteilt sich auf alle. Schalte selbst welche ab.
 learn-dropout-3 = Die Kurve ist die Schätzung, wenn die ausgelosten Merkmale fehlen; die Punkte sind die Schätzungen weiterer Auslosungen. Es müssen viele fehlen, bis sie weit wandern: Die Stimmen sind verteilt.
 learn-dropout-for = spricht für das geschätzte Alter
 learn-dropout-against = spricht dagegen

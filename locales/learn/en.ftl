@@ -70,7 +70,7 @@ learn-overfitting-with = With dropout
 
 learn-dropout = Dropout: votes that spread
 learn-dropout-1 = The last layer reports 192 features of the face, and each speaks for some ages and against others. If the guess hung on one of them, a single misleading shadow could turn it.
-learn-dropout-2 = So in training one in five was switched off by lot, at every step anew. No feature may rely on another that could be missing a moment later, and the knowledge spreads over all of them. Switch some off yourself.
+learn-dropout-2 = So in training one in ten was switched off by lot, at every step anew. No feature may rely on another that could be missing a moment later, and the knowledge spreads over all of them. Switch some off yourself.
 learn-dropout-3 = The curve is the guess with one lot of features missing, the dots are the guesses of further lots. It takes many missing features to move them far: the votes are spread.
 learn-dropout-for = speaks for the guessed age
 learn-dropout-against = speaks against it

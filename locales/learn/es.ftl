@@ -70,7 +70,7 @@ learn-overfitting-with = Con dropout
 
 learn-dropout = Dropout: votos que se reparten
 learn-dropout-1 = La última capa informa de 192 rasgos de la cara, y cada uno habla a favor de unas edades y en contra de otras. Si la estimación colgara de uno solo, una única sombra engañosa podría volcarla.
-learn-dropout-2 = Por eso en el entrenamiento, en cada paso, se apagaba por sorteo uno de cada cinco. Ningún rasgo puede fiarse de otro que quizá falte un momento después, y el saber se reparte entre todos. Apaga algunos.
+learn-dropout-2 = Por eso en el entrenamiento, en cada paso, se apagaba por sorteo uno de cada diez. Ningún rasgo puede fiarse de otro que quizá falte un momento después, y el saber se reparte entre todos. Apaga algunos.
 learn-dropout-3 = La curva es la estimación cuando faltan los rasgos de un sorteo; los puntos son las de otros sorteos. Tienen que faltar muchos para moverla lejos: los votos están repartidos.
 learn-dropout-for = a favor de la edad estimada
 learn-dropout-against = en contra

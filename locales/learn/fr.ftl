@@ -70,7 +70,7 @@ learn-overfitting-with = Avec dropout
 
 learn-dropout = Dropout : des votes qui se répartissent
 learn-dropout-1 = La dernière couche rapporte 192 traits du visage, et chacun parle pour certains âges et contre d’autres. Si la réponse tenait à un seul, une ombre trompeuse suffirait à la renverser.
-learn-dropout-2 = Alors, pendant l’entraînement, un sur cinq était éteint par tirage au sort, à chaque pas. Aucun trait ne doit compter sur un autre qui pourrait manquer l’instant d’après, et le savoir se répartit entre tous. Éteins-en quelques-uns.
+learn-dropout-2 = Alors, pendant l’entraînement, un sur dix était éteint par tirage au sort, à chaque pas. Aucun trait ne doit compter sur un autre qui pourrait manquer l’instant d’après, et le savoir se répartit entre tous. Éteins-en quelques-uns.
 learn-dropout-3 = La courbe est la réponse quand les traits d’un tirage manquent ; les points sont celles d’autres tirages. Il faut qu’il en manque beaucoup pour l’emmener loin : les votes sont répartis.
 learn-dropout-for = parle pour l’âge deviné
 learn-dropout-against = parle contre

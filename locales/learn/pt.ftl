@@ -70,7 +70,7 @@ learn-overfitting-with = Com dropout
 
 learn-dropout = Dropout: votos que se espalham
 learn-dropout-1 = A última camada informa 192 traços do rosto, e cada um fala a favor de algumas idades e contra outras. Se a estimativa dependesse de um só, uma única sombra enganosa poderia virá-la.
-learn-dropout-2 = Por isso, no treino, um em cada cinco era desligado por sorteio, a cada passo. Nenhum traço pode contar com outro que talvez falte um instante depois, e o saber se espalha por todos. Desligue alguns você mesmo.
+learn-dropout-2 = Por isso, no treino, um em cada dez era desligado por sorteio, a cada passo. Nenhum traço pode contar com outro que talvez falte um instante depois, e o saber se espalha por todos. Desligue alguns você mesmo.
 learn-dropout-3 = A curva é a estimativa quando faltam os traços de um sorteio; os pontos são as de outros sorteios. É preciso que faltem muitos para levá-la longe: os votos estão espalhados.
 learn-dropout-for = a favor da idade estimada
 learn-dropout-against = contra ela
