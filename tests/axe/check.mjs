@@ -7,7 +7,7 @@ import puppeteer from "puppeteer-core";
 const [base, photo] = process.argv.slice(2);
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const browser = await puppeteer.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await puppeteer.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 let findings = 0;
 let checks = 0;
 
