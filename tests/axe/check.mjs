@@ -30,7 +30,7 @@ async function openUp(page, path) {
   }
   await page.$$eval("main details", (all) => all.forEach((details) => (details.open = true)));
   if (path === "/") {
-    await page.click(".buttons button[aria-expanded]");
+    await page.$eval(".buttons button[aria-expanded]", (button) => button.click());
     await page.waitForSelector(".result img", PATIENCE);
   }
 }

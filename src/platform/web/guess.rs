@@ -90,6 +90,9 @@ struct Answer {
 struct Shown {
     lead: String,
     lines: Vec<String>,
+    /// What follows the lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<CardJson>,
     buttons: Vec<ButtonJson>,
@@ -168,13 +171,13 @@ async fn answer(
     let report = state.bot.report(&reply, &style, &name, started.elapsed());
     let status = reply.outcome.as_ref().map_or_else(status, |_| StatusCode::OK);
     let shown = shows_card.then(|| {
-        let (lead, lines) = match &reply.outcome {
+        let (lead, lines, note) = match &reply.outcome {
             Ok(analysis) => style.guess_in_parts(analysis),
-            Err(_) => (reply.text.clone(), Vec::new()),
+            Err(_) => (reply.text.clone(), Vec::new(), None),
         };
         let buttons = state.bot.buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
         let face_buttons = state.bot.face_buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
-        Shown { lead, lines, card: reply.card.as_ref().map(CardJson::from), buttons, face_buttons }
+        Shown { lead, lines, note, card: reply.card.as_ref().map(CardJson::from), buttons, face_buttons }
     });
     let Reply { text, .. } = reply;
     respond(status, Answer { report, text, shown })

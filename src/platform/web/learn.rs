@@ -54,7 +54,7 @@ pub(super) const ASSETS: [(&str, &str, &[u8]); 20] = [
 /// not each once another has named it.
 pub(super) fn head() -> String {
     let scripts = ASSETS.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".js"));
-    let preload = |path| format!(r#"<link rel="modulepreload" href="{path}">"#);
+    let preload = |path: &str| format!(r#"<link rel="modulepreload" href="{path}">"#);
     let preloads: String = std::iter::once("/dom.js").chain(scripts).map(preload).collect();
     format!(
         r#"<link rel="stylesheet" href="/learn/how.css">{preloads}<script type="module" src="/learn/how.js"></script>"#

@@ -20,6 +20,7 @@ export function answerParts(answer, heading, showMore) {
   });
   if (answer.card) parts.push(pictureWithBoxes(answer.card, answer, items, several ? items : [lead]));
   if (faces.length) parts.push(create(several ? "ol" : "div", { className: "faces" }, ...items));
+  if (answer.note) parts.push(create("p", { className: "text", textContent: answer.note }));
   const share = answer.card ? [shareButton(answer.card)] : [];
   parts.push(...buttonsAndResults(answer.buttons ?? [], showMore, share));
   return parts;
