@@ -59,7 +59,8 @@ crop-offered = S těsnějším výřezem jsem si jistější: stiskni tlačítko
 alternative-text = Fotka s rámečkem kolem každého obličeje; { $faces }.
 alternative-text-face = rámeček { $number }: { $person }
 alternative-text-crop = Navržený čtverec vyříznutý z fotky: { $text }
-alternative-text-seen = Pět částí. Obličej barevně a jako 128×128 šedých pixelů. Devět součinů jednoho filtru. Mapy přes obličej: hlasy pro věk { $age } a jak se odhad změní tam, kde je obličej zakrytý. { $regions } Graf, jak pravděpodobný je každý věk, nejvyšší u { $peak }; polovina leží pod { $age }. Obličej v pěti výřezech s odhady věku { $guesses }.
+alternative-text-inside = Dvě části. Obličej barevně a jako 128×128 šedých pixelů s prvním řádkem čísel. Devět pixelů, vah a součinů jednoho filtru: { $sum } Osm filtrů, které reagují nejvíc, s jejich mapami a to, co má nejradši jeden hlubší kanál.
+alternative-text-outcome = Tři části. Mapy přes obličej: hlasy pro věk { $age } a jak se odhad změní tam, kde je obličej zakrytý. { $regions } Graf, jak pravděpodobný je každý věk, nejvyšší u { $peak }; polovina leží pod { $age }. Obličej v pěti výřezech s odhady věku { $guesses }.
 
 ## What would help
 
@@ -92,7 +93,7 @@ help-noisy = méně zrnitý obrázek
 
 ## How I see a face
 
-seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Karta ukazuje, co si z nich vezmu. Můj odhad je { $age }; u čtyř obličejů z pěti leží věk mezi { $low } a { $high }.
+seen = Na nic jiného se nedívám: 128×128 šedých pixelů. Karty ukazují, co si z nich vezmu. Můj odhad je { $age }; u čtyř obličejů z pěti leží věk mezi { $low } a { $high }.
 seen-gender = Ze 100 obličejů, jako je tenhle, bych jich { $female } označil za ženské.
 explain-title = Jak vidím tenhle obličej
 explain-numbers = Od fotky k číslům

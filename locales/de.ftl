@@ -53,7 +53,8 @@ crop-offered = Mit einem engeren Ausschnitt bin ich mir sicherer: Drück einfach
 alternative-text = Das Foto mit einem Rahmen um jedes Gesicht; { $faces }.
 alternative-text-face = Rahmen { $number }: { $person }
 alternative-text-crop = Das vorgeschlagene Quadrat, aus dem Foto ausgeschnitten: { $text }
-alternative-text-seen = Fünf Teile. Das Gesicht in Farbe und als 128×128 graue Pixel. Die neun Produkte eines Filters. Karten über dem Gesicht: die Stimmen für { $age } Jahre, und wie sich die Schätzung ändert, wo das Gesicht verdeckt ist. { $regions } Ein Diagramm, wie wahrscheinlich jedes Alter ist, am höchsten bei { $peak }; die Hälfte liegt unter { $age }. Das Gesicht in fünf Ausschnitten, geschätzt auf { $guesses } Jahre.
+alternative-text-inside = Zwei Teile. Das Gesicht in Farbe und als 128×128 graue Pixel, mit der ersten Zeile der Zahlen. Neun Pixel, Gewichte und Produkte eines Filters: { $sum } Die acht Filter, die am stärksten ansprechen, mit ihren Karten, und was ein tieferer Kanal am liebsten mag.
+alternative-text-outcome = Drei Teile. Karten über dem Gesicht: die Stimmen für { $age } Jahre, und wie sich die Schätzung ändert, wo das Gesicht verdeckt ist. { $regions } Ein Diagramm, wie wahrscheinlich jedes Alter ist, am höchsten bei { $peak }; die Hälfte liegt unter { $age }. Das Gesicht in fünf Ausschnitten, geschätzt auf { $guesses } Jahre.
 
 ## What would help
 
@@ -86,7 +87,7 @@ help-noisy = ein Bild mit weniger Rauschen
 
 ## How I see a face
 
-seen = Das ist alles, was ich mir ansehe: 128×128 graue Pixel. Die Karte zeigt, was ich daraus mache. Ich schätze { $age }; bei vier von fünf Gesichtern liegt das Alter zwischen { $low } und { $high }.
+seen = Das ist alles, was ich mir ansehe: 128×128 graue Pixel. Die Karten zeigen, was ich daraus mache. Ich schätze { $age }; bei vier von fünf Gesichtern liegt das Alter zwischen { $low } und { $high }.
 seen-gender = Von 100 Gesichtern wie diesem halte ich { $female } für weiblich.
 explain-title = So sehe ich dieses Gesicht
 explain-numbers = Vom Foto zu Zahlen

@@ -54,7 +54,8 @@ crop-offered = A closer crop makes me surer: press the button below.
 alternative-text = The photo with a box around each face; { $faces }.
 alternative-text-face = box { $number }: { $person }
 alternative-text-crop = The suggested square, cut from the photo; { $text }
-alternative-text-seen = Five parts. The face in colour and as 128×128 grey pixels. A filter's nine products. Maps over the face: the votes for { $age } years, and how the guess changes where the face is covered. { $regions } A chart of how likely each age is, highest at { $peak }; half of it lies below { $age }. The face in five framings, guessed { $guesses } years.
+alternative-text-inside = Two parts. The face in colour and as 128×128 grey pixels, with the first row of numbers. A filter's nine pixels, weights and products: { $sum } The eight filters that respond most with their maps, and what a deeper channel likes best.
+alternative-text-outcome = Three parts. Maps over the face: the votes for { $age } years, and how the guess changes where the face is covered. { $regions } A chart of how likely each age is, highest at { $peak }; half of it lies below { $age }. The face in five framings, guessed { $guesses } years.
 
 ## What would help
 
@@ -88,7 +89,7 @@ help-noisy = a picture with less grain
 
 ## How I see a face
 
-seen = This is all I look at: 128×128 grey pixels. The card shows what I make of them. My guess is { $age }; for four out of five faces, the age is between { $low } and { $high }.
+seen = This is all I look at: 128×128 grey pixels. The cards show what I make of them. My guess is { $age }; for four out of five faces, the age is between { $low } and { $high }.
 seen-gender = I'd say { $female } in 100 faces like this one are female.
 explain-title = How I see this face
 explain-numbers = From photo to numbers

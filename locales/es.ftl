@@ -53,7 +53,8 @@ crop-offered = Con un recorte más cercano estoy más seguro: pulsa el botón de
 alternative-text = La foto con un recuadro alrededor de cada cara; { $faces }.
 alternative-text-face = recuadro { $number }: { $person }
 alternative-text-crop = El cuadrado sugerido, recortado de la foto: { $text }
-alternative-text-seen = Cinco partes. La cara en color y como 128×128 píxeles grises. Los nueve productos de un filtro. Mapas sobre la cara: los votos por { $age } años, y cómo cambia la estimación donde la cara está tapada. { $regions } Un gráfico de lo probable que es cada edad, con el máximo en { $peak }; la mitad queda por debajo de { $age }. La cara en cinco encuadres, con estimaciones de { $guesses } años.
+alternative-text-inside = Dos partes. La cara en color y como 128×128 píxeles grises, con la primera fila de números. Nueve píxeles, pesos y productos de un filtro: { $sum } Los ocho filtros que más responden, con sus mapas, y lo que más le gusta a un canal más profundo.
+alternative-text-outcome = Tres partes. Mapas sobre la cara: los votos por { $age } años, y cómo cambia la estimación donde la cara está tapada. { $regions } Un gráfico de lo probable que es cada edad, con el máximo en { $peak }; la mitad queda por debajo de { $age }. La cara en cinco encuadres, con estimaciones de { $guesses } años.
 
 ## What would help
 
@@ -86,7 +87,7 @@ help-noisy = una imagen con menos grano
 
 ## How I see a face
 
-seen = Esto es todo lo que miro: 128×128 píxeles grises. La tarjeta muestra lo que hago con ellos. Calculo { $age }; en cuatro de cada cinco caras, la edad está entre { $low } y { $high }.
+seen = Esto es todo lo que miro: 128×128 píxeles grises. Las tarjetas muestran lo que hago con ellos. Calculo { $age }; en cuatro de cada cinco caras, la edad está entre { $low } y { $high }.
 seen-gender = De cada 100 caras como esta, diría que { $female } son de mujer.
 explain-title = Así veo esta cara
 explain-numbers = De la foto a los números

@@ -7,20 +7,20 @@
 # One face. $who is one of the values below; $age, $low and $high are whole years, and $age is at least 2 except for a baby.
 person =
     { $who ->
-        [baby] un bébé (probablement de { $low } à { $high } ans)
-        [toddler] un tout-petit d’environ { $age } ans (probablement entre { $low } et { $high })
-        [child] un enfant d’environ { $age } ans (probablement entre { $low } et { $high })
-        [young-person] une jeune personne d’environ { $age } ans (probablement entre { $low } et { $high })
-        [girl] une fille d’environ { $age } ans (probablement entre { $low } et { $high })
-        [boy] un garçon d’environ { $age } ans (probablement entre { $low } et { $high })
-        [woman] une femme d’environ { $age } ans (probablement entre { $low } et { $high })
-        [man] un homme d’environ { $age } ans (probablement entre { $low } et { $high })
-        [unclear] quelqu’un d’environ { $age } ans (probablement entre { $low } et { $high }), homme ou femme, je ne saurais dire
-       *[person] une personne d’environ { $age } ans (probablement entre { $low } et { $high })
+        [baby] un bébé (probablement de { $low } à { $high } ans)
+        [toddler] un tout-petit d’environ { $age } ans (probablement entre { $low } et { $high })
+        [child] un enfant d’environ { $age } ans (probablement entre { $low } et { $high })
+        [young-person] une jeune personne d’environ { $age } ans (probablement entre { $low } et { $high })
+        [girl] une fille d’environ { $age } ans (probablement entre { $low } et { $high })
+        [boy] un garçon d’environ { $age } ans (probablement entre { $low } et { $high })
+        [woman] une femme d’environ { $age } ans (probablement entre { $low } et { $high })
+        [man] un homme d’environ { $age } ans (probablement entre { $low } et { $high })
+        [unclear] quelqu’un d’environ { $age } ans (probablement entre { $low } et { $high }), homme ou femme, je ne saurais dire
+       *[person] une personne d’environ { $age } ans (probablement entre { $low } et { $high })
     }
 person-smiling =
     { $who ->
-        [unclear] { $person } ; la personne sourit
+        [unclear] { $person } ; la personne sourit
        *[other] { $person }, avec le sourire
     }
 guess-sure = On dirait { $person }.
@@ -43,36 +43,37 @@ faces-more = … et { $count } de plus.
 photo-number = Photo { $number } : { $text }
 photo-waiting = je regarde encore…
 no-face = Je ne trouve pas de visage sur cette image. Conseil : envoie une photo où un visage est tourné vers l’appareil, bien éclairé et au moins aussi grand qu’une vignette ; recadrer plus serré aide souvent.
-rotated-left = La photo est sur le côté ; je l’ai tournée vers la gauche pour la regarder.
-rotated-right = La photo est sur le côté ; je l’ai tournée vers la droite pour la regarder.
-rotated-upside-down = La photo est à l’envers ; je l’ai remise à l’endroit pour la regarder.
-picture-cut-short = L’image est incomplète ; je n’ai pu regarder que la partie présente.
-guess-anyway = Je n’ai pas trouvé de visage, alors je devine seulement d’après le carré du milieu : { $person }. À prendre avec des pincettes.
+rotated-left = La photo est sur le côté ; je l’ai tournée vers la gauche pour la regarder.
+rotated-right = La photo est sur le côté ; je l’ai tournée vers la droite pour la regarder.
+rotated-upside-down = La photo est à l’envers ; je l’ai remise à l’endroit pour la regarder.
+picture-cut-short = L’image est incomplète ; je n’ai pu regarder que la partie présente.
+guess-anyway = Je n’ai pas trouvé de visage, alors je devine seulement d’après le carré du milieu : { $person }. À prendre avec des pincettes.
 guess-crop = Avec le recadrage proposé : { $text }
-crop-offered = Avec un recadrage plus serré, je suis plus sûr de moi : appuie sur le bouton ci-dessous.
+crop-offered = Avec un recadrage plus serré, je suis plus sûr de moi : appuie sur le bouton ci-dessous.
 alternative-text = La photo avec un cadre autour de chaque visage ; { $faces }.
 alternative-text-face = cadre { $number } : { $person }
 alternative-text-crop = Le carré proposé, découpé dans la photo : { $text }
-alternative-text-seen = Cinq parties. Le visage en couleur et en 128×128 pixels gris. Les neuf produits d’un filtre. Des cartes sur le visage : les votes pour { $age } ans, et comment l’estimation change là où le visage est couvert. { $regions } Un graphique de la probabilité de chaque âge, maximale à { $peak } ; la moitié est au-dessous de { $age }. Le visage en cinq cadrages, estimé à { $guesses } ans.
+alternative-text-inside = Deux parties. Le visage en couleur et en 128×128 pixels gris, avec la première ligne de nombres. Neuf pixels, poids et produits d’un filtre : { $sum } Les huit filtres qui réagissent le plus, avec leurs cartes, et ce qu’un canal plus profond préfère.
+alternative-text-outcome = Trois parties. Des cartes sur le visage : les votes pour { $age } ans, et comment l’estimation change là où le visage est couvert. { $regions } Un graphique de la probabilité de chaque âge, maximale à { $peak } ; la moitié est au-dessous de { $age }. Le visage en cinq cadrages, estimé à { $guesses } ans.
 
 ## What would help
 
-tip-too-small = Le visage a très peu de pixels : approche-toi, ou envoie la photo dans sa taille d’origine.
+tip-too-small = Le visage a très peu de pixels : approche-toi, ou envoie la photo dans sa taille d’origine.
 tip-cut-off = Une partie du visage est hors de l’image : laisse un peu d’espace autour.
-tip-covered = Une partie du visage est cachée : rien ne devrait être devant, ni mains ni cheveux, ni masque ni lunettes noires.
+tip-covered = Une partie du visage est cachée : rien ne devrait être devant, ni mains ni cheveux, ni masque ni lunettes noires.
 tip-turned = Le visage est détourné : regarde l’appareil bien en face.
-tip-dark = Le visage manque de lumière : tourne-toi vers une fenêtre ou une lampe.
-tip-one-sided = La lumière vient d’un côté et laisse la moitié du visage dans l’ombre : tourne-toi vers elle.
+tip-dark = Le visage manque de lumière : tourne-toi vers une fenêtre ou une lampe.
+tip-one-sided = La lumière vient d’un côté et laisse la moitié du visage dans l’ombre : tourne-toi vers elle.
 tip-bright = Le visage est surexposé : évite la lumière dure et le flash.
 tip-blurred = Le visage est flou : tiens bien l’appareil, ou envoie l’original plutôt qu’une copie.
-tip-noisy = L’image a beaucoup de grain : prends-la avec plus de lumière, ou envoie l’original plutôt qu’une copie.
+tip-noisy = L’image a beaucoup de grain : prends-la avec plus de lumière, ou envoie l’original plutôt qu’une copie.
 good-photo =
     { $what ->
-        [gender] La photo est bonne : le sexe ne se lit tout simplement pas bien sur ce visage, et une autre photo n’aiderait guère.
-       *[age] La photo est bonne : ce visage fait tout simplement plusieurs âges, et une autre photo n’aiderait guère.
+        [gender] La photo est bonne : le sexe ne se lit tout simplement pas bien sur ce visage, et une autre photo n’aiderait guère.
+       *[age] La photo est bonne : ce visage fait tout simplement plusieurs âges, et une autre photo n’aiderait guère.
     }
-faces-help = Ce qui aiderait : { $help }.
-faces-good-photo = La photo est bonne : les visages dont je doute font tout simplement plusieurs âges, ou peuvent être d’un homme comme d’une femme.
+faces-help = Ce qui aiderait : { $help }.
+faces-good-photo = La photo est bonne : les visages dont je doute font tout simplement plusieurs âges, ou peuvent être d’un homme comme d’une femme.
 help-for-faces = { $help } ({ $numbers })
 help-too-small = s’approcher, ou la photo dans sa taille d’origine
 help-cut-off = un peu d’espace autour du visage
@@ -86,28 +87,28 @@ help-noisy = une image avec moins de grain
 
 ## How I see a face
 
-seen = Voilà tout ce que je regarde : 128×128 pixels gris. La carte montre ce que j’en fais. Mon estimation est { $age } ; pour quatre visages sur cinq, l’âge est entre { $low } et { $high }.
+seen = Voilà tout ce que je regarde : 128×128 pixels gris. Les cartes montrent ce que j’en fais. Mon estimation est { $age } ; pour quatre visages sur cinq, l’âge est entre { $low } et { $high }.
 seen-gender = Sur 100 visages comme celui-ci, je dirais que { $female } sont ceux de femmes.
 explain-title = Comment je vois ce visage
 explain-numbers = De la photo aux nombres
-explain-photo = La photo : { $width } × { $height } pixels × 3 couleurs = { $colours } nombres ; en gris { $greys }.
-explain-crop = Tout ce que je reçois : 128 × 128 pixels gris = { $numbers } nombres.
-explain-first-row = Sa première ligne en nombres : 0 est noir, 255 est blanc.
+explain-photo = La photo : { $width } × { $height } pixels × 3 couleurs = { $colours } nombres ; en gris { $greys }.
+explain-crop = Tout ce que je reçois : 128 × 128 pixels gris = { $numbers } nombres.
+explain-first-row = Sa première ligne en nombres : 0 est noir, 255 est blanc.
 explain-filter = Un filtre au travail
 explain-inputs = neuf pixels
 explain-weights = fois le filtre
 explain-products = neuf produits
 explain-sum = La somme des produits est { $sum }. Avec { $bias } en plus, et rien sous zéro, cela donne { $output } dans la carte du filtre.
-explain-strongest = Les huit filtres qui réagissent le plus à ce visage, chacun avec sa carte :
-explain-deep = Ce que le canal { $channel } sur { $channels }, plus profond, préfère (je ne peux pas montrer les visages dont j’ai appris) :
+explain-strongest = Les huit filtres qui réagissent le plus à ce visage, chacun avec sa carte :
+explain-deep = Ce que le canal { $channel } sur { $channels }, plus profond, préfère (je ne peux pas montrer les visages dont j’ai appris) :
 explain-deep-here = dans ce visage
 explain-deep-mean = dans la moyenne de nombreux visages
 explain-deep-fired = où il réagit ici
 explain-voted = Qui a voté, et où
-explain-age-votes = votes pour { $age } ans ; avec { $bias } pour tout visage, le total est { $logit }
-explain-gender-votes = votes pour féminin ou contre ; avec { $bias } pour tout visage, le total est { $logit }
-explain-covered = couvert ici, je dirais jusqu’à { $older } ans de plus ou { $younger } ans de moins
-explain-regions = Si une partie du visage est couverte, mon estimation change de (ans) : { $regions }.
+explain-age-votes = votes pour { $age } ans ; avec { $bias } pour tout visage, le total est { $logit }
+explain-gender-votes = votes pour féminin ou contre ; avec { $bias } pour tout visage, le total est { $logit }
+explain-covered = couvert ici, je dirais jusqu’à { $older } ans de plus ou { $younger } ans de moins
+explain-regions = Si une partie du visage est couverte, mon estimation change de (ans) : { $regions }.
 explain-region =
     { $region ->
         [forehead] front { $years }
@@ -120,15 +121,15 @@ explain-negative = contre · plus jeune
 explain-positive = pour · plus âgé
 explain-shaky =
     { $map ->
-        [votes] La carte des votes est fragile ici : elle change quand le visage bouge d’un pixel.
-        [covered] La carte des endroits couverts est fragile ici : elle change quand le visage bouge d’un pixel.
-       *[both] Les deux cartes sont fragiles ici : elles changent quand le visage bouge d’un pixel.
+        [votes] La carte des votes est fragile ici : elle change quand le visage bouge d’un pixel.
+        [covered] La carte des endroits couverts est fragile ici : elle change quand le visage bouge d’un pixel.
+       *[both] Les deux cartes sont fragiles ici : elles changent quand le visage bouge d’un pixel.
     }
 explain-vote = Le vote
 explain-axis-age = âge en années
-explain-axis-probability = probabilité en %
-explain-median = { $age } ans : la moitié de la probabilité est à gauche
-explain-range = de { $low } à { $high } ans : l’âge réel de quatre visages sur cinq
+explain-axis-probability = probabilité en %
+explain-median = { $age } ans : la moitié de la probabilité est à gauche
+explain-range = de { $low } à { $high } ans : l’âge réel de quatre visages sur cinq
 explain-change = Un petit changement
 explain-framing =
     { $sure ->
@@ -144,12 +145,12 @@ explain-kind =
         [tilted] incliné de { $amount }°
         [darker] { $amount } % de lumière en moins
         [brighter] { $amount } % de lumière en plus
-       *[blurred] flou de { $amount } pixels
+       *[blurred] flou de { $amount } pixels
     }
 explain-tips =
     { $sure ->
-        [yes] Le plus petit changement qui me ferait douter : { $change }.
-       *[no] Le plus petit changement qui me rendrait sûr : { $change }.
+        [yes] Le plus petit changement qui me ferait douter : { $change }.
+       *[no] Le plus petit changement qui me rendrait sûr : { $change }.
     }
 explain-tips-not =
     { $sure ->
@@ -166,7 +167,7 @@ list-separator = { ", " }
 problem-no-photo = Je ne vois pas d’image. Joins une photo, ou utilise la commande en réponse à une photo.
 problem-platform-limit = Ce fichier est trop gros : ici, les bots ne peuvent récupérer que des fichiers de { $limit } au plus. Envoie-le comme photo plutôt que comme fichier, ou en plus petit.
 problem-too-large = Ce fichier est trop gros : j’accepte les photos jusqu’à { $limit }. Envoie une version plus petite, s’il te plaît.
-problem-too-many-pixels = Cette image est trop grande : { $width }×{ $height } pixels, alors que j’accepte jusqu’à { $limit } mégapixels. Envoie une version plus petite, s’il te plaît.
+problem-too-many-pixels = Cette image est trop grande : { $width }×{ $height } pixels, alors que j’accepte jusqu’à { $limit } mégapixels. Envoie une version plus petite, s’il te plaît.
 problem-too-much-work = Ce fichier est bien plus long à lire qu’une photo. Enregistre-le encore une fois en JPEG ou envoie une capture d’écran, s’il te plaît.
 problem-gone = Ce fichier n’est plus là. Renvoie la photo, s’il te plaît.
 problem-foreign-host = Je ne récupère que les photos envoyées ici même. Joins la photo, s’il te plaît.
@@ -187,7 +188,7 @@ problem-opted-out = La personne qui a publié cette photo m’a demandé de ne p
 problem-no-such-face =
     { $count ->
         [one] Cette photo n’a qu’un visage.
-       *[other] Cette photo a { $count } visages : choisis un numéro de 1 à { $count }.
+       *[other] Cette photo a { $count } visages : choisis un numéro de 1 à { $count }.
     }
 problem-too-often =
     { $seconds ->
@@ -198,20 +199,20 @@ problem-too-often =
 ## Help and privacy
 
 help =
-    Salut ! Envoie-moi la photo d’un visage : je devine quel âge fait la personne et si c’est un homme ou une femme, et je te dis à quel point j’en suis sûr.
+    Salut ! Envoie-moi la photo d’un visage : je devine quel âge fait la personne et si c’est un homme ou une femme, et je te dis à quel point j’en suis sûr.
 
     { $how }
 
-    Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
+    Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
 
-    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
+    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
 how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
 how-telegram = Ici, envoie-moi simplement une photo. Dans un groupe, envoie-la avec la légende /guess, ou réponds /guess à une photo. Admins : /auto on répond à chaque photo d’un groupe, /settings montre le reste.
 privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent avec une commande. Pour /auto, nomme-moi admin de ce groupe, ou désactive mon mode de confidentialité avec @BotFather (/setprivacy) puis ajoute-moi de nouveau.
 privacy =
-    Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
+    Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
 
-    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre, sourire), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je retiens où se trouve ta photo, pour qu’elle ne se perde pas en cas de redémarrage. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface aussi ce que je garde sur le groupe. Le journal de mon ordinateur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
+    Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre, sourire), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je retiens où se trouve ta photo, pour qu’elle ne se perde pas en cas de redémarrage. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface aussi ce que je garde sur le groupe. Le journal de mon ordinateur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
 forgotten-person = C’est fait : je ne garde plus rien sur toi.
 forgotten-chat = C’est fait : je ne garde plus rien sur toi ni sur cette discussion.
 opted-out = C’est fait : désormais, j’ignore tes photos ici, peu importe qui demande. /optin annule ce choix.
@@ -227,8 +228,8 @@ settings-auto =
     }
 settings-private =
     { $on ->
-        [yes] Réponses : seulement à qui a demandé
-       *[no] Réponses : visibles par tout le monde
+        [yes] Réponses : seulement à qui a demandé
+       *[no] Réponses : visibles par tout le monde
     }
 settings-gender =
     { $gender ->
@@ -238,8 +239,8 @@ settings-gender =
     }
 settings-smile =
     { $smile ->
-        [never] Sourire : jamais mentionné
-       *[sure] Sourire : seulement si j’en suis sûr
+        [never] Sourire : jamais mentionné
+       *[sure] Sourire : seulement si j’en suis sûr
     }
 settings-language = Langue : { $language }
 settings-language-client = Langue : celle de chacun
@@ -251,12 +252,12 @@ auto-state =
         [yes] Les réponses automatiques sont activées dans cette discussion. /auto off les arrête.
        *[no] Les réponses automatiques sont désactivées dans cette discussion. /auto on les active.
     }
-auto-unseen = Ici, Discord me cache les photos si on ne me mentionne pas. Pour /auto, la personne qui m’héberge doit m’autoriser le « message content intent » (discord.message_content dans ma configuration).
+auto-unseen = Ici, Discord me cache les photos si on ne me mentionne pas. Pour /auto, la personne qui m’héberge doit m’autoriser le « message content intent » (discord.message_content dans ma configuration).
 private-start = Dans ce groupe, je ne réponds qu’à la personne qui a demandé, en privé. Ouvre une discussion avec moi, appuie sur Démarrer, puis redemande.
-admin-cannot-write = Quelqu’un m’a interrogé sur une photo dans « { $chat } », mais je n’ai pas le droit d’y écrire. Autorise-moi à y envoyer des messages, ou désactive les réponses automatiques. Je le rappelle une fois par jour au plus.
+admin-cannot-write = Quelqu’un m’a interrogé sur une photo dans « { $chat } », mais je n’ai pas le droit d’y écrire. Autorise-moi à y envoyer des messages, ou désactive les réponses automatiques. Je le rappelle une fois par jour au plus.
 admins-only = Seul un admin de cette discussion peut changer ça.
 language-set = Maintenant, je parle { $language }.
-language-unknown = Je ne parle pas encore cette langue. Je parle : { $languages }.
+language-unknown = Je ne parle pas encore cette langue. Je parle : { $languages }.
 gender-set =
     { $gender ->
         [never] Je ne devine plus ton genre.
@@ -276,7 +277,7 @@ gone = Cette photo n’est plus là, je ne peux donc plus la regarder.
 
 ## The game
 
-game = Quel âge a cette personne ? Appuie sur ta réponse ; seule la première compte. La personne qui a lancé la partie dévoile la mienne.
+game = Quel âge a cette personne ? Appuie sur ta réponse ; seule la première compte. La personne qui a lancé la partie dévoile la mienne.
 game-players =
     { $count ->
         [0] Personne n’a encore répondu.
@@ -285,7 +286,7 @@ game-players =
     }
 game-reveal = Dévoiler
 game-taken = Ta réponse : { $age }.
-game-already-guessed = Tu as déjà répondu : { $age }.
+game-already-guessed = Tu as déjà répondu : { $age }.
 game-host = Tu connais la réponse : laisse les autres deviner.
 game-over = Cette partie est terminée.
 game-unsure = Pour le jeu, il me faut une photo avec un seul visage bien visible.

@@ -53,7 +53,8 @@ crop-offered = Com um recorte mais próximo tenho mais certeza: toque no botão 
 alternative-text = A foto com uma moldura em volta de cada rosto; { $faces }.
 alternative-text-face = moldura { $number }: { $person }
 alternative-text-crop = O quadrado sugerido, recortado da foto: { $text }
-alternative-text-seen = Cinco partes. O rosto em cores e como 128×128 pixels em tons de cinza. Os nove produtos de um filtro. Mapas sobre o rosto: os votos para { $age } anos, e como o palpite muda onde o rosto está coberto. { $regions } Um gráfico da probabilidade de cada idade, com o máximo em { $peak }; metade fica abaixo de { $age }. O rosto em cinco enquadramentos, com palpites de { $guesses } anos.
+alternative-text-inside = Duas partes. O rosto em cores e como 128×128 pixels em tons de cinza, com a primeira linha de números. Nove pixels, pesos e produtos de um filtro: { $sum } Os oito filtros que mais respondem, com seus mapas, e o que um canal mais profundo prefere.
+alternative-text-outcome = Três partes. Mapas sobre o rosto: os votos para { $age } anos, e como o palpite muda onde o rosto está coberto. { $regions } Um gráfico da probabilidade de cada idade, com o máximo em { $peak }; metade fica abaixo de { $age }. O rosto em cinco enquadramentos, com palpites de { $guesses } anos.
 
 ## What would help
 
@@ -86,7 +87,7 @@ help-noisy = uma imagem menos granulada
 
 ## How I see a face
 
-seen = Isto é tudo o que eu olho: 128×128 pixels em tons de cinza. O cartão mostra o que faço com eles. Meu palpite é { $age }; em quatro de cada cinco rostos, a idade fica entre { $low } e { $high }.
+seen = Isto é tudo o que eu olho: 128×128 pixels em tons de cinza. Os cartões mostram o que faço com eles. Meu palpite é { $age }; em quatro de cada cinco rostos, a idade fica entre { $low } e { $high }.
 seen-gender = De cada 100 rostos como este, eu diria que { $female } são de mulheres.
 explain-title = Como eu vejo este rosto
 explain-numbers = Da foto aos números

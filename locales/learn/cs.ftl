@@ -70,7 +70,7 @@ learn-overfitting-with = S dropoutem
 
 learn-dropout = Dropout: hlasy, které se rozloží
 learn-dropout-1 = Poslední vrstva hlásí 192 rysů obličeje a každý mluví pro některé věky a proti jiným. Kdyby odhad visel na jednom z nich, mohl by ho zvrátit jediný matoucí stín.
-learn-dropout-2 = Proto se při učení v každém kroku vylosovala pětina rysů a vypnula. Žádný se nesmí spoléhat na jiný, který za okamžik může chybět, a vědění se rozloží na všechny. Vypni si jich pár.
+learn-dropout-2 = Proto se při učení v každém kroku vylosovala desetina rysů a vypnula. Žádný se nesmí spoléhat na jiný, který za okamžik může chybět, a vědění se rozloží na všechny. Vypni si jich pár.
 learn-dropout-3 = Křivka je odhad, když vylosované rysy chybějí; tečky jsou odhady při dalších losech. Musí jich chybět hodně, než se odhad posune daleko: hlasy jsou rozložené.
 learn-dropout-for = mluví pro odhadnutý věk
 learn-dropout-against = mluví proti němu
@@ -96,7 +96,7 @@ learn-shower-two = Dvě údolí
 learn-shower-bend = Ohnout křivku posuvníky
 
 learn-breaking = Rozbij to
-learn-breaking-1 = Síť nevidí nic než čísla a stín, rozmazání nebo jiný výřez je změní všechna. Jedna raná síť tohoto druhu hádala témuž muži jednou 24 a podruhé 33, jen proto, že jeho fotka byla jinak oříznutá.
+learn-breaking-1 = Síť nevidí nic než čísla a stín, rozmazání nebo jiný výřez je změní všechna. První verze tohoto programu hádala témuž muži jednou 24 a podruhé 33, jen proto, že jeho fotka byla jinak oříznutá.
 learn-breaking-2 = Zkus, kam až tuto dotlačíš. Učila se s proměnlivým světlem, náklonem i výřezem a vydrží víc, ale ne všechno.
 learn-breaking-3 = Síť nikdy neřekne „nevidím“. Odpoví vždycky; široká, plochá křivka je její způsob váhání. Proto bot ke každému odhadu uvádí rozmezí a proto by na něm nemělo stát žádné rozhodnutí o člověku.
 learn-breaking-picture = Co síť dostane

@@ -70,7 +70,7 @@ learn-overfitting-with = Mit Dropout
 
 learn-dropout = Dropout: Stimmen, die sich verteilen
 learn-dropout-1 = Die letzte Schicht meldet 192 Merkmale des Gesichts, und jedes spricht für manche Alter und gegen andere. Hinge die Schätzung an einem davon, könnte ein einziger irreführender Schatten sie kippen.
-learn-dropout-2 = Darum wurde im Training bei jedem Schritt jedes fünfte ausgelost und abgeschaltet. Kein Merkmal darf sich auf ein anderes verlassen, das im nächsten Moment fehlen könnte, und das Wissen verteilt sich auf alle. Schalte selbst welche ab.
+learn-dropout-2 = Darum wurde im Training bei jedem Schritt jedes zehnte ausgelost und abgeschaltet. Kein Merkmal darf sich auf ein anderes verlassen, das im nächsten Moment fehlen könnte, und das Wissen verteilt sich auf alle. Schalte selbst welche ab.
 learn-dropout-3 = Die Kurve ist die Schätzung, wenn die ausgelosten Merkmale fehlen; die Punkte sind die Schätzungen weiterer Auslosungen. Es müssen viele fehlen, bis sie weit wandern: Die Stimmen sind verteilt.
 learn-dropout-for = spricht für das geschätzte Alter
 learn-dropout-against = spricht dagegen
@@ -96,7 +96,7 @@ learn-shower-two = Zwei Täler
 learn-shower-bend = Die Kurve mit Reglern biegen
 
 learn-breaking = Mach es kaputt
-learn-breaking-1 = Das Netz sieht nichts als Zahlen, und ein Schatten, etwas Unschärfe oder ein anderer Ausschnitt ändert sie alle. Ein frühes Netz dieser Art hielt denselben Mann einmal für 24 und einmal für 33, nur weil sein Foto anders zugeschnitten war.
+learn-breaking-1 = Das Netz sieht nichts als Zahlen, und ein Schatten, etwas Unschärfe oder ein anderer Ausschnitt ändert sie alle. Die erste Fassung dieses Programms hielt denselben Mann einmal für 24 und einmal für 33, nur weil sein Foto anders zugeschnitten war.
 learn-breaking-2 = Sieh nach, wie weit du dieses hier treiben kannst. Es wurde mit wechselndem Licht, Neigung und Ausschnitt trainiert und hält mehr aus, aber nicht alles.
 learn-breaking-3 = Das Netz sagt nie: „Ich kann nichts erkennen.“ Es antwortet immer; eine breite, flache Kurve ist seine Art zu zögern. Darum nennt der Bot zu jeder Schätzung einen Bereich, und darum sollte keine Entscheidung über einen Menschen darauf beruhen.
 learn-breaking-picture = Was das Netz bekommt

@@ -70,7 +70,7 @@ learn-overfitting-with = With dropout
 
 learn-dropout = Dropout: votes that spread
 learn-dropout-1 = The last layer reports 192 features of the face, and each speaks for some ages and against others. If the guess hung on one of them, a single misleading shadow could turn it.
-learn-dropout-2 = So in training one in five was switched off by lot, at every step anew. No feature may rely on another that could be missing a moment later, and the knowledge spreads over all of them. Switch some off yourself.
+learn-dropout-2 = So in training one in ten was switched off by lot, at every step anew. No feature may rely on another that could be missing a moment later, and the knowledge spreads over all of them. Switch some off yourself.
 learn-dropout-3 = The curve is the guess with one lot of features missing, the dots are the guesses of further lots. It takes many missing features to move them far: the votes are spread.
 learn-dropout-for = speaks for the guessed age
 learn-dropout-against = speaks against it
@@ -96,7 +96,7 @@ learn-shower-two = Two valleys
 learn-shower-bend = Bend the curve with sliders
 
 learn-breaking = Break it
-learn-breaking-1 = The network sees nothing but numbers, and a shadow, a blur or another crop changes them all. An early network of this kind once took the same man for 24 and for 33, only because his photo was cropped differently.
+learn-breaking-1 = The network sees nothing but numbers, and a shadow, a blur or another crop changes them all. The first version of this program once took the same man for 24 and for 33, only because his photo was cropped differently.
 learn-breaking-2 = See how far you can push this one. It was trained with varied light, tilt and framing, and it holds up better, but not against everything.
 learn-breaking-3 = The network never says “I cannot see”. It always answers; a wide, flat curve is its way of hesitating. That is why the bot gives a range with every guess, and why no decision about a person should rest on it.
 learn-breaking-picture = What the network gets

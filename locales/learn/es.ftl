@@ -70,7 +70,7 @@ learn-overfitting-with = Con dropout
 
 learn-dropout = Dropout: votos que se reparten
 learn-dropout-1 = La última capa informa de 192 rasgos de la cara, y cada uno habla a favor de unas edades y en contra de otras. Si la estimación colgara de uno solo, una única sombra engañosa podría volcarla.
-learn-dropout-2 = Por eso en el entrenamiento, en cada paso, se apagaba por sorteo uno de cada cinco. Ningún rasgo puede fiarse de otro que quizá falte un momento después, y el saber se reparte entre todos. Apaga algunos.
+learn-dropout-2 = Por eso en el entrenamiento, en cada paso, se apagaba por sorteo uno de cada diez. Ningún rasgo puede fiarse de otro que quizá falte un momento después, y el saber se reparte entre todos. Apaga algunos.
 learn-dropout-3 = La curva es la estimación cuando faltan los rasgos de un sorteo; los puntos son las de otros sorteos. Tienen que faltar muchos para moverla lejos: los votos están repartidos.
 learn-dropout-for = a favor de la edad estimada
 learn-dropout-against = en contra
@@ -96,7 +96,7 @@ learn-shower-two = Dos valles
 learn-shower-bend = Doblar la curva con controles
 
 learn-breaking = Rómpela
-learn-breaking-1 = La red no ve más que números, y una sombra, un desenfoque u otro encuadre los cambia todos. Una red temprana de este tipo le dio al mismo hombre una vez 24 años y otra 33, solo porque su foto estaba recortada de otra forma.
+learn-breaking-1 = La red no ve más que números, y una sombra, un desenfoque u otro encuadre los cambia todos. La primera versión de este programa le dio al mismo hombre una vez 24 años y otra 33, solo porque su foto estaba recortada de otra forma.
 learn-breaking-2 = Mira hasta dónde puedes llevar esta. Se entrenó con luz, inclinación y encuadre variados y aguanta más, pero no todo.
 learn-breaking-3 = La red nunca dice «no veo nada». Siempre responde; una curva ancha y plana es su forma de dudar. Por eso el bot da un intervalo con cada estimación, y por eso ninguna decisión sobre una persona debería apoyarse en ella.
 learn-breaking-picture = Lo que recibe la red

@@ -70,7 +70,7 @@ learn-overfitting-with = Com dropout
 
 learn-dropout = Dropout: votos que se espalham
 learn-dropout-1 = A última camada informa 192 traços do rosto, e cada um fala a favor de algumas idades e contra outras. Se a estimativa dependesse de um só, uma única sombra enganosa poderia virá-la.
-learn-dropout-2 = Por isso, no treino, um em cada cinco era desligado por sorteio, a cada passo. Nenhum traço pode contar com outro que talvez falte um instante depois, e o saber se espalha por todos. Desligue alguns você mesmo.
+learn-dropout-2 = Por isso, no treino, um em cada dez era desligado por sorteio, a cada passo. Nenhum traço pode contar com outro que talvez falte um instante depois, e o saber se espalha por todos. Desligue alguns você mesmo.
 learn-dropout-3 = A curva é a estimativa quando faltam os traços de um sorteio; os pontos são as de outros sorteios. É preciso que faltem muitos para levá-la longe: os votos estão espalhados.
 learn-dropout-for = a favor da idade estimada
 learn-dropout-against = contra ela
@@ -96,7 +96,7 @@ learn-shower-two = Dois vales
 learn-shower-bend = Dobrar a curva com controles
 
 learn-breaking = Quebre-a
-learn-breaking-1 = A rede só vê números, e uma sombra, um desfoque ou outro corte muda todos eles. Uma rede antiga deste tipo deu ao mesmo homem uma vez 24 e outra vez 33 anos, só porque a foto foi cortada de outro jeito.
+learn-breaking-1 = A rede só vê números, e uma sombra, um desfoque ou outro corte muda todos eles. A primeira versão deste programa deu ao mesmo homem uma vez 24 e outra vez 33 anos, só porque a foto foi cortada de outro jeito.
 learn-breaking-2 = Veja até onde você consegue levar esta. Ela foi treinada com luz, inclinação e corte variados e aguenta mais, mas não tudo.
 learn-breaking-3 = A rede nunca diz “não estou vendo”. Ela sempre responde; uma curva larga e baixa é o jeito dela de hesitar. Por isso o bot dá uma faixa com cada estimativa, e por isso nenhuma decisão sobre uma pessoa deveria se apoiar nela.
 learn-breaking-picture = O que a rede recebe

@@ -7,8 +7,11 @@ use super::people::{PersonId, Platform};
 /// The action of a button.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action {
-    /// Explains the guess.
-    ShowInput,
+    /// Explains the guess at one face.
+    Explain {
+        /// Its index in the photo, from left to right, from 0.
+        face: u8,
+    },
     /// Crops the photo to the suggested square and guesses again.
     Crop(Square),
     /// Guesses from the square in the middle of a photo without a face.
@@ -67,7 +70,8 @@ impl Action {
     /// Its identifier: ASCII, at most 64 bytes, Telegram's limit (Discord's is 100).
     pub fn code(&self) -> String {
         match self {
-            Self::ShowInput => "see".into(),
+            Self::Explain { face: 0 } => "see".into(),
+            Self::Explain { face } => format!("see:{}", u16::from(*face) + 1),
             Self::Crop(Square { left, top, side }) => format!("crop:{left}:{top}:{side}"),
             Self::GuessAnyway => "anyway".into(),
             Self::Delete { asker } => format!("delete:{}", asker.id),
@@ -87,7 +91,8 @@ impl Action {
         let mut numbers = rest.split(':').map(str::parse::<i64>);
         let mut number = || numbers.next()?.ok();
         let action = match name {
-            "see" => Self::ShowInput,
+            "see" if rest.is_empty() => Self::Explain { face: 0 },
+            "see" => Self::Explain { face: u8::try_from(number()?.checked_sub(1)?).ok()? },
             "anyway" => Self::GuessAnyway,
             "crop" => {
                 let mut part = || number().and_then(|part| u16::try_from(part).ok());
@@ -111,7 +116,7 @@ impl Action {
 
     /// Whether it needs the photo that the reply was about.
     pub fn needs_photo(&self) -> bool {
-        matches!(self, Self::ShowInput | Self::Crop(_) | Self::GuessAnyway)
+        matches!(self, Self::Explain { .. } | Self::Crop(_) | Self::GuessAnyway)
     }
 
     /// Whether it is for a chat's admins only.
@@ -137,7 +142,8 @@ mod tests {
     fn every_action_survives_encoding_and_parsing() {
         let platform = Platform::Discord;
         for action in [
-            Action::ShowInput,
+            Action::Explain { face: 0 },
+            Action::Explain { face: 31 },
             Action::Crop(Square { left: 0, top: 10_000, side: 4321 }),
             Action::GuessAnyway,
             Action::Delete { asker: PersonId { platform, id: i64::MIN } },
@@ -152,8 +158,19 @@ mod tests {
             assert!(code.len() <= 64 && code.is_ascii(), "{code}");
             assert_eq!(Action::from_code(&code, platform), Some(action), "{code}");
         }
-        for invalid in ["", "crop", "crop:1:2", "crop:1:2:0", "crop:-1:2:3", "set:all", "guess:1:300", "delete:x", "hm"]
-        {
+        for invalid in [
+            "",
+            "crop",
+            "crop:1:2",
+            "crop:1:2:0",
+            "crop:-1:2:3",
+            "set:all",
+            "guess:1:300",
+            "delete:x",
+            "hm",
+            "see:0",
+            "see:x",
+        ] {
             assert_eq!(Action::from_code(invalid, platform), None, "{invalid}");
         }
     }

@@ -184,7 +184,7 @@ impl Bot {
                 self.record_guess(game, player, age, language).await
             }
             Action::Reveal { game } => self.reveal_game(game, asker, role, language).await,
-            Action::ShowInput | Action::Crop(_) | Action::GuessAnyway => {
+            Action::Explain { .. } | Action::Crop(_) | Action::GuessAnyway => {
                 ButtonResponse::note(Problem::PhotoGone.message(language))
             }
         };

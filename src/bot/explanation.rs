@@ -4,7 +4,7 @@
 use super::languages::{Language, Value};
 use super::settings::GenderPolicy;
 use super::wording::clipped;
-use super::{Answer, Bot, PhotoSource, Problem, ReplyStyle};
+use super::{Answer, Bot, Card, PhotoSource, Problem, ReplyStyle};
 use crate::explain::draw::{self, Script, Words};
 use crate::explain::{Change, ChangeKind, Explanation, Votes};
 use crate::inference::FlowId;
@@ -17,7 +17,7 @@ const ALTERNATIVE_TEXT: usize = 1000;
 pub struct Explained {
     /// The numbers and maps.
     pub explanation: Explanation,
-    /// The caption, and the card if requested and drawn.
+    /// The caption, and the two cards if requested and drawn.
     pub answer: Answer,
 }
 
@@ -32,7 +32,7 @@ impl Bot {
         source: PhotoSource,
         face: usize,
         style: &ReplyStyle,
-        card: bool,
+        cards: bool,
     ) -> Result<Explained, Problem> {
         let started = std::time::Instant::now();
         let photo = source.fetch(&self.downloader).await?;
@@ -41,14 +41,16 @@ impl Bot {
         super::log(explanation.as_ref().map(|explanation| explanation.faces), bytes, started);
         let explanation = explanation?;
         let mut answer = Answer::from(style.explanation(&explanation));
-        if card {
+        if cards {
             let (words, drawn) = (style.words(&explanation), explanation.clone());
-            let alternative_text = style.explanation_alternative_text(&explanation);
             let draw = move |limits: crate::photo::DecodeLimits| {
                 let _memory = limits.memory.reserve(draw::MEMORY.min(limits.memory.total()));
-                Ok(draw::card(&drawn, &words)?)
+                Ok(draw::cards(&drawn, &words)?)
             };
-            answer.cards.extend(self.draw_card(alternative_text, draw).await);
+            let texts = style.explanation_alternative_texts(&explanation);
+            let jpegs = self.draw(draw).await.into_iter().flatten();
+            let card = |(jpeg, alternative_text): (Vec<u8>, String)| Card { jpeg: jpeg.into(), alternative_text };
+            answer.cards.extend(jpegs.zip(texts).map(card));
         }
         Ok(Explained { explanation, answer })
     }
@@ -67,8 +69,8 @@ impl ReplyStyle {
         parts.into_iter().flatten().chain([note]).collect::<Vec<_>>().join(" ")
     }
 
-    /// What the card shows, for people who do not see it.
-    pub fn explanation_alternative_text(&self, explanation: &Explanation) -> String {
+    /// What the two cards show, for people who do not see them.
+    pub fn explanation_alternative_texts(&self, explanation: &Explanation) -> [String; 2] {
         let estimate = &explanation.face.estimate;
         let shares = estimate.age_probabilities.iter().enumerate();
         let peak = shares.max_by(|one, other| one.1.total_cmp(other.1)).map_or(0, |(year, _)| year);
@@ -77,13 +79,16 @@ impl ReplyStyle {
         let ages = same.chain(framings.iter().map(|change| change.estimate.age()));
         let guesses = ages.map(|age| format!("{age:.0}")).collect::<Vec<_>>().join(", ");
         let regions = self.regions(explanation);
+        let at_work = self.sum(explanation);
+        let inside = self.language.message_with("alternative-text-inside", &[("sum", (&at_work).into())]);
         let variables = [
             ("age", estimate.age().into()),
             ("peak", peak.into()),
             ("guesses", (&guesses).into()),
             ("regions", (&regions).into()),
         ];
-        clipped(&self.language.message_with("alternative-text-seen", &variables), ALTERNATIVE_TEXT)
+        [inside, self.language.message_with("alternative-text-outcome", &variables)]
+            .map(|text| clipped(&text, ALTERNATIVE_TEXT))
     }
 
     /// Every word on the card.
@@ -95,7 +100,6 @@ impl ReplyStyle {
         let (low, high) = face.estimate.age_interval;
         let (width, height) = explanation.photo;
         let pixels = u64::from(width) * u64::from(height);
-        let at_work = &explanation.at_work;
         let years = &explanation.occlusion.years;
         let (older, younger) =
             years.iter().fold((0.0f32, 0.0f32), |(high, low), change| (high.max(*change), low.min(*change)));
@@ -124,14 +128,7 @@ impl ReplyStyle {
             inputs: message("explain-inputs"),
             weights: message("explain-weights"),
             products: message("explain-products"),
-            sum: language.message_with(
-                "explain-sum",
-                &[
-                    ("sum", (&self.decimals(at_work.sum, 2, false)).into()),
-                    ("bias", (&self.decimals(at_work.bias, 2, true)).into()),
-                    ("output", (&self.decimals(at_work.output, 2, false)).into()),
-                ],
-            ),
+            sum: self.sum(explanation),
             strongest: message("explain-strongest"),
             deep: language.message_with(
                 "explain-deep",
@@ -175,6 +172,15 @@ impl ReplyStyle {
                 self.language.message_with("explain-tips-not", &[("sure", sure.into()), ("tried", tried.into())])
             }
         }
+    }
+
+    /// What the filter at work adds up to.
+    fn sum(&self, explanation: &Explanation) -> String {
+        let at_work = &explanation.at_work;
+        let (sum, output) = (self.decimals(at_work.sum, 2, false), self.decimals(at_work.output, 2, false));
+        let bias = self.decimals(at_work.bias, 2, true);
+        let variables = [("sum", (&sum).into()), ("bias", (&bias).into()), ("output", (&output).into())];
+        self.language.message_with("explain-sum", &variables)
     }
 
     fn female_share(&self, explanation: &Explanation) -> Option<String> {
@@ -288,11 +294,12 @@ mod tests {
     fn captions_and_alternative_texts_fit_every_platform() {
         for language in Language::ALL {
             let style = ReplyStyle { language, ..ReplyStyle::plain(0.5) };
-            let (caption, alternative) =
-                (style.explanation(explanation()), style.explanation_alternative_text(explanation()));
+            let caption = style.explanation(explanation());
             // Telegram's limit for captions, and Discord's for alternative texts.
             assert!(caption.chars().count() <= 1024, "{language:?}: {caption}");
-            assert!(alternative.chars().count() < ALTERNATIVE_TEXT, "{language:?}: {alternative}");
+            for alternative in style.explanation_alternative_texts(explanation()) {
+                assert!(alternative.chars().count() < ALTERNATIVE_TEXT, "{language:?}: {alternative}");
+            }
         }
         let english = ReplyStyle::plain(0.5);
         assert_eq!((english.whole(2_875_200), english.whole(999)), ("2,875,200".to_owned(), "999".to_owned()));

@@ -46,7 +46,7 @@ use actions::Button;
 use fair_semaphore::FairSemaphore;
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
-use photo_buttons::photo_buttons;
+use photo_buttons::{face_buttons, photo_buttons};
 use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
@@ -263,6 +263,11 @@ impl Bot {
         reply.outcome.as_ref().map(|analysis| photo_buttons(analysis, reply.crop, style)).unwrap_or_default()
     }
 
+    /// For each face of several, from left to right, the button that explains it.
+    pub fn face_buttons(&self, reply: &Reply, style: &ReplyStyle) -> Vec<Button> {
+        reply.outcome.as_ref().map(|analysis| face_buttons(analysis, style)).unwrap_or_default()
+    }
+
     /// Fetches and analyses a photo, and logs the outcome.
     async fn analyse(&self, flow: FlowId, source: PhotoSource, framing: Framing) -> Result<(Bytes, Analysis), Problem> {
         let started = std::time::Instant::now();
@@ -278,15 +283,24 @@ impl Bot {
         outcome
     }
 
-    /// Draws on a blocking thread; `None` when that fails, which is logged: the reply is then only text.
+    /// Draws a card on a blocking thread; `None` when that fails, which is logged: the reply is then only text.
     async fn draw_card(
         &self,
         alternative_text: String,
         draw: impl FnOnce(DecodeLimits) -> Result<Vec<u8>, card::CardError> + Send + 'static,
     ) -> Option<Card> {
+        let jpeg = self.draw(draw).await?;
+        Some(Card { jpeg: jpeg.into(), alternative_text })
+    }
+
+    /// Draws on a blocking thread; `None` when that fails, which is logged.
+    async fn draw<T: Send + 'static>(
+        &self,
+        draw: impl FnOnce(DecodeLimits) -> Result<T, card::CardError> + Send + 'static,
+    ) -> Option<T> {
         let limits = self.options.decode_limits.clone();
         match tokio::task::spawn_blocking(move || draw(limits)).await {
-            Ok(Ok(jpeg)) => Some(Card { jpeg: jpeg.into(), alternative_text }),
+            Ok(Ok(drawn)) => Some(drawn),
             Ok(Err(error)) => {
                 warn!(%error, "a picture could not be drawn");
                 None

@@ -29,7 +29,9 @@ impl Bot {
     ) -> Answer {
         let _permit = self.permits.acquire(flow).await;
         let answer = match action {
-            Action::ShowInput => self.explain(flow, source, 0, style, true).await.map(|explained| explained.answer),
+            Action::Explain { face } => {
+                self.explain(flow, source, usize::from(face), style, true).await.map(|explained| explained.answer)
+            }
             Action::Crop(square) => self.guess_crop(flow, source, square, style, options).await,
             Action::GuessAnyway => self.guess_anyway(flow, source, style, options).await,
             _ => Err(Problem::PhotoGone),
@@ -115,10 +117,18 @@ pub(super) fn photo_buttons(analysis: &Analysis, crop: Option<Square>, style: &R
         [] => vec![button(Action::GuessAnyway, "button-anyway")],
         [_] => {
             let crop = crop.map(|square| button(Action::Crop(square), "button-crop"));
-            std::iter::once(button(Action::ShowInput, "button-see")).chain(crop).collect()
+            std::iter::once(button(Action::Explain { face: 0 }, "button-see")).chain(crop).collect()
         }
         _ => Vec::new(),
     }
+}
+
+/// For each face of several, the button that explains it.
+pub(super) fn face_buttons(analysis: &Analysis, style: &ReplyStyle) -> Vec<Button> {
+    let faces = if analysis.faces.len() > 1 { analysis.faces.len() } else { 0 };
+    let label = style.language.message("button-see");
+    let faces = (0..faces).map_while(|face| u8::try_from(face).ok());
+    faces.map(|face| Button { action: Action::Explain { face }, label: label.clone() }).collect()
 }
 
 /// The crop to suggest around a face; `None` where it would hardly be smaller than the photo.

@@ -53,16 +53,17 @@ impl ReplyStyle {
     }
 
     /// The same in parts, for a page that shows each face's line next to its box: the lead, and if there are several
-    /// faces a line for each.
-    pub fn guess_in_parts(&self, analysis: &Analysis) -> (String, Vec<String>) {
+    /// faces a line for each and what follows the lines.
+    pub fn guess_in_parts(&self, analysis: &Analysis) -> (String, Vec<String>, Option<String>) {
         let faces = analysis.faces.as_slice();
         if faces.len() < 2 {
-            return (self.guess(analysis, usize::MAX), Vec::new());
+            return (self.guess(analysis, usize::MAX), Vec::new(), None);
         }
         let lead = self.language.message_with("faces", &[("count", faces.len().into())]);
         let cut_short = analysis.cut_short.then(|| self.language.message("picture-cut-short"));
-        let lead = [Some(lead), self.help(faces), cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ");
-        (lead, faces.iter().enumerate().map(|(index, face)| self.numbered_face(index + 1, face)).collect())
+        let lines = faces.iter().enumerate().map(|(index, face)| self.numbered_face(index + 1, face)).collect();
+        let notes: Vec<String> = [self.help(faces), cut_short].into_iter().flatten().collect();
+        (lead, lines, (!notes.is_empty()).then(|| notes.join(" ")))
     }
 
     /// The text for a guess from the square in the middle of a photo without a face.

@@ -21,7 +21,7 @@ pub struct Arguments {
     /// The photo.
     #[arg(value_name = "PHOTO")]
     photo: PathBuf,
-    /// Write a picture of each part, the card and its alternative text to this folder.
+    /// Write a picture of each part, and two cards with their alternative texts, to this folder.
     #[arg(long, value_name = "DIR", required_unless_present = "json")]
     out: Option<PathBuf>,
     /// Print everything as one JSON object, with pictures as data URLs.
@@ -63,8 +63,11 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
         for (name, png) in draw::parts(&explanation, &words)? {
             write(&format!("{name}.png"), &png)?;
         }
-        write("card.jpg", &draw::card(&explanation, &words)?)?;
-        write("card.txt", style.explanation_alternative_text(&explanation).as_bytes())?;
+        let texts = style.explanation_alternative_texts(&explanation);
+        for (index, (jpeg, text)) in draw::cards(&explanation, &words)?.iter().zip(texts).enumerate() {
+            write(&format!("card-{}.jpg", index + 1), jpeg)?;
+            write(&format!("card-{}.txt", index + 1), text.as_bytes())?;
+        }
     }
     if arguments.json {
         print_line(explanation_report::report(&explanation, &style))?;

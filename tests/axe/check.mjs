@@ -7,18 +7,32 @@ import puppeteer from "puppeteer-core";
 const [base, photo] = process.argv.slice(2);
 const axe = readFileSync("node_modules/axe-core/axe.min.js", "utf8");
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-const browser = await puppeteer.launch({ executablePath, args: ["--no-sandbox"] });
+const browser = await puppeteer.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"] });
 let findings = 0;
 let checks = 0;
+
+const PATIENCE = { timeout: 120_000 };
 
 /** Opens everything that can be opened, so that it is checked too. */
 async function openUp(page, path) {
   if (path === "/") {
     const input = await page.$("#file");
     await input.uploadFile(photo);
-    await page.waitForSelector(".face summary", { timeout: 60_000 });
+    await page.waitForSelector(".face summary", PATIENCE);
+  }
+  if (path === "/how") {
+    // Each chapter's figure appears when it is seen.
+    await page.$$eval("main section", (all) => all.forEach((chapter, index) => {
+      setTimeout(() => chapter.scrollIntoView({ behavior: "instant" }), 100 * index);
+    }));
+    const figures = ["#layers-figure:not([hidden])", "#overfitting-table tr", "#dropout-reading:not(:empty)", "#breaking-reading:not(:empty)"];
+    for (const figure of figures) await page.waitForSelector(figure, PATIENCE);
   }
   await page.$$eval("main details", (all) => all.forEach((details) => (details.open = true)));
+  if (path === "/") {
+    await page.$eval(".buttons button[aria-expanded]", (button) => button.click());
+    await page.waitForSelector(".result img", PATIENCE);
+  }
 }
 
 for (const language of ["en", "cs", "de", "es", "fr", "ja", "pt", "uk"]) {
@@ -30,7 +44,7 @@ for (const language of ["en", "cs", "de", "es", "fr", "ja", "pt", "uk"]) {
         await page.setBypassCSP(true);
         await page.setViewport({ width, height: 844 });
         await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-        await page.goto(`${base}${path}?lang=${language}`, { waitUntil: "networkidle0" });
+        await page.goto(`${base}${path}?lang=${language}`, PATIENCE);
         await openUp(page, path);
         await page.evaluate(axe);
         const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));

@@ -91,7 +91,14 @@ async fn a_button_under_an_answer_shows_the_servers_picture_with_its_alternative
         .post(format!("{}/api/guess?card=1&action=see&lang=en", page.address()))
         .multipart(reqwest::multipart::Form::new().part("photo", form));
     let answer: Value = asked.send().await.unwrap().json().await.unwrap();
-    assert_eq!(answer["card"]["alternative_text"], shown.as_str());
+    let cards = answer["cards"].as_array().unwrap();
+    assert_eq!((cards.len(), &cards[0]["alternative_text"]), (2, &json!(shown)));
+    // As wide as the message, so that its words can be read.
+    page.resize(390, 844).await;
+    let widths = "const image = document.querySelector('.result img'); const style = getComputedStyle(image.closest('.bubble'));
+        return image.closest('.bubble').clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - image.clientWidth";
+    assert!(page.run(widths).await.as_f64().unwrap() < 1.0, "a card is narrower than its message");
+    page.screenshot("seen-390.png").await;
     button.click().await.unwrap();
     assert_eq!(button.attr("aria-expanded").await.unwrap().as_deref(), Some("false"));
 
@@ -102,6 +109,27 @@ async fn a_button_under_an_answer_shows_the_servers_picture_with_its_alternative
     anyway.click().await.unwrap();
     let text = page.wait(".message.bot:last-child .result .text:not(.loading)").await.text().await.unwrap();
     assert!(text.contains("found no face"), "{text}");
+    page.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_browser), ignore = "install chromedriver and Chromium")]
+async fn each_face_of_several_has_its_own_explanation() {
+    let page = Page::open().await;
+    page.drop_photos(&[("three.jpg", &photo_with_faces(3))]).await;
+    page.wait_for_answers().await;
+    page.wait(".face:nth-child(2) summary").await.click().await.unwrap();
+    let button = page.wait(".face:nth-child(2) .buttons button").await;
+    assert_eq!(button.text().await.unwrap(), "How do you see me?");
+    button.click().await.unwrap();
+    let shown = page.wait(".face:nth-child(2) .result img").await.attr("alt").await.unwrap().unwrap();
+    let form = reqwest::multipart::Form::new().text("face", "2");
+    let form = form.part("photo", reqwest::multipart::Part::bytes(photo_with_faces(3)).file_name("three.jpg"));
+    let asked = reqwest::Client::new().post(format!("{}/api/explain?card=1&lang=en", page.address())).multipart(form);
+    let answer: Value = asked.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["cards"][0]["alternative_text"], shown.as_str());
+    assert_eq!(page.run("return document.querySelectorAll('.face .buttons').length").await, 3);
+    page.screenshot("seen-second-of-three.png").await;
     page.close().await;
 }
 

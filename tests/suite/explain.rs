@@ -225,15 +225,22 @@ fn the_command_writes_a_picture_of_each_part_a_small_card_and_json() {
     assert!((sum + votes["bias"].as_f64().unwrap() - votes["logit"].as_f64().unwrap()).abs() < 1e-3, "{votes}");
     assert_eq!(json["numbers"]["first_row"].as_array().unwrap().len(), 128);
     assert_eq!(json["change"]["framings"].as_array().unwrap().len(), 5);
-    for name in ["1-numbers.png", "2-filter.png", "3-votes.png", "4-ages.png", "5-change.png", "card.jpg"] {
+    for name in ["1-numbers.png", "2-filter.png", "3-votes.png", "4-ages.png", "5-change.png"] {
         let picture = image::open(out.join(name)).unwrap();
         assert!(picture.width() == 900 && picture.height() > 200, "{name}: {} pixels high", picture.height());
     }
-    assert!(std::fs::metadata(out.join("card.jpg")).unwrap().len() <= 1_000_000);
+    for name in ["card-1.jpg", "card-2.jpg"] {
+        let card = image::open(out.join(name)).unwrap();
+        // Telegram shrinks the longer side to 1,280 pixels; text must remain readable on a phone of 330 pixels.
+        let telegram = 1280.0 / f64::from(card.height().max(card.width())) * f64::from(card.width());
+        println!("{name}: {} × {}, on Telegram {telegram:.0} pixels wide", card.width(), card.height());
+        assert!(card.width() == 900 && telegram > 480.0, "{name}: {telegram} pixels wide");
+        assert!(std::fs::metadata(out.join(name)).unwrap().len() <= 1_000_000);
+    }
     // The alternative text names the chart's peak.
     let shares = json["vote"]["probabilities"].as_array().unwrap().iter().enumerate();
     let peak = shares.max_by(|one, other| one.1.as_f64().unwrap().total_cmp(&other.1.as_f64().unwrap())).unwrap().0;
-    let alternative_text = std::fs::read_to_string(out.join("card.txt")).unwrap();
+    let alternative_text = std::fs::read_to_string(out.join("card-2.txt")).unwrap();
     assert!(alternative_text.contains(&format!("highest at {peak};")), "{alternative_text}");
     let output = run(&["--json", "--face", "2"]);
     assert_eq!(output.status.code(), Some(1));

@@ -186,7 +186,7 @@ async fn the_training_curves_show_the_gap_that_more_data_closes() {
     let all = page.number("overfitting-chart", "gap").await;
     assert!(all < few, "the most data: {all}, the least: {few}");
     let rows = page.run("return document.querySelectorAll('#overfitting-table tbody tr').length", vec![]).await;
-    assert!(rows.as_u64().unwrap() >= 3, "{rows}");
+    assert!(rows.as_u64().unwrap() >= 6, "{rows}");
     page.0.close().await;
 }
 
@@ -307,6 +307,11 @@ async fn the_page_is_complete_in_every_language_and_on_narrow_screens() {
         let small = "return [...document.querySelectorAll('main button, main input[type=range]')]
             .filter((e) => e.offsetParent && e.getBoundingClientRect().height < 43).map((e) => e.id || e.textContent)";
         assert_eq!(page.run(small, vec![]).await, json!([]), "too small to be touched");
+        let ratio = "const text = document.querySelector('.chart text'); const size = parseFloat(getComputedStyle(text).fontSize);
+            return size * text.getScreenCTM().a / parseFloat(getComputedStyle(document.documentElement).fontSize)";
+        page.0.wait(".chart text").await;
+        let ratio = page.run(ratio, vec![]).await.as_f64().unwrap();
+        assert!((ratio - 13.0 / 16.0).abs() < 0.02, "{width} pixels: a chart's text is {ratio} of the page's");
     }
     page.0.close().await;
 }

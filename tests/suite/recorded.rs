@@ -108,7 +108,7 @@ async fn a_recorded_run_shows_each_kind_of_reply() {
     let about = with(message(PERSON, id), json!({ "photo": photo("hidden") }));
     record.person("presses `How do you see me?`");
     telegram.press(PERSON, &button(&reply, "see"), PERSON, crate::support::telegram::sent(&reply), about);
-    record.bot("seen", &telegram.inbox.next("sendphoto").await);
+    record.bot("seen", &telegram.inbox.next("sendmediagroup").await);
 
     record.heading("A refusal");
     record.person("one photo after the other");

@@ -26,15 +26,16 @@ async fn buttons_analyse_the_photo_that_the_reply_references_again() {
     let id = telegram.post(PERSON, json!({ "photo": photo("one") }));
     let reply = telegram.inbox.next("sendmessage").await;
     let see = button(&reply, "see");
-    for (code, name, words) in [
-        (see.as_str(), "one", "128×128 grey pixels"),
-        ("crop:2000:1000:5500", "one", "With the suggested crop"),
-        ("anyway", "none", "the square in the middle"),
+    for (code, name, words, method) in [
+        (see.as_str(), "one", "128×128 grey pixels", "sendmediagroup"),
+        ("crop:2000:1000:5500", "one", "With the suggested crop", "sendphoto"),
+        ("anyway", "none", "the square in the middle", "sendphoto"),
     ] {
         let press = telegram.press(PERSON, code, PERSON, sent(&reply), photo_message(PERSON, id, name));
         assert_eq!(notification(&mut telegram, &press).await, None);
-        let again = telegram.inbox.next("sendphoto").await;
+        let again = telegram.inbox.next(method).await;
         assert!(text(&again).contains(words), "{again:?}");
+        assert_eq!(again.files.len(), if method == "sendmediagroup" { 2 } else { 1 });
         assert_eq!(again.body["reply_parameters"]["message_id"], id);
     }
     telegram.post(PERSON, json!({ "photo": photo("none") }));

@@ -154,7 +154,7 @@ async fn answers_are_sent_to_the_topic_of_the_request() {
     }
     let about = with(with(message(GROUP, id), json!({ "photo": photo("one") })), topic.clone());
     telegram.press(PERSON, "see", GROUP, 5000, about);
-    telegram.inbox.next("sendphoto").await;
+    telegram.inbox.next("sendmediagroup").await;
     telegram.post(GROUP, with(json!({ "photo": photo("one"), "caption": "/game" }), topic));
     let game = telegram.inbox.wait("the game", |asked| asked.what == "sendmessage").await;
     assert_eq!(game.body["message_thread_id"], 3);

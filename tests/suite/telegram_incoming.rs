@@ -78,7 +78,7 @@ async fn a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it() {
         let reply = assert_guessed(&mut telegram, GROUP, request).await;
         let press = button(&reply, "see");
         telegram.press(PERSON, &press, GROUP, reply.body["sent"].as_i64().unwrap(), Value::Null);
-        telegram.inbox.next("sendphoto").await;
+        telegram.inbox.next("sendmediagroup").await;
     }
 }
 

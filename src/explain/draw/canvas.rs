@@ -161,13 +161,13 @@ impl Canvas {
         let fits = |line: &str| font.box_size(line).is_ok_and(|(wide, _)| wide <= width);
         let pieces: Vec<&str> = match self.script {
             Script::Alphabetic => text.split_inclusive(' ').collect(),
-            Script::Japanese => text.char_indices().map(|(at, letter)| &text[at..at + letter.len_utf8()]).collect(),
+            Script::Japanese => japanese_pieces(text),
         };
         let mut lines: Vec<String> = Vec::new();
         for piece in pieces {
             match lines.last_mut() {
                 // A line does not start with a punctuation mark.
-                Some(line) if fits(&format!("{line}{}", piece.trim_end())) || "。、）」".contains(piece) => {
+                Some(line) if fits(&format!("{line}{}", piece.trim_end())) || "。、）」：".contains(piece) => {
                     line.push_str(piece);
                 }
                 _ => lines.push(piece.to_owned()),
@@ -175,6 +175,20 @@ impl Canvas {
         }
         lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
     }
+}
+
+/// The pieces after which a Japanese line may end: single characters, and numbers as a whole.
+fn japanese_pieces(text: &str) -> Vec<&str> {
+    let in_number = |letter: char| letter.is_ascii_graphic() || letter == '−';
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let number = rest.find(|letter| !in_number(letter)).unwrap_or(rest.len());
+        let (piece, after) = rest.split_at(number.max(first.len_utf8()));
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
 }
 
 /// Makes the compiled-in fonts known to plotters, once.
@@ -238,4 +252,14 @@ pub fn overlaid(face: &[u8], face_side: usize, cells: &[f32], side: usize, [left
         let mix = |colour: u8| (ground + strength * (f32::from(colour) * (0.4 + grey / 425.0) - ground)).round() as u8;
         Rgb([mix(tint.0), mix(tint.1), mix(tint.2)])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_japanese_line_does_not_end_within_a_number() {
+        assert_eq!(japanese_pieces("合わせて−3.1、8%"), ["合", "わ", "せ", "て", "−3.1", "、", "8%"]);
+    }
 }

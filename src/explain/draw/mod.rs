@@ -1,6 +1,7 @@
-//! The five parts as pictures, and one card of all of them for phones.
+//! The five parts as pictures, and two cards of all of them for phones.
 //!
-//! Everything is readable when the card is 330 pixels wide: text is then 10 pixels high. The words come from the
+//! A card is about as high as a phone's screen is for its width. Telegram shrinks pictures to 1280 pixels on the longer
+//! side; a card is then more than 500 pixels wide, and its text is readable on a phone of 330. The words come from the
 //! caller.
 
 mod canvas;
@@ -31,7 +32,7 @@ const NUMBER: u32 = 30;
 const TALLEST: u32 = 1500;
 const JPEG_QUALITY: u8 = 82;
 
-/// Bytes to reserve for drawing: the parts, the card that they are combined in, and its file.
+/// Bytes to reserve for drawing: the parts, the cards that they are combined in, and their files.
 pub const MEMORY: u64 = 32 << 20;
 
 /// Why a picture could not be drawn.
@@ -55,7 +56,7 @@ pub struct Words {
     pub script: Script,
     /// Between whole numbers and decimals.
     pub decimal_mark: String,
-    /// The card's heading.
+    /// The heading of the first card.
     pub title: String,
     /// The headings of the five parts.
     pub headings: [String; 5],
@@ -113,7 +114,7 @@ type Part = (&'static str, fn(&Explanation, &Words, Detail) -> Result<RgbImage, 
 /// How much a picture shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Detail {
-    /// What fits on the card.
+    /// What fits on a card.
     Card,
     /// All of it.
     Whole,
@@ -140,16 +141,24 @@ pub fn parts(explanation: &Explanation, words: &Words) -> Result<Vec<(&'static s
     PARTS.into_iter().map(part).collect()
 }
 
-/// All parts below each other, as a JPEG.
+/// How many parts are on the first card: what goes in, and the first layer. On the second is what comes out.
+const ON_FIRST_CARD: usize = 2;
+
+/// The parts below each other on two cards, as JPEGs.
 ///
 /// # Errors
-/// [`DrawError`] if it cannot be drawn.
-pub fn card(explanation: &Explanation, words: &Words) -> Result<Vec<u8>, DrawError> {
-    let mut pieces = vec![sentence(words, &words.title, HEADING + 8)?];
-    for (_, draw) in PARTS {
-        pieces.push(draw(explanation, words, Detail::Card)?);
-    }
-    pieces.push(sentence(words, &words.note, BODY)?);
+/// [`DrawError`] if one cannot be drawn.
+pub fn cards(explanation: &Explanation, words: &Words) -> Result<[Vec<u8>; 2], DrawError> {
+    let parts = PARTS.iter().map(|(_, draw)| draw(explanation, words, Detail::Card));
+    let mut first = parts.collect::<Result<Vec<_>, _>>()?;
+    let mut second = first.split_off(ON_FIRST_CARD);
+    first.insert(0, sentence(words, &words.title, HEADING + 8)?);
+    second.push(sentence(words, &words.note, BODY)?);
+    Ok([stacked(first)?, stacked(second)?])
+}
+
+/// Pictures below each other, as a JPEG.
+fn stacked(pieces: Vec<RgbImage>) -> Result<Vec<u8>, DrawError> {
     let mut card = RgbImage::new(WIDTH, pieces.iter().map(RgbImage::height).sum());
     let mut top = 0;
     for piece in pieces {

@@ -23,7 +23,7 @@ use crate::download::cause;
 use crate::platform::probe::server_time;
 use crate::platform::refusal::{Backoff, Refusal};
 
-/// How a request refers to its picture: the part that [`ApiRequest::with_picture`] adds.
+/// How a request refers to a picture: this, and its index among those that [`ApiRequest::with_pictures`] adds.
 pub(super) const PICTURE: &str = "attach://picture";
 const PICTURE_PART: &str = "picture";
 /// The time limits of one attempt without and with a picture.
@@ -40,7 +40,7 @@ const NO_DATE: i64 = i64::MIN;
 pub(super) struct ApiRequest {
     method: &'static str,
     fields: Map<String, Value>,
-    picture: Option<Bytes>,
+    pictures: Vec<Bytes>,
     timeout: Duration,
 }
 
@@ -51,7 +51,7 @@ impl ApiRequest {
             Ok(Value::Object(fields)) => fields,
             _ => Map::new(),
         };
-        Self { method: P::NAME, fields, picture: None, timeout: REQUEST_TIMEOUT }
+        Self { method: P::NAME, fields, pictures: Vec::new(), timeout: REQUEST_TIMEOUT }
     }
 
     /// Adds a field that teloxide's release does not know.
@@ -60,9 +60,9 @@ impl ApiRequest {
         self
     }
 
-    /// Adds the JPEG that [`PICTURE`] refers to.
-    pub(super) fn with_picture(mut self, jpeg: Bytes) -> Self {
-        self.picture = Some(jpeg);
+    /// Adds the JPEGs that the request refers to.
+    pub(super) fn with_pictures(mut self, jpegs: impl IntoIterator<Item = Bytes>) -> Self {
+        self.pictures = jpegs.into_iter().collect();
         self.with_timeout(UPLOAD_TIMEOUT)
     }
 
@@ -71,11 +71,14 @@ impl ApiRequest {
         self
     }
 
-    fn form(&self, jpeg: &Bytes) -> Form {
+    fn form(&self) -> Form {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let fields = self.fields.iter().fold(Form::new(), |form, (name, value)| form.text(name.clone(), text(value)));
-        let part = Part::stream(jpeg.clone()).file_name("faces.jpg");
-        fields.part(PICTURE_PART, part.mime_str("image/jpeg").unwrap_or_else(|_| Part::stream(jpeg.clone())))
+        self.pictures.iter().enumerate().fold(fields, |form, (index, jpeg)| {
+            let part = Part::stream(jpeg.clone()).file_name("faces.jpg");
+            let part = part.mime_str("image/jpeg").unwrap_or_else(|_| Part::stream(jpeg.clone()));
+            form.part(format!("{PICTURE_PART}{index}"), part)
+        })
     }
 }
 
@@ -127,10 +130,8 @@ impl Api {
         let method = lower_camel_case(request.method);
         let url = join_path(&inner.base, &format!("bot{}/{method}", inner.token.expose_secret()));
         let post = inner.client.post(url).timeout(request.timeout);
-        let post = match &request.picture {
-            Some(jpeg) => post.multipart(request.form(jpeg)),
-            None => post.json(&request.fields),
-        };
+        let post =
+            if request.pictures.is_empty() { post.json(&request.fields) } else { post.multipart(request.form()) };
         let response = post.send().await.map_err(network_error)?;
         let (status, retry_after) = (response.status().as_u16(), parse_retry_after(response.headers()));
         if let Some(date) = parse_date(response.headers()) {

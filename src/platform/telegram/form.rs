@@ -1,6 +1,8 @@
 //! Renders answers as Bot API requests, and leaves out the parts that Telegram refuses.
 
-use teloxide::payloads::{EditMessageCaption, EditMessageMedia, EditMessageText, SendMessage, SendPhoto};
+use teloxide::payloads::{
+    EditMessageCaption, EditMessageMedia, EditMessageText, SendMediaGroup, SendMessage, SendPhoto,
+};
 use teloxide::types::{
     ChatId, FileId, InlineKeyboardButton, InlineKeyboardMarkup, InputFile, InputMedia, InputMediaPhoto,
     LinkPreviewOptions, MessageId, ReplyParameters,
@@ -44,7 +46,7 @@ impl MessageForm {
             reply_reference: destination.reply_to.is_some(),
             topic: destination.topic.is_some(),
             buttons: !answer.buttons.is_empty(),
-            picture: card(answer).is_some(),
+            picture: !cards(answer).is_empty(),
             max_characters: MAX_TEXT,
         }
     }
@@ -81,18 +83,32 @@ impl MessageForm {
         };
         let keyboard = keyboard(answer, reply_to.is_some()).filter(|_| self.buttons).map(Into::into);
         let protect = destination.flags.protected.then_some(true);
-        let request = match card(answer).filter(|_| self.picture) {
-            Some(card) => {
-                let mut photo = SendPhoto::new(destination.chat, picture());
+        let request = match cards(answer) {
+            [card] if self.picture => {
+                let mut photo = SendPhoto::new(destination.chat, picture(0));
                 photo.caption = Some(answer.text.clone());
                 photo.has_spoiler = destination.flags.spoiler.then_some(true);
                 photo.protect_content = protect;
                 photo.reply_parameters = reply;
                 photo.message_thread_id = thread;
                 photo.reply_markup = keyboard;
-                ApiRequest::new(&photo).with_picture(card.jpeg.clone())
+                ApiRequest::new(&photo).with_pictures([card.jpeg.clone()])
             }
-            None => {
+            cards @ [_, ..] if self.picture => {
+                // An album has no buttons; clients show the only caption below the whole of it.
+                let photo = |index| InputMediaPhoto {
+                    has_spoiler: destination.flags.spoiler,
+                    ..InputMediaPhoto::new(picture(index))
+                };
+                let mut photos: Vec<_> = (0..cards.len()).map(photo).collect();
+                photos[0].caption = Some(answer.text.clone());
+                let mut album = SendMediaGroup::new(destination.chat, photos.into_iter().map(InputMedia::Photo));
+                album.protect_content = protect;
+                album.reply_parameters = reply;
+                album.message_thread_id = thread;
+                ApiRequest::new(&album).with_pictures(cards.iter().map(|card| card.jpeg.clone()))
+            }
+            _ => {
                 let text = shortened(&answer.text, self.max_characters);
                 let mut message = SendMessage::new(destination.chat, text);
                 message.link_preview_options = Some(no_preview());
@@ -119,7 +135,7 @@ pub(super) struct EditForm {
 
 impl EditForm {
     pub(super) fn new(answer: &Answer) -> Self {
-        Self { buttons: true, picture: card(answer).is_some(), max_characters: MAX_TEXT }
+        Self { buttons: true, picture: !cards(answer).is_empty(), max_characters: MAX_TEXT }
     }
 
     /// Leaves out the part that was refused, else the next optional one; `false` when only the text
@@ -140,12 +156,12 @@ impl EditForm {
     pub(super) fn request(&self, sent: SentMessage, flags: MediaFlags, answer: &Answer) -> Option<ApiRequest> {
         let SentMessage { chat, id, is_picture } = sent;
         let keyboard = keyboard(answer, true).filter(|_| self.buttons);
-        if let Some(card) = card(answer).filter(|_| self.picture) {
-            let mut photo = InputMediaPhoto::new(picture()).caption(&answer.text);
+        if let Some(card) = cards(answer).first().filter(|_| self.picture) {
+            let mut photo = InputMediaPhoto::new(picture(0)).caption(&answer.text);
             photo.has_spoiler = flags.spoiler;
             let mut edit = EditMessageMedia::new(chat, id, InputMedia::Photo(photo));
             edit.reply_markup = keyboard;
-            return Some(ApiRequest::new(&edit).with_picture(card.jpeg.clone()));
+            return Some(ApiRequest::new(&edit).with_pictures([card.jpeg.clone()]));
         }
         if is_picture {
             if !fits_caption(&answer.text) {
@@ -175,19 +191,19 @@ fn shortened(text: &str, max_characters: usize) -> String {
     clipped(text, max_characters.saturating_sub(excess.min(max_characters / 2)))
 }
 
-/// The picture of an answer: one at most is requested. A text that is too long for a caption is sent
-/// without it, because it describes the faces from left to right.
-fn card(answer: &Answer) -> Option<&Card> {
-    answer.cards.first().filter(|_| fits_caption(&answer.text))
+/// The pictures of an answer. A text that is too long for a caption is sent without them, because it describes the faces
+/// from left to right.
+fn cards(answer: &Answer) -> &[Card] {
+    if fits_caption(&answer.text) { &answer.cards } else { &[] }
 }
 
 fn fits_caption(text: &str) -> bool {
     text.encode_utf16().count() <= MAX_CAPTION
 }
 
-/// The picture that is uploaded with a request.
-fn picture() -> InputFile {
-    InputFile::file_id(FileId(PICTURE.into()))
+/// One of the pictures that are uploaded with a request.
+fn picture(index: usize) -> InputFile {
+    InputFile::file_id(FileId(format!("{PICTURE}{index}")))
 }
 
 /// The buttons of an answer; those that need the photo only if the answer replies to it.

@@ -38,7 +38,7 @@ impl Sender {
         Self { api, bot, limiter, latest_edits: Mutex::default(), next_edit: AtomicU64::new(0) }
     }
 
-    /// Sends an answer: as a picture with a caption when it has one, else as text.
+    /// Sends an answer: as a picture or an album with a caption when it has one, else as text.
     pub(super) async fn send(&self, mut destination: Destination, answer: &Answer) -> Result<SentMessage, ApiError> {
         let mut form = MessageForm::new(destination, answer);
         let mut retries = RetryState::default();
@@ -46,7 +46,8 @@ impl Sender {
             let permit = self.limiter.acquire(destination.chat).await;
             let error = match self.api.send(&form.request(destination, answer)).await {
                 Ok(message) => {
-                    let id = parse_message_id(&message).unwrap_or(MessageId(0));
+                    // Of an album, the message with the caption.
+                    let id = parse_message_id(message.get(0).unwrap_or(&message)).unwrap_or(MessageId(0));
                     return Ok(SentMessage { chat: destination.chat, id, is_picture: form.picture });
                 }
                 Err(error) => error,

@@ -17,7 +17,7 @@ use super::visitor::{self, ClientAddr};
 use crate::bot::{Bot, PhotoSource, explanation_report};
 
 /// The route: the photo is in the field `photo`, the face's number, from left to right, from 1, in the field
-/// `face`; `?card=1` requests the card.
+/// `face`; `?card=1` requests the cards.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     let state = Arc::new(GuessState::new(bot, options));
     post(answer).layer(DefaultBodyLimit::max(state.body_limit())).with_state(state)
@@ -52,8 +52,8 @@ async fn answer(
                 "text": explained.answer.text,
                 "explanation": explanation_report::report(&explained.explanation, &style),
             });
-            if let Some(card) = explained.answer.cards.first() {
-                json["card"] = json!(CardJson::from(card));
+            if card {
+                json["cards"] = explained.answer.cards.iter().map(|card| json!(CardJson::from(card))).collect();
             }
             respond(StatusCode::OK, json)
         }

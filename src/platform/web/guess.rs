@@ -90,9 +90,14 @@ struct Answer {
 struct Shown {
     lead: String,
     lines: Vec<String>,
+    /// What follows the lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<CardJson>,
     buttons: Vec<ButtonJson>,
+    /// Of each face, from left to right, if there are several.
+    face_buttons: Vec<ButtonJson>,
 }
 
 #[derive(Serialize)]
@@ -111,8 +116,7 @@ impl From<Button> for ButtonJson {
 #[derive(Serialize)]
 struct ButtonAnswer {
     text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    card: Option<CardJson>,
+    cards: Vec<CardJson>,
 }
 
 #[derive(Serialize)]
@@ -156,8 +160,8 @@ async fn answer(
                     return form_error(StatusCode::BAD_REQUEST, "upload-not-a-form", style.language, started.elapsed());
                 };
                 let answer = state.bot.handle_photo_button(flow, action, photo, &style, options).await;
-                let card = answer.cards.first().map(CardJson::from);
-                return respond(StatusCode::OK, ButtonAnswer { text: answer.text, card });
+                let cards = answer.cards.iter().map(CardJson::from).collect();
+                return respond(StatusCode::OK, ButtonAnswer { text: answer.text, cards });
             }
             (name, state.bot.guess_alone(flow, photo, &style, options).await)
         }
@@ -167,12 +171,13 @@ async fn answer(
     let report = state.bot.report(&reply, &style, &name, started.elapsed());
     let status = reply.outcome.as_ref().map_or_else(status, |_| StatusCode::OK);
     let shown = shows_card.then(|| {
-        let (lead, lines) = match &reply.outcome {
+        let (lead, lines, note) = match &reply.outcome {
             Ok(analysis) => style.guess_in_parts(analysis),
-            Err(_) => (reply.text.clone(), Vec::new()),
+            Err(_) => (reply.text.clone(), Vec::new(), None),
         };
         let buttons = state.bot.buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
-        Shown { lead, lines, card: reply.card.as_ref().map(CardJson::from), buttons }
+        let face_buttons = state.bot.face_buttons(&reply, &style).into_iter().map(ButtonJson::from).collect();
+        Shown { lead, lines, note, card: reply.card.as_ref().map(CardJson::from), buttons, face_buttons }
     });
     let Reply { text, .. } = reply;
     respond(status, Answer { report, text, shown })

@@ -50,6 +50,17 @@ pub(super) const ASSETS: [(&str, &str, &[u8]); 20] = [
     ("/learn/elder.jpg", JPEG, include_bytes!("learn/elder.jpg")),
 ];
 
+/// Its style sheet and script, as elements of the head. The scripts that this one imports are fetched along with it,
+/// not each once another has named it.
+pub(super) fn head() -> String {
+    let scripts = ASSETS.iter().map(|(path, ..)| *path).filter(|path| path.ends_with(".js"));
+    let preload = |path: &str| format!(r#"<link rel="modulepreload" href="{path}">"#);
+    let preloads: String = std::iter::once("/dom.js").chain(scripts).map(preload).collect();
+    format!(
+        r#"<link rel="stylesheet" href="/learn/how.css">{preloads}<script type="module" src="/learn/how.js"></script>"#
+    )
+}
+
 /// A crop comes in one or two packets; who needs longer is not waited for.
 const UPLOAD_TIME: Duration = Duration::from_secs(15);
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");

@@ -47,7 +47,7 @@ struct Page {
     words: &'static str,
     main: &'static str,
     /// Its style sheet and script, as elements of the head.
-    head: &'static str,
+    head: fn() -> String,
 }
 
 const PAGES: [Page; 3] = [
@@ -58,7 +58,7 @@ const PAGES: [Page; 3] = [
         description: "chat-description",
         words: "chat-script-",
         main: include_str!("site/chat.html"),
-        head: r#"<script type="module" src="/chat.js"></script>"#,
+        head: || r#"<script type="module" src="/chat.js"></script>"#.to_owned(),
     },
     Page {
         path: "/how",
@@ -67,7 +67,7 @@ const PAGES: [Page; 3] = [
         description: "learn-description",
         words: "learn-script-",
         main: learn::PAGE,
-        head: r#"<link rel="stylesheet" href="/learn/how.css"><script type="module" src="/learn/how.js"></script>"#,
+        head: learn::head,
     },
     Page {
         path: "/about",
@@ -76,7 +76,7 @@ const PAGES: [Page; 3] = [
         description: "about-description",
         words: "about-script-",
         main: include_str!("site/about.html"),
-        head: "",
+        head: String::new,
     },
 ];
 
@@ -158,7 +158,7 @@ impl Request {
         let language = self.language;
         match name {
             "lang" => language.code().to_owned(),
-            "head" => page.head.to_owned(),
+            "head" => (page.head)(),
             "main" => main.to_owned(),
             "title" => escape_html(&language.message(page.title)),
             "description" => escape_html(&language.message(page.description)),

@@ -256,7 +256,8 @@ pub fn with(mut value: Value, fields: Value) -> Value {
 
 /// The text or caption of a message that the bot sent.
 pub fn text(asked: &RecordedRequest) -> &str {
-    let text = [&asked.body["text"], &asked.body["caption"], &asked.body["media"]["caption"]];
+    let media = &asked.body["media"];
+    let text = [&asked.body["text"], &asked.body["caption"], &media["caption"], &media[0]["caption"]];
     text.into_iter().find_map(Value::as_str).unwrap()
 }
 

@@ -121,7 +121,7 @@ impl Rules {
         }
         check_contents(body, files)?;
         match method {
-            "sendmessage" | "sendphoto" => self.check_destination(chat, body),
+            "sendmessage" | "sendphoto" | "sendmediagroup" => self.check_destination(chat, body),
             "sendchataction" => self.check_topic(chat, &body["message_thread_id"]),
             "copymessage" => self.check_copy(body),
             "deletemessage" => {
@@ -249,7 +249,7 @@ fn check_contents(body: &Value, files: &BTreeMap<String, Bytes>) -> Result<(), R
     if body["text"].as_str().is_some_and(|text| text.trim().is_empty()) {
         return Err(bad("message text is empty"));
     }
-    if [&body["caption"], &body["media"]["caption"]]
+    if [&body["caption"], &body["media"]["caption"], &body["media"][0]["caption"]]
         .into_iter()
         .any(|text| units(text).is_some_and(|units| units > CAPTION))
     {

@@ -171,8 +171,15 @@ impl Shared {
 
     fn refusal(&self, method: &str, body: &Value, files: &BTreeMap<String, axum::body::Bytes>) -> Option<Response> {
         let chat = body["chat_id"].as_i64().unwrap_or_default();
-        let sends =
-            ["sendmessage", "sendphoto", "copymessage", "editmessagetext", "editmessagemedia", "editmessagecaption"];
+        let sends = [
+            "sendmessage",
+            "sendphoto",
+            "sendmediagroup",
+            "copymessage",
+            "editmessagetext",
+            "editmessagemedia",
+            "editmessagecaption",
+        ];
         if chat > 0
             && (sends.contains(&method) || method == "sendchataction")
             && self.closed_chats.lock().unwrap().contains(&chat)
@@ -220,6 +227,22 @@ impl Shared {
                 // For tests, which see only requests.
                 body["sent"] = id.into();
                 if method == "copymessage" { json!({ "message_id": id }) } else { result }
+            }
+            "sendmediagroup" => {
+                let media = body["media"].as_array().cloned().unwrap_or_default();
+                if !(2..=10).contains(&media.len()) {
+                    return Err((400, "Bad Request: group of media must contain from 2 to 10 items".into()));
+                }
+                let first = self.sent.fetch_add(media.len() as i64, Ordering::Relaxed);
+                body["sent"] = first.into();
+                let mut rules = self.rules.lock().unwrap();
+                let mut send = |(id, item): (i64, &Value)| {
+                    body["caption"] = item["caption"].clone();
+                    rules.apply("sendphoto", body, id, self.now())
+                };
+                let sent = (first..).zip(&media).map(&mut send).collect();
+                body.as_object_mut().unwrap().remove("caption");
+                sent
             }
             "editmessagetext" | "editmessagemedia" | "editmessagecaption" => {
                 let id = body["message_id"].as_i64().unwrap_or_default();

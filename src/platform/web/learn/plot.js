@@ -1,4 +1,5 @@
-// A small chart: axes with titles, lines, areas, bars and marks, drawn again when its place changes size.
+// A small chart: axes with titles, lines, areas, bars and marks, drawn again when its place changes size. It is measured
+// in units that grow with the page's text.
 
 import { createSvg } from "../dom.js";
 import { number, onSize } from "./view.js";
@@ -11,11 +12,12 @@ const BOTTOM = 42;
 export class Plot {
   /** `x` and `y`: { from, to, title, ticks } with ticks as values; `wordX` writes a tick of the x axis. */
   constructor(host, { x, y, height = 210, wordX = (value) => number(value) }) {
-    Object.assign(this, { x, y, height, wordX, layers: [], width: 0 });
+    Object.assign(this, { x, y, height, wordX, layers: [], width: 0, unit: 1 });
     this.svg = createSvg("svg", { class: "chart", role: "img", height, "aria-label": `${y.title} – ${x.title}` });
     host.append(this.svg);
     onSize(host, () => {
-      this.width = host.clientWidth;
+      this.unit = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;
+      this.width = host.clientWidth / this.unit;
       this.render();
     });
   }
@@ -29,10 +31,10 @@ export class Plot {
     return this.height - BOTTOM - ((value - this.y.from) / (this.y.to - this.y.from)) * (this.height - TOP - BOTTOM);
   }
 
-  /** The values at a place on the drawing. */
+  /** The values at a place on the drawing, in pixels from its corner. */
   valueAt(left, top) {
-    const x = (left - LEFT) / (this.width - LEFT - RIGHT);
-    const y = (this.height - BOTTOM - top) / (this.height - TOP - BOTTOM);
+    const x = (left / this.unit - LEFT) / (this.width - LEFT - RIGHT);
+    const y = (this.height - BOTTOM - top / this.unit) / (this.height - TOP - BOTTOM);
     return [this.x.from + x * (this.x.to - this.x.from), this.y.from + y * (this.y.to - this.y.from)];
   }
 

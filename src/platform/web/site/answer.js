@@ -14,10 +14,15 @@ export function answerParts(answer, heading, showMore) {
   if (heading) parts.push(create("p", { className: "heading", textContent: heading }));
   const lead = create("p", { className: "text", textContent: answer.lead ?? answer.text });
   parts.push(lead);
-  const items = faces.map((face, index) => faceItem(face, several ? answer.lines[index] : null));
+  const items = faces.map((face, index) => {
+    const button = answer.face_buttons?.[index];
+    return faceItem(face, several ? answer.lines[index] : null, buttonsAndResults(button ? [button] : [], showMore));
+  });
   if (answer.card) parts.push(pictureWithBoxes(answer.card, answer, items, several ? items : [lead]));
   if (faces.length) parts.push(create(several ? "ol" : "div", { className: "faces" }, ...items));
-  parts.push(...buttonsAndResults(answer, showMore));
+  if (answer.note) parts.push(create("p", { className: "text", textContent: answer.note }));
+  const share = answer.card ? [shareButton(answer.card)] : [];
+  parts.push(...buttonsAndResults(answer.buttons ?? [], showMore, share));
   return parts;
 }
 
@@ -66,10 +71,10 @@ function pictureWithBoxes(card, { width, height, faces }, items, lines) {
 
 // --- The faces ---
 
-/** One face: its line if there are several, and its numbers, folded away. */
-function faceItem(face, line) {
+/** One face: its line if there are several, and its numbers and buttons, folded away. */
+function faceItem(face, line, buttons) {
   const summary = create("summary", {}, line ?? word("chat-script-numbers"));
-  const details = create("details", {}, summary, ...numbers(face));
+  const details = create("details", {}, summary, ...numbers(face), ...buttons);
   return create(line ? "li" : "div", { className: "face" }, details);
 }
 
@@ -115,10 +120,11 @@ function gender(face) {
 
 // --- The buttons ---
 
-function buttonsAndResults(answer, showMore) {
+/** A row of buttons, those that the server answers before `others`, and below it a place for each answer. */
+function buttonsAndResults(actions, showMore, others = []) {
   const buttons = [];
   const places = [];
-  for (const { action, label } of answer.buttons ?? []) {
+  for (const { action, label } of actions) {
     const place = create("div", { className: "result", hidden: true });
     const button = create("button", { type: "button", textContent: label });
     button.setAttribute("aria-expanded", "false");
@@ -135,7 +141,7 @@ function buttonsAndResults(answer, showMore) {
     buttons.push(button);
     places.push(place);
   }
-  if (answer.card) buttons.push(shareButton(answer.card));
+  buttons.push(...others);
   if (!buttons.length) return [];
   return [create("div", { className: "buttons" }, ...buttons), ...places];
 }

@@ -135,9 +135,10 @@ async function showMore(file, action, place, signal) {
   const answer = await post(`/api/guess?card=1&action=${encodeURIComponent(action)}`, file, signal);
   if (signal.aborted) return answer;
   const parts = [paragraph(answer.text)];
-  if (answer.card) {
-    const { jpeg_base64, alternative_text } = answer.card;
-    parts.push(create("img", { className: "card", src: `data:image/jpeg;base64,${jpeg_base64}`, alt: alternative_text }));
+  for (const { jpeg_base64, alternative_text } of answer.cards ?? []) {
+    // Cards with text are as wide as the message allows, whatever their height.
+    const className = answer.cards.length > 1 ? "card whole" : "card";
+    parts.push(create("img", { className, src: `data:image/jpeg;base64,${jpeg_base64}`, alt: alternative_text }));
   }
   await decoded(parts);
   changeAndFollow(place, () => place.replaceChildren(...parts));
