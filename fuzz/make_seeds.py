@@ -262,6 +262,8 @@ def events():
     yield "command", command | {"data": {"name": "guess", "resolved": {"attachments": {"4": file}}, "options": [{"name": "age", "value": 30}]}}
     yield "menu", command | {"channel": {"id": "2", "type": 11, "parent_id": "8"}, "data": {"name": "Guess age", "resolved": {"messages": {"1": base}}}}
     reply = base | {"flags": 64, "message_reference": {"message_id": "8"}, "embeds": [{"image": {"url": "https://cdn.example/b.jpg"}}]}
+    person = {"target_id": "6", "type": 2, "name": "Guess age", "resolved": {"users": {"6": {"id": "6", "avatar": "a_0f"}}, "members": {"6": {"avatar": None}}}}
+    yield "person", command | {"context": 2, "authorizing_integration_owners": {"1": "3"}, "data": person}
     yield "press", command | {"type": 3, "data": {"custom_id": "crop:1:2:300"}, "message": reply}
     yield "frame", {"op": 0, "t": "MESSAGE_CREATE", "s": 3, "d": base}
 
@@ -285,6 +287,11 @@ def updates():
         yield name, {"update_id": 1, "message": base | content}
     yield "edited", {"update_id": 2, "edited_channel_post": base | {"edit_date": 3, "photo": photo}}
     yield "press", {"update_id": 3, "callback_query": {"id": "1", "from": sender, "data": "guess:1:30", "message": base | {"photo": photo}}}
+    guest = base | {"guest_query_id": "q", "text": "@guess_bot?", "reply_to_message": base | {"photo": photo}}
+    yield "guest", {"update_id": 5, "guest_message": guest}
+    yield "guest-press", {"update_id": 6, "callback_query": {"id": "1", "from": sender, "data": "delete:3", "inline_message_id": "i"}}
+    yield "business", {"update_id": 7, "business_connection": {"id": "b", "user": sender, "user_chat_id": 3, "is_enabled": True}}
+    yield "customer", {"update_id": 8, "message": base | {"business_connection_id": "b", "photo": photo}}
     yield "unknown", {"update_id": 4, "hologram": {"text": "x"}}
 
 

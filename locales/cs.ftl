@@ -171,6 +171,7 @@ list-separator = { ", " }
 ## Problems
 
 problem-no-photo = Nevidím tu žádný obrázek. Přilož fotku, nebo příkazem na nějakou odpověz.
+problem-no-profile-picture = Ten člověk nemá profilový obrázek. Vyber prosím místo toho zprávu s fotkou.
 problem-platform-limit = Ten soubor je moc velký: boti tu smějí stahovat soubory nejvýš do { $limit }. Pošli ho jako fotku místo souboru, nebo pošli menší verzi.
 problem-too-large = Ten soubor je moc velký: beru fotky do { $limit }. Pošli prosím menší verzi.
 problem-too-many-pixels = Ten obrázek je moc velký: { $width }×{ $height } pixelů, a já beru nejvýš { $limit } megapixelů. Pošli prosím menší verzi.
@@ -214,11 +215,13 @@ help =
     Aby se odhad povedl: jeden obličej, otočený k fotoaparátu, dobře osvětlený a s trochou místa kolem.
 
     Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a trénovala se asi na deseti tisících obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
-how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy pod položkou Aplikace. Správci: s /auto odpovídám na každou fotku v kanálu, /settings ukáže zbytek.
+how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy nebo člověka pod položkou Aplikace. Když si mě v mém profilu přidáš („Přidat aplikaci“), fungují ty poslední dvě možnosti všude a odpověď vidíš jen ty. Správci: s /auto odpovídám na každou fotku v kanálu, /settings ukáže zbytek.
 how-telegram = Tady mi fotku prostě pošli. Ve skupině ji pošli s popiskem /guess, nebo na nějakou odpověz /guess. Správci: s /auto on odpovídám na každou fotku ve skupině, /settings ukáže zbytek.
+how-guest = Kde nejsem členem, tam mě zmiň v popisku fotky nebo v odpovědi na fotku.
 privacy-mode = Telegram přede mnou fotky ve skupinách skrývá, pokud u nich není příkaz. Aby fungovalo /auto, udělej ze mě správce téhle skupiny, nebo můj režim soukromí vypni u @BotFather (/setprivacy) a přidej mě znovu.
+business-declined = Jsem teď připojený k tvému firemnímu účtu, ale na to nejsem: co tam zákazníci píšou, nečtu a neodpovídám na to. Odpojit mě můžeš v nastavení Telegramu v části pro firmy. Tvoje vlastní fotky jsou tu vítané.
 privacy =
-    Tvou fotku zpracuji v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá.
+    Tvou fotku zpracuji v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá. Kde nejsem členem, vidím jen to, co mi ukážeš: zprávu, která mě zmiňuje, a tu, na kterou odpovídá, nebo to, na co použiješ můj příkaz.
 
     Co si ukládám: nastavení chatu (jazyk, automatické odpovědi, pohlaví, úsměv), tvoje nastavení (jazyk, pohlaví, /optout) a body ze hry se jmény těch, kdo hrají. Dokud neodpovím, pamatuji si, kde tvou fotku najdu, aby se při restartu neztratila. /forget smaže, co mám uložené o tobě; pošle-li /forget ve skupině správce, smaže se i to, co mám uložené o skupině. Protokol na mém počítači neobsahuje obrázky, jména, zprávy ani identifikátory, jen identifikátory znečitelněné tajným klíčem, který se mění při každém spuštění. Platforma, na které píšeš, má vlastní pravidla.
 forgotten-person = Hotovo: už o tobě nemám nic uloženého.

@@ -165,6 +165,7 @@ list-separator = { ", " }
 ## Problems
 
 problem-no-photo = Ich sehe da kein Bild. Häng ein Foto an oder nutz den Befehl als Antwort auf eines.
+problem-no-profile-picture = Diese Person hat kein Profilbild. Bitte wähl stattdessen eine Nachricht mit einem Foto.
 problem-platform-limit = Die Datei ist zu groß: Bots dürfen hier nur Dateien bis { $limit } abrufen. Schick sie als Foto statt als Datei oder in einer kleineren Version.
 problem-too-large = Die Datei ist zu groß: Ich nehme Fotos bis { $limit }. Bitte schick eine kleinere Version.
 problem-too-many-pixels = Das Bild ist zu groß: { $width }×{ $height } Pixel, und ich nehme höchstens { $limit } Megapixel. Bitte schick eine kleinere Version.
@@ -206,11 +207,13 @@ help =
     Für eine gute Schätzung: ein Gesicht, zur Kamera gewandt, gut beleuchtet, mit etwas Platz ringsum.
 
     Ich bin ein kleines neuronales Netz, das sich 128×128 graue Pixel ansieht und mit rund zehntausend Gesichtern trainiert wurde: Ich schätze, wie jemand aussieht, und weiß nichts über die Person selbst. Was mit deinem Foto passiert, steht unter /privacy.
-how-discord = Schick mir ein Foto als Direktnachricht, erwähne mich mit einem Foto (oder als Antwort auf eines), nutz /guess oder wähl „Alter schätzen“ unter „Apps“ im Menü einer Nachricht. Für Admins: Mit /auto antworte ich auf jedes Foto in einem Kanal, /settings zeigt den Rest.
+how-discord = Schick mir ein Foto als Direktnachricht, erwähne mich mit einem Foto (oder als Antwort auf eines), nutz /guess oder wähl „Alter schätzen“ unter „Apps“ im Menü einer Nachricht oder einer Person. Mit „App hinzufügen“ in meinem Profil gehen die letzten beiden überall, und nur du siehst die Antwort. Für Admins: Mit /auto antworte ich auf jedes Foto in einem Kanal, /settings zeigt den Rest.
 how-telegram = Hier schickst du mir einfach ein Foto. In einer Gruppe schick es mit der Bildunterschrift /guess oder antworte mit /guess auf eines. Für Admins: Mit /auto on antworte ich auf jedes Foto einer Gruppe, /settings zeigt den Rest.
+how-guest = Wo ich kein Mitglied bin, erwähne mich in der Bildunterschrift eines Fotos oder in einer Antwort auf eines.
 privacy-mode = Telegram zeigt mir Fotos in Gruppen nur, wenn ein Befehl dabei ist. Damit /auto funktioniert, mach mich zum Admin dieser Gruppe oder schalte meinen Privatsphäre-Modus bei @BotFather aus (/setprivacy) und füg mich noch einmal hinzu.
+business-declined = Du hast mich mit deinem Geschäftskonto verbunden. Dafür bin ich nicht gemacht: Was deine Kundschaft dort schreibt, lese und beantworte ich nicht. Trennen kannst du mich in den Einstellungen von Telegram unter Business. Deine eigenen Fotos sind hier willkommen.
 privacy =
-    Dein Foto wird im Arbeitsspeicher des Computers, auf dem ich laufe, ausgewertet und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben.
+    Dein Foto wird im Arbeitsspeicher des Computers, auf dem ich laufe, ausgewertet und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben. Wo ich kein Mitglied bin, sehe ich nur, was du mir zeigst: die Nachricht, die mich erwähnt, und die, auf die sie antwortet, oder das, worauf du meinen Befehl anwendest.
 
     Was ich speichere: die Einstellungen eines Chats (Sprache, automatische Antworten, Geschlecht, Lächeln), deine eigenen (Sprache, Geschlecht, /optout) und die Punkte im Spiel mit den Namen derer, die mitspielen. Bis ich geantwortet habe, merke ich mir, wo dein Foto zu finden ist, damit es bei einem Neustart nicht verloren geht. /forget löscht, was ich über dich gespeichert habe; schreibt ein Admin /forget in einer Gruppe, lösche ich auch, was ich über die Gruppe gespeichert habe. Das Protokoll auf meinem Rechner enthält keine Bilder, Namen, Nachrichten oder IDs, nur IDs, die mit einem Geheimnis unkenntlich gemacht sind, das bei jedem Start wechselt. Die Plattform, auf der du schreibst, hat ihre eigenen Regeln.
 forgotten-person = Erledigt: Ich habe nichts mehr über dich gespeichert.

@@ -170,6 +170,7 @@ list-separator = { ", " }
 ## Problems
 
 problem-no-photo = I see no picture there. Attach a photo, or use the command in reply to one.
+problem-no-profile-picture = That person has no profile picture. Please pick a message with a photo instead.
 problem-platform-limit = That file is too large: bots can only fetch files of up to { $limit } here. Send it as a photo instead of a file, or send a smaller version.
 problem-too-large = That file is too large: I take photos of up to { $limit }. Please send a smaller version.
 problem-too-many-pixels = That picture is too large: it has { $width }×{ $height } pixels, and I take up to { $limit } megapixels. Please send a smaller version.
@@ -211,11 +212,13 @@ help =
     For a good guess: one face, turned towards the camera, well lit, with a little room around it.
 
     I'm a small neural network that looks at 128×128 grey pixels and was trained on some ten thousand faces: I guess what someone looks like and know nothing about the actual person. /privacy tells you what happens to your photo.
-how-discord = Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or pick "Guess age" under Apps in a message's menu. Admins: /auto answers every photo in a channel, /settings shows the rest.
+how-discord = Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or pick "Guess age" under Apps in the menu of a message or a person. "Add App" in my profile lets you use the last two everywhere, and only you see the answer. Admins: /auto answers every photo in a channel, /settings shows the rest.
 how-telegram = Here, just send me a photo. In a group, send it with the caption /guess, or reply /guess to one. Admins: /auto on answers every photo of a group, /settings shows the rest.
+how-guest = Where I'm not a member, mention me in a photo's caption, or in reply to a photo.
 privacy-mode = Telegram hides photos in groups from me unless they come with a command. For /auto, make me an admin of this group, or switch my privacy mode off with @BotFather (/setprivacy) and add me again.
+business-declined = You've connected me to your business account. I'm not made for that: I neither read nor answer what your customers write there, and you can disconnect me in Telegram's settings under Business. Photos of your own are welcome here.
 privacy =
-    Your photo is analysed in the memory of the computer I run on and then forgotten: it is not stored, not used for training and not sent to anyone.
+    Your photo is analysed in the memory of the computer I run on and then forgotten: it is not stored, not used for training and not sent to anyone. Where I'm not a member, I see only what you show me: the message that mentions me and the one it replies to, or what you use my command on.
 
     What I keep: a chat's settings (language, automatic replies, gender, smiles), your own (language, gender, /optout), and the scores of the game with the names of those who play. Until I have answered, I remember where to find your photo, so that a restart doesn't lose it. /forget deletes what I keep about you; when an admin uses /forget in a group, it also deletes what I keep about the group. The log on my computer contains no pictures, names, messages or IDs, only IDs scrambled with a secret that changes at every start. The platform you write on has its own rules.
 forgotten-person = Done: I keep nothing about you any more.

@@ -165,6 +165,7 @@ list-separator = { ", " }
 ## Problems
 
 problem-no-photo = No veo ninguna imagen ahí. Adjunta una foto o usa el comando respondiendo a una.
+problem-no-profile-picture = Esa persona no tiene foto de perfil. Elige mejor un mensaje con una foto, por favor.
 problem-platform-limit = Ese archivo es demasiado grande: aquí los bots solo pueden descargar archivos de hasta { $limit }. Envíalo como foto en vez de como archivo, o en una versión más pequeña.
 problem-too-large = Ese archivo es demasiado grande: acepto fotos de hasta { $limit }. Envía una versión más pequeña, por favor.
 problem-too-many-pixels = Esa imagen es demasiado grande: tiene { $width }×{ $height } píxeles y acepto hasta { $limit } megapíxeles. Envía una versión más pequeña, por favor.
@@ -206,11 +207,13 @@ help =
     Para acertar más: una sola cara, mirando a la cámara, bien iluminada y con un poco de espacio alrededor.
 
     Soy una pequeña red neuronal que mira 128×128 píxeles grises y se entrenó con unas diez mil caras: adivino por el aspecto y no sé nada de la persona en sí. /privacy cuenta qué pasa con tu foto.
-how-discord = Envíame una foto por mensaje directo, mencióname con una foto (o respondiendo a una), usa /guess o elige «Adivinar la edad» en el menú de un mensaje, en Aplicaciones. Admins: /auto responde a todas las fotos de un canal, /settings muestra lo demás.
+how-discord = Envíame una foto por mensaje directo, mencióname con una foto (o respondiendo a una), usa /guess o elige «Adivinar la edad» en el menú de un mensaje o de una persona, en Aplicaciones. Con «Añadir aplicación» en mi perfil, las dos últimas funcionan en todas partes y solo tú ves la respuesta. Admins: /auto responde a todas las fotos de un canal, /settings muestra lo demás.
 how-telegram = Aquí basta con enviarme una foto. En un grupo, envíala con el texto /guess o responde /guess a una. Admins: /auto on responde a todas las fotos de un grupo, /settings muestra lo demás.
+how-guest = Donde no soy miembro, mencióname en el texto de una foto o respondiendo a una.
 privacy-mode = Telegram no me muestra las fotos de los grupos si no llevan un comando. Para usar /auto, hazme admin de este grupo, o desactiva mi modo de privacidad con @BotFather (/setprivacy) y vuelve a añadirme.
+business-declined = Me has conectado a tu cuenta de empresa. No estoy hecho para eso: no leo ni respondo lo que escriben allí tus clientes, y puedes desconectarme en los ajustes de Telegram, en la sección de empresas. Tus propias fotos son bienvenidas aquí.
 privacy =
-    Tu foto se analiza en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie.
+    Tu foto se analiza en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie. Donde no soy miembro solo veo lo que me enseñas: el mensaje que me menciona y aquel al que responde, o aquello sobre lo que usas mi comando.
 
     Lo que guardo: los ajustes de un chat (idioma, respuestas automáticas, género, sonrisa), los tuyos (idioma, género, /optout) y los puntos del juego con el nombre de quienes juegan. Hasta que respondo, recuerdo dónde está tu foto, para que no se pierda si me reinician. /forget borra lo que guardo de ti; si un admin usa /forget en un grupo, borra también lo que guardo del grupo. El registro de mi equipo no contiene imágenes, nombres, mensajes ni identificadores, solo identificadores enmascarados con un secreto que cambia en cada arranque. La plataforma en la que escribes tiene sus propias reglas.
 forgotten-person = Hecho: ya no guardo nada sobre ti.

@@ -165,6 +165,7 @@ list-separator = { ", " }
 ## Problems
 
 problem-no-photo = Je ne vois pas d’image. Joins une photo, ou utilise la commande en réponse à une photo.
+problem-no-profile-picture = Cette personne n’a pas de photo de profil. Choisis plutôt un message avec une photo, s’il te plaît.
 problem-platform-limit = Ce fichier est trop gros : ici, les bots ne peuvent récupérer que des fichiers de { $limit } au plus. Envoie-le comme photo plutôt que comme fichier, ou en plus petit.
 problem-too-large = Ce fichier est trop gros : j’accepte les photos jusqu’à { $limit }. Envoie une version plus petite, s’il te plaît.
 problem-too-many-pixels = Cette image est trop grande : { $width }×{ $height } pixels, alors que j’accepte jusqu’à { $limit } mégapixels. Envoie une version plus petite, s’il te plaît.
@@ -206,11 +207,13 @@ help =
     Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
 
     Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
-how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
+how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message ou d’une personne. Avec « Ajouter l’application » sur mon profil, les deux dernières marchent partout, et la réponse n’est visible que par toi. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
 how-telegram = Ici, envoie-moi simplement une photo. Dans un groupe, envoie-la avec la légende /guess, ou réponds /guess à une photo. Admins : /auto on répond à chaque photo d’un groupe, /settings montre le reste.
+how-guest = Là où je ne suis pas membre, mentionne-moi dans la légende d’une photo ou en réponse à une photo.
 privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent avec une commande. Pour /auto, nomme-moi admin de ce groupe, ou désactive mon mode de confidentialité avec @BotFather (/setprivacy) puis ajoute-moi de nouveau.
+business-declined = Tu m’as connecté à ton compte professionnel. Je ne suis pas fait pour ça : je ne lis pas ce que tes clients y écrivent et je n’y réponds pas ; tu peux me déconnecter dans les réglages de Telegram, rubrique Business. Tes propres photos sont les bienvenues ici.
 privacy =
-    Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit.
+    Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit. Là où je ne suis pas membre, je ne vois que ce que tu me montres : le message qui me mentionne et celui auquel il répond, ou ce sur quoi tu utilises ma commande.
 
     Ce que je garde : les réglages d’une discussion (langue, réponses automatiques, genre, sourire), les tiens (langue, genre, /optout), et les scores du jeu avec le nom de celles et ceux qui jouent. Jusqu’à ma réponse, je retiens où se trouve ta photo, pour qu’elle ne se perde pas en cas de redémarrage. /forget efface ce que je garde sur toi ; utilisé par un admin dans un groupe, /forget efface aussi ce que je garde sur le groupe. Le journal de mon ordinateur ne contient ni images, ni noms, ni messages, ni identifiants, seulement des identifiants brouillés avec un secret qui change à chaque démarrage. La plateforme sur laquelle tu écris a ses propres règles.
 forgotten-person = C’est fait : je ne garde plus rien sur toi.

@@ -165,6 +165,7 @@ list-separator = { ", " }
 ## Problems
 
 problem-no-photo = Não vejo nenhuma imagem aí. Anexe uma foto ou use o comando em resposta a uma.
+problem-no-profile-picture = Essa pessoa não tem foto de perfil. Escolha uma mensagem com foto, por favor.
 problem-platform-limit = Esse arquivo é grande demais: aqui os bots só podem baixar arquivos de até { $limit }. Envie como foto em vez de arquivo, ou em uma versão menor.
 problem-too-large = Esse arquivo é grande demais: aceito fotos de até { $limit }. Envie uma versão menor, por favor.
 problem-too-many-pixels = Essa imagem é grande demais: tem { $width }×{ $height } pixels, e eu aceito até { $limit } megapixels. Envie uma versão menor, por favor.
@@ -206,11 +207,13 @@ help =
     Para um bom palpite: um só rosto, voltado para a câmera, bem iluminado, com um pouco de espaço em volta.
 
     Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e foi treinada com cerca de dez mil rostos: dou um palpite pela aparência e não sei nada sobre a pessoa em si. /privacy conta o que acontece com a sua foto.
-how-discord = Me mande uma foto por mensagem direta, me mencione com uma foto (ou em resposta a uma), use /guess ou escolha “Adivinhar idade” em Apps, no menu de uma mensagem. Admins: /auto responde a todas as fotos de um canal, /settings mostra o resto.
+how-discord = Me mande uma foto por mensagem direta, me mencione com uma foto (ou em resposta a uma), use /guess ou escolha “Adivinhar idade” em Apps, no menu de uma mensagem ou de uma pessoa. Com “Adicionar app” no meu perfil, os dois últimos funcionam em qualquer lugar, e só você vê a resposta. Admins: /auto responde a todas as fotos de um canal, /settings mostra o resto.
 how-telegram = Aqui, é só me mandar uma foto. Em um grupo, envie com a legenda /guess ou responda /guess a uma. Admins: /auto on responde a todas as fotos de um grupo, /settings mostra o resto.
+how-guest = Onde não sou membro, me mencione na legenda de uma foto ou em resposta a uma.
 privacy-mode = O Telegram esconde de mim as fotos dos grupos, a não ser que venham com um comando. Para usar /auto, me torne admin deste grupo, ou desligue meu modo de privacidade com o @BotFather (/setprivacy) e me adicione de novo.
+business-declined = Você me conectou à sua conta comercial. Não fui feito para isso: não leio nem respondo o que seus clientes escrevem lá, e você pode me desconectar nas configurações do Telegram, na parte de empresas. Suas próprias fotos são bem-vindas aqui.
 privacy =
-    Sua foto é analisada na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém.
+    Sua foto é analisada na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém. Onde não sou membro, só vejo o que você me mostra: a mensagem que me menciona e aquela a que ela responde, ou aquilo em que você usa o meu comando.
 
     O que eu guardo: as configurações de um chat (idioma, respostas automáticas, gênero, sorriso), as suas (idioma, gênero, /optout) e os pontos do jogo com o nome de quem joga. Até responder, eu me lembro de onde está a sua foto, para que ela não se perca se eu for reiniciado. /forget apaga o que guardo sobre você; usado por um admin em um grupo, /forget apaga também o que guardo sobre o grupo. O registro do meu computador não contém imagens, nomes, mensagens nem identificadores, só identificadores embaralhados com um segredo que muda a cada início. A plataforma em que você escreve tem suas próprias regras.
 forgotten-person = Pronto: não guardo mais nada sobre você.

@@ -23,6 +23,8 @@ const EDIT_INTERVAL: Duration = Duration::from_secs(2);
 pub trait Delivery: Sync {
     /// A posted reply.
     type Sent: Send + Sync;
+    /// Whether buttons under the reply can process the photo again.
+    const HAS_PHOTO_BUTTONS: bool = true;
     /// Posts a reply; `None` when that failed, which the implementation logs.
     fn post(&self, answer: &Answer) -> impl Future<Output = Option<Self::Sent>> + Send;
     /// Replaces a posted reply.
@@ -44,7 +46,7 @@ impl Bot {
         let guess = |(index, photo)| async move {
             let _permit = self.permits.acquire(flow).await;
             let reply = match count {
-                1 => self.guess_alone(flow, photo, style, options).await,
+                1 if D::HAS_PHOTO_BUTTONS => self.guess_alone(flow, photo, style, options).await,
                 _ => self.guess(flow, photo, style, options).await,
             };
             (index, reply)
@@ -76,7 +78,10 @@ impl Bot {
                 }
             }
         }
-        let answer = self.combine(replies, asker, style, options).await;
+        let mut answer = self.combine(replies, asker, style, options).await;
+        if !D::HAS_PHOTO_BUTTONS {
+            answer.buttons.iter_mut().for_each(|row| row.retain(|button| !button.action.needs_photo()));
+        }
         match &sent {
             Some(sent) => delivery.edit(sent, &answer).await,
             None => sent = delivery.post(&answer).await,

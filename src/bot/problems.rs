@@ -25,6 +25,9 @@ pub enum Problem {
     /// The command or message came without a picture.
     #[error("no picture came with the message")]
     NoPhoto,
+    /// The person whose picture is asked about has none.
+    #[error("the person has no profile picture")]
+    NoProfilePicture,
     /// The photo's author has opted out.
     #[error("the photo is by somebody who opted out")]
     OptedOut,
@@ -65,6 +68,7 @@ impl Problem {
     pub fn message(&self, language: Language) -> String {
         match self {
             Self::NoPhoto => language.message("problem-no-photo"),
+            Self::NoProfilePicture => language.message("problem-no-profile-picture"),
             Self::PlatformLimit { limit } => {
                 language.message_with("problem-platform-limit", &[("limit", (&megabytes(*limit)).into())])
             }
@@ -145,6 +149,7 @@ mod tests {
     fn every_problem_has_its_own_sentence_with_a_next_step() {
         let problems = [
             Problem::NoPhoto,
+            Problem::NoProfilePicture,
             Problem::PlatformLimit { limit: 20 << 20 },
             Problem::RateLimited { wait: Duration::from_millis(1500) },
             Problem::Interrupted,
@@ -161,7 +166,7 @@ mod tests {
         ];
         let mut sentences: Vec<String> = problems.iter().map(|problem| problem.message(Language::English)).collect();
         for sentence in &sentences {
-            let next_step = ["end", "ttach", "try", "come back in 2 seconds"];
+            let next_step = ["end", "ttach", "try", "come back in 2 seconds", "pick a message"];
             assert!(next_step.iter().any(|words| sentence.contains(words)), "{sentence}");
         }
         sentences.sort();

@@ -17,7 +17,7 @@ pub(super) const OPT_IN: &str = "optin";
 pub(super) const FORGET: &str = "forget";
 pub(super) const PRIVACY: &str = "privacy";
 const HELP: &str = "help";
-/// The message command, in the context menu of every message.
+/// The command in the context menus of every message and every person.
 pub(super) const GUESS_AGE: &str = "Guess age";
 
 /// Options of commands, and their choices.
@@ -32,10 +32,19 @@ const MAX_AGE: u8 = 122;
 
 /// Discord's types of commands and options.
 const SLASH: u8 = 1;
+pub(super) const USER: u8 = 2;
 const MESSAGE: u8 = 3;
 const STRING: u8 = 3;
 const INTEGER: u8 = 4;
 const ATTACHMENT: u8 = 11;
+
+/// The installations of the bot that have a command: in a server, and for a person.
+pub(super) const GUILD_INSTALL: &str = "0";
+pub(super) const USER_INSTALL: &str = "1";
+/// Where Discord offers a command: in servers, in direct messages with the bot, and in those of other people.
+const GUILD: u8 = 0;
+const BOT_DM: u8 = 1;
+pub(super) const PRIVATE_CHANNEL: u8 = 2;
 
 /// All commands, as they are registered. Built as JSON, because serenity's builder adds fields that
 /// Discord's specification of this request does not have.
@@ -49,21 +58,43 @@ pub(super) fn all() -> Value {
     let language = described(LANGUAGE, STRING, "command-language", json!({ "required": true, "choices": languages }));
     let policies = GenderPolicy::ALL.map(|one| choice(one.name(), "settings-gender", &[("gender", one.name().into())]));
     let telling = described(TELLING, STRING, "command-gender", json!({ "required": true, "choices": policies }));
+    let menu =
+        |kind: u8| json!({ "name": GUESS_AGE, "type": kind, "name_localizations": localized("name-guess-age", &[]) });
     json!([
-        slash(GUESS, vec![photo()]),
-        slash(GAME, vec![photo(), age]),
-        slash(SCORES, vec![]),
-        slash(AUTO, vec![state]),
-        slash(SETTINGS, vec![]),
-        slash(LANGUAGE, vec![language]),
-        slash(GENDER, vec![telling]),
-        slash(OPT_OUT, vec![]),
-        slash(OPT_IN, vec![]),
-        slash(FORGET, vec![]),
-        slash(PRIVACY, vec![]),
-        slash(HELP, vec![]),
-        { "name": GUESS_AGE, "type": MESSAGE, "name_localizations": localized("name-guess-age", &[]) },
+        everywhere(slash(GUESS, vec![photo()])),
+        for_members(slash(GAME, vec![photo(), age])),
+        for_members(slash(SCORES, vec![])),
+        for_members(slash(AUTO, vec![state])),
+        for_members(slash(SETTINGS, vec![])),
+        everywhere(slash(LANGUAGE, vec![language])),
+        everywhere(slash(GENDER, vec![telling])),
+        everywhere(slash(OPT_OUT, vec![])),
+        everywhere(slash(OPT_IN, vec![])),
+        everywhere(slash(FORGET, vec![])),
+        everywhere(slash(PRIVACY, vec![])),
+        everywhere(slash(HELP, vec![])),
+        everywhere(menu(MESSAGE)),
+        everywhere(menu(USER)),
     ])
+}
+
+/// The same commands where the application cannot be installed by people for themselves.
+pub(super) fn for_servers(commands: &Value) -> Value {
+    commands.as_array().into_iter().flatten().cloned().map(for_members).collect()
+}
+
+/// A command that people can use wherever they are, even where the bot is no member.
+fn everywhere(mut command: Value) -> Value {
+    command["integration_types"] = json!([0, 1]);
+    command["contexts"] = json!([GUILD, BOT_DM, PRIVATE_CHANNEL]);
+    command
+}
+
+/// A command that needs the bot in the chat.
+fn for_members(mut command: Value) -> Value {
+    command["integration_types"] = json!([0]);
+    command["contexts"] = json!([GUILD, BOT_DM]);
+    command
 }
 
 /// Whether Discord has these commands already, regardless of the fields that it adds and of their order.
@@ -80,6 +111,11 @@ pub(super) fn is_registered(registered: &Value, wanted: &Value) -> bool {
 fn normalised(part: &Value) -> Value {
     let map = |key: &str| part[key].as_object().cloned().unwrap_or_default();
     let list = |key: &str| part[key].as_array().into_iter().flatten().map(normalised).collect::<Vec<_>>();
+    let numbers = |key: &str| {
+        let mut numbers: Vec<_> = part[key].as_array().into_iter().flatten().map(Value::as_u64).collect();
+        numbers.sort_unstable();
+        numbers
+    };
     json!({
         "name": part["name"],
         "name_localizations": map("name_localizations"),
@@ -91,6 +127,8 @@ fn normalised(part: &Value) -> Value {
         "min_value": part["min_value"].as_f64(),
         "max_value": part["max_value"].as_f64(),
         "value": part["value"],
+        "integration_types": numbers("integration_types"),
+        "contexts": numbers("contexts"),
         "options": list("options"),
         "choices": list("choices"),
     })
@@ -163,11 +201,14 @@ mod tests {
             }
         }
         registered[12]["description"] = "".into();
+        registered[13]["contexts"] = json!([2, 0, 1]);
         registered.as_array_mut().unwrap().reverse();
         assert!(is_registered(&registered, &wanted));
         registered[5]["description_localizations"]["de"] = "etwas anderes".into();
         assert!(!is_registered(&registered, &wanted));
         assert!(!is_registered(&json!([]), &wanted));
+        // As an earlier version registered them: for servers alone.
+        assert!(!is_registered(&for_servers(&wanted), &wanted));
     }
 
     #[test]
@@ -183,7 +224,7 @@ mod tests {
                 check_length(name, 32);
                 let text = name.as_str().unwrap();
                 let is_allowed = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || "-_'ー".contains(c);
-                assert!(command["type"] == MESSAGE || text.chars().all(is_allowed), "{text}");
+                assert!(command["type"] != SLASH || text.chars().all(is_allowed), "{text}");
             }
             let options = command["options"].as_array().into_iter().flatten();
             for described in options.chain([command]).filter(|one| one.get("description").is_some()) {
@@ -198,11 +239,11 @@ mod tests {
         for language in Language::ALL.into_iter().filter(|language| *language != Language::English) {
             let locale = locales(language)[0];
             let commands = all();
-            let mut names: Vec<&Value> =
-                commands.as_array().unwrap().iter().map(|command| &command["name_localizations"][locale]).collect();
-            names.sort_by_key(|name| name.to_string());
+            let named = |command: &Value| format!("{} {}", command["type"], command["name_localizations"][locale]);
+            let mut names: Vec<String> = commands.as_array().unwrap().iter().map(named).collect();
+            names.sort();
             names.dedup();
-            assert_eq!(names.len(), 13, "{language:?}: two commands share a name");
+            assert_eq!(names.len(), 14, "{language:?}: two commands of one type share a name");
         }
     }
 }

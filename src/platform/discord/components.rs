@@ -25,6 +25,8 @@ impl Handler {
         let reply = &json["message"];
         let reply_id = MessageId::new(snowflake(&reply["id"])?);
         let message = IncomingMessage::from_json(reply).and_then(|reply| reply.reference).or_else(|| reference(reply));
+        // Where the bot is no member, it cannot fetch messages.
+        let message = message.filter(|_| !requester.external);
         let without_links = Photos { links: Vec::new(), author: requester.user, message };
         let photos = match message {
             // Fetched later, for fresh links and only if it still exists.

@@ -184,7 +184,7 @@ impl<'a> InteractionReply<'a> {
     async fn send_elsewhere(&self, content: &Content) -> Result<SentReply, RestError> {
         let InteractionRequest { handle, requester, .. } = self.request;
         let nonce = handle.id.get();
-        if !self.is_ephemeral() {
+        if !self.is_ephemeral() && !requester.external {
             let channel = requester.channel;
             match self.handler.send(content, Destination::Channel { channel, nonce }).await {
                 Ok(PostedMessage { id, .. }) => return Ok(SentReply { message: id, channel: Some(channel) }),

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serenity::all::{ApplicationId, ChannelId, MessageId, UserId};
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
+use url::Url;
 
 use super::DiscordOptions;
 use super::commands;
@@ -20,6 +21,7 @@ use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{ChatId, Platform};
 use crate::download::AllowedOrigins;
 use crate::platform::fifo_cache::FifoCache;
+use crate::platform::refusal::Refusal;
 
 /// How many replies are cached, at a few dozen bytes each; the photos of how many answered commands, at
 /// some 300 bytes a link; and how many channels.
@@ -40,6 +42,8 @@ pub(super) struct Handler {
     pub rest: Arc<RestClient>,
     /// The hosts from which attachments may be fetched.
     pub hosts: AllowedOrigins,
+    /// The host of profile pictures.
+    pub cdn: Option<Url>,
     /// The channels that the operator configured for automatic replies.
     pub channels: Vec<ChannelId>,
     /// Whether messages that are not addressed to the bot arrive with their pictures.
@@ -68,6 +72,7 @@ impl Handler {
             bot,
             rest,
             hosts: options.hosts(),
+            cdn: options.file_hosts.first().cloned(),
             channels: options.channels.clone(),
             sees_messages: options.sees_messages(),
             tasks,
@@ -165,8 +170,20 @@ impl Handler {
         if commands::is_registered(&self.rest.fetch_commands(application).await?, &wanted) {
             return Ok(());
         }
-        self.rest.overwrite_commands(application, &wanted).await?;
-        info!("registered the commands with Discord");
+        match self.rest.overwrite_commands(application, &wanted).await {
+            Err(error) if error.refusal() == Refusal::Simplify => {
+                self.rest.overwrite_commands(application, &commands::for_servers(&wanted)).await?;
+                warn!(
+                    %error,
+                    "the commands are registered for servers only: to let people install the bot for themselves, tick \
+                     User Install in the developer portal (Installation) and start it again"
+                );
+            }
+            registered => {
+                registered?;
+                info!("registered the commands with Discord");
+            }
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use serenity::all::{ApplicationId, InteractionId};
+use serenity::all::{ApplicationId, InteractionId, UserId};
 use tracing::{debug, warn};
 
 use super::commands;
@@ -52,7 +52,7 @@ impl Handler {
             return;
         };
         let request = match kind {
-            Some(COMMAND) => self.photo_command(&interaction, &json["data"]).await,
+            Some(COMMAND) => self.photo_command(&interaction, &json["data"], &json["guild_id"]).await,
             _ => self.photo_button(&interaction, json).map(Ok),
         };
         let job = match &request {
@@ -88,6 +88,7 @@ impl Handler {
         &self,
         interaction: &Interaction,
         data: &Value,
+        guild: &Value,
     ) -> Option<Result<InteractionRequest, Problem>> {
         let Interaction { handle, requester, .. } = interaction;
         let resolved = |kind: &str| data["resolved"][kind].as_object().into_iter().flat_map(|all| all.values());
@@ -104,11 +105,19 @@ impl Handler {
                 }
             }
             // Ephemeral, because it is somebody else's photo.
+            commands::GUESS_AGE if data["type"] == commands::USER => {
+                let Some(photos) = self.profile_picture(data, guild) else {
+                    return Some(Err(Problem::NoProfilePicture));
+                };
+                (Task::Guess, photos, true)
+            }
             commands::GUESS_AGE => {
                 let Some(message) = resolved("messages").next().and_then(IncomingMessage::from_json) else {
                     return Some(Err(Problem::NoPhoto));
                 };
-                (Task::Guess, Photos::from_message(&message), true)
+                let photos = Photos::from_message(&message);
+                // Where the bot is no member, it cannot fetch the message again.
+                (Task::Guess, Photos { message: photos.message.filter(|_| !requester.external), ..photos }, true)
             }
             _ => return None,
         };
@@ -119,9 +128,23 @@ impl Handler {
             return Some(Err(problem));
         }
         let (_, settings) = self.settings(requester.channel, requester.parent).await;
-        // A game is always public.
-        let ephemeral = ephemeral || (matches!(task, Task::Guess) && settings.private);
+        // A game is always public. Where nobody but the requester has chosen the bot, nobody else sees its guesses.
+        let ephemeral = ephemeral || (matches!(task, Task::Guess) && (settings.private || requester.external));
         Some(Ok(InteractionRequest { handle: handle.clone(), requester: *requester, task, photos, ephemeral }))
+    }
+
+    /// The profile picture of the person whose menu a command was picked in, where possible the one for the server.
+    fn profile_picture(&self, data: &Value, guild: &Value) -> Option<Photos> {
+        let id = snowflake(&data["target_id"])?;
+        let (user, member) = (&data["resolved"]["users"][id.to_string()], &data["resolved"]["members"][id.to_string()]);
+        let path = match (snowflake(guild), &member["avatar"]) {
+            (Some(guild), avatar @ Value::String(_)) => {
+                format!("/guilds/{guild}/users/{id}/avatars/{}", image(avatar)?)
+            }
+            _ => format!("/avatars/{id}/{}", image(&user["avatar"])?),
+        };
+        let url = self.cdn.as_ref()?.join(&path).ok()?;
+        Some(Photos::from_files([&File { id: None, url, picture: true, spoiler: false }], UserId::new(id)))
     }
 
     /// Answers a command without a photo.
@@ -167,6 +190,12 @@ impl Handler {
             debug!(%error, "Discord refused an interaction's initial response");
         }
     }
+}
+
+/// The name of a profile picture's file in its largest size, from the hash that identifies it.
+fn image(avatar: &Value) -> Option<String> {
+    let hash = avatar.as_str().filter(|hash| hash.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'))?;
+    Some(format!("{hash}.png?size=1024"))
 }
 
 /// The value of a command's option.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serenity::all::{ChannelId, Permissions, UserId};
 
+use super::commands;
 use super::handler::Handler;
 use super::incoming::{IncomingMessage, snowflake};
 use crate::bot::commands::AskerRole;
@@ -24,6 +25,10 @@ pub(super) struct Requester {
     pub parent: Option<ChannelId>,
     /// Whether it is a chat with the bot alone.
     pub direct: bool,
+    /// Whether the bot is no member there, because only the user installed it: then it can send responses to the
+    /// interaction, and nothing else.
+    #[serde(default)]
+    pub external: bool,
     /// The client's language, where the bot speaks it.
     #[serde(with = "language")]
     pub language: Option<Language>,
@@ -37,11 +42,16 @@ impl Requester {
         let channel = &json["channel"];
         let channel_id = snowflake(&json["channel_id"]).or_else(|| snowflake(&channel["id"]))?;
         let parent = snowflake(&channel["parent_id"]).map(ChannelId::new);
+        let private_channel = json["context"] == commands::PRIVATE_CHANNEL;
+        let direct = json["guild_id"].is_null() && !private_channel;
+        let installed = |how: &str| json["authorizing_integration_owners"].get(how).is_some();
+        let for_user_only = installed(commands::USER_INSTALL) && !installed(commands::GUILD_INSTALL);
         let requester = Self {
             user: UserId::new(snowflake(&user["id"])?),
             channel: ChannelId::new(channel_id),
             parent: thread_parent(channel["type"].as_u64().unwrap_or(0), parent),
-            direct: json["guild_id"].is_null(),
+            direct,
+            external: private_channel || !direct && for_user_only,
             language: json["locale"].as_str().and_then(Language::from_tag),
         };
         let permissions = member["permissions"].as_str().and_then(|bits| bits.parse().ok()).unwrap_or(0);

@@ -47,11 +47,17 @@ pub(super) struct ApiRequest {
 impl ApiRequest {
     pub(super) fn new<P: Payload + Serialize>(payload: &P) -> Self {
         // Payloads are structs of strings, numbers and the like, which always serialise to an object.
-        let fields = match serde_json::to_value(payload) {
-            Ok(Value::Object(fields)) => fields,
-            _ => Map::new(),
-        };
-        Self { method: P::NAME, fields, pictures: Vec::new(), timeout: REQUEST_TIMEOUT }
+        Self::untyped(P::NAME, serde_json::to_value(payload).unwrap_or_default())
+    }
+
+    /// A request of a method, or in a form, that teloxide's release does not know; `fields` is an object.
+    pub(super) fn untyped(method: &'static str, fields: Value) -> Self {
+        let fields = if let Value::Object(fields) = fields { fields } else { Map::new() };
+        Self { method, fields, pictures: Vec::new(), timeout: REQUEST_TIMEOUT }
+    }
+
+    pub(super) fn method(&self) -> &'static str {
+        self.method
     }
 
     /// Adds a field that teloxide's release does not know.

@@ -8,8 +8,9 @@ use super::destination::Destination;
 use super::form::SentMessage;
 use super::handler::{Handler, LOOKUP_LIMIT};
 use super::identity::{chat_id, person_id};
-use super::incoming::{CallbackQuery, ChatKind, Message};
+use super::incoming::{ChatKind, Message};
 use super::photos::SINGLE_PHOTO;
+use super::updates::CallbackQuery;
 use crate::bot::actions::Action;
 use crate::bot::commands::AskerRole;
 use crate::bot::languages::Language;
@@ -28,6 +29,9 @@ impl Handler {
         let action = query.data.as_deref().and_then(|code| Action::from_code(code, Platform::Telegram));
         let language = query.from.language.as_deref().and_then(Language::from_tag);
         let (Some(action), Some(message)) = (action, &query.message) else {
+            if let (Some(action), Some(message)) = (action, &query.guest_message) {
+                return self.press_guest(&query, action, message).await;
+            }
             let notification = Problem::PhotoGone.message(language.unwrap_or_default());
             return self.answer_callback_query(&query, Some(notification)).await;
         };
@@ -106,7 +110,7 @@ impl Handler {
         }
     }
 
-    async fn answer_callback_query(&self, query: &CallbackQuery, notification: Option<String>) {
+    pub(super) async fn answer_callback_query(&self, query: &CallbackQuery, notification: Option<String>) {
         let mut request = AnswerCallbackQuery::new(CallbackQueryId(query.id.clone()));
         if let Some(notification) = notification {
             request = request.text(clipped(&notification, MAX_NOTIFICATION));

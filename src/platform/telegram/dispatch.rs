@@ -15,9 +15,10 @@ use super::delivery::PostOutcome;
 use super::destination::Destination;
 use super::handler::Handler;
 use super::identity::chat_id;
-use super::incoming::{MediaFlags, Message, Update, UpdateContent};
+use super::incoming::{MediaFlags, Message};
 use super::photos::AnswerOutcome;
-use super::request::{Intent, PhotoRequest, parse_intent};
+use super::request::{Intent, PhotoRequest, parse_guest, parse_intent};
+use super::updates::{Update, UpdateContent};
 use crate::bot::Problem;
 use crate::bot::jobs::{Job, UpdateId};
 use crate::bot::people::{Asker, Platform};
@@ -100,6 +101,19 @@ impl Handler {
                 if self.receive(id, None).await {
                     let handler = self.clone();
                     self.tasks.spawn(async move { handler.handle_callback_query(*query).await });
+                }
+            }
+            UpdateContent::GuestMessage(guest) => {
+                if let Some(request) = parse_guest(&guest, &self.me, id)
+                    && self.receive(id, Some(request.to_job())).await
+                {
+                    self.start(request);
+                }
+            }
+            UpdateContent::BusinessConnection(connection) => {
+                if connection.is_enabled && self.receive(id, None).await {
+                    let handler = self.clone();
+                    self.tasks.spawn(async move { handler.sender.decline_business(&connection).await });
                 }
             }
             UpdateContent::Unknown(kind) => info!(kind, "ignored an update of unknown kind"),

@@ -1,5 +1,6 @@
 //! Renders answers as Bot API requests, and leaves out the parts that Telegram refuses.
 
+use serde_json::{Value, json};
 use teloxide::payloads::{
     EditMessageCaption, EditMessageMedia, EditMessageText, SendMediaGroup, SendMessage, SendPhoto,
 };
@@ -183,6 +184,62 @@ impl EditForm {
 fn halve(max_characters: &mut usize) -> bool {
     *max_characters /= 2;
     *max_characters >= MIN_TEXT
+}
+
+/// What a guest's text is for.
+#[derive(Clone, Copy)]
+pub(super) enum GuestTarget<'a> {
+    /// The query that it answers.
+    Query(&'a str),
+    /// The id of the answer that it replaces.
+    Message(&'a str),
+}
+
+/// The parts that an answer is posted or edited with as a guest, where neither pictures nor buttons that need the
+/// photo work.
+pub(super) struct GuestForm {
+    buttons: bool,
+    max_characters: usize,
+}
+
+impl GuestForm {
+    pub(super) fn new() -> Self {
+        Self { buttons: true, max_characters: MAX_TEXT }
+    }
+
+    /// Leaves out the part that was refused; `false` when only the text is left.
+    pub(super) fn simplify(&mut self, error: &ApiError) -> bool {
+        match error.kind() {
+            ErrorKind::Part(MessagePart::Length) => halve(&mut self.max_characters),
+            _ => std::mem::take(&mut self.buttons),
+        }
+    }
+
+    pub(super) fn request(&self, target: GuestTarget<'_>, answer: &Answer) -> ApiRequest {
+        let text = shortened(&answer.text, self.max_characters);
+        let keyboard = keyboard(answer, false).filter(|_| self.buttons);
+        let with_keyboard = |mut fields: Value| {
+            if let Some(keyboard) = &keyboard {
+                fields["reply_markup"] = json!(keyboard);
+            }
+            fields
+        };
+        match target {
+            GuestTarget::Query(query) => {
+                let content = json!({ "message_text": text, "link_preview_options": no_preview() });
+                let result = json!({
+                    "type": "article", "id": "answer", "title": "FaceGuesser", "input_message_content": content
+                });
+                let fields = json!({ "guest_query_id": query, "result": with_keyboard(result) });
+                ApiRequest::untyped("answerGuestQuery", fields)
+            }
+            GuestTarget::Message(message) => {
+                let fields =
+                    json!({ "inline_message_id": message, "text": text, "link_preview_options": no_preview() });
+                ApiRequest::untyped("editMessageText", with_keyboard(fields))
+            }
+        }
+    }
 }
 
 /// A text of at most `max_characters` as Telegram counts them, in UTF-16 units.

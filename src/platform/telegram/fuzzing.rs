@@ -4,19 +4,20 @@
 use serde_json::{Value, json};
 
 use super::identity::{self, BotAccount};
-use super::incoming::{Message, Update, UpdateContent};
-use super::request::{Intent, MergedRequest, PhotoRequest, parse_intent};
+use super::incoming::Message;
+use super::request::{Intent, MergedRequest, PhotoRequest, parse_guest, parse_intent};
+use super::updates::{GuestMessage, Update, UpdateContent};
 use crate::bot::actions::Action;
 use crate::bot::people::Platform;
 
 fn me() -> BotAccount {
-    BotAccount { id: 42, username: "guess_bot".into(), can_read_all: true }
+    BotAccount { id: 42, username: "guess_bot".into(), can_read_all: true, supports_guests: true }
 }
 
 /// `data` is an update's JSON.
 pub fn telegram_update(data: &[u8]) {
     let Ok(update) = serde_json::from_slice::<Value>(data) else { return };
-    let Some(Update { content, .. }) = Update::from_json(&update) else { return };
+    let Some(Update { id, content }) = Update::from_json(&update) else { return };
     match content {
         UpdateContent::Message(message) | UpdateContent::EditedMessage(message) => check_message(&message),
         UpdateContent::CallbackQuery(query) => {
@@ -24,6 +25,10 @@ pub fn telegram_update(data: &[u8]) {
             if let Some(message) = &query.message {
                 check_message(message);
             }
+        }
+        UpdateContent::GuestMessage(guest) => check_guest(&guest, id),
+        UpdateContent::BusinessConnection(connection) => {
+            assert!(connection.chat.0 > 0, "a notice to a business account would not be private");
         }
         // The kind is logged, so it must be short and harmless.
         UpdateContent::Unknown(kind) => {
@@ -43,6 +48,14 @@ pub fn command_text(data: &[u8]) {
         message.iter().for_each(check_message);
     }
     crate::bot::fuzzing::choices(&text);
+}
+
+fn check_guest(guest: &GuestMessage, update: i64) {
+    let Some(request) = parse_guest(guest, &me(), update) else { return };
+    assert!(request.message.0 < 0, "a guest's request could be taken for a message of the asker's chat");
+    assert_eq!(request.asker.chat.id, request.asker.person.id, "a guest's chat would be written to");
+    let restored = PhotoRequest::from_job(&request.to_job());
+    assert!(restored.is_some_and(|restored| restored.guest == request.guest), "a job is not restored");
 }
 
 fn check_message(message: &Message) {

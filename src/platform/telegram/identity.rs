@@ -13,6 +13,8 @@ pub(super) struct BotAccount {
     pub(super) username: String,
     /// Whether it receives all messages of groups (privacy mode is off).
     pub(super) can_read_all: bool,
+    /// Whether people can mention it in chats that it is no member of (guest mode is on).
+    pub(super) supports_guests: bool,
 }
 
 impl BotAccount {
@@ -22,6 +24,7 @@ impl BotAccount {
             id: user["id"].as_i64().unwrap_or_default(),
             username: user["username"].as_str().unwrap_or_default().to_owned(),
             can_read_all: user["can_read_all_group_messages"].as_bool().unwrap_or(false),
+            supports_guests: user["supports_guest_queries"].as_bool().unwrap_or(false),
         }
     }
 }

@@ -1,25 +1,12 @@
-//! Parses the fields of Telegram's updates that the bot uses from their JSON.
+//! Parses the fields of Telegram's messages that the bot uses from their JSON.
 //!
 //! Everything but a message's id and chat may be absent, malformed or newer than this program: then
 //! it is ignored and the rest is parsed all the same. Typed parsers drop the whole update instead.
+//! [`updates`](super::updates) contain messages.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use teloxide::types::{AllowedUpdate, ChatId, MessageId, ThreadId};
-
-/// The kinds of updates that are requested from Telegram.
-pub(super) const ALLOWED_UPDATES: [AllowedUpdate; 5] = [
-    AllowedUpdate::Message,
-    AllowedUpdate::EditedMessage,
-    AllowedUpdate::ChannelPost,
-    AllowedUpdate::EditedChannelPost,
-    AllowedUpdate::CallbackQuery,
-];
-
-/// The same as names of an update's fields.
-const MESSAGES: [&str; 2] = ["message", "channel_post"];
-const EDITED_MESSAGES: [&str; 2] = ["edited_message", "edited_channel_post"];
-const CALLBACK_QUERY: &str = "callback_query";
+use teloxide::types::{ChatId, MessageId, ThreadId};
 
 /// Fields of a message that hold user content; all others belong to service messages.
 const CONTENT_FIELDS: [&str; 19] = [
@@ -43,43 +30,6 @@ const CONTENT_FIELDS: [&str; 19] = [
     "venue",
     "location",
 ];
-
-/// An update: its id and its content.
-pub(super) struct Update {
-    pub(super) id: i64,
-    pub(super) content: UpdateContent,
-}
-
-/// The content of an update.
-pub(super) enum UpdateContent {
-    Message(Box<Message>),
-    EditedMessage(Box<Message>),
-    CallbackQuery(Box<CallbackQuery>),
-    /// The name of a kind that was not requested or could not be parsed.
-    Unknown(String),
-}
-
-impl Update {
-    /// `None` for JSON that is not an update.
-    pub(super) fn from_json(update: &Value) -> Option<Self> {
-        let id = update["update_id"].as_i64()?;
-        let fields = update.as_object()?.iter().filter(|(name, _)| *name != "update_id");
-        let is_known =
-            |name: &str| MESSAGES.contains(&name) || EDITED_MESSAGES.contains(&name) || name == CALLBACK_QUERY;
-        // An unknown field may come along with a known one.
-        let (kind, value) = fields.clone().find(|(name, _)| is_known(name)).or(fields.clone().next())?;
-        let message = || Message::from_json(value).map(Box::new);
-        let content = match kind.as_str() {
-            kind if MESSAGES.contains(&kind) => message().map(UpdateContent::Message),
-            kind if EDITED_MESSAGES.contains(&kind) => message().map(UpdateContent::EditedMessage),
-            CALLBACK_QUERY => CallbackQuery::from_json(value).map(|query| UpdateContent::CallbackQuery(query.into())),
-            _ => None,
-        };
-        // Anyone who can post updates chooses the name; Telegram's own are short words.
-        let name = || kind.chars().filter(|c| c.is_ascii_lowercase() || *c == '_').take(40).collect();
-        Some(Self { id, content: content.unwrap_or_else(|| UpdateContent::Unknown(name())) })
-    }
-}
 
 /// A topic within a chat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,26 +182,6 @@ impl Message {
     }
 }
 
-/// A press of an inline button.
-pub(super) struct CallbackQuery {
-    pub(super) id: String,
-    pub(super) from: User,
-    pub(super) data: Option<String>,
-    /// The message with the button. If it is inaccessible, only its id and chat are known.
-    pub(super) message: Option<Message>,
-}
-
-impl CallbackQuery {
-    fn from_json(query: &Value) -> Option<Self> {
-        Some(Self {
-            id: query["id"].as_str()?.to_owned(),
-            from: User::from_json(&query["from"])?,
-            data: query["data"].as_str().map(str::to_owned),
-            message: Message::from_json(&query["message"]),
-        })
-    }
-}
-
 /// The `message_id` of a message or of a method's result.
 pub(super) fn parse_message_id(message: &Value) -> Option<MessageId> {
     Some(MessageId(i32::try_from(message["message_id"].as_i64()?).ok()?))
@@ -388,16 +318,5 @@ mod tests {
             assert_eq!(photos.files, [RemoteFile { id: "f".into(), bytes: Some(5_000_000_000) }]);
             assert_eq!(reply.external_photos.unwrap().files, photos.files);
         }
-    }
-
-    #[test]
-    fn unknown_kinds_of_updates_are_reported_by_name_alone() {
-        for update in [json!({ "update_id": 1, "hologram": { "text": "x" } }), json!({ "update_id": 1, "message": [] })]
-        {
-            assert!(matches!(Update::from_json(&update).unwrap().content, UpdateContent::Unknown(_)));
-        }
-        assert!(Update::from_json(&json!({ "message": {} })).is_none());
-        let both = json!({ "update_id": 1, "aura": 5, "message": { "message_id": 2, "chat": { "id": 3 } } });
-        assert!(matches!(Update::from_json(&both).unwrap().content, UpdateContent::Message(_)));
     }
 }

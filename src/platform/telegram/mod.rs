@@ -4,15 +4,15 @@
 //! which uses only those below it:
 //!
 //! - [`polling`] and [`webhook`] receive updates.
-//! - [`dispatch`] accepts them and starts tasks: [`photos`], [`commands`] and [`buttons`]. They share
-//!   a [`handler`].
+//! - [`dispatch`] accepts them and starts tasks: [`photos`], [`guest`], [`commands`] and [`buttons`]. They
+//!   share a [`handler`].
 //! - [`album`] collects the photos of an album, [`answered`] prevents double answers, [`files`] locates
 //!   photos.
 //! - [`delivery`] sends replies and handles those that fail, [`notices`] notifies people where the bot
 //!   may not write, [`edits`] edits and deletes messages, [`sender`] sends them within the limits of the
 //!   [`rate_limiter`], [`form`] renders them as requests.
 //! - [`request`] and [`parsing`] interpret messages, [`identity`] and [`destination`] hold who asks and
-//!   where the reply goes, [`incoming`] parses updates.
+//!   where the reply goes, [`updates`] and [`incoming`] parse updates and their messages.
 //! - [`menu`] registers the command menus, [`retry`] retries requests without a time limit, [`api`] sends
 //!   requests, [`refusals`] classifies errors. [`probe`] asks about the bot before it runs.
 
@@ -30,6 +30,7 @@ mod files;
 mod form;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod guest;
 mod handler;
 mod identity;
 mod incoming;
@@ -45,6 +46,7 @@ mod refusals;
 mod request;
 mod retry;
 mod sender;
+mod updates;
 mod webhook;
 
 use std::sync::Arc;
@@ -56,7 +58,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::bot::Bot;
-use api::Api;
+use api::{Api, ApiRequest};
 use handler::Handler;
 use identity::BotAccount;
 
@@ -111,13 +113,19 @@ async fn register_menus(api: Api, shutdown: CancellationToken) {
 }
 
 async fn fetch_account(api: &Api) -> Result<BotAccount, TelegramError> {
-    let me = retry::call_until_answered(api, &GetMe::new()).await?;
+    let me = retry::send_until_answered(api, &ApiRequest::new(&GetMe::new())).await?;
     info!("connected to Telegram");
     let me = BotAccount::from_json(&me);
     if !me.can_read_all {
         info!(
             "Telegram's privacy mode is on: in groups the bot receives only commands and replies to it; \
              /auto needs the mode to be off or the bot to be an admin"
+        );
+    }
+    if !me.supports_guests {
+        info!(
+            "Telegram's guest mode is off: people cannot mention the bot in chats that it is no member of; \
+             @BotFather switches it on in the bot's settings"
         );
     }
     Ok(me)

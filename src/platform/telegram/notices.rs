@@ -1,5 +1,5 @@
-//! Private notices about chats in which the bot may not write: to the asker, and to an admin once a
-//! day.
+//! Private notices: about chats in which the bot may not write, to the asker and once a day to an admin; and to
+//! people who connect it to their business account.
 
 use std::time::Duration;
 
@@ -9,8 +9,9 @@ use tracing::{debug, info};
 
 use super::destination::Destination;
 use super::identity::{chat_id, person_id};
-use super::incoming::User;
+use super::incoming::{MediaFlags, User};
 use super::sender::Sender;
+use super::updates::BusinessConnection;
 use crate::bot::Problem;
 use crate::bot::languages::Language;
 use crate::bot::people::Asker;
@@ -34,6 +35,31 @@ impl Sender {
         if self.bot.claim_admin_notice(chat_id(destination.chat)).await {
             self.notify_admin(destination).await;
         }
+    }
+
+    /// Tells somebody who connected the bot to their business account, at most once a day, that it neither reads
+    /// nor answers the messages of their customers.
+    pub(super) async fn decline_business(&self, connection: &BusinessConnection) {
+        let BusinessConnection { user, chat, .. } = connection;
+        let asker = Asker {
+            person: person_id(user.id),
+            chat: chat_id(*chat),
+            language: user.language.as_deref().and_then(Language::from_tag),
+        };
+        if !self.bot.claim_admin_notice(asker.chat).await {
+            return;
+        }
+        let destination = Destination {
+            chat: *chat,
+            topic: None,
+            reply_to: None,
+            flags: MediaFlags::default(),
+            asker,
+            is_requested: false,
+        };
+        let language = self.bot.reply_style(&asker).await.language;
+        self.post(destination, &language.message("business-declined").into()).await;
+        info!("somebody connected the bot to a business account, whose chats it does not answer");
     }
 
     /// Notifies the first admin who has a chat with the bot.

@@ -38,7 +38,7 @@ pub(super) struct AnswerOutcome {
 }
 
 impl AnswerOutcome {
-    const NO_REPLY_OWED: Self = Self { is_final: true, reply: None };
+    pub(super) const NO_REPLY_OWED: Self = Self { is_final: true, reply: None };
 
     fn new(outcome: PostOutcome, destination: Destination, photos: usize) -> Self {
         let reply = match outcome {
@@ -61,6 +61,9 @@ impl Handler {
         }
         for part in parts {
             self.answered.insert((part.destination().chat, part.message), part.date);
+        }
+        if let Some(query) = &lead.guest {
+            return self.answer_guest(query, lead, photos).await;
         }
         let Some(photos) = photos else { return self.reply_no_photo(lead).await };
         if let Some(earlier) = earlier {

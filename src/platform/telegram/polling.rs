@@ -12,9 +12,9 @@ use tracing::{info, warn};
 use super::api::{Api, ApiRequest};
 use super::error::TelegramError;
 use super::handler::Handler;
-use super::incoming::ALLOWED_UPDATES;
 use super::refusals::{ApiError, ErrorKind, refusal};
 use super::retry::{FIRST_PAUSE, LONGEST_PAUSE};
+use super::updates::ALLOWED_UPDATES;
 use crate::platform::refusal::Refusal;
 
 /// How long Telegram may hold a poll while there are no updates.
@@ -106,9 +106,9 @@ async fn fetch_updates(api: &Api, offset: i64, poll_timeout: Duration) -> Result
     // The last poll is meant to confirm updates, not to fetch any; one is the smallest limit.
     request.limit = Some(if poll_timeout.is_zero() { 1 } else { BATCH as u8 });
     request.timeout = Some(poll_timeout.as_secs() as u32);
-    request.allowed_updates = Some(ALLOWED_UPDATES.to_vec());
-    // Set as a field, because teloxide's release has only 32 bits for it.
-    let request = ApiRequest::new(&request).with_field("offset", offset).with_timeout(poll_timeout + POLL_MARGIN);
+    // Set as fields, because teloxide's release has only 32 bits for an offset and does not know all kinds.
+    let request = ApiRequest::new(&request).with_field("allowed_updates", ALLOWED_UPDATES.as_slice());
+    let request = request.with_field("offset", offset).with_timeout(poll_timeout + POLL_MARGIN);
     match api.send(&request).await? {
         Value::Array(updates) => Ok(updates),
         // Retried after a pause.

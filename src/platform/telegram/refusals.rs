@@ -17,7 +17,7 @@
 //! | "message is not modified" (an edit) | success | the message as it is |
 //! | "message to edit not found", "message can't be edited" | not editable | the final answer as a new message |
 //! | "message can't be deleted" (after 48 hours) | too old to delete | the reply becomes "(deleted)", without buttons and faces |
-//! | "query is too old" (a callback query) | gone | nothing: the button has stopped waiting |
+//! | "query is too old" (a callback query, a guest's query) | gone | nothing: the button has stopped waiting, the message can no longer be answered |
 //! | "file is too big" (`getFile`) | – | that bots can download files of at most 20 MB |
 //! | 409 while a webhook is set, 409 because of another program | retry | the reply, once the webhook or the other program is gone |
 

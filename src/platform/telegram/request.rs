@@ -2,7 +2,8 @@
 //!
 //! In a private chat every photo and picture file is answered; in groups and channels those with
 //! `/guess`, `/game` or a mention of the bot in their caption or in a reply to them, and every photo
-//! where the chat has automatic replies on.
+//! where the chat has automatic replies on. In chats that the bot is no member of, a mention with a photo or
+//! in reply to one is.
 
 use serde::{Deserialize, Serialize};
 use teloxide::types::{ChatId, MessageId};
@@ -11,6 +12,7 @@ use super::destination::Destination;
 use super::identity::{self, BotAccount, chat_id, person_id};
 use super::incoming::{ChatKind, MediaFlags, Message, Photos, Topic};
 use super::parsing::{CommandCall, commands, mentions, parse_command};
+use super::updates::GuestMessage;
 use crate::bot::commands::Command;
 use crate::bot::jobs::Job;
 use crate::bot::languages::Language;
@@ -53,6 +55,10 @@ pub(super) struct PhotoRequest {
     #[serde(rename = "other")]
     reply_photos: Option<Photos>,
     pub(super) album: Option<String>,
+    /// The query that the answer goes to instead of a chat, where the bot is a guest. `message` is then a
+    /// negative number that identifies the request, and the asker's chat their private one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) guest: Option<String>,
     /// Whether an earlier run has started on it.
     #[serde(skip)]
     pub(super) resumed: bool,
@@ -76,6 +82,7 @@ impl PhotoRequest {
             photos: message.photos.clone(),
             reply_photos,
             album: message.album.clone(),
+            guest: None,
             resumed: false,
         }
     }
@@ -96,12 +103,12 @@ impl PhotoRequest {
         Some(request)
     }
 
-    /// The destination of a reply to the message itself.
+    /// The destination of a reply to the message itself; where the bot is a guest, the asker's private chat.
     pub(super) fn destination(&self) -> Destination {
         Destination {
             chat: ChatId(self.asker.chat.id),
             topic: self.topic,
-            reply_to: Some(self.message),
+            reply_to: Some(self.message).filter(|_| self.guest.is_none()),
             flags: self.flags,
             asker: self.asker,
             is_requested: self.task.is_some(),
@@ -144,14 +151,10 @@ pub(super) enum Intent {
 
 /// What a message asks the bot `me` for, if anything.
 pub(super) fn parse_intent(message: &Message, me: &BotAccount) -> Option<Intent> {
-    // An anonymous admin's messages come from a bot account of Telegram's, with a sender chat.
-    if message.sender_chat.is_none() && message.from.as_ref().is_some_and(|user| user.is_bot) {
+    if is_from_bot(message) {
         return None;
     }
-    let replied = message.reply_to.as_deref();
-    let reply_photos = replied
-        .and_then(|replied| replied.photos.clone().or(replied.external_photos.clone()))
-        .or(message.external_photos.clone());
+    let reply_photos = reply_photos(message);
     let has_photos = message.photos.is_some() || reply_photos.is_some();
     let photos = |task| Some(Intent::Photos(PhotoRequest::new(message, task, reply_photos.clone())));
     let text = message.text.as_deref().unwrap_or_default();
@@ -182,6 +185,41 @@ pub(super) fn parse_intent(message: &Message, me: &BotAccount) -> Option<Intent>
     // Stickers, voice messages and the like are answered with "no picture"; service messages such as
     // "a member joined" need no answer.
     message.has_content.then(|| photos(Some(PhotoTask::Guess))).flatten()
+}
+
+/// What a message asks for in a chat that the bot is no member of: always a guess. `None` when it needs no
+/// answer; `update` is the number of its update.
+pub(super) fn parse_guest(guest: &GuestMessage, me: &BotAccount, update: i64) -> Option<PhotoRequest> {
+    let message = &guest.message;
+    let reply_photos = reply_photos(message);
+    let has_photos = message.photos.is_some() || reply_photos.is_some();
+    // A reply to the bot's answer comes as well, but "thanks" needs no explanation of how to use it.
+    let is_named =
+        mentions(message.text.as_deref().unwrap_or_default(), &me.username) || message.mentioned_users.contains(&me.id);
+    if is_from_bot(message) || !has_photos && !is_named {
+        return None;
+    }
+    let mut request = PhotoRequest::new(message, Some(PhotoTask::Guess), reply_photos);
+    // The ids of the chat and of the message may also be those of others that the bot knows.
+    request.asker.chat.id = request.asker.person.id;
+    (request.chat_kind, request.topic, request.album) = (ChatKind::Private, None, None);
+    request.message = MessageId(-((update & i64::from(i32::MAX)) as i32).max(1));
+    request.guest = Some(guest.query.clone());
+    Some(request)
+}
+
+/// Whether a bot sent the message. An anonymous admin's messages come from a bot account of Telegram's, with a
+/// sender chat.
+fn is_from_bot(message: &Message) -> bool {
+    message.sender_chat.is_none() && message.from.as_ref().is_some_and(|user| user.is_bot)
+}
+
+/// The photos that a message refers to.
+fn reply_photos(message: &Message) -> Option<Photos> {
+    let replied = message.reply_to.as_deref();
+    replied
+        .and_then(|replied| replied.photos.clone().or(replied.external_photos.clone()))
+        .or(message.external_photos.clone())
 }
 
 fn parse_task(call: &CommandCall<'_>) -> Option<PhotoTask> {

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
-use teloxide::requests::Payload;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::api::Api;
+use super::api::{Api, ApiRequest};
 use super::error::TelegramError;
 use super::refusals::{ErrorKind, refusal};
 use crate::platform::refusal::Refusal;
@@ -17,15 +15,12 @@ use crate::platform::refusal::Refusal;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Sends a payload, with growing pauses between attempts, until Telegram answers it or refuses the
+/// Sends a request, with growing pauses between attempts, until Telegram answers it or refuses the
 /// token.
-pub(super) async fn call_until_answered<P: Payload + Serialize>(
-    api: &Api,
-    payload: &P,
-) -> Result<Value, TelegramError> {
+pub(super) async fn send_until_answered(api: &Api, request: &ApiRequest) -> Result<Value, TelegramError> {
     let mut pause = FIRST_PAUSE;
     loop {
-        let error = match api.call(payload).await {
+        let error = match api.send(request).await {
             Ok(result) => return Ok(result),
             Err(error) if error.kind() == ErrorKind::InvalidToken => return Err(TelegramError::InvalidToken),
             Err(error) => error,
@@ -34,7 +29,7 @@ pub(super) async fn call_until_answered<P: Payload + Serialize>(
             Refusal::Retry { after: Some(after) } => after,
             _ => pause,
         };
-        let (method, pause_s) = (P::NAME, wait.as_secs());
+        let (method, pause_s) = (request.method(), wait.as_secs());
         warn!(method, %error, pause_s, "request to Telegram failed, retrying");
         sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);

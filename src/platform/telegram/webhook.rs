@@ -18,11 +18,12 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::api::ApiRequest;
 use super::error::TelegramError;
 use super::handler::Handler;
-use super::incoming::ALLOWED_UPDATES;
 use super::options::WebhookOptions;
-use super::retry::call_until_answered;
+use super::retry::send_until_answered;
+use super::updates::ALLOWED_UPDATES;
 use crate::platform::connections::{self, ConnectionLimits};
 
 /// Bot API, setWebhook.
@@ -49,10 +50,10 @@ pub(super) async fn serve(
     let cannot_listen = |source| TelegramError::Listen { address: options.listen, source };
     let listener = TcpListener::bind(options.listen).await.map_err(cannot_listen)?;
     let set_webhook = SetWebhook::new(options.url.clone()).secret_token(options.secret.expose_secret());
-    let set_webhook = set_webhook.allowed_updates(ALLOWED_UPDATES);
+    let set_webhook = ApiRequest::new(&set_webhook).with_field("allowed_updates", ALLOWED_UPDATES.as_slice());
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
-        set = call_until_answered(handler.api(), &set_webhook) => set?,
+        set = send_until_answered(handler.api(), &set_webhook) => set?,
     };
     info!(listen = %options.listen, "the webhook is set");
     let path = options.url.path().to_owned();

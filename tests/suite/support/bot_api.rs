@@ -23,6 +23,12 @@ impl BotApi {
         self.check_fields(name, &description["fields"], &given)
     }
 
+    /// Whether a type has a field.
+    pub fn has_field(&self, kind: &str, name: &str) -> bool {
+        let fields = self.0["types"][kind]["fields"].as_array();
+        fields.is_some_and(|fields| fields.iter().any(|field| field["name"] == name))
+    }
+
     fn check_fields(&self, owner: &str, fields: &Value, given: &Map<String, Value>) -> Result<(), String> {
         let fields = fields.as_array().cloned().unwrap_or_default();
         for (key, value) in given {
@@ -34,6 +40,10 @@ impl BotApi {
                 return Err(format!("{owner}.{key}: {}", errors.join("; ")));
             }
             let text = value.as_str().filter(|text| !text.starts_with("attach://"));
+            let constant = constant(field["description"].as_str().unwrap_or_default());
+            if constant.is_some_and(|constant| value != constant) {
+                return Err(format!("{owner}.{key} is {value}"));
+            }
             let length = text.map_or(0, |text| text.chars().count());
             if max_characters(field["description"].as_str().unwrap_or_default()).is_some_and(|max| length > max) {
                 return Err(format!("{owner}.{key} has {length} characters"));
@@ -71,6 +81,12 @@ impl BotApi {
     }
 }
 
+/// The only value that a description such as "Type of the result, must be article" allows.
+fn constant(description: &str) -> Option<&str> {
+    let constant = description.split_once(", must be ")?.1.trim_end_matches('.');
+    constant.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_').then_some(constant)
+}
+
 /// The upper bound in a description such as "Text of the message, 1-4096 characters".
 fn max_characters(description: &str) -> Option<usize> {
     let before = description.split(" characters").next().filter(|before| before.len() < description.len())?;
@@ -93,7 +109,13 @@ fn requests_that_do_not_match_the_description_are_errors() {
             field("chat_id", "Integer", true), field("text", "String", false), field("photo", "InputFile", false),
             field("reply", "Reply", false)
         ] } },
-        "types": { "Reply": { "fields": [field("id", "Integer", true)] } }
+        "types": {
+            "Reply": { "subtypes": ["Quote", "Note"] }, "Note": { "fields": [field("note", "Integer", true)] },
+            "Quote": { "fields": [
+                field("id", "Integer", true),
+                { "name": "type", "types": ["String"], "required": false, "description": "Its type, must be quote" }
+            ] }
+        }
     }));
     let file = BTreeMap::from([("photo".to_owned(), Bytes::new())]);
     let none = BTreeMap::new();
@@ -105,6 +127,7 @@ fn requests_that_do_not_match_the_description_are_errors() {
         ("sendThing", json!({ "chat_id": 1, "text": "too long" })),
         ("sendThing", json!({ "chat_id": 1, "colour": "red" })),
         ("sendThing", json!({ "chat_id": 1, "reply": {} })),
+        ("sendThing", json!({ "chat_id": 1, "reply": { "id": 2, "type": "note" } })),
         ("sendThing", json!({ "chat_id": 1, "photo": "a path" })),
     ] {
         assert!(api.check(method, &body, &none).is_err(), "{method} {body}");

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::discord_faults::{Fault, Faults};
 use super::discord_gateway::{Gateway, Script};
 use super::discord_limits::Limits;
-use super::discord_state::{State, original_response};
+use super::discord_state::{State, is_foreign, original_response};
 use super::inbox::{Inbox, RecordedRequest, ServedFiles, inbox};
 use super::openapi::OpenApi;
 use super::program::Program;
@@ -120,6 +120,8 @@ impl Discord {
         });
         let router = Router::new()
             .route("/gateway-socket/", get(super::discord_gateway::socket))
+            .route("/avatars/{*path}", get(super::discord_rest::avatar))
+            .route("/guilds/{*path}", get(super::discord_rest::avatar))
             .route("/attachments/{*name}", get(super::discord_rest::attachment))
             .route("/api/v10/{*path}", any(super::discord_rest::rest))
             .with_state(shared.clone());
@@ -228,12 +230,54 @@ impl Discord {
         json!({
             "id": id, "application_id": BOT_ID, "type": 2, "token": format!("token-{id}"), "version": 1,
             "data": data, "channel_id": "770077007700770077", "guild_id": "550055005500550055", "locale": "en-GB", "entitlements": [],
-            "app_permissions": "0", "authorizing_integration_owners": {}, "attachment_size_limit": 10485760,
+            "app_permissions": "0", "authorizing_integration_owners": { "0": "550055005500550055" }, "context": 0,
+            "attachment_size_limit": 10485760,
             "member": {
                 "user": user, "roles": [], "joined_at": "2026-01-01T00:00:00+00:00", "deaf": false, "mute": false,
                 "flags": 0, "permissions": "0"
             },
         })
+    }
+
+    /// The same interaction in a server that the bot is no member of: the user has installed it for themselves.
+    pub fn in_foreign_server(&self, mut interaction: Value) -> Value {
+        interaction["guild_id"] = "660066006600660066".into();
+        interaction["channel_id"] = "880088008800880088".into();
+        interaction["authorizing_integration_owners"] = json!({ "1": "190019001900190" });
+        interaction
+    }
+
+    /// The same interaction in the direct messages of the user and somebody else.
+    pub fn between_friends(&self, mut interaction: Value) -> Value {
+        interaction["user"] = interaction["member"]["user"].clone();
+        for field in ["member", "guild_id"] {
+            interaction.as_object_mut().unwrap().remove(field);
+        }
+        interaction["channel_id"] = "990099009900990099".into();
+        interaction["channel"] = json!({ "id": "990099009900990099", "type": 1 });
+        interaction["context"] = 2.into();
+        interaction["authorizing_integration_owners"] = json!({ "1": "190019001900190" });
+        interaction
+    }
+
+    /// The command in the menu of a message.
+    pub fn message_menu(&self, message: &Value) -> Value {
+        let target = message["id"].as_str().unwrap();
+        self.interaction(json!({
+            "id": "2", "name": "Guess age", "type": 3, "target_id": target, "resolved": { "messages": { target: message } }
+        }))
+    }
+
+    /// Checks that Discord offers a command where the bot is no member.
+    fn check_offered(&self, interaction: &Value) {
+        let (data, commands) = (&interaction["data"], self.commands());
+        let has = |command: &Value, list: &str, one: &Value| command[list].as_array().unwrap().contains(one);
+        let offered = commands.as_array().unwrap().iter().any(|command| {
+            (&command["name"], &command["type"]) == (&data["name"], &data["type"])
+                && has(command, "integration_types", &json!(1))
+                && has(command, "contexts", &interaction["context"])
+        });
+        assert!(offered, "Discord does not offer {} there", data["name"]);
     }
 
     /// A slash command with its options.
@@ -275,8 +319,11 @@ impl Discord {
 
     /// Dispatches an event over the gateway.
     pub fn dispatch(&self, event: &str, data: Value) {
-        if let Some(token) = data["token"].as_str() {
-            self.shared.state.begin_interaction(token);
+        if data["token"].is_string() {
+            if data["type"] == 2 && is_foreign(&data) {
+                self.check_offered(&data);
+            }
+            self.shared.state.begin_interaction(&data);
         }
         secrets::learn(&data);
         let mut sent = self.shared.sent.lock().unwrap();

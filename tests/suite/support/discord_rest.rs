@@ -39,6 +39,22 @@ pub async fn attachment(
     }
 }
 
+/// A profile picture; Discord has sizes that are powers of two.
+pub async fn avatar(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let size = query.as_deref().and_then(|query| query.strip_prefix("size=")?.parse::<u32>().ok());
+    if !size.is_some_and(|size| (16..=4096).contains(&size) && size.is_power_of_two()) {
+        return StatusCode::BAD_REQUEST.into_response();
+    }
+    let name = path.rsplit('/').next().unwrap().to_owned();
+    let _ = shared.asked.send(happened(format!("fetched {path}")));
+    let picture = shared.files.clone().take(name).await;
+    picture.map_or(StatusCode::NOT_FOUND.into_response(), IntoResponse::into_response)
+}
+
 fn refused(status: StatusCode, message: &str, code: u64) -> Response {
     (status, axum::Json(json!({ "message": message, "code": code }))).into_response()
 }
@@ -89,7 +105,10 @@ pub async fn rest(State(shared): State<Arc<Shared>>, Path(path): Path<String>, r
     let outcome = match path.as_str() {
         "/gateway" | "/gateway/bot" => Outcome::answer(gateway_info(&shared)),
         REFRESH => Outcome::answer(refreshed(&body)),
-        path => shared.state.carry_out(&method, path, &body),
+        path => {
+            let largest = files.values().map(Bytes::len).max().unwrap_or(0);
+            shared.state.check_upload(path, largest).and_then(|()| shared.state.carry_out(&method, path, &body))
+        }
     };
     let Outcome { answer, stored_at, duplicate } = match outcome {
         Ok(outcome) => outcome,

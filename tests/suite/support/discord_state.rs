@@ -1,6 +1,6 @@
 //! The state of a stand-in Discord: messages, channels and commands, as the bot's requests change them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use super::discord::{BOT_ID, direct_channel};
 /// How long Discord accepts the initial response to an interaction, and further ones with its token.
 const INITIAL_RESPONSE: Duration = Duration::from_secs(3);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// The most follow-ups to an interaction in a channel that the bot is no member of.
+const MAX_FOLLOW_UPS: usize = 5;
 /// The most characters of a nonce.
 const MAX_NONCE: usize = 25;
 
@@ -20,10 +22,23 @@ pub struct State {
     /// What can be fetched, by path.
     by_path: Mutex<BTreeMap<String, Value>>,
     commands: Mutex<Value>,
-    /// By token: when an interaction was dispatched, and whether it has its initial response.
-    interactions: Mutex<HashMap<String, (Instant, bool)>>,
+    /// By token.
+    interactions: Mutex<HashMap<String, Interaction>>,
+    /// The channels that the bot is no member of.
+    foreign_channels: Mutex<BTreeSet<String>>,
     /// The paths of posted messages, by channel and nonce.
     nonces: Mutex<HashMap<(String, String), String>>,
+}
+
+struct Interaction {
+    begun: Instant,
+    /// Whether it has its initial response.
+    answered: bool,
+    /// Whether the bot is no member of its channel.
+    foreign: bool,
+    follow_ups: usize,
+    /// The size of the largest file that may be uploaded, in bytes.
+    max_file: usize,
 }
 
 /// The result of a request.
@@ -45,6 +60,9 @@ const UNKNOWN_INTERACTION: Refusal = (404, 10062);
 const ACKNOWLEDGED: Refusal = (400, 40060);
 const INVALID_TOKEN: Refusal = (401, 50027);
 const INVALID_FORM: Refusal = (400, 50035);
+const MISSING_ACCESS: Refusal = (403, 50001);
+const TOO_MANY_FOLLOW_UPS: Refusal = (400, 40094);
+const TOO_LARGE: Refusal = (413, 40005);
 
 impl Outcome {
     pub fn answer(answer: Value) -> Result<Self, Refusal> {
@@ -63,6 +81,7 @@ impl State {
             by_path: Mutex::default(),
             commands: Mutex::new(commands),
             interactions: Mutex::default(),
+            foreign_channels: Mutex::default(),
             nonces: Mutex::default(),
         }
     }
@@ -88,15 +107,31 @@ impl State {
         self.commands.lock().unwrap().clone()
     }
 
-    /// Makes an interaction's token valid.
-    pub fn begin_interaction(&self, token: &str) {
-        self.interactions.lock().unwrap().insert(token.to_owned(), (Instant::now(), false));
+    /// Makes an interaction's token valid. From now on its channel is foreign if the bot is no member of it.
+    pub fn begin_interaction(&self, interaction: &Value) {
+        let foreign = is_foreign(interaction);
+        if foreign {
+            self.foreign_channels.lock().unwrap().insert(interaction["channel_id"].as_str().unwrap().to_owned());
+        }
+        let max_file = interaction["attachment_size_limit"].as_u64().unwrap_or(10 << 20) as usize;
+        let begun = Interaction { begun: Instant::now(), answered: false, foreign, follow_ups: 0, max_file };
+        self.interactions.lock().unwrap().insert(interaction["token"].as_str().unwrap().to_owned(), begun);
+    }
+
+    /// Checks the size of the largest uploaded file.
+    pub fn check_upload(&self, path: &str, largest: usize) -> Result<(), Refusal> {
+        let interactions = self.interactions.lock().unwrap();
+        let interaction = path.split('/').find_map(|part| interactions.get(part));
+        if interaction.is_some_and(|interaction| largest > interaction.max_file) { Err(TOO_LARGE) } else { Ok(()) }
     }
 
     /// Carries out a request and returns what Discord would respond.
     pub fn carry_out(&self, method: &str, path: &str, body: &Value) -> Result<Outcome, Refusal> {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         match (method, parts.as_slice()) {
+            (_, ["channels", channel, ..]) if self.foreign_channels.lock().unwrap().contains(*channel) => {
+                Err(MISSING_ACCESS)
+            }
             (_, [.., "commands"]) => {
                 let mut commands = self.commands.lock().unwrap();
                 if method == "put" {
@@ -107,6 +142,7 @@ impl State {
             ("post", ["interactions", _, token, "callback"]) => self.respond(token, body),
             ("post", ["webhooks", _, token]) => {
                 self.check_token(token)?;
+                self.count_follow_up(token)?;
                 self.post("770077007700770077", body)
             }
             (_, ["webhooks", _, token, "messages", "@original"]) => {
@@ -134,16 +170,24 @@ impl State {
     /// Checks that an interaction has its initial response and its token is valid.
     fn check_token(&self, token: &str) -> Result<(), Refusal> {
         match self.interactions.lock().unwrap().get(token) {
-            Some((begun, true)) if begun.elapsed() < TOKEN_LIFETIME => Ok(()),
-            Some((_, true)) => Err(INVALID_TOKEN),
+            Some(Interaction { begun, answered: true, .. }) if begun.elapsed() < TOKEN_LIFETIME => Ok(()),
+            Some(Interaction { answered: true, .. }) => Err(INVALID_TOKEN),
             _ => Err(UNKNOWN_WEBHOOK),
         }
     }
 
+    fn count_follow_up(&self, token: &str) -> Result<(), Refusal> {
+        let mut interactions = self.interactions.lock().unwrap();
+        let interaction = interactions.get_mut(token).unwrap();
+        interaction.follow_ups += 1;
+        let exceeded = interaction.foreign && interaction.follow_ups > MAX_FOLLOW_UPS;
+        if exceeded { Err(TOO_MANY_FOLLOW_UPS) } else { Ok(()) }
+    }
+
     fn respond(&self, token: &str, body: &Value) -> Result<Outcome, Refusal> {
         match self.interactions.lock().unwrap().get_mut(token) {
-            Some((_, true)) => return Err(ACKNOWLEDGED),
-            Some((begun, answered)) if begun.elapsed() < INITIAL_RESPONSE => *answered = true,
+            Some(Interaction { answered: true, .. }) => return Err(ACKNOWLEDGED),
+            Some(one) if one.begun.elapsed() < INITIAL_RESPONSE => one.answered = true,
             _ => return Err(UNKNOWN_INTERACTION),
         }
         match body["type"].as_u64() {
@@ -202,6 +246,13 @@ impl State {
         self.by_path.lock().unwrap().remove(at).ok_or(UNKNOWN_MESSAGE)?;
         Outcome::answer(Value::Null)
     }
+}
+
+/// Whether the bot is no member of an interaction's channel: only the user installed it, or it is a chat of other
+/// people.
+pub fn is_foreign(interaction: &Value) -> bool {
+    let in_server = interaction["authorizing_integration_owners"].get("0").is_some();
+    interaction["context"] == 2 || interaction["context"] == 0 && !in_server
 }
 
 /// The key under which the path of an interaction's original response is stored.

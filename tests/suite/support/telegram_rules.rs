@@ -29,6 +29,10 @@ pub struct Rules {
     topics: BTreeMap<(i64, i64), Topic>,
     /// The ids of callback queries that are not answered yet.
     callback_queries: BTreeSet<String>,
+    /// The ids of the messages in foreign chats that the bot may still answer.
+    guest_queries: BTreeSet<String>,
+    /// The bot's messages in foreign chats, by their ids.
+    guest_answers: BTreeMap<String, Value>,
     /// What the bot may not do: part of a method's name, the chat, and the error.
     denials: Vec<(String, i64, Refused)>,
 }
@@ -46,7 +50,14 @@ fn bad(description: &str) -> Refused {
 impl Rules {
     /// Records the chats, topics and messages that an update mentions.
     pub fn record_update(&mut self, update: &Value) {
-        for content in update.as_object().unwrap().values().filter(|content| content.is_object()) {
+        for (kind, content) in update.as_object().unwrap().iter().filter(|(_, content)| content.is_object()) {
+            if let Some(query) = content["guest_query_id"].as_str() {
+                self.guest_queries.insert(query.to_owned());
+            }
+            // The bot is no member of these chats, and does not know their messages.
+            if kind.contains("guest") || kind.contains("business") {
+                continue;
+            }
             if let Some(query) = content["chat_instance"].is_string().then(|| content["id"].as_str()).flatten() {
                 self.callback_queries.insert(query.to_owned());
             }
@@ -109,6 +120,15 @@ impl Rules {
         let denial = self.denials.iter().find(|(part, denied, _)| method.contains(&**part) && *denied == chat);
         if let Some((_, _, refused)) = denial {
             return Err(refused.clone());
+        }
+        if method == "answerguestquery" {
+            check_guest_answer(&body["result"], files)?;
+            let known = self.guest_queries.remove(body["guest_query_id"].as_str().unwrap_or_default());
+            let old = || bad("query is too old and response timeout expired or query ID is invalid");
+            return known.then_some(()).ok_or_else(old);
+        }
+        if let Some(message) = body["inline_message_id"].as_str() {
+            return self.check_guest_edit(method, message, body, files);
         }
         if method == "answercallbackquery" {
             let known = self.callback_queries.remove(body["callback_query_id"].as_str().unwrap_or_default());
@@ -191,6 +211,32 @@ impl Rules {
         Ok(())
     }
 
+    fn check_guest_edit(
+        &self,
+        method: &str,
+        message: &str,
+        body: &Value,
+        files: &BTreeMap<String, Bytes>,
+    ) -> Result<(), Refused> {
+        check_contents(body, files)?;
+        let before = self.guest_answers.get(message).ok_or_else(|| bad("MESSAGE_ID_INVALID"))?;
+        if !files.is_empty() || method != "editmessagetext" {
+            return Err(bad("can't upload a file to an inline message"));
+        }
+        let same = before["text"] == body["text"] && before["reply_markup"] == body["reply_markup"];
+        if same { Err(bad("message is not modified")) } else { Ok(()) }
+    }
+
+    /// Stores the bot's message in a foreign chat.
+    pub fn apply_as_guest(&mut self, message: &str, text: &Value, keyboard: &Value) {
+        self.guest_answers.insert(message.to_owned(), json!({ "text": text, "reply_markup": keyboard }));
+    }
+
+    /// The text and buttons of the bot's message in a foreign chat.
+    pub fn guest_answer(&self, message: &str) -> Option<Value> {
+        self.guest_answers.get(message).cloned()
+    }
+
     /// Stores a message that the bot sent or edited; returns it as Telegram would.
     pub fn apply(&mut self, method: &str, body: &Value, id: i64, now: i64) -> Value {
         let chat = body["chat_id"].as_i64().unwrap_or_default();
@@ -225,6 +271,10 @@ impl Rules {
             about.as_object_mut().unwrap().remove("reply_to_message");
             message["reply_to_message"] = about;
         }
+        if body["message_thread_id"].is_i64() {
+            message["message_thread_id"] = body["message_thread_id"].clone();
+            message["is_topic_message"] = true.into();
+        }
         message["reply_markup"] = body["reply_markup"].clone();
         message.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         self.messages.insert((chat, id), message.clone());
@@ -238,6 +288,19 @@ fn id(value: &Value) -> i64 {
 
 fn is_direct(message: &Value) -> bool {
     message["direct_messages_topic"].is_object()
+}
+
+/// Whether Telegram accepts an answer to a guest's query.
+fn check_guest_answer(result: &Value, files: &BTreeMap<String, Bytes>) -> Result<(), Refused> {
+    if !files.is_empty() || result.to_string().contains("attach://") {
+        return Err(bad("wrong file identifier/HTTP URL specified"));
+    }
+    let id = result["id"].as_str().unwrap_or_default();
+    if id.is_empty() || id.len() > 64 {
+        return Err(bad("RESULT_ID_INVALID"));
+    }
+    let content = &result["input_message_content"];
+    check_contents(&json!({ "text": content["message_text"], "reply_markup": result["reply_markup"] }), files)
 }
 
 /// Whether Telegram accepts the texts, pictures and buttons.

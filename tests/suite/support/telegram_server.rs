@@ -42,6 +42,8 @@ pub struct Shared {
     pub rules: Mutex<Rules>,
     /// Whether updates go to a webhook.
     pub webhook: AtomicBool,
+    /// The kinds of updates that the program last asked for; until then, all.
+    pub allowed_updates: Mutex<Option<Value>>,
     /// How far this server's clock is ahead of the machine's, in seconds.
     pub clock_offset: AtomicI64,
     /// A self-hosted server's folder: files are stored there and not served over HTTP.
@@ -123,6 +125,9 @@ async fn method(
         let _ = shared.asked.send(RecordedRequest { what: format!("denied {method}"), body, files });
         return response;
     }
+    if ["getupdates", "setwebhook"].contains(&method.as_str()) && body["allowed_updates"].is_array() {
+        *shared.allowed_updates.lock().unwrap() = Some(body["allowed_updates"].clone());
+    }
     let result = shared.result(&method, &mut body).await;
     let _ = shared.asked.send(RecordedRequest { what: method, body, files });
     match result {
@@ -165,6 +170,14 @@ impl Shared {
         now + self.clock_offset.load(Ordering::Relaxed)
     }
 
+    /// Whether Telegram creates updates of that kind. Kinds that its description does not have are from the future
+    /// and come in any case.
+    pub fn creates(&self, kind: &str) -> bool {
+        let is_known = self.api.as_ref().is_some_and(|api| api.has_field("Update", kind));
+        let allowed = self.allowed_updates.lock().unwrap();
+        !is_known || allowed.as_ref().is_none_or(|kinds| kinds.as_array().unwrap().contains(&kind.into()))
+    }
+
     fn next_scripted(&self, method: &str) -> Option<Value> {
         self.scripted.lock().unwrap().get_mut(method)?.pop_front()
     }
@@ -204,7 +217,7 @@ impl Shared {
         Ok(match method {
             "getme" => json!({
                 "id": BOT, "is_bot": true, "first_name": "Guessing", "username": BOT_NAME, "can_join_groups": true,
-                "can_read_all_group_messages": false, "supports_inline_queries": false,
+                "can_read_all_group_messages": false, "supports_inline_queries": false, "supports_guest_queries": true,
                 "can_connect_to_business": false, "has_main_web_app": false
             }),
             "getupdates" if self.webhook.load(Ordering::Relaxed) => {
@@ -243,6 +256,19 @@ impl Shared {
                 let sent = (first..).zip(&media).map(&mut send).collect();
                 body.as_object_mut().unwrap().remove("caption");
                 sent
+            }
+            "answerguestquery" => {
+                let id = format!("guest-answer-{}", self.sent.fetch_add(1, Ordering::Relaxed));
+                let (text, keyboard) =
+                    (&body["result"]["input_message_content"]["message_text"], &body["result"]["reply_markup"]);
+                self.rules.lock().unwrap().apply_as_guest(&id, text, keyboard);
+                body["sent"] = id.clone().into();
+                json!({ "inline_message_id": id })
+            }
+            "editmessagetext" if body["inline_message_id"].is_string() => {
+                let id = body["inline_message_id"].as_str().unwrap();
+                self.rules.lock().unwrap().apply_as_guest(id, &body["text"], &body["reply_markup"]);
+                true.into()
             }
             "editmessagetext" | "editmessagemedia" | "editmessagecaption" => {
                 let id = body["message_id"].as_i64().unwrap_or_default();
