@@ -327,7 +327,11 @@ pub(super) fn respond(status: StatusCode, answer: impl Serialize) -> Response {
 
 pub(super) fn status(problem: &Problem) -> StatusCode {
     match problem {
-        Problem::NoPhoto | Problem::OptedOut | Problem::PhotoGone | Problem::CannotWrite => StatusCode::BAD_REQUEST,
+        Problem::NoPhoto
+        | Problem::NoProfilePicture
+        | Problem::OptedOut
+        | Problem::PhotoGone
+        | Problem::CannotWrite => StatusCode::BAD_REQUEST,
         Problem::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Problem::Store => StatusCode::INTERNAL_SERVER_ERROR,
         Problem::PlatformLimit { .. } => StatusCode::PAYLOAD_TOO_LARGE,
