@@ -22,6 +22,11 @@ impl Platform {
             Self::Telegram => "telegram",
         }
     }
+
+    /// The platform with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Discord, Self::Telegram].into_iter().find(|platform| platform.name() == name)
+    }
 }
 
 /// A person's id on a platform. Its `Debug` output is scrambled: see [`scrambled`].

@@ -26,7 +26,9 @@ use origin::Sources;
 use sections::FairUse;
 
 pub use listing::{Setting, changed};
-pub use sections::{Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, Store, Telegram, Web};
+pub use sections::{
+    Cluster, Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, ShardRange, Store, Telegram, Web,
+};
 
 /// Base URL of Discord's own API.
 pub const DISCORD_API_BASE: &str = "https://discord.com";
@@ -117,6 +119,8 @@ impl Config {
         let Telegram { token: configured, token_file, webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
         token("telegram.token", configured, token_file)?;
         token("telegram.webhook_secret", webhook_secret, webhook_secret_file)?;
+        let Cluster { token: configured, token_file, .. } = &mut config.cluster;
+        token("cluster.token", configured, token_file)?;
         check::check(&config, |key| sources.is_set(key))
             .map_err(|(key, reason)| ConfigError::Unusable { place: sources.place(key), reason: reason.into() })?;
         config.places = LATE.map(|key| (key, sources.place(key))).into();

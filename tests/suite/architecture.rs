@@ -52,6 +52,7 @@ fn modules_depend_only_on_those_below_them() {
         ("explain/", &["root", "explain", "photo", "face", "model"]),
         ("inference/", &["root", "inference", "explain", "photo"]),
         ("bot/", &["root", "bot", "inference", "explain", "download", "face", "photo"]),
+        ("cluster/", &["cluster", "bot", "download"]),
         ("platform/", &["platform", "bot", "inference", "download", "photo", "config"]),
         ("training/", &["training", "evaluation", "photo", "face", "model"]),
         ("evaluation/", &["evaluation", "photo", "face", "model"]),

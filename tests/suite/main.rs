@@ -3,6 +3,8 @@
 mod architecture;
 mod browser;
 mod cli;
+mod cluster;
+mod cluster_growth;
 mod corpus;
 mod discord;
 mod discord_buttons;
@@ -30,6 +32,7 @@ mod setup;
 mod site;
 mod soak;
 mod stopping;
+mod stores;
 mod support;
 mod telegram;
 mod telegram_albums;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use teloxide::types::{ChatId, MessageId};
 
 use super::destination::Destination;
-use super::identity::{self, BotAccount, chat_id, person_id};
+use super::identity::{self, BotAccount, JobKey, chat_id, person_id};
 use super::incoming::{ChatKind, MediaFlags, Message, Photos, Topic};
 use super::parsing::{CommandCall, commands, mentions, parse_command};
 use super::updates::GuestMessage;
@@ -91,7 +91,18 @@ impl PhotoRequest {
     pub(super) fn to_job(&self) -> Job {
         // A struct of numbers, strings and lists of them, which always serialises.
         let reference = serde_json::to_string(self).unwrap_or_default();
-        Job::new(self.asker.chat, self.message.0.into(), self.asker.person, reference)
+        let job = Job::new(self.asker.chat, self.message.0.into(), self.asker.person, reference);
+        Job { album: self.album.clone(), ..job }
+    }
+
+    /// What identifies its job.
+    pub(super) fn job_key(&self) -> JobKey {
+        (self.asker.chat, self.message.0.into())
+    }
+
+    /// How many photos it is about.
+    pub(super) fn photo_count(&self) -> usize {
+        self.photos.as_ref().or(self.reply_photos.as_ref()).map_or(0, |photos| photos.files.len())
     }
 
     /// The request that a job stores; `None` when another version of the program wrote it.

@@ -24,6 +24,7 @@ use super::handler::{Handler, Identity};
 use super::incoming::snowflake;
 use super::{DiscordError, DiscordOptions};
 use crate::bot::people::Platform;
+use crate::config::ShardRange;
 use close::Disconnect;
 use connection::{Connection, Outcome};
 use identify::IdentifyLimiter;
@@ -68,7 +69,7 @@ struct Shard<'a> {
     saved_sequence: Option<u64>,
 }
 
-/// Runs all shards until `shutdown`.
+/// Runs this process's shards until `shutdown`.
 ///
 /// # Errors
 /// When no further attempt would succeed.
@@ -77,18 +78,20 @@ pub(super) async fn serve(
     handler: &Arc<Handler>,
     shutdown: &CancellationToken,
 ) -> Result<(), DiscordError> {
-    let limiter = IdentifyLimiter::new(&handler.rest, options.gateway.as_ref());
+    let limiter = IdentifyLimiter::new(&handler.bot, &handler.rest, options.gateway.as_ref());
     let info = tokio::select! {
         info = limiter.gateway_info() => info?,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let shard_count = info.shards.max(1);
+    let all = info.shards.max(1);
+    let shards = options.shards.unwrap_or(ShardRange { first: 0, last: all - 1, total: all });
+    let shard_count = shards.total;
     let run = |id| {
         let gateway = info.url.clone();
         let shard = Shard { id, shard_count, options, handler, gateway, session: None, saved_sequence: None };
         shard.run(&limiter, shutdown)
     };
-    try_join_all((0..shard_count).map(run)).await.map(drop)
+    try_join_all((shards.first..=shards.last).map(run)).await.map(drop)
 }
 
 /// Connects to the gateway and waits for its greeting, without starting a session.
