@@ -253,7 +253,7 @@ async fn everything_about_a_message_in_a_topic_stays_in_the_topic() {
         post(&telegram, json!({ "text": "/guess" }));
         let nothing = telegram.inbox.next("sendmessage").await;
         telegram.press(PERSON, &button(&guess, "see"), chat, sent(&guess), Value::Null);
-        let seen = telegram.inbox.next("sendphoto").await;
+        let seen = telegram.inbox.next("sendmediagroup").await;
         for asked in [typing, guess, card, album, game, settings, nothing, seen] {
             assert_eq!(
                 (&asked.body["chat_id"], &asked.body["message_thread_id"]),
