@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 use super::platforms;
 use super::reload::Running;
 use crate::config::Config;
+use crate::observe::health::health;
 use crate::setup;
 
 /// The time after the grace period in which platforms close their connections, and in which the workers then end;
@@ -36,6 +37,8 @@ async fn serve(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> an
     let mut running = Running::new(config);
     let (bot, pool) = setup::bot(config, setup::store(config)?)?;
     let shutdown = CancellationToken::new();
+    #[cfg(feature = "http-server")]
+    platforms::start_status(config, &shutdown).await?;
     let mut platforms = platforms::start(config, bot.clone(), &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
@@ -67,7 +70,9 @@ async fn serve(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> an
                 Some(Ok((platform, Err(error)))) => {
                     // One platform's bad token must not take the others down.
                     failed = true;
-                    error!(platform, "{}", super::describe(&error));
+                    let reason = super::describe(&error);
+                    error!(platform, "{reason}");
+                    health().ended(platform, reason);
                 }
                 Some(Err(panic)) => {
                     failed = true;

@@ -1,5 +1,6 @@
 //! End-to-end tests over real sockets and files, in one binary so that it is linked only once.
 
+mod api;
 mod architecture;
 mod browser;
 mod cli;
@@ -23,12 +24,15 @@ mod fairness;
 mod learn;
 mod load;
 mod memory;
+#[cfg(feature = "otel")]
+mod otel;
 mod performance;
 mod recorded;
 mod regressions;
 mod setup;
 mod site;
 mod soak;
+mod status;
 mod stopping;
 mod support;
 mod telegram;

@@ -157,7 +157,7 @@ fn case(name: &str) -> Vec<u8> {
 /// The bot's reply to a file, with its annotated picture.
 async fn reply_to(bytes: Vec<u8>) -> Reply {
     let (bot, pool) = support::bot();
-    let options = ReplyOptions { max_characters: 2000, card: CardPolicy::AnyFace, max_cards: 1 };
+    let options = ReplyOptions { platform: "test", max_characters: 2000, card: CardPolicy::AnyFace, max_cards: 1 };
     let reply =
         bot.guess(FlowId::from_key(&0), PhotoSource::Bytes(bytes.into()), &bot.default_style(None), options).await;
     tokio::task::spawn_blocking(move || pool.stop()).await.unwrap();

@@ -108,7 +108,7 @@ async fn fetch_updates(api: &Api, offset: i64, poll_timeout: Duration) -> Result
     request.timeout = Some(poll_timeout.as_secs() as u32);
     // Set as fields, because teloxide's release has only 32 bits for an offset and does not know all kinds.
     let request = ApiRequest::new(&request).with_field("allowed_updates", ALLOWED_UPDATES.as_slice());
-    let request = request.with_field("offset", offset).with_timeout(poll_timeout + POLL_MARGIN);
+    let request = request.with_field("offset", offset).with_poll(poll_timeout, POLL_MARGIN);
     match api.send(&request).await? {
         Value::Array(updates) => Ok(updates),
         // Retried after a pause.
