@@ -26,7 +26,7 @@ async fn answer(telegram: &mut Telegram, query: &str) -> RecordedRequest {
 
 /// Checks that nothing but answers to queries was tried.
 fn assert_nothing_else_was_sent(telegram: &mut Telegram) {
-    for what in ["send", "copy", "edit", "delete", "denied", "answerguestquery"] {
+    for what in ["sendm", "sendp", "copy", "edit", "deletem", "denied", "answerguestquery"] {
         let tried = telegram.inbox.pending(what);
         assert!(tried.is_empty(), "{tried:?}");
     }
