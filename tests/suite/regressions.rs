@@ -114,7 +114,7 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | teloxide dropped updates that it could not parse | `photos_in_messages_that_typed_parsers_drop_are_answered` | `tests/suite/telegram_incoming.rs` |
-//! | An update with an unknown part next to a known one was dropped | `unknown_kinds_of_updates_are_reported_by_name_alone` | `src/platform/telegram/incoming.rs` |
+//! | An update with an unknown part next to a known one was dropped | `unknown_kinds_of_updates_are_reported_by_name_alone` | `src/platform/telegram/updates.rs` |
 //! | An update id beyond 32 bits was never confirmed, so that Telegram sent the update again and again | `an_update_id_beyond_32_bits_is_confirmed` | `tests/suite/regressions.rs` |
 //! | Edited captions were ignored where the machine's clock was wrong | `an_edited_caption_is_answered_whatever_this_machines_clock_shows` | `tests/suite/telegram_incoming.rs` |
 //! | A photo quoted from another chat was not found | `a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it` | `tests/suite/telegram_incoming.rs` |

@@ -66,7 +66,7 @@ pub(super) struct Upload {
 
 /// Where a photo's bytes come from.
 enum Pieces<'a> {
-    Field(Field<'a>),
+    Field(Box<Field<'a>>),
     Body(MeteredBody),
 }
 
@@ -199,7 +199,7 @@ impl Uploads {
 
     async fn read_field(&self, meter: &Meter, field: Field<'_>) -> Result<Upload, RequestError> {
         let name = field.file_name().unwrap_or_default().to_owned();
-        self.read_photo(meter, &name, Pieces::Field(field)).await
+        self.read_photo(meter, &name, Pieces::Field(Box::new(field))).await
     }
 
     async fn read_photo(&self, meter: &Meter, name: &str, mut pieces: Pieces<'_>) -> Result<Upload, RequestError> {
