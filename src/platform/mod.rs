@@ -16,7 +16,7 @@ mod fifo_cache;
 pub mod probe;
 #[cfg(any(feature = "discord", feature = "telegram"))]
 mod refusal;
-#[cfg(feature = "http-server")]
+#[cfg(any(feature = "telegram", feature = "web"))]
 mod secret;
 #[cfg(feature = "http-server")]
 pub mod status;

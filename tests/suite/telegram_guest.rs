@@ -226,7 +226,7 @@ async fn business_accounts_are_declined_in_private_and_their_customers_never_ans
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_about_a_message_in_a_topic_stays_in_the_topic() {
-    let (mut telegram, _program) = Telegram::polled(&[]).await;
+    let (mut telegram, _program) = Telegram::polled(&[("FACEGUESSER__FAIR_USE__PERSON_BURST", "0")]).await;
     telegram.files.put("one", photo_with_a_face());
     telegram.files.put("three", photo_with_faces(3));
     telegram.make_admin(PERSON);
