@@ -33,8 +33,8 @@
 //! - [`photo`]: decoding under limits.
 //! - [`model`]: both networks, the face detector and the estimator of age, gender and smile.
 //!
-//! `training` and `evaluation` cut their crops with the same code; `config`, `telemetry` and `cli` make
-//! the program of it. `ARCHITECTURE.md` has the map.
+//! `training` and `evaluation` cut their crops with the same code; `config`, `observe`, `telemetry` and `cli`
+//! make the program of it. `ARCHITECTURE.md` has the map.
 //!
 //! [`Guesser`], [`face`], [`photo`] and [`model`] come from the crate `faceguesser-vision`.
 //!
@@ -46,6 +46,8 @@
 //! - `cluster`: gateways and workers as separate processes, with NATS between them.
 //! - `training`: the commands `train`, `evaluate` and `calibrate`.
 //! - `heic`: pictures of iPhones.
+//! - `top`: the command `top`.
+//! - `otel` (off by default): spans for an OpenTelemetry collector.
 //! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
 
 #[cfg(feature = "cli")]
@@ -65,6 +67,8 @@ pub mod explain;
 pub mod fuzzing;
 #[cfg(feature = "cli")]
 pub mod inference;
+#[cfg(feature = "cli")]
+pub mod observe;
 #[cfg(feature = "cli")]
 pub mod platform;
 #[cfg(feature = "cli")]

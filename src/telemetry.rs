@@ -1,5 +1,5 @@
 //! Logs: one line per event, to standard error, with fields and units. They never contain a photo, token,
-//! name or message text.
+//! name or message text. With the feature `otel`, spans are exported as well.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
@@ -15,7 +15,8 @@ use crate::config::{Log, LogFormat};
 
 /// The most verbose level logged for each library, whatever `log.level` says: below these levels they log
 /// what they send and receive, including tokens, names and messages.
-const LIBRARIES: [(&str, LevelFilter); 10] = [
+const LIBRARIES: [(&str, LevelFilter); 11] = [
+    ("async_nats", LevelFilter::WARN),
     ("teloxide", LevelFilter::OFF),
     ("teloxide_core", LevelFilter::OFF),
     ("hyper", LevelFilter::WARN),
@@ -36,6 +37,10 @@ static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 #[error("log.level: {0:?} is no level (error, warn, info, debug, trace) and no filter")]
 pub struct FilterError(String);
 
+/// What sends the spans.
+#[cfg(feature = "otel")]
+static EXPORT: OnceLock<opentelemetry_sdk::trace::SdkTracerProvider> = OnceLock::new();
+
 /// Starts logging for the whole program; further calls have no effect.
 ///
 /// # Errors
@@ -49,11 +54,61 @@ pub fn start(log: &Log) -> Result<(), FilterError> {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
+    let registry = tracing_subscriber::registry().with(lines.with_filter(bounded).with_filter(wanted));
+    #[cfg(feature = "otel")]
+    let registry = {
+        use opentelemetry::trace::TracerProvider;
+
+        let provider = span_provider();
+        // Of this crate only: the exporter's own requests would be exported in turn.
+        let own = Targets::new().with_target(env!("CARGO_PKG_NAME"), LevelFilter::INFO);
+        let layer = provider.as_ref().map(|provider| {
+            tracing_opentelemetry::layer().with_tracer(provider.tracer(env!("CARGO_PKG_NAME"))).with_filter(own)
+        });
+        if let Some(provider) = provider {
+            let _ = EXPORT.set(provider);
+        }
+        registry.with(layer)
+    };
     // Only tests call it twice; the first subscriber stays.
-    if tracing_subscriber::registry().with(lines.with_filter(bounded).with_filter(wanted)).try_init().is_ok() {
+    if registry.try_init().is_ok() {
         let _ = LEVEL.set(level);
     }
     Ok(())
+}
+
+/// Sends what has not been exported yet; to be called at the end of the program.
+pub fn end() {
+    #[cfg(feature = "otel")]
+    if let Some(provider) = EXPORT.get() {
+        // The collector may be gone; the program ends all the same.
+        let _ = provider.shutdown();
+    }
+}
+
+/// Sends spans over HTTP to the collector that the standard variables name (OpenTelemetry Protocol Exporter, "Configuration
+/// Options"); `None` if they name none.
+#[cfg(feature = "otel")]
+fn span_provider() -> Option<opentelemetry_sdk::trace::SdkTracerProvider> {
+    use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"].into_iter().any(is_set) {
+        return None;
+    }
+    let exporter = match opentelemetry_otlp::SpanExporter::builder().with_http().build() {
+        Ok(exporter) => exporter,
+        Err(error) => {
+            eprintln!("faceguesser: spans are not exported: {error}");
+            return None;
+        }
+    };
+    let resource = Resource::builder();
+    let resource = match is_set("OTEL_SERVICE_NAME") {
+        true => resource,
+        false => resource.with_service_name(env!("CARGO_PKG_NAME")),
+    };
+    Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build())
 }
 
 /// Changes the level, or filter, of the log that [`start`] started.

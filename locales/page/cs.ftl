@@ -53,11 +53,14 @@ chat-script-camera-missing = Žádný fotoaparát jsem nenašel. Můžeš místo
 
 ## Uploads that are refused
 
-upload-not-a-form = Pošli prosím fotku jako formulář s jedním souborovým polem „photo“.
+upload-not-a-form = Pošli prosím samotnou fotku s jejím typem, třeba image/jpeg, nebo formulář s jedním souborovým polem „photo“.
 upload-not-a-number = Pole „face“ čeká číslo obličeje, počítáno od 1.
+upload-unknown-action = Parametr „action“ očekává akci tlačítka z dřívější odpovědi na tuto fotku.
 upload-several-photos = Posílej prosím fotky po jedné.
+upload-too-many-photos = Posílej prosím nejvýš deset fotek najednou.
 upload-interrupted = Nahrávání se přerušilo. Pošli prosím fotku znovu.
 upload-timed-out = Nahrávání trvalo příliš dlouho. Zkus to prosím znovu.
+key-needed = Tato stránka i její API potřebují klíč: je to heslo, na které se ptá prohlížeč, a programy ho posílají jako „Authorization: Bearer …“ nebo „X-Api-Key: …“.
 
 ## About
 

@@ -53,11 +53,14 @@ chat-script-camera-missing = Ich finde keine Kamera. Du kannst stattdessen ein F
 
 ## Uploads that are refused
 
-upload-not-a-form = Bitte schick das Foto als Formular mit einem Dateifeld namens „photo“.
+upload-not-a-form = Bitte schick das Foto selbst mit seinem Typ, etwa image/jpeg, oder ein Formular mit einem Dateifeld namens „photo“.
 upload-not-a-number = Das Feld „face“ erwartet die Nummer eines Gesichts, ab 1 gezählt.
+upload-unknown-action = Der Parameter „action“ erwartet die Aktion einer Schaltfläche aus einer früheren Antwort zu diesem Foto.
 upload-several-photos = Bitte schick ein Foto nach dem anderen.
+upload-too-many-photos = Bitte schick höchstens zehn Fotos auf einmal.
 upload-interrupted = Das Hochladen wurde unterbrochen. Bitte schick das Foto noch einmal.
 upload-timed-out = Das Hochladen hat zu lange gedauert. Bitte versuch es noch einmal.
+key-needed = Diese Seite und ihre API brauchen einen Schlüssel: Er ist das Passwort, nach dem der Browser fragt, und Programme senden ihn als „Authorization: Bearer …“ oder „X-Api-Key: …“.
 
 ## About
 

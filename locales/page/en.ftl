@@ -53,11 +53,14 @@ chat-script-camera-missing = No camera was found. You can choose a photo instead
 
 ## Uploads that are refused
 
-upload-not-a-form = Please send the photo as a form with one file field named "photo".
+upload-not-a-form = Please send the photo itself with its type, such as image/jpeg, or a form with one file field named "photo".
 upload-not-a-number = The field "face" takes the number of a face, counted from 1.
+upload-unknown-action = The parameter "action" takes the action of a button of an earlier answer to this photo.
 upload-several-photos = Please send one photo at a time.
+upload-too-many-photos = Please send at most ten photos at a time.
 upload-interrupted = The upload was interrupted. Please send the photo again.
 upload-timed-out = The upload took too long. Please try again.
+key-needed = This page and its API need a key: it is the password that your browser asks for, and programs send it as "Authorization: Bearer …" or "X-Api-Key: …".
 
 ## About
 

@@ -53,11 +53,14 @@ chat-script-camera-missing = No he encontrado ninguna cámara. Puedes elegir una
 
 ## Uploads that are refused
 
-upload-not-a-form = Envía la foto como formulario con un solo campo de archivo llamado «photo».
+upload-not-a-form = Envía la propia foto con su tipo, por ejemplo image/jpeg, o un formulario con un solo campo de archivo llamado «photo».
 upload-not-a-number = El campo «face» espera el número de una cara, contando desde 1.
+upload-unknown-action = El parámetro «action» espera la acción de un botón de una respuesta anterior a esta foto.
 upload-several-photos = Envía las fotos de una en una.
+upload-too-many-photos = Envía como máximo diez fotos a la vez.
 upload-interrupted = La subida se ha interrumpido. Envía la foto otra vez.
 upload-timed-out = La subida ha tardado demasiado. Inténtalo de nuevo.
+key-needed = Esta página y su API necesitan una clave: es la contraseña que pide el navegador, y los programas la envían como «Authorization: Bearer …» o «X-Api-Key: …».
 
 ## About
 

@@ -53,11 +53,14 @@ chat-script-camera-missing = Aucun appareil photo trouvé. Tu peux choisir une p
 
 ## Uploads that are refused
 
-upload-not-a-form = Envoie la photo dans un formulaire avec un seul champ de fichier nommé « photo ».
-upload-not-a-number = Le champ « face » attend le numéro d’un visage, à partir de 1.
+upload-not-a-form = Envoie la photo elle-même avec son type, par exemple image/jpeg, ou un formulaire avec un seul champ de fichier nommé « photo ».
+upload-not-a-number = Le champ « face » attend le numéro d’un visage, à partir de 1.
+upload-unknown-action = Le paramètre « action » attend l’action d’un bouton d’une réponse précédente à cette photo.
 upload-several-photos = Envoie une photo à la fois.
+upload-too-many-photos = Envoie dix photos au plus à la fois.
 upload-interrupted = L’envoi a été interrompu. Renvoie la photo, s’il te plaît.
 upload-timed-out = L’envoi a pris trop de temps. Réessaie, s’il te plaît.
+key-needed = Cette page et son API demandent une clé : c’est le mot de passe que le navigateur réclame, et les programmes l’envoient sous la forme « Authorization: Bearer … » ou « X-Api-Key: … ».
 
 ## About
 

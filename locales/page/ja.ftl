@@ -53,11 +53,14 @@ chat-script-camera-missing = カメラが見つかりません。代わりに写
 
 ## Uploads that are refused
 
-upload-not-a-form = 写真は「photo」という名前のファイル欄が1つあるフォームとして送ってください。
+upload-not-a-form = 写真そのものを image/jpeg などの種類を付けて送るか、「photo」という名前のファイル欄が1つあるフォームとして送ってください。
 upload-not-a-number = 「face」欄には、1から数えた顔の番号を入れてください。
+upload-unknown-action = パラメーター「action」には、この写真への以前の返答にあるボタンのアクションを指定してください。
 upload-several-photos = 写真は1枚ずつ送ってください。
+upload-too-many-photos = 写真は一度に10枚まで送ってください。
 upload-interrupted = アップロードが中断されました。写真をもう一度送ってください。
 upload-timed-out = アップロードに時間がかかりすぎました。もう一度お試しください。
+key-needed = このページとAPIにはキーが必要です。ブラウザーではパスワードとして入力し、プログラムからは「Authorization: Bearer …」または「X-Api-Key: …」で送ってください。
 
 ## About
 

@@ -53,11 +53,14 @@ chat-script-camera-missing = Não encontrei nenhuma câmera. Você pode escolher
 
 ## Uploads that are refused
 
-upload-not-a-form = Envie a foto em um formulário com um único campo de arquivo chamado “photo”.
+upload-not-a-form = Envie a própria foto com o seu tipo, como image/jpeg, ou um formulário com um único campo de arquivo chamado “photo”.
 upload-not-a-number = O campo “face” espera o número de um rosto, contando a partir de 1.
+upload-unknown-action = O parâmetro “action” espera a ação de um botão de uma resposta anterior a esta foto.
 upload-several-photos = Envie uma foto de cada vez.
+upload-too-many-photos = Envie no máximo dez fotos de cada vez.
 upload-interrupted = O envio foi interrompido. Mande a foto de novo, por favor.
 upload-timed-out = O envio demorou demais. Tente de novo, por favor.
+key-needed = Esta página e a sua API precisam de uma chave: é a senha que o navegador pede, e os programas a enviam como “Authorization: Bearer …” ou “X-Api-Key: …”.
 
 ## About
 

@@ -53,11 +53,14 @@ chat-script-camera-missing = Камери не знайдено. Натоміс�
 
 ## Uploads that are refused
 
-upload-not-a-form = Надішли фото як форму з одним файловим полем «photo».
+upload-not-a-form = Надішли саме фото з його типом, наприклад image/jpeg, або форму з одним файловим полем «photo».
 upload-not-a-number = Поле «face» приймає номер обличчя, починаючи з 1.
+upload-unknown-action = Параметр «action» приймає дію кнопки з попередньої відповіді на це фото.
 upload-several-photos = Надсилай, будь ласка, по одному фото.
+upload-too-many-photos = Надсилай, будь ласка, не більше десяти фото за раз.
 upload-interrupted = Завантаження перервалося. Надішли фото ще раз.
 upload-timed-out = Завантаження тривало надто довго. Спробуй ще раз.
+key-needed = Ця сторінка та її API потребують ключа: це пароль, про який питає браузер, а програми надсилають його як «Authorization: Bearer …» або «X-Api-Key: …».
 
 ## About
 

@@ -15,6 +15,7 @@ use super::photo_buttons::photo_buttons;
 use super::wording::{ReplyStyle, clipped};
 use super::{Answer, Bot, Card, Certainty, PhotoSource, Problem, Reply, ReplyOptions, card};
 use crate::inference::FlowId;
+use crate::observe::{Stage, record_stage};
 
 /// The time until the first results of an album are posted, and the shortest time between edits.
 const EDIT_INTERVAL: Duration = Duration::from_secs(2);
@@ -82,10 +83,12 @@ impl Bot {
         if !D::HAS_PHOTO_BUTTONS {
             answer.buttons.iter_mut().for_each(|row| row.retain(|button| !button.action.needs_photo()));
         }
+        let begun = Instant::now();
         match &sent {
             Some(sent) => delivery.edit(sent, &answer).await,
             None => sent = delivery.post(&answer).await,
         }
+        record_stage(Stage::Reply, begun.elapsed());
         sent
     }
 
@@ -209,7 +212,8 @@ mod tests {
     use crate::{Analysis, Framing};
 
     const ASKER: PersonId = PersonId { platform: Platform::Discord, id: 7 };
-    const OPTIONS: ReplyOptions = ReplyOptions { max_characters: 2000, card: CardPolicy::Never, max_cards: 1 };
+    const OPTIONS: ReplyOptions =
+        ReplyOptions { platform: "test", max_characters: 2000, card: CardPolicy::Never, max_cards: 1 };
 
     /// Analyses a photo once its first byte has been sent through the channel.
     struct Gate(Mutex<std::sync::mpsc::Receiver<u8>>, Mutex<Vec<u8>>);

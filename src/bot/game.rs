@@ -82,7 +82,8 @@ impl Bot {
     pub async fn game(&self, photo: PhotoSource, truth: Option<u8>, asker: &Asker) -> Answer {
         let style = self.reply_style(asker).await;
         let language = style.language;
-        let analysis = match self.analyse(FlowId::from_key(&asker.person), photo, Framing::Find).await {
+        let (flow, platform) = (FlowId::from_key(&asker.person), asker.chat.platform.name());
+        let analysis = match self.analyse(platform, flow, photo, Framing::Find).await {
             Ok((_, analysis)) => analysis,
             Err(problem) => return problem.message(language).into(),
         };

@@ -32,15 +32,18 @@ pub mod sqlite;
 pub mod store;
 pub mod wording;
 
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
 use tokio::sync::Semaphore;
-use tracing::{error, info, warn};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, error, info, info_span, warn};
 
 use crate::download::{Downloader, cause};
 use crate::inference::{FlowId, Pool};
+use crate::observe::metrics::{Outcome, metrics};
+use crate::observe::{Stage, record_stage};
 use crate::photo::DecodeLimits;
 use crate::{Analysis, Framing};
 use actions::Button;
@@ -187,8 +190,7 @@ impl Bot {
     /// # Errors
     /// The problem to report to the asker; `None` when it has already been reported.
     pub fn admit(&self, asker: &Asker, photos: usize) -> Result<(), Option<Problem>> {
-        let photos = u32::try_from(photos).unwrap_or(u32::MAX);
-        self.rate_limiter.take(asker, photos).map_err(|refusal| match refusal {
+        self.take(asker, photos).map_err(|refusal| match refusal {
             RateLimited::FirstTime { wait } => {
                 info!(person = ?asker.person, chat = ?asker.chat, wait_s = wait.as_secs(), "too many photos");
                 Some(Problem::RateLimited { wait })
@@ -202,10 +204,19 @@ impl Bot {
     /// # Errors
     /// The problem to report to the asker, each time.
     pub fn admit_or_explain(&self, asker: &Asker, photos: usize) -> Result<(), Problem> {
-        let photos = u32::try_from(photos).unwrap_or(u32::MAX);
-        self.rate_limiter.take(asker, photos).map_err(|refusal| match refusal {
+        self.take(asker, photos).map_err(|refusal| match refusal {
             RateLimited::FirstTime { wait } | RateLimited::Repeated { wait } => Problem::RateLimited { wait },
         })
+    }
+
+    /// Counts photos against the rate limits, and those that are refused in the metrics.
+    fn take(&self, asker: &Asker, photos: usize) -> Result<(), RateLimited> {
+        let taken = self.rate_limiter.take(asker, u32::try_from(photos).unwrap_or(u32::MAX));
+        if let Err(RateLimited::FirstTime { wait } | RateLimited::Repeated { wait }) = taken {
+            let outcome = Outcome::Refused(Problem::RateLimited { wait }.kind());
+            (0..photos).for_each(|_| metrics().count_photo(asker.chat.platform.name(), outcome));
+        }
+        taken
     }
 
     /// Answers one photo; `flow` identifies the asker in the queue. Never fails: a problem becomes the
@@ -237,7 +248,7 @@ impl Bot {
         style: &ReplyStyle,
         options: ReplyOptions,
     ) -> (Bytes, Reply) {
-        let (photo, outcome) = match self.analyse(flow, source, Framing::Find).await {
+        let (photo, outcome) = match self.analyse(options.platform, flow, source, Framing::Find).await {
             Ok((photo, analysis)) => (photo, Ok(analysis)),
             Err(problem) => (Bytes::new(), Err(problem)),
         };
@@ -285,17 +296,35 @@ impl Bot {
     }
 
     /// Fetches and analyses a photo, and logs the outcome.
-    async fn analyse(&self, flow: FlowId, source: PhotoSource, framing: Framing) -> Result<(Bytes, Analysis), Problem> {
+    async fn analyse(
+        &self,
+        platform: &'static str,
+        flow: FlowId,
+        source: PhotoSource,
+        framing: Framing,
+    ) -> Result<(Bytes, Analysis), Problem> {
+        let span = photo_span(platform);
         let started = std::time::Instant::now();
         let mut bytes = 0;
         let outcome: Result<_, Problem> = async {
             let photo = source.fetch(&self.downloader).await?;
             bytes = photo.len();
+            record_stage(Stage::Fetch, started.elapsed());
             let analysis = self.pool.analyse(flow, photo.clone(), framing).await?;
             Ok((photo, analysis))
         }
+        .instrument(span.clone())
         .await;
-        log(outcome.as_ref().map(|(_, analysis)| analysis.faces.len()), bytes, started);
+        let faces = outcome.as_ref().map(|(_, analysis)| analysis.faces.len());
+        metrics().count_photo(
+            platform,
+            match faces {
+                Ok(faces) => Outcome::Faces(faces),
+                Err(problem) if problem.is_internal() => Outcome::Failed(problem.kind()),
+                Err(problem) => Outcome::Refused(problem.kind()),
+            },
+        );
+        span.in_scope(|| log(faces, bytes, started));
         outcome
     }
 
@@ -315,7 +344,10 @@ impl Bot {
         draw: impl FnOnce(DecodeLimits) -> Result<T, card::CardError> + Send + 'static,
     ) -> Option<T> {
         let limits = self.options.decode_limits.clone();
-        match tokio::task::spawn_blocking(move || draw(limits)).await {
+        let started = std::time::Instant::now();
+        let drawn = tokio::task::spawn_blocking(move || draw(limits)).await;
+        record_stage(Stage::Draw, started.elapsed());
+        match drawn {
             Ok(Ok(drawn)) => Some(drawn),
             Ok(Err(error)) => {
                 warn!(%error, "a picture could not be drawn");
@@ -343,9 +375,29 @@ impl Bot {
     }
 }
 
+/// The span of one photo. Its job is a number that counts from the start of the program.
+fn photo_span(platform: &'static str) -> Span {
+    static JOBS: AtomicU64 = AtomicU64::new(1);
+    info_span!(
+        "photo",
+        platform,
+        job = JOBS.fetch_add(1, Ordering::Relaxed),
+        faces = Empty,
+        fetch_ms = Empty,
+        wait_ms = Empty,
+        decode_ms = Empty,
+        find_ms = Empty,
+        cut_ms = Empty,
+        estimate_ms = Empty,
+    )
+}
+
 /// Logs the outcome of a photo, with the number of its faces.
 fn log(outcome: Result<usize, &Problem>, bytes: usize, started: std::time::Instant) {
     let milliseconds = started.elapsed().as_millis() as u64;
+    if let Ok(faces) = outcome {
+        Span::current().record("faces", faces);
+    }
     match outcome {
         Ok(faces) => info!(faces, bytes, milliseconds, "photo answered"),
         Err(problem) if problem.is_internal() => warn!(%problem, bytes, milliseconds, "photo failed"),

@@ -15,8 +15,8 @@ pub enum Platform {
 }
 
 impl Platform {
-    /// Its name in the store.
-    pub fn name(self) -> &'static str {
+    /// Its name in the store, in logs and in metrics.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Discord => "discord",
             Self::Telegram => "telegram",

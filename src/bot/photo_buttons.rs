@@ -97,7 +97,7 @@ impl Bot {
         style: &ReplyStyle,
         options: ReplyOptions,
     ) -> Result<Answer, Problem> {
-        let (photo, analysis) = self.analyse(flow, source, Framing::Aligned).await?;
+        let (photo, analysis) = self.analyse(options.platform, flow, source, Framing::Aligned).await?;
         let Some(face) = analysis.faces.first() else { return Ok(style.language.message("no-face").into()) };
         let text = style.guess_anyway(face);
         let card = if options.card == CardPolicy::Never {

@@ -64,6 +64,41 @@ impl Problem {
         )
     }
 
+    /// Its kind in one or two words, as a metric's label.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoPhoto => "no_photo",
+            Self::NoProfilePicture => "no_profile_picture",
+            Self::OptedOut => "opted_out",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::PhotoGone | Self::Download(DownloadError::Gone { .. }) => "gone",
+            Self::Interrupted => "interrupted",
+            Self::CannotWrite => "cannot_write",
+            Self::Store => "store",
+            Self::PlatformLimit { .. }
+            | Self::Download(DownloadError::TooLarge { .. })
+            | Self::Inference(InferenceError::Photo(PhotoError::TooManyBytes { .. })) => "too_large",
+            Self::Download(DownloadError::ForeignHost | DownloadError::ForeignPath) => "foreign_host",
+            Self::Download(DownloadError::TimedOut { .. } | DownloadError::Failed { .. }) => "download",
+            Self::Inference(InferenceError::Photo(error)) => match error {
+                PhotoError::Empty => "empty",
+                PhotoError::NotAPicture { .. } => "not_a_picture",
+                PhotoError::Unsupported { .. } => "unsupported",
+                PhotoError::Truncated => "truncated",
+                PhotoError::Damaged { .. } => "damaged",
+                PhotoError::TooManyBytes { .. } => "too_large",
+                PhotoError::TooManyPixels { .. } => "too_many_pixels",
+                PhotoError::TimeLimit => "too_much_work",
+            },
+            Self::Inference(InferenceError::Unreadable(_)) => "unreadable",
+            Self::Inference(InferenceError::Overloaded) => "overloaded",
+            Self::Inference(InferenceError::Expired(_)) => "expired",
+            Self::Inference(InferenceError::Stopped) => "stopped",
+            Self::Inference(InferenceError::NoSuchFace { .. }) => "no_such_face",
+            Self::Inference(InferenceError::Failed(_)) => "computation",
+        }
+    }
+
     /// The message for the asker.
     pub fn message(&self, language: Language) -> String {
         match self {

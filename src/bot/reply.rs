@@ -76,6 +76,8 @@ pub struct Card {
 /// How a platform wants its replies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyOptions {
+    /// The platform's name, for logs and metrics.
+    pub platform: &'static str,
     /// The most characters in the text.
     pub max_characters: usize,
     /// When to draw the annotated picture.

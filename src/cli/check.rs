@@ -177,6 +177,9 @@ fn check_addresses(config: &Config, report: &mut Report) {
     if cfg!(feature = "telegram") && config.telegram.token.is_some() && config.telegram.webhook_url.is_some() {
         addresses.push(("webhook", "telegram.webhook_listen", config.telegram.webhook_listen));
     }
+    if let Some(address) = config.status.listen {
+        addresses.push(("health and metrics", "status.listen", address));
+    }
     // Held until the end: two of them may be the same.
     let mut held = Vec::new();
     for (what, key, address) in addresses {

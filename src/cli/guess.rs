@@ -113,8 +113,9 @@ fn skipped(folder: &Path, others: &[PathBuf]) -> String {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let files = if others.len() == 1 { "1 file has" } else { &format!("{} files have", others.len()) };
-    format!("{}: {files} no ending of a picture and are skipped: {}{more}", folder.display(), names.join(", "))
+    let (files, are) = if others.len() == 1 { ("file", "is") } else { ("files", "are") };
+    let (folder, count, names) = (folder.display(), others.len(), names.join(", "));
+    format!("{folder}: {count} {files} without a picture's ending {are} skipped: {names}{more}")
 }
 
 async fn answer_all(

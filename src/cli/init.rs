@@ -38,7 +38,8 @@ const BAD_USAGE: u8 = 2;
 /// Exit status 0: written; 1: a token or the file is refused; 2: bad usage.
 pub fn run(arguments: Arguments, file: Option<PathBuf>, config: &Config) -> anyhow::Result<ExitCode> {
     let is_scripted = arguments.discord_token.is_some() || arguments.telegram_token.is_some();
-    if !is_scripted && !(std::io::stdin().is_terminal() && std::io::stderr().is_terminal()) {
+    let has_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if !is_scripted && !has_terminal {
         print_error(
             "faceguesser: init asks questions, and there is no terminal: give the tokens with --discord-token and \
              --telegram-token (`-` reads a line of standard input)",

@@ -24,6 +24,8 @@ mod platforms;
 mod reload;
 mod run;
 mod settings;
+#[cfg(feature = "top")]
+mod top;
 #[cfg(feature = "training")]
 mod train;
 
@@ -80,6 +82,9 @@ enum Command {
     Config(settings::Command),
     /// Copy the database to a file, also while the program runs.
     Backup(backup::Arguments),
+    #[cfg(feature = "top")]
+    /// Watch a running bot in the terminal: rates, times by stage, queue, memory, platforms.
+    Top(top::Arguments),
     /// Measure this machine's speed: milliseconds per stage, photos per second.
     Bench(bench::Arguments),
     /// Print completions for a shell, such as `faceguesser completions bash`.
@@ -101,10 +106,12 @@ enum Command {
 pub fn main() -> ExitCode {
     return_large_blocks();
     let arguments = Arguments::parse();
-    dispatch(arguments).unwrap_or_else(|error| {
+    let status = dispatch(arguments).unwrap_or_else(|error| {
         print_error(format_args!("faceguesser: {}", describe(&error)));
         ExitCode::FAILURE
-    })
+    });
+    telemetry::end();
+    status
 }
 
 /// Parses a language's tag, such as `de`.
@@ -175,6 +182,8 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Config(settings::Command::Show) => settings::show(&load()?),
         Command::Config(settings::Command::Default) => settings::default(),
         Command::Backup(arguments) => backup::run(arguments, &load()?),
+        #[cfg(feature = "top")]
+        Command::Top(arguments) => top::run(arguments, &load()?),
         Command::Bench(arguments) => bench::run(arguments, &load()?),
         Command::Completions(arguments) => manual::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => manual::manual(&arguments, Arguments::command()),

@@ -115,6 +115,29 @@ pub async fn start(
     Ok(platforms)
 }
 
+/// Serves health, readiness and metrics on an address of their own, if one is set.
+///
+/// # Errors
+/// When the address cannot be used.
+#[cfg(feature = "http-server")]
+pub async fn start_status(config: &Config, shutdown: &CancellationToken) -> anyhow::Result<()> {
+    use crate::observe::health::health;
+    use crate::platform::status;
+    use anyhow::Context;
+
+    health().set_patience(config.status.patience);
+    if let Some(address) = config.status.listen {
+        let listener = tokio::net::TcpListener::bind(address).await.with_context(|| {
+            let place = config.place("status.listen");
+            format!("health and metrics cannot be served on {address}: choose another address ({place})")
+        })?;
+        let address = listener.local_addr()?;
+        tokio::spawn(status::run(listener, shutdown.clone()));
+        print_error(format_args!("Health and metrics: http://{address}/readyz, http://{address}/metrics"));
+    }
+    Ok(())
+}
+
 #[cfg(feature = "web")]
 async fn start_web(
     config: &Config,

@@ -13,6 +13,7 @@ use super::platforms::{self, Shared};
 use super::reload::Running;
 use crate::bot::jobs::Role;
 use crate::config::Config;
+use crate::observe::health::health;
 use crate::setup;
 
 /// The time after the grace period in which platforms close their connections, and in which the workers then end;
@@ -74,6 +75,8 @@ async fn serve(role: Role, config: &Config, load: impl Fn() -> anyhow::Result<Co
     let (bot, pool) = setup::bot(config, shared.store.clone(), role)?;
     shared.divide_limits(&bot);
     let shutdown = CancellationToken::new();
+    #[cfg(feature = "http-server")]
+    platforms::start_status(config, &shutdown).await?;
     let mut platforms = platforms::start(config, bot.clone(), &shared, &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
@@ -105,7 +108,9 @@ async fn serve(role: Role, config: &Config, load: impl Fn() -> anyhow::Result<Co
                 Some(Ok((platform, Err(error)))) => {
                     // One platform's bad token must not take the others down.
                     failed = true;
-                    error!(platform, "{}", super::describe(&error));
+                    let reason = super::describe(&error);
+                    error!(platform, "{reason}");
+                    health().ended(platform, reason);
                 }
                 Some(Err(panic)) => {
                     failed = true;

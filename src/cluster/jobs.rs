@@ -2,10 +2,10 @@
 //!
 //! A job's message has the id of its chat and message, so that the server drops one that a gateway stores
 //! twice. It is deleted by the worker's acknowledgement. A worker that is killed after it has sent a reply
-//! and before that acknowledgement would leave a job that looks unanswered. Therefore each attempt claims
-//! the reply directly before it sends it, and records it afterwards: only a kill between these two, while
-//! the request to the platform is under way, makes the next attempt send it again. An attempt whose
-//! connection to the server is broken cannot claim and sends nothing.
+//! and before that acknowledgement would leave a job that looks unanswered. Therefore each attempt asks
+//! directly before it sends the reply whether a later one has begun, and records it afterwards: only a kill
+//! between these two, while the request to the platform is under way, makes the next attempt send it again.
+//! An attempt whose connection to the server is broken cannot ask and sends nothing.
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +27,8 @@ use crate::bot::store::StoreError;
 const VERSION: u32 = 1;
 /// The most parts of an album.
 const MAX_PARTS: usize = 20;
+/// How often parts of an album may come after its others were taken.
+const MAX_BATCHES: u32 = 4;
 /// The shortest time between two notices to a chat's admin, in seconds.
 const NOTICE_INTERVAL: i64 = 24 * 3600;
 /// How long a worker tries to record that it has replied, and the pause between two attempts. The server
@@ -77,16 +79,47 @@ impl StoredJob {
     }
 }
 
-/// The key of everything about a job: that of its message or, where several share a reply, of its album.
+/// The parts of an album that share a reply. Those that come after a worker has taken them are the next
+/// batch, with a reply of its own.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Batch {
+    pub taken: bool,
+    pub parts: Vec<StoredJob>,
+}
+
+impl Batch {
+    /// Adds a part, or replaces an earlier version of it.
+    fn add(mut self, part: &StoredJob) -> (Option<Self>, Addition) {
+        let is_known = self.parts.iter().any(|known| known.message == part.message);
+        if self.taken {
+            return (None, if is_known { Addition::Known } else { Addition::TooLate });
+        }
+        self.parts.retain(|known| known.message != part.message);
+        self.parts.push(part.clone());
+        ((self.parts.len() <= MAX_PARTS).then_some(self), Addition::Added)
+    }
+}
+
+/// What became of a part of an album.
+enum Addition {
+    Added,
+    /// It was taken before.
+    Known,
+    TooLate,
+}
+
+/// The key of everything about a job: that of its message or, where several share a reply, of their batch.
 pub(super) fn key(job: &Job) -> String {
     let (platform, chat) = (job.chat.platform.name(), job.chat.id);
     match &job.album {
-        Some(album) => {
-            let album: String = album.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
-            format!("{platform}.{chat}.album-{album}")
-        }
+        Some(album) => format!("{platform}.{chat}.album-{album}"),
         None => format!("{platform}.{chat}.{}", job.message),
     }
+}
+
+/// The key of a job's batch, with chat and person, so that it can be deleted for either.
+pub(super) fn batch_key(job: &Job, album: &str) -> String {
+    format!("album.{}.{}.{}.{album}", job.chat.platform.name(), job.chat.id, job.person.id)
 }
 
 /// The subject of a job in the stream `kind`: with chat and person, so that it can be deleted for either.
@@ -106,11 +139,11 @@ pub(super) struct Held {
     pub lost: AtomicBool,
 }
 
-/// The last attempt to send a reply.
+/// The last attempt to answer a job.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Reply {
+struct Attempt {
     tries: u32,
-    pub answered: bool,
+    answered: bool,
 }
 
 impl ClusterStore {
@@ -119,17 +152,20 @@ impl ClusterStore {
     }
 
     async fn publish(&self, job: &Job) -> Result<Receipt, StoreError> {
-        let stored = StoredJob::new(job);
-        if job.album.is_some() {
-            let add = |parts: Option<Vec<StoredJob>>| {
-                let mut parts = parts.unwrap_or_default();
-                parts.retain(|part| part.message != job.message);
-                parts.push(stored.clone());
-                ((parts.len() <= MAX_PARTS).then_some(parts), ())
-            };
-            self.recent.change(&format!("album.{}", key(job)), add).await?;
+        let Some(album) = &job.album else { return self.put_in("jobs", job, &StoredJob::new(job)).await };
+        let album: String = album.chars().filter(char::is_ascii_alphanumeric).take(64).collect();
+        for batch in 0..MAX_BATCHES {
+            let album = format!("{album}-{batch}");
+            let (key, job) = (batch_key(job, &album), Job { album: Some(album), ..job.clone() });
+            let stored = StoredJob::new(&job);
+            let add = |batch: Option<Batch>| batch.unwrap_or_default().add(&stored);
+            match self.recent.change(&key, add).await? {
+                Addition::Added => return self.put_in("jobs", &job, &stored).await,
+                Addition::Known => break,
+                Addition::TooLate => {}
+            }
         }
-        self.put_in("jobs", job, &stored).await
+        Ok(Receipt::Duplicate)
     }
 
     /// Keeps a job for the operator that could not be answered.
@@ -150,14 +186,26 @@ impl ClusterStore {
         }
     }
 
-    /// Whether the reply to a job was sent.
-    pub(super) async fn is_answered(&self, key: &str) -> Result<bool, StoreError> {
-        Ok(self.recent.get::<Reply>(&format!("reply.{key}")).await?.is_some_and(|reply| reply.answered))
+    /// Counts another attempt to answer a job; `None` when it was answered. The server counts deliveries as
+    /// well, but nats-server 2.9 forgets those to a killed worker if no other was waiting for jobs.
+    pub(super) async fn start_attempt(&self, key: &str) -> Result<Option<u32>, StoreError> {
+        let key = format!("reply.{key}");
+        if self.recent.create(&key, &Attempt { tries: 1, answered: false }).await? {
+            return Ok(Some(1));
+        }
+        let start = |last: Option<Attempt>| match last {
+            Some(last) if last.answered => (None, None),
+            last => {
+                let tries = last.map_or(0, |last| last.tries).saturating_add(1);
+                (Some(Attempt { tries, answered: false }), Some(tries))
+            }
+        };
+        self.recent.change(&key, start).await
     }
 
     async fn record_answer(&self, held: &Held) -> Result<(), StoreError> {
-        let reply = Reply { tries: held.tries, answered: true };
-        self.recent.put(&format!("reply.{}", held.key), &reply).await?;
+        let attempt = Attempt { tries: held.tries, answered: true };
+        self.recent.put(&format!("reply.{}", held.key), &attempt).await?;
         let acknowledged = held.acker.double_ack().await;
         acknowledged.map_err(|source| StoreError { operation: "written", source })?;
         held.done.store(true, Ordering::Relaxed);
@@ -190,12 +238,11 @@ impl Jobs for ClusterStore {
         if held.lost.load(Ordering::Relaxed) {
             return Ok(Claim::Elsewhere);
         }
-        let claim = |last: Option<Reply>| match last {
-            Some(last) if last.answered => (None, Claim::Answered),
-            Some(last) if last.tries > held.tries => (None, Claim::Elsewhere),
-            _ => (Some(Reply { tries: held.tries, answered: false }), Claim::Granted),
-        };
-        let claimed = self.wait(self.recent.change(&format!("reply.{}", held.key), claim));
+        let claimed = self.wait(self.recent.get(&format!("reply.{}", held.key))).map(|last| match last {
+            Some(Attempt { answered: true, .. }) => Claim::Answered,
+            Some(Attempt { tries, .. }) if tries > held.tries => Claim::Elsewhere,
+            _ => Claim::Granted,
+        });
         held.lost.store(!matches!(claimed, Ok(Claim::Granted | Claim::Answered)), Ordering::Relaxed);
         claimed
     }

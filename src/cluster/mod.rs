@@ -30,6 +30,7 @@ use crate::bot::jobs::EXPIRES_AFTER;
 use crate::bot::people::{ChatId, Platform};
 use crate::bot::store::StoreError;
 use crate::download::cause;
+use crate::observe::health::health;
 use bucket::Bucket;
 use jobs::Held;
 
@@ -132,66 +133,18 @@ impl ClusterStore {
     }
 
     async fn prepare(context: Context, options: ClusterOptions) -> Result<Arc<Self>, StoreError> {
-        let ClusterOptions { name, replicas, queue, .. } = options.clone();
-        let stream = |config: StreamConfig| {
-            let config = StreamConfig { num_replicas: replicas, ..config };
-            let context = &context;
-            async move {
-                // Several processes may start at the same time, with other settings than the last ones.
-                let stream = context.get_or_create_stream(config.clone()).await.map_err(failed("created"))?;
-                let now = &stream.cached_info().config;
-                if (now.max_messages, now.num_replicas) != (config.max_messages, config.num_replicas) {
-                    context.update_stream(&config).await.map_err(failed("changed"))?;
-                }
-                Ok::<_, StoreError>(stream)
-            }
+        let [queue, parked] = create_streams(&context, &options).await?;
+        let bucket = async |kind: &str| {
+            let bucket = context.get_key_value(format!("{}-{kind}", options.name)).await;
+            Ok::<_, StoreError>(Bucket::new(bucket.map_err(failed("opened"))?))
         };
-        let queue = stream(StreamConfig {
-            name: format!("{name}-jobs"),
-            subjects: vec![format!("{name}.jobs.>")],
-            retention: RetentionPolicy::WorkQueue,
-            discard: DiscardPolicy::New,
-            max_messages: queue,
-            duplicate_window: DUPLICATE_WINDOW,
-            ..StreamConfig::default()
-        })
-        .await?;
-        let parked = stream(StreamConfig {
-            name: format!("{name}-parked"),
-            subjects: vec![format!("{name}.parked.>")],
-            max_age: PARKED,
-            max_messages: MAX_PARKED,
-            duplicate_window: DUPLICATE_WINDOW,
-            ..StreamConfig::default()
-        })
-        .await?;
-        let bucket = async |kind: &str, max_age| {
-            // Not by `create_key_value`, whose buckets refuse to erase an entry.
-            let bucket = format!("{name}-{kind}");
-            stream(StreamConfig {
-                name: format!("KV_{bucket}"),
-                subjects: vec![format!("$KV.{bucket}.>")],
-                max_messages_per_subject: 1,
-                max_age,
-                discard: DiscardPolicy::New,
-                allow_rollup: true,
-                allow_direct: replicas == 1,
-                max_messages: -1,
-                ..StreamConfig::default()
-            })
-            .await?;
-            Ok::<_, StoreError>(Bucket::new(context.get_key_value(bucket).await.map_err(failed("opened"))?))
-        };
-        let state = bucket("state", Duration::ZERO).await?;
-        let recent = bucket("recent", RECENT).await?;
-        let present = bucket("present", 3 * PRESENCE).await?;
         Ok(Arc::new(Self {
             runtime: Handle::current(),
+            state: bucket("state").await?,
+            recent: bucket("recent").await?,
+            present: bucket("present").await?,
             context: context.clone(),
-            options,
-            state,
-            recent,
-            present,
+            options: options.clone(),
             queue,
             parked,
             held: Mutex::default(),
@@ -214,17 +167,27 @@ impl ClusterStore {
         self.queue.get_or_create_consumer(&durable, config).await.map_err(failed("read"))
     }
 
-    /// Shows that this process is there, and keeps `peers` at the number of those that are.
+    /// Shows that this process is there, keeps `peers` at the number of those that are, and notes whether
+    /// the server answers.
     pub async fn keep_presence(&self, peers: Arc<AtomicU32>) -> Infallible {
         let own = format!("{:032x}", rand::random::<u128>());
+        let link = health().link("nats");
         loop {
+            link.asked(Duration::ZERO);
             let present = async {
                 self.present.put(&own, &()).await?;
                 self.present.keys("*").await
             };
             match present.await {
-                Ok(present) => peers.store(present.len().max(1) as u32, Ordering::Relaxed),
-                Err(error) => debug!(error = cause(&error), "the other processes are not known"),
+                Ok(present) => {
+                    link.answered();
+                    peers.store(present.len().max(1) as u32, Ordering::Relaxed);
+                }
+                Err(error) => {
+                    debug!(error = cause(&error), "the other processes are not known");
+                    // The server may be there again without its files.
+                    let _ = create_streams(&self.context, &self.options).await;
+                }
             }
             sleep(PRESENCE).await;
         }
@@ -234,6 +197,55 @@ impl ClusterStore {
     fn wait<T>(&self, request: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
         self.runtime.block_on(request)
     }
+}
+
+/// Creates the streams and buckets that are missing, and returns those of waiting and of parked jobs.
+async fn create_streams(context: &Context, options: &ClusterOptions) -> Result<[Stream; 2], StoreError> {
+    let ClusterOptions { name, replicas, queue, .. } = options;
+    let stream = async |config: StreamConfig| {
+        let config = StreamConfig { num_replicas: *replicas, ..config };
+        // Several processes may start at the same time, with other settings than the last ones.
+        let stream = context.get_or_create_stream(config.clone()).await.map_err(failed("created"))?;
+        let now = &stream.cached_info().config;
+        if (now.max_messages, now.num_replicas) != (config.max_messages, config.num_replicas) {
+            context.update_stream(&config).await.map_err(failed("changed"))?;
+        }
+        Ok::<_, StoreError>(stream)
+    };
+    let waiting = stream(StreamConfig {
+        name: format!("{name}-jobs"),
+        subjects: vec![format!("{name}.jobs.>")],
+        retention: RetentionPolicy::WorkQueue,
+        discard: DiscardPolicy::New,
+        max_messages: *queue,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..StreamConfig::default()
+    });
+    let parked = stream(StreamConfig {
+        name: format!("{name}-parked"),
+        subjects: vec![format!("{name}.parked.>")],
+        max_age: PARKED,
+        max_messages: MAX_PARKED,
+        duplicate_window: DUPLICATE_WINDOW,
+        ..StreamConfig::default()
+    });
+    let streams = [waiting.await?, parked.await?];
+    for (kind, max_age) in [("state", Duration::ZERO), ("recent", RECENT), ("present", 3 * PRESENCE)] {
+        // Not by `create_key_value`, whose buckets refuse to erase an entry.
+        stream(StreamConfig {
+            name: format!("KV_{name}-{kind}"),
+            subjects: vec![format!("$KV.{name}-{kind}.>")],
+            max_messages_per_subject: 1,
+            max_age,
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            allow_direct: *replicas == 1,
+            max_messages: -1,
+            ..StreamConfig::default()
+        })
+        .await?;
+    }
+    Ok(streams)
 }
 
 fn log(event: &Event) {

@@ -27,6 +27,7 @@ impl Store for ClusterStore {
                 }
                 self.state.erase(&guessed).await?;
             }
+            self.recent.erase(&format!("album.{platform}.*.{id}.*")).await?;
             self.erase_jobs(&format!("{platform}.*.{id}.*")).await
         })
     }
@@ -39,7 +40,7 @@ impl Store for ClusterStore {
             self.state.erase(&format!("score.{platform}.{id}.*")).await?;
             self.state.erase(&format!("game.*.{platform}.{id}.*")).await?;
             self.state.erase(&format!("notice.{platform}.{id}")).await?;
-            self.recent.erase(&format!("album.{platform}.{id}.*")).await?;
+            self.recent.erase(&format!("album.{platform}.{id}.*.*")).await?;
             self.recent.erase(&format!("reply.{platform}.{id}.*")).await?;
             self.erase_jobs(&format!("{platform}.{id}.*.*")).await
         })

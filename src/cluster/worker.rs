@@ -15,7 +15,7 @@ use tokio::time::{interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::jobs::{Held, StoredJob, key};
+use super::jobs::{Batch, Held, StoredJob, batch_key, key};
 use super::{ACK_WAIT, ClusterStore, failed};
 use crate::bot::jobs::{Job, MAX_TRIES, TakenJobs};
 use crate::bot::people::{ChatId, Platform};
@@ -102,16 +102,33 @@ impl ClusterStore {
 
     /// Leases a job and hands it to the platform.
     async fn accept(self: Arc<Self>, message: Message, permit: OwnedSemaphorePermit, sender: &mpsc::Sender<TakenJobs>) {
-        let tries = message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(u32::MAX));
         let stored = serde_json::from_slice::<StoredJob>(&message.payload).ok();
-        let Some(job) = stored.and_then(|stored| stored.job(tries)) else {
+        let Some(job) = stored.and_then(|stored| stored.job(1)) else {
             warn!("a job was stored by another version of this program, dropping it");
             let _ = message.ack().await;
             return;
         };
+        let key = key(&job);
+        if self.held().values().any(|held| held.key == key) {
+            return debug!("a job was delivered again while it is being worked on");
+        }
+        let tries = match self.start_attempt(&key).await {
+            Ok(Some(tries)) => tries,
+            Ok(None) => {
+                debug!("a job was answered before");
+                // If this fails, the job comes again.
+                let _ = message.ack().await;
+                return;
+            }
+            Err(error) => {
+                warn!(error = cause(&error), "a job could not be started");
+                let _ = message.ack_with(AckKind::Nak(Some(REDELIVERY))).await;
+                return;
+            }
+        };
+        let job = Job { tries, ..job };
         let (_, acker) = message.split();
-        let done = AtomicBool::new(false);
-        let held = Held { acker, key: key(&job), tries, done, lost: AtomicBool::new(false) };
+        let held = Held { acker, key, tries, done: AtomicBool::new(false), lost: AtomicBool::new(false) };
         let mut lease = Lease::new(self.clone(), Arc::new(held), permit);
         match self.prepare_jobs(job, &mut lease).await {
             Ok(jobs) if jobs.is_empty() => {}
@@ -125,11 +142,6 @@ impl ClusterStore {
     /// The job with the other parts of its album; none if nothing is to be done.
     async fn prepare_jobs(&self, job: Job, lease: &mut Lease) -> Result<Vec<Job>, StoreError> {
         let Job { tries, .. } = job;
-        if tries > 1 && self.is_answered(&lease.held.key).await? {
-            debug!("a job was answered before");
-            lease.acknowledge().await;
-            return Ok(Vec::new());
-        }
         if tries > MAX_TRIES {
             self.park(&job).await?;
         }
@@ -138,27 +150,27 @@ impl ClusterStore {
             lease.acknowledge().await;
             return Ok(Vec::new());
         }
-        let jobs = match job.album {
+        let jobs = match job.album.clone() {
             None => vec![job],
-            Some(_) => self.album(job).await?,
+            Some(album) => self.take_batch(job, &album).await?,
         };
-        if !lease.hold(&jobs) {
-            debug!("a job was delivered again while it is being worked on");
-            return Ok(Vec::new());
-        }
-        Ok(jobs)
+        Ok(if lease.hold(&jobs) { jobs } else { Vec::new() })
     }
 
-    /// The parts of an album, once no more have arrived for a while.
-    async fn album(&self, job: Job) -> Result<Vec<Job>, StoreError> {
-        let (key, tries) = (format!("album.{}", key(&job)), job.tries);
+    /// Takes the parts of an album, once no more have arrived for a while.
+    async fn take_batch(&self, job: Job, album: &str) -> Result<Vec<Job>, StoreError> {
+        let (key, tries) = (batch_key(&job, album), job.tries);
         let mut known = None;
         loop {
-            let Some((parts, revision)) = self.recent.entry::<Vec<StoredJob>>(&key).await? else {
-                return Ok(vec![job]);
-            };
-            if known == Some(revision) {
-                let mut jobs: Vec<Job> = parts.into_iter().filter_map(|part| part.job(tries)).collect();
+            let Some((batch, revision)) = self.recent.entry::<Batch>(&key).await? else { return Ok(vec![job]) };
+            // A part that arrives between these two requests is among those that are taken.
+            if batch.taken || known == Some(revision) {
+                let take = |batch: Option<Batch>| {
+                    let batch = Batch { taken: true, ..batch.unwrap_or_default() };
+                    let jobs: Vec<Job> = batch.parts.iter().cloned().filter_map(|part| part.job(tries)).collect();
+                    (Some(batch), jobs)
+                };
+                let mut jobs = self.recent.change(&key, take).await?;
                 jobs.sort_by_key(|job| job.message);
                 return Ok(jobs);
             }

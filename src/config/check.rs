@@ -28,7 +28,7 @@ type Unusable = (&'static str, &'static str);
 /// # Errors
 /// The first key whose value cannot be used.
 pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<(), Unusable> {
-    let Config { guess, limits, inference, telegram, cluster, .. } = config;
+    let Config { guess, limits, inference, telegram, web, cluster, .. } = config;
     let rules = [
         ((0.0..=1.0).contains(&guess.confident), ("guess.confident", "must be between 0 and 1")),
         ((0.5..=1.0).contains(&guess.gender_sure), ("guess.gender_sure", "must be between 0.5 and 1")),
@@ -60,6 +60,10 @@ pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<()
                 "log.level",
                 "must be error, warn, info, debug, trace or off, or a filter such as \"info,faceguesser=debug\"",
             ),
+        ),
+        (
+            web.api_key.as_ref().is_none_or(|key| is_api_key(key.expose_secret())),
+            ("web.api_key", "must be 16 to 256 visible ASCII characters, for example from `openssl rand -hex 16`"),
         ),
         (is_http(&config.discord.api_base), ("discord.api_base", HTTP)),
         (config.discord.file_hosts.iter().all(is_http), ("discord.file_hosts", HTTP)),
@@ -123,6 +127,10 @@ fn is_name(name: &str) -> bool {
 
 fn is_plain(text: &str) -> bool {
     text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+}
+
+fn is_api_key(key: &str) -> bool {
+    (16..=256).contains(&key.len()) && key.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// Whether it is a level or a filter. `EnvFilter` takes a misspelt level for the name of a module, which

@@ -27,15 +27,23 @@ use sections::FairUse;
 
 pub use listing::{Setting, changed};
 pub use sections::{
-    Cluster, Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, ShardRange, Store, Telegram, Web,
+    Cluster, Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, ShardRange, Status, Store, Telegram,
+    Web,
 };
 
 /// Base URL of Discord's own API.
 pub const DISCORD_API_BASE: &str = "https://discord.com";
 
 /// The keys of files and addresses, which may turn out to be unusable when they are opened.
-const LATE: [&str; 6] =
-    ["models.detector", "models.estimator", "inference.device", "store.path", "web.listen", "telegram.webhook_listen"];
+const LATE: [&str; 7] = [
+    "models.detector",
+    "models.estimator",
+    "inference.device",
+    "store.path",
+    "web.listen",
+    "status.listen",
+    "telegram.webhook_listen",
+];
 
 /// The variables, besides those of all settings, that hold a token; the first one counts.
 pub const TOKEN_VARIABLES: [(&str, &[&str]); 2] =
@@ -119,6 +127,8 @@ impl Config {
         let Telegram { token: configured, token_file, webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
         token("telegram.token", configured, token_file)?;
         token("telegram.webhook_secret", webhook_secret, webhook_secret_file)?;
+        let Web { api_key, api_key_file, .. } = &mut config.web;
+        token("web.api_key", api_key, api_key_file)?;
         let Cluster { token: configured, token_file, .. } = &mut config.cluster;
         token("cluster.token", configured, token_file)?;
         check::check(&config, |key| sources.is_set(key))

@@ -112,7 +112,9 @@ impl Sources {
         let is_set = |key: &str| find(merged, key).is_some_and(|value| value.as_str() != Some(""));
         let mut settings: Vec<Setting> = (flattened(merged).into_iter())
             .map(|(key, value)| {
-                let origin = self.variable(&key).or_else(|| self.line(&key));
+                // A file that sets the section may leave the key itself at its default.
+                let set_at = || self.variable(&key).or_else(|| self.line(&key));
+                let origin = if self.is_set(&key) { set_at() } else { None };
                 Setting::new(key, value, origin)
             })
             .collect();

@@ -50,7 +50,7 @@ fn example(key: &str) -> Option<String> {
         "api_base" | "file_base" | "webhook_url" => "an address such as \"https://example.org\"",
         "file_hosts" if is_list => "an address such as \"https://example.org\"",
         "photo_bytes" | "photo_memory" | "decode_memory" => "a size such as \"20 MiB\"",
-        "deadline" | "grace" | "cpu_time" | "download_timeout" | "person_every" | "chat_every" => {
+        "deadline" | "grace" | "cpu_time" | "download_timeout" | "person_every" | "chat_every" | "patience" => {
             "a duration such as \"20s\" or \"2min\""
         }
         "channels" if is_list => "a channel's ID, a whole number",

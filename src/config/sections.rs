@@ -24,6 +24,8 @@ pub struct Config {
     pub telegram: Telegram,
     /// Section `[web]`.
     pub web: Web,
+    /// Section `[status]`.
+    pub status: Status,
     /// Section `[limits]`.
     pub limits: Limits,
     /// Section `[inference]`.
@@ -141,6 +143,23 @@ pub struct Web {
     pub listen: SocketAddr,
     /// The names under which a reverse proxy publishes it, besides this machine's own.
     pub hosts: Vec<String>,
+    /// The key without which neither the API nor the pages answer; `None` lets everybody in.
+    #[serde(default)]
+    pub api_key: Option<SecretString>,
+    #[serde(default)]
+    pub(super) api_key_file: Option<PathBuf>,
+}
+
+/// What operators and their tools see.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// The address of health, readiness and metrics; `None` serves them on the chat page's.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub listen: Option<SocketAddr>,
+    /// How long a platform may leave a request unanswered before the program is not ready.
+    #[serde(with = "humantime_serde")]
+    pub patience: Duration,
 }
 
 /// Bounds on what one photo may cost.

@@ -174,7 +174,7 @@ fn every_setting_is_listed_with_where_it_is_set_and_without_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("mine.toml");
     std::fs::write(&path, "[web]\nlisten = \"127.0.0.1:9\"\n[discord]\ntoken = \"hush\"\n").unwrap();
-    let variables = [("TELEGRAM_TOKEN", "12:quiet"), ("FACEGUESSER__DISCORD__GATEWAY", "ws://me:quiet@host/")];
+    let variables = [("TELEGRAM_TOKEN", "12:quiet"), ("FACEGUESSER__DISCORD__GATEWAY", "ws://me:knock@host/")];
     let config = Config::load(Some(&path), variables.map(|(k, v)| (k.into(), v.into()))).unwrap();
     assert_eq!(config.file(), Some(path.as_path()));
     assert_eq!(exposed(&config.telegram.token), Some("12:quiet"));

@@ -10,13 +10,16 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use faceguesser_vision::FORWARD_BATCH;
 use tokio::sync::oneshot;
-use tracing::error;
+use tracing::{Span, error};
 
 use super::InferenceError;
 use super::queue::{Priority, PushError, Queue};
 use crate::explain::probe::{Lots, Probe, probe};
 use crate::explain::{Explanation, explain};
+use crate::observe::metrics::metrics;
+use crate::observe::{Stage, record_stage};
 use crate::{Analysis, Framing, Guesser};
 
 /// The computation that workers run for each photo.
@@ -48,11 +51,20 @@ pub trait Analyser: Send + Sync + 'static {
 
 impl Analyser for Guesser {
     fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError> {
-        Ok(Guesser::analyse(self, photo, framing)?)
+        let (analysis, times) = self.timed(photo, framing)?;
+        record_stage(Stage::Decode, times.decode);
+        record_stage(Stage::Find, times.find);
+        record_stage(Stage::Cut, times.cut);
+        record_stage(Stage::Estimate, times.estimate);
+        analysis.faces.chunks(FORWARD_BATCH).for_each(|batch| metrics().observe_batch(batch.len()));
+        Ok(analysis)
     }
 
     fn explain(&self, photo: &[u8], face: usize) -> Result<Explanation, InferenceError> {
-        Ok(explain(self, photo, face)?)
+        let started = Instant::now();
+        let explanation = explain(self, photo, face)?;
+        record_stage(Stage::Explain, started.elapsed());
+        Ok(explanation)
     }
 
     fn probe(&self, crop: &[u8], lots: Lots) -> Result<Probe, InferenceError> {
@@ -85,6 +97,9 @@ pub struct PoolOptions {
 struct Job {
     photo: Bytes,
     task: Task,
+    queued: Instant,
+    /// The span of the request, in which the worker computes.
+    span: Span,
 }
 
 /// What to do with a photo, and where to send the answer.
@@ -108,7 +123,9 @@ impl Job {
 
     /// Computes and sends the answer; `charge` is told when the computation has ended.
     fn run(self, analyser: &dyn Analyser, charge: impl FnOnce()) {
-        let Self { photo, task } = self;
+        let Self { photo, task, queued, span } = self;
+        let _entered = span.enter();
+        record_stage(Stage::Wait, queued.elapsed());
         // The requester may have gone.
         match task {
             Task::Analyse(framing, reply) => {
@@ -157,7 +174,8 @@ impl Pool {
             let (queue, analyser) = (queue.clone(), analyser.clone());
             std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || run_worker(&queue, &*analyser))
         };
-        let workers = (0..options.workers.max(1)).map(spawn).collect::<Result<_, _>>()?;
+        let workers: Vec<_> = (0..options.workers.max(1)).map(spawn).collect::<Result<_, _>>()?;
+        metrics().set_workers(workers.len());
         Ok(Self { queue, workers: Mutex::new(workers), deadline: options.deadline })
     }
 
@@ -168,7 +186,7 @@ impl Pool {
     /// because its flow has the most photos waiting.
     pub async fn analyse(&self, flow: FlowId, photo: Bytes, framing: Framing) -> Result<Analysis, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(flow, Job { photo, task: Task::Analyse(framing, reply) }, Priority::Guess)?;
+        self.queue(flow, photo, Task::Analyse(framing, reply), Priority::Guess)?;
         self.wait(answer).await
     }
 
@@ -178,7 +196,7 @@ impl Pool {
     /// As [`Pool::analyse`]; `NoSuchFace` if the photo has fewer faces.
     pub async fn explain(&self, flow: FlowId, photo: Bytes, face: usize) -> Result<Explanation, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(flow, Job { photo, task: Task::Explain(face, reply) }, Priority::Explanation)?;
+        self.queue(flow, photo, Task::Explain(face, reply), Priority::Explanation)?;
         self.wait(answer).await
     }
 
@@ -188,16 +206,23 @@ impl Pool {
     /// As [`Pool::analyse`]; `Failed` if the crop has another size.
     pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: Lots) -> Result<Probe, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        self.queue(flow, Job { photo: crop, task: Task::Probe(lots, reply) }, Priority::Explanation)?;
+        self.queue(flow, crop, Task::Probe(lots, reply), Priority::Explanation)?;
         self.wait(answer).await
     }
 
-    fn queue(&self, flow: FlowId, job: Job, priority: Priority) -> Result<(), InferenceError> {
-        let evicted = self.queue.push(flow, job, priority).map_err(|error| match error {
-            PushError::Full => InferenceError::Overloaded,
-            PushError::Closed => InferenceError::Stopped,
+    fn queue(&self, flow: FlowId, photo: Bytes, task: Task, priority: Priority) -> Result<(), InferenceError> {
+        let job = Job { photo, task, queued: Instant::now(), span: Span::current() };
+        // Before a worker can take it.
+        metrics().queue_changed(1);
+        let evicted = self.queue.push(flow, job, priority).map_err(|error| {
+            metrics().queue_changed(-1);
+            match error {
+                PushError::Full => InferenceError::Overloaded,
+                PushError::Closed => InferenceError::Stopped,
+            }
         })?;
         if let Some(job) = evicted {
+            metrics().queue_changed(-1);
             job.refuse(InferenceError::Overloaded);
         }
         Ok(())
@@ -235,7 +260,9 @@ impl Drop for Pool {
 fn run_worker(queue: &Queue<FlowId, Job>, analyser: &dyn Analyser) {
     let run = || {
         while let Some((flow, job)) = queue.take() {
+            metrics().queue_changed(-1);
             if !job.is_cancelled() {
+                let _busy = metrics().busy_worker();
                 let started = Instant::now();
                 job.run(analyser, || queue.charge(flow, started.elapsed()));
             }

@@ -1,6 +1,7 @@
 //! Platform adapters: each turns a platform's messages into a [`PhotoSource`], and a [`Reply`] into its
-//! messages, and does nothing else. [`refusal`] classifies their refused requests and [`connections`]
-//! limits the connections of those that listen. [`probe`] is what they can be asked before the bot runs.
+//! messages, and does nothing else. [`refusal`] classifies their refused requests, [`connections`] limits the
+//! connections of those that listen, and [`status`] shows the operator how they are. [`probe`] is what they can be asked
+//! before the bot runs.
 //!
 //! [`PhotoSource`]: crate::bot::PhotoSource
 //! [`Reply`]: crate::bot::Reply
@@ -15,6 +16,10 @@ mod fifo_cache;
 pub mod probe;
 #[cfg(any(feature = "discord", feature = "telegram"))]
 mod refusal;
+#[cfg(any(feature = "telegram", feature = "web"))]
+mod secret;
+#[cfg(feature = "http-server")]
+pub mod status;
 #[cfg(feature = "telegram")]
 pub mod telegram;
 #[cfg(feature = "web")]

@@ -28,6 +28,18 @@ pub(super) enum Refusal {
     Gone,
 }
 
+/// The kind of a failed request, as a metric's label: by its status, or `None` if there was no response.
+pub(super) fn error_kind(status: Option<u16>) -> &'static str {
+    match status {
+        None => "unreachable",
+        Some(401) => "unauthorized",
+        Some(429) => "rate_limited",
+        Some(400..500) => "refused",
+        Some(500..) => "server_error",
+        Some(_) => "unreadable",
+    }
+}
+
 /// Exponential back-off with a deadline.
 #[derive(Debug)]
 pub(super) struct Backoff {

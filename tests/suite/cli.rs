@@ -209,7 +209,7 @@ fn files_of_a_folder_that_are_not_pictures_are_named_unless_quiet() {
     write(&folder, "raw.cr2", b"x");
     let path = folder.path().to_str().unwrap();
     let output = faceguesser(&["guess", path]);
-    assert!(errors(&output).contains("2 files have no ending of a picture and are skipped: below/clip.mov, raw.cr2"));
+    assert!(errors(&output).contains("2 files without a picture's ending are skipped: below/clip.mov, raw.cr2"));
     let output = faceguesser(&["guess", "--quiet", path]);
     assert_eq!((output.status.code(), errors(&output)), (Some(0), String::new()));
 }

@@ -1,21 +1,18 @@
 //! Gateways and workers as processes, with a real `nats-server` between them and stand-in platforms.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use faceguesser::bot::jobs::{Claim, Job, Jobs, Receipt, TakenJobs};
 use faceguesser::bot::people::{ChatId, PersonId, Platform};
 use faceguesser::bot::store::Store;
-use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster_faults::PATIENCE;
+use crate::support::cluster::Cluster;
 use crate::support::discord::{Discord, words};
 use crate::support::inbox::RecordedRequest;
 use crate::support::nats::NatsServer;
-use crate::support::program::Program;
-use crate::support::telegram::{GROUP, PERSON, Telegram, buttons, photo, text};
-use crate::support::{photo_with_a_face, photo_without_a_face, tiny_photo};
+use crate::support::telegram::{BOT_NAME, GROUP, PERSON, buttons, message, photo, text, with};
+use crate::support::{photo_with_a_face, photo_without_a_face};
 
 const CHAT: ChatId = ChatId { platform: Platform::Telegram, id: 7 };
 const ANN: PersonId = PersonId { platform: Platform::Telegram, id: 1 };
@@ -106,38 +103,6 @@ async fn jobs_of_somebody_who_is_forgotten_are_deleted_and_settings_leave_no_tra
     assert_eq!(next(&mut jobs).await.jobs[0].message, 2);
 }
 
-/// Gateway, workers and stand-in Telegram.
-struct Cluster {
-    nats: NatsServer,
-    telegram: Telegram,
-    gateway: Program,
-    workers: Vec<Program>,
-}
-
-impl Cluster {
-    async fn start(workers: usize, variables: &[(&str, &str)]) -> Self {
-        let nats = NatsServer::start().await;
-        let mut telegram = Telegram::start().await;
-        let gateway = telegram.process("gateway", &nats.url(), variables);
-        telegram.inbox.next("setmycommands").await;
-        let workers: Vec<_> = (0..workers).map(|_| telegram.process("worker", &nats.url(), &[])).collect();
-        for worker in &workers {
-            worker.logged("waiting for jobs").await;
-        }
-        Self { nats, telegram, gateway, workers }
-    }
-
-    fn restart_worker(&mut self, index: usize) {
-        self.workers[index].kill();
-        self.workers[index] = self.telegram.process("worker", &self.nats.url(), &[]);
-    }
-
-    fn restart_gateway(&mut self) {
-        self.gateway.kill();
-        self.gateway = self.telegram.process("gateway", &self.nats.url(), &[]);
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(not(with_nats), ignore = "needs nats-server")]
 async fn workers_answer_photos_and_the_gateway_commands_and_both_share_settings() {
@@ -174,6 +139,46 @@ async fn workers_answer_photos_and_the_gateway_commands_and_both_share_settings(
 
 #[tokio::test(flavor = "multi_thread")]
 #[cfg_attr(not(with_nats), ignore = "needs nats-server")]
+async fn photo_buttons_and_guests_are_answered_by_workers() {
+    let mut cluster = Cluster::start(0, &[]).await;
+    let telegram = &mut cluster.telegram;
+    telegram.files.put("face", photo_with_a_face());
+    let id = telegram.post(PERSON, json!({ "photo": photo("face") }));
+    let asked = with(message(PERSON, id), json!({ "photo": photo("face") }));
+    telegram.press(PERSON, "see", PERSON, 5000, asked);
+    telegram.inbox.next("answercallbackquery").await;
+    let somebody = json!({ "id": 9_100_000_000_i64, "is_bot": false, "first_name": "Quillon" });
+    let guest = json!({ "photo": photo("face"), "caption": format!("@{BOT_NAME} how old?"), "from": somebody });
+    telegram.mention_as_guest(-1_000_000_000_777, guest);
+    let _worker = telegram.process("worker", &cluster.nats.url(), &[]);
+    let explained = telegram.inbox.next("sendmediagroup").await;
+    assert!(text(&explained).contains("128×128 grey pixels"), "{explained:?}");
+    assert_eq!(explained.body["reply_parameters"]["message_id"], id);
+    let answer = telegram.inbox.next("answerguestquery").await;
+    assert!(text(&answer).contains(" of about "), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
+async fn late_parts_of_an_album_get_a_reply_of_their_own_and_none_is_answered_twice() {
+    let server = NatsServer::start().await;
+    let (gateway, worker) = (server.store().await, server.store().await);
+    let receive = async |message| {
+        let (store, part) = (gateway.clone(), Job { album: Some("4-2".into()), ..job(message) });
+        blocking(move || store.receive(None, Some(&part)).unwrap()).await
+    };
+    assert_eq!((receive(1).await, receive(2).await), (Receipt::Stored, Receipt::Duplicate));
+    let mut jobs = worker.take_jobs(Platform::Telegram, 4, CancellationToken::new());
+    let taken = next(&mut jobs).await;
+    assert_eq!(taken.jobs.iter().map(|job| job.message).collect::<Vec<_>>(), [1, 2]);
+    // The first one is delivered again, as after the replacement of a gateway.
+    assert_eq!((receive(1).await, receive(3).await), (Receipt::Duplicate, Receipt::Stored));
+    let late = next(&mut jobs).await;
+    assert_eq!(late.jobs.iter().map(|job| job.message).collect::<Vec<_>>(), [3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
 async fn a_full_queue_is_answered_busy() {
     let mut cluster = Cluster::start(0, &[("FACEGUESSER__CLUSTER__QUEUE", "1")]).await;
     cluster.telegram.post(PERSON, json!({ "photo": photo("first") }));
@@ -181,144 +186,6 @@ async fn a_full_queue_is_answered_busy() {
     let reply = cluster.telegram.inbox.next("sendmessage").await;
     assert_eq!(reply.body["reply_parameters"]["message_id"], second);
     assert!(text(&reply).contains("busy") || text(&reply).contains("lot"), "{reply:?}");
-}
-
-/// The replies to each photo.
-#[derive(Default)]
-struct Tally {
-    replies: BTreeMap<i64, u32>,
-    apologies: u32,
-}
-
-impl Tally {
-    fn count(&mut self, reply: &RecordedRequest) {
-        // A request that the stand-in refused has no `sent`.
-        if reply.body["sent"].is_null() {
-            return;
-        }
-        let about = reply.body["reply_parameters"]["message_id"].as_i64().unwrap();
-        self.apologies += u32::from(text(reply).contains("I was interrupted"));
-        *self.replies.get_mut(&about).unwrap() += 1;
-    }
-
-    fn unanswered(&self) -> usize {
-        self.replies.values().filter(|replies| **replies == 0).count()
-    }
-
-    /// Waits until every photo has a reply, or for so long.
-    async fn complete(&mut self, telegram: &mut Telegram, patience: Duration) {
-        telegram.inbox.drain("sendmessage").iter().for_each(|reply| self.count(reply));
-        let all = async {
-            while self.unanswered() > 0 {
-                let asked = telegram.inbox.next_any().await;
-                if asked.what.starts_with("sendmessage") {
-                    self.count(&asked);
-                }
-            }
-        };
-        let _ = tokio::time::timeout(patience, all).await;
-    }
-
-    /// What happened, for the record; the number of replies too many.
-    fn report(&self, faults: &str) -> u32 {
-        let twice = self.replies.values().map(|replies| replies.saturating_sub(1)).sum();
-        let (photos, lost, apologies) = (self.replies.len(), self.unanswered(), self.apologies);
-        println!("{faults}: {photos} photos, lost {lost}, answered twice {twice}, apologies {apologies}");
-        twice
-    }
-}
-
-/// A number from the environment, for longer runs by hand.
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).map_or(default, |text| text.parse().unwrap())
-}
-
-/// How long a reply may take after the last fault: the queue gives a killed worker's job to another after
-/// a quarter of a minute, and it may be the second kill.
-const PATIENCE: Duration = Duration::from_secs(90);
-
-/// Photos arrive all the time, and one of two workers is killed at random moments.
-///
-///     FACEGUESSER_KILLS=50 cargo test --test suite workers_are_killed -- --nocapture
-#[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
-async fn no_photo_is_lost_while_workers_are_killed() {
-    let kills = number("FACEGUESSER_KILLS", 5);
-    let mut cluster = Cluster::start(2, &[]).await;
-    cluster.telegram.files.put("tiny", tiny_photo());
-    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(23);
-    let mut tally = Tally::default();
-    let mut person = 1000;
-    for _ in 0..kills {
-        for _ in 0..random.random_range(2..6) {
-            person += 1;
-            tally.replies.insert(cluster.telegram.post(person, json!({ "photo": photo("tiny") })), 0);
-            tokio::time::sleep(random.random_range(Duration::ZERO..Duration::from_millis(60))).await;
-        }
-        let victim = random.random_range(0..2);
-        cluster.restart_worker(victim);
-        tokio::time::sleep(random.random_range(Duration::ZERO..Duration::from_millis(600))).await;
-    }
-    tally.complete(&mut cluster.telegram, PATIENCE).await;
-    let twice = tally.report(&format!("{kills} workers killed"));
-    assert_eq!(tally.unanswered(), 0, "{:?}", tally.replies);
-    // A kill can hit a reply that is being sent.
-    assert!(u64::from(twice) <= kills, "{:?}", tally.replies);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
-async fn no_photo_is_lost_while_the_server_is_restarted_and_the_gateway_replaced() {
-    let rounds = number("FACEGUESSER_ROUNDS", 2);
-    let mut cluster = Cluster::start(2, &[]).await;
-    cluster.telegram.files.put("tiny", tiny_photo());
-    let mut tally = Tally::default();
-    let mut person = 1000;
-    for round in 0..rounds {
-        for photos in 0..6 {
-            person += 1;
-            tally.replies.insert(cluster.telegram.post(person, json!({ "photo": photo("tiny") })), 0);
-            match photos {
-                2 => cluster.nats.kill(),
-                3 => cluster.nats.restart().await,
-                4 if round % 2 == 0 => cluster.restart_gateway(),
-                _ => tokio::time::sleep(Duration::from_millis(30)).await,
-            }
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
-    tally.complete(&mut cluster.telegram, PATIENCE).await;
-    let twice = tally.report(&format!("{rounds} restarts of the server and half as many gateways replaced"));
-    assert_eq!(tally.unanswered(), 0, "{:?}", tally.replies);
-    assert!(u64::from(twice) <= rounds, "{:?}", tally.replies);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
-async fn a_worker_whose_link_is_cut_leaves_its_photos_to_others_and_tells_nothing_twice() {
-    let mut cluster = Cluster::start(0, &[]).await;
-    let link = cluster.nats.link().await;
-    let cut_off = cluster.telegram.process("worker", &link.url(), &[]);
-    cut_off.logged("waiting for jobs").await;
-    let gate = cluster.telegram.files.put_gated("slow", photo_with_a_face());
-    let mut tally = Tally::default();
-    for person in 1001..1004 {
-        tally.replies.insert(cluster.telegram.post(person, json!({ "photo": photo("slow") })), 0);
-        cluster.telegram.inbox.next("fetched photos/slow").await;
-    }
-    link.cut();
-    cluster.workers.push(cluster.telegram.process("worker", &cluster.nats.url(), &[]));
-    // The cut-off worker could reply now, and is not allowed to.
-    gate.send(true).unwrap();
-    tally.complete(&mut cluster.telegram, PATIENCE).await;
-    link.mend();
-    // It works again.
-    cut_off.logged("the connection to NATS broke").await;
-    cluster.workers.clear();
-    tally.replies.insert(cluster.telegram.post(1009, json!({ "photo": photo("slow") })), 0);
-    tally.complete(&mut cluster.telegram, PATIENCE).await;
-    let twice = tally.report("a link cut for half a minute");
-    assert_eq!((tally.unanswered(), twice), (0, 0), "{:?}", tally.replies);
 }
 
 #[tokio::test(flavor = "multi_thread")]

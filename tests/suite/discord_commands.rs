@@ -102,7 +102,7 @@ async fn people_are_answered_in_their_language() {
     let message = discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None);
     discord.dispatch("MESSAGE_CREATE", message);
     let reply = discord.inbox.next("post /channels/770077007700770077/messages").await;
-    assert!(words(&reply).contains(" ans"), "{reply:?}");
+    assert!(words(&reply).contains("\u{a0}ans"), "{reply:?}");
     let choice = json!([{ "name": "telling", "type": 3, "value": "never" }]);
     discord.dispatch("INTERACTION_CREATE", discord.command("gender", choice));
     discord.inbox.next("post /interactions/").await;

@@ -41,15 +41,15 @@ fn assert_no_membership_was_needed(discord: &mut Discord) {
 async fn photos_are_guessed_where_the_bot_is_no_member_and_only_the_asker_sees_it() {
     let (mut discord, _program) = connected(&[]).await;
     discord.files.put("one.jpg", photo_with_a_face());
-    let menu = discord.message_menu(&picture(&discord, "one.jpg"));
-    let guess = discord.command_with_photo("guess", "one.jpg");
-    for interaction in [
-        discord.in_foreign_server(menu.clone()),
-        discord.between_friends(menu),
-        discord.in_foreign_server(guess.clone()),
-        discord.between_friends(guess),
-    ] {
-        let guessed = answer(&mut discord, interaction).await;
+    let places: [fn(&Discord, Value) -> Value; 2] = [Discord::in_foreign_server, Discord::between_friends];
+    for (place, is_menu) in places.into_iter().flat_map(|place| [(place, true), (place, false)]) {
+        let asked = if is_menu {
+            discord.message_menu(&picture(&discord, "one.jpg"))
+        } else {
+            discord.command_with_photo("guess", "one.jpg")
+        };
+        let asked = place(&discord, asked);
+        let guessed = answer(&mut discord, asked).await;
         assert!(words(&guessed).contains(" of about "), "{guessed:?}");
         // Its buttons need neither the channel nor the message.
         let seen = discord.in_foreign_server(discord.press(&guessed, "see"));

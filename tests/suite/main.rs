@@ -1,9 +1,11 @@
 //! End-to-end tests over real sockets and files, in one binary so that it is linked only once.
 
+mod api;
 mod architecture;
 mod browser;
 mod cli;
 mod cluster;
+mod cluster_faults;
 mod cluster_growth;
 mod corpus;
 mod discord;
@@ -25,12 +27,15 @@ mod fairness;
 mod learn;
 mod load;
 mod memory;
+#[cfg(feature = "otel")]
+mod otel;
 mod performance;
 mod recorded;
 mod regressions;
 mod setup;
 mod site;
 mod soak;
+mod status;
 mod stopping;
 mod stores;
 mod support;

@@ -114,7 +114,7 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | teloxide dropped updates that it could not parse | `photos_in_messages_that_typed_parsers_drop_are_answered` | `tests/suite/telegram_incoming.rs` |
-//! | An update with an unknown part next to a known one was dropped | `unknown_kinds_of_updates_are_reported_by_name_alone` | `src/platform/telegram/incoming.rs` |
+//! | An update with an unknown part next to a known one was dropped | `unknown_kinds_of_updates_are_reported_by_name_alone` | `src/platform/telegram/updates.rs` |
 //! | An update id beyond 32 bits was never confirmed, so that Telegram sent the update again and again | `an_update_id_beyond_32_bits_is_confirmed` | `tests/suite/regressions.rs` |
 //! | Edited captions were ignored where the machine's clock was wrong | `an_edited_caption_is_answered_whatever_this_machines_clock_shows` | `tests/suite/telegram_incoming.rs` |
 //! | A photo quoted from another chat was not found | `a_photo_quoted_from_another_chat_is_guessed_and_its_buttons_find_it` | `tests/suite/telegram_incoming.rs` |
@@ -157,7 +157,7 @@ fn case(name: &str) -> Vec<u8> {
 /// The bot's reply to a file, with its annotated picture.
 async fn reply_to(bytes: Vec<u8>) -> Reply {
     let (bot, pool) = support::bot();
-    let options = ReplyOptions { max_characters: 2000, card: CardPolicy::AnyFace, max_cards: 1 };
+    let options = ReplyOptions { platform: "test", max_characters: 2000, card: CardPolicy::AnyFace, max_cards: 1 };
     let reply =
         bot.guess(FlowId::from_key(&0), PhotoSource::Bytes(bytes.into()), &bot.default_style(None), options).await;
     tokio::task::spawn_blocking(move || pool.stop()).await.unwrap();

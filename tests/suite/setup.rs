@@ -263,6 +263,8 @@ struct Terminal {
     /// How much of it has been waited for.
     at: usize,
     child: std::process::Child,
+    /// Its device.
+    name: String,
 }
 
 impl Terminal {
@@ -271,7 +273,7 @@ impl Terminal {
             command.get_envs().map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned))).collect();
         let folder = command.get_current_dir().unwrap().to_owned();
         command = Command::new("script");
-        command.args(["--quiet", "--return", "--command", &format!("{PROGRAM} {arguments}"), "/dev/null"]);
+        command.args(["--quiet", "--return", "--command", &format!("tty; exec {PROGRAM} {arguments}"), "/dev/null"]);
         for (name, value) in environment {
             match value {
                 Some(value) => command.env(name, value),
@@ -288,7 +290,17 @@ impl Terminal {
                 let _ = sender.send(String::from_utf8_lossy(&bytes[..count]).into_owned());
             }
         });
-        Self { input: child.stdin.take().unwrap(), output, shown: String::new(), at: 0, child }
+        let mut terminal = Self {
+            input: child.stdin.take().unwrap(),
+            output,
+            shown: String::new(),
+            at: 0,
+            child,
+            name: String::new(),
+        };
+        assert!(terminal.shows("\n", PATIENCE), "{}", terminal.shown);
+        terminal.name = terminal.shown.lines().next().unwrap().trim().to_owned();
+        terminal
     }
 
     /// Waits until `text` is shown after what was waited for before; `false` if it is not within `time`.
@@ -305,15 +317,20 @@ impl Terminal {
         }
     }
 
-    /// Types a line until `text` is shown: what is typed just before a prompt is ready for it is discarded.
+    /// Types a line once the terminal no longer shows what is typed, and waits until `text` is shown.
     fn types(&mut self, line: &str, text: &str) {
-        for _ in 0..10 {
-            writeln!(self.input, "{line}").unwrap();
-            if self.shows(text, Duration::from_secs(3)) {
-                return;
-            }
+        let begun = std::time::Instant::now();
+        while self.shows_typing() {
+            assert!(begun.elapsed() < PATIENCE, "a token would be shown: {}", self.shown);
+            std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("{text} is not shown in {}", self.shown);
+        writeln!(self.input, "{line}").unwrap();
+        assert!(self.shows(text, PATIENCE), "{text} is not shown in {}", self.shown);
+    }
+
+    fn shows_typing(&self) -> bool {
+        let settings = Command::new("stty").args(["-F", &self.name, "-a"]).output().unwrap().stdout;
+        !String::from_utf8_lossy(&settings).split([' ', ';', '\n']).any(|setting| setting == "-echo")
     }
 }
 

@@ -300,7 +300,7 @@ async fn the_pages_and_their_files_are_served_and_load_nothing_from_other_hosts(
             assert!(!text.contains("://"), "{link} has a URL of another host");
         }
     }
-    assert_eq!(server.get("/health").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(server.get("/healthz").send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(server.get("/../Cargo.toml").send().await.unwrap().status(), StatusCode::NOT_FOUND);
     assert_eq!(server.get("/api/guess").send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
 }
@@ -509,11 +509,11 @@ async fn connections_that_are_kept_alive_make_room_when_all_are_in_use() {
     let mut kept = Vec::new();
     for _ in 0..4 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        stream.write_all(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
         assert!(stream.read(&mut [0; 1000]).await.unwrap() > 0);
         kept.push(stream);
     }
-    let answer = tokio::time::timeout(Duration::from_secs(5), server.get("/health").send()).await;
+    let answer = tokio::time::timeout(Duration::from_secs(5), server.get("/healthz").send()).await;
     assert_eq!(answer.expect("nobody makes room").unwrap().status(), StatusCode::OK);
 }
 

@@ -376,4 +376,4 @@ pub const SEARCH_SIDE: u32 = 640;
 const CROP_SIDE: f32 = 144.0;
 /// Faces per forward pass: enough for efficient matrix products, few enough that the activations of a crowd
 /// take no more than some tens of megabytes.
-const FORWARD_BATCH: usize = 16;
+pub const FORWARD_BATCH: usize = 16;

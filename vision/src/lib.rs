@@ -25,4 +25,4 @@ pub mod model;
 pub mod photo;
 
 pub use analysis::{Analysis, FaceAnalysis, Framing, Gender, StageTimes};
-pub use guesser::{GuessError, Guesser, GuesserBuilder, SEARCH_SIDE};
+pub use guesser::{FORWARD_BATCH, GuessError, Guesser, GuesserBuilder, SEARCH_SIDE};

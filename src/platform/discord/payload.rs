@@ -10,6 +10,7 @@ use serenity::all::MessageId;
 
 use super::refusals::RestError;
 use crate::bot::actions::{Action, Button};
+use crate::bot::people::Platform;
 use crate::bot::wording::clipped;
 use crate::bot::{Answer, Card, CardPolicy, Certainty, ReplyOptions};
 
@@ -31,8 +32,12 @@ const UNSURE: u32 = 0xd9_8e_04;
 
 /// What fits into replies on Discord. Where embeds are not allowed, a text that is too long as plain text
 /// is cut after the last line that fits.
-pub(super) const REPLY: ReplyOptions =
-    ReplyOptions { max_characters: MAX_DESCRIPTION, card: CardPolicy::SeveralFaces, max_cards: MAX_PICTURES };
+pub(super) const REPLY: ReplyOptions = ReplyOptions {
+    platform: Platform::Discord.name(),
+    max_characters: MAX_DESCRIPTION,
+    card: CardPolicy::SeveralFaces,
+    max_cards: MAX_PICTURES,
+};
 
 /// Which parts of a Discord message carry the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Method;
 use serenity::all::Permissions;
 
+use super::commands::USER_INSTALL;
 use super::gateway;
 use super::incoming::snowflake;
 use super::refusals::RestError;
@@ -18,8 +19,6 @@ const MESSAGE_CONTENT: u64 = 1 << 18;
 const MESSAGE_CONTENT_LIMITED: u64 = 1 << 19;
 /// Where Discord asks for consent to an installation.
 const AUTHORIZE: &str = "https://discord.com/oauth2/authorize";
-/// The installation context of users, as against servers.
-const USER_INSTALL: &str = "1";
 
 /// The application that a token belongs to.
 #[derive(Debug, Clone)]

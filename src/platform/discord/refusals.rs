@@ -20,7 +20,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::download::cause;
-use crate::platform::refusal::Refusal;
+use crate::platform::refusal::{Refusal, error_kind};
 
 /// Why a request failed. Never holds its URL, which may contain a token, nor Discord's error message,
 /// which may quote a user's.
@@ -58,6 +58,14 @@ impl RestError {
         match self {
             Self::Refused { status, .. } => Some(*status),
             _ => None,
+        }
+    }
+
+    /// Its kind, as a metric's label.
+    pub(super) fn label(&self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            error => error_kind(error.status().map(|status| status.as_u16())),
         }
     }
 

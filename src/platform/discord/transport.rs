@@ -16,6 +16,8 @@ use url::Url;
 use super::limiter::{Limiter, Route};
 use super::payload::{Payload, Upload};
 use super::refusals::RestError;
+use crate::bot::people::Platform;
+use crate::observe::metrics::metrics;
 use crate::platform::probe;
 use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
 
@@ -107,6 +109,7 @@ impl RestClient {
                 Ok(response) => return Ok(response),
                 Err(error) => error,
             };
+            metrics().count_platform_error(Platform::Discord.name(), error.label());
             let (backoff, until) = retries
                 .get_or_insert_with(|| (Backoff::with_limit(request.retry_for), Instant::now() + request.retry_for));
             let retry = match &error {

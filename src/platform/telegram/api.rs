@@ -18,10 +18,13 @@ use serde_json::{Map, Value};
 use teloxide::requests::Payload;
 use url::Url;
 
-use super::refusals::{ApiError, refusal};
+use super::refusals::{ApiError, ErrorKind, refusal};
+use crate::bot::people::Platform;
 use crate::download::cause;
+use crate::observe::health::{Link, health};
+use crate::observe::metrics::metrics;
 use crate::platform::probe::server_time;
-use crate::platform::refusal::{Backoff, Refusal};
+use crate::platform::refusal::{Backoff, Refusal, error_kind};
 
 /// How a request refers to a picture: this, and its index among those that [`ApiRequest::with_pictures`] adds.
 pub(super) const PICTURE: &str = "attach://picture";
@@ -42,6 +45,8 @@ pub(super) struct ApiRequest {
     fields: Map<String, Value>,
     pictures: Vec<Bytes>,
     timeout: Duration,
+    /// How long Telegram may hold the response back.
+    hold: Duration,
 }
 
 impl ApiRequest {
@@ -53,7 +58,7 @@ impl ApiRequest {
     /// A request of a method, or in a form, that teloxide's release does not know; `fields` is an object.
     pub(super) fn untyped(method: &'static str, fields: Value) -> Self {
         let fields = if let Value::Object(fields) = fields { fields } else { Map::new() };
-        Self { method, fields, pictures: Vec::new(), timeout: REQUEST_TIMEOUT }
+        Self { method, fields, pictures: Vec::new(), timeout: REQUEST_TIMEOUT, hold: Duration::ZERO }
     }
 
     pub(super) fn method(&self) -> &'static str {
@@ -77,6 +82,11 @@ impl ApiRequest {
         self
     }
 
+    /// Telegram may hold the response back for `hold`, and has `margin` beyond that.
+    pub(super) fn with_poll(self, hold: Duration, margin: Duration) -> Self {
+        Self { hold, ..self.with_timeout(hold + margin) }
+    }
+
     fn form(&self) -> Form {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let fields = self.fields.iter().fold(Form::new(), |form, (name, value)| form.text(name.clone(), text(value)));
@@ -98,11 +108,13 @@ struct Inner {
     token: SecretString,
     /// The `Date` of the latest response, in Unix seconds.
     server_time: AtomicI64,
+    link: Arc<Link>,
 }
 
 impl Api {
     pub(super) fn new(client: reqwest::Client, base: Url, token: SecretString) -> Self {
-        Self(Arc::new(Inner { client, base, token, server_time: AtomicI64::new(NO_DATE) }))
+        let link = health().link(Platform::Telegram.name());
+        Self(Arc::new(Inner { client, base, token, server_time: AtomicI64::new(NO_DATE), link }))
     }
 
     /// Sends a payload once.
@@ -132,6 +144,25 @@ impl Api {
 
     /// Sends a request once.
     pub(super) async fn send(&self, request: &ApiRequest) -> Result<Value, ApiError> {
+        let link = &self.0.link;
+        link.asked(request.hold);
+        let result = self.attempt(request).await;
+        if let Err(error) = &result {
+            metrics().count_platform_error(Platform::Telegram.name(), error_kind(error.status()));
+        }
+        match result.as_ref().map_err(ApiError::kind) {
+            Err(ErrorKind::InvalidToken) => link.refused("refuses the token"),
+            Err(ErrorKind::ConcurrentPolling) => link.refused("refuses polls: another program uses the same token"),
+            Err(_) if !matches!(result, Err(ApiError::Refused { code: ..500, .. })) => {
+                // Due from now on, not only once it could have been held back.
+                link.asked(Duration::ZERO);
+            }
+            _ => link.answered(),
+        }
+        result
+    }
+
+    async fn attempt(&self, request: &ApiRequest) -> Result<Value, ApiError> {
         let inner = &*self.0;
         let method = lower_camel_case(request.method);
         let url = join_path(&inner.base, &format!("bot{}/{method}", inner.token.expose_secret()));

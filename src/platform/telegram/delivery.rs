@@ -26,14 +26,14 @@ pub(super) enum PostOutcome {
 }
 
 impl Sender {
+    /// Asks whether this process may send the answer to a job.
+    pub(super) async fn claim(&self, (chat, message): JobKey) -> Claim {
+        self.bot.claim_reply(chat, message).await
+    }
+
     /// Sends the answer to a job, unless another worker does.
-    pub(super) async fn answer(
-        &self,
-        (chat, message): JobKey,
-        destination: Destination,
-        answer: &Answer,
-    ) -> PostOutcome {
-        match self.bot.claim_reply(chat, message).await {
+    pub(super) async fn answer(&self, job: JobKey, destination: Destination, answer: &Answer) -> PostOutcome {
+        match self.claim(job).await {
             Claim::Granted => self.post(destination, answer).await,
             Claim::Answered => PostOutcome::Undeliverable,
             Claim::Elsewhere => PostOutcome::Deferred,

@@ -101,7 +101,7 @@ impl Handler {
             UpdateContent::CallbackQuery(query) => {
                 if self.receive(id, None).await == Receipt::Stored {
                     let handler = self.clone();
-                    self.tasks.spawn(async move { handler.handle_callback_query(*query).await });
+                    self.tasks.spawn(async move { handler.handle_callback_query(id, *query).await });
                 }
             }
             UpdateContent::GuestMessage(guest) => {

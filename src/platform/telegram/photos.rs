@@ -18,12 +18,17 @@ use super::incoming::{ChatKind, Photos, parse_message_id};
 use super::refusals::refusal;
 use super::request::{MergedRequest, PhotoRequest, PhotoTask};
 use crate::bot::album::Delivery;
+use crate::bot::people::Platform;
 use crate::bot::{Answer, CardPolicy, Problem, ReplyOptions};
 use crate::platform::refusal::Refusal;
 
 /// The reply to one photo: the text fits into the picture's caption.
-pub(super) const SINGLE_PHOTO: ReplyOptions =
-    ReplyOptions { max_characters: MAX_CAPTION, card: CardPolicy::SeveralFaces, max_cards: 1 };
+pub(super) const SINGLE_PHOTO: ReplyOptions = ReplyOptions {
+    platform: Platform::Telegram.name(),
+    max_characters: MAX_CAPTION,
+    card: CardPolicy::SeveralFaces,
+    max_cards: 1,
+};
 /// The reply to an album: its text may need a message without a picture.
 const ALBUM: ReplyOptions = ReplyOptions { max_characters: MAX_TEXT, ..SINGLE_PHOTO };
 
@@ -64,6 +69,9 @@ impl Handler {
         }
         if let Some(query) = &lead.guest {
             return self.answer_guest(query, lead, photos).await;
+        }
+        if let Some(action) = lead.action() {
+            return self.answer_button(action, lead).await;
         }
         let Some(photos) = photos else { return self.reply_no_photo(lead).await };
         if let Some(earlier) = earlier {

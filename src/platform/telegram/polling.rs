@@ -23,6 +23,8 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(25);
 const POLL_MARGIN: Duration = Duration::from_secs(10);
 /// The most updates of one poll (Bot API, getUpdates).
 const BATCH: usize = 100;
+/// After a failure, an answer soon shows that Telegram is back, even where no update is waiting.
+const POLL_TIMEOUT_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The time limit of the last poll, which only confirms updates.
 const LAST_POLL_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -69,8 +71,9 @@ pub(super) async fn poll(handler: &Arc<Handler>, shutdown: &CancellationToken) -
 /// the token.
 async fn fetch_until_answered(api: &Api, offset: i64) -> Result<Vec<Value>, TelegramError> {
     let mut pause = FIRST_PAUSE;
+    let mut poll_timeout = POLL_TIMEOUT;
     loop {
-        let error = match fetch_updates(api, offset, POLL_TIMEOUT).await {
+        let error = match fetch_updates(api, offset, poll_timeout).await {
             Ok(updates) => return Ok(updates),
             Err(error) => error,
         };
@@ -98,6 +101,7 @@ async fn fetch_until_answered(api: &Api, offset: i64) -> Result<Vec<Value>, Tele
         }
         sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+        poll_timeout = POLL_TIMEOUT_AFTER_FAILURE;
     }
 }
 
@@ -108,7 +112,7 @@ async fn fetch_updates(api: &Api, offset: i64, poll_timeout: Duration) -> Result
     request.timeout = Some(poll_timeout.as_secs() as u32);
     // Set as fields, because teloxide's release has only 32 bits for an offset and does not know all kinds.
     let request = ApiRequest::new(&request).with_field("allowed_updates", ALLOWED_UPDATES.as_slice());
-    let request = request.with_field("offset", offset).with_timeout(poll_timeout + POLL_MARGIN);
+    let request = request.with_field("offset", offset).with_poll(poll_timeout, POLL_MARGIN);
     match api.send(&request).await? {
         Value::Array(updates) => Ok(updates),
         // Retried after a pause.

@@ -34,12 +34,21 @@ impl Handler {
         }
     }
 
+    /// Stores what a button asks for, whose press was counted and answered before.
+    pub(super) async fn forward_button(&self, update: i64, request: PhotoRequest) {
+        if self.receive(update, Some(request.to_job())).await == Receipt::Full {
+            self.post_problem(&request, InferenceError::Overloaded.into()).await;
+        }
+    }
+
     fn refuse(self: &Arc<Self>, request: PhotoRequest, problem: Problem) {
         let handler = self.clone();
-        self.tasks.spawn(async move {
-            let language = handler.bot.reply_style(&request.asker).await.language;
-            handler.sender.post(request.destination(), &problem.message(language).into()).await;
-        });
+        self.tasks.spawn(async move { handler.post_problem(&request, problem).await });
+    }
+
+    async fn post_problem(&self, request: &PhotoRequest, problem: Problem) {
+        let language = self.bot.reply_style(&request.asker).await.language;
+        self.sender.post(request.destination(), &problem.message(language).into()).await;
     }
 
     /// Answers jobs until `shutdown`.

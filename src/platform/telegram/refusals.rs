@@ -172,6 +172,15 @@ impl ApiError {
         }
     }
 
+    /// The status of the response, if there was one.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            Self::InvalidResponse { status, .. } => Some(*status),
+            Self::Network { .. } => None,
+        }
+    }
+
     pub(super) fn kind(&self) -> ErrorKind {
         let (code, description) = match self {
             Self::Network { .. } => return ErrorKind::Transient,

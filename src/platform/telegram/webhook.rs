@@ -2,7 +2,6 @@
 //!
 //! Telegram posts to `https://` alone, so this listener needs a reverse proxy with TLS in front.
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,25 +11,27 @@ use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use teloxide::payloads::{SetWebhook, SetWebhookSetters};
+use teloxide::payloads::{GetMe, SetWebhook, SetWebhookSetters};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::api::ApiRequest;
+use super::api::{Api, ApiRequest};
 use super::error::TelegramError;
 use super::handler::Handler;
 use super::options::WebhookOptions;
 use super::retry::send_until_answered;
 use super::updates::ALLOWED_UPDATES;
 use crate::platform::connections::{self, ConnectionLimits};
+use crate::platform::secret::constant_time_eq;
 
 /// Bot API, setWebhook.
 const SECRET_HEADER: &str = "X-Telegram-Bot-Api-Secret-Token";
 /// The largest update. One holds a message of 4,096 characters, the one that it replies to, and
 /// metadata.
 const MAX_UPDATE_BYTES: usize = 1 << 20;
+const PROBE_INTERVAL: Duration = Duration::from_secs(30);
 /// The longest that an update may take to arrive.
 const UPDATE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -64,6 +65,16 @@ pub(super) async fn serve(
         () = connections::serve(listener, limits, |_| router.clone(), shutdown) => Ok(()),
         // A connection that never completes its request must not prevent the shutdown.
         () = async { shutdown.cancelled().await; sleep(UPDATE_TIMEOUT).await } => Ok(()),
+        () = probe(handler.api()) => Ok(()),
+    }
+}
+
+/// Asks Telegram now and then whether it knows the bot, without end: a webhook that is idle would not notice that the
+/// token was revoked or that Telegram cannot be reached. [`Api`] notes the answers.
+async fn probe(api: &Api) {
+    loop {
+        sleep(PROBE_INTERVAL).await;
+        let _ = api.call(&GetMe::new()).await;
     }
 }
 
@@ -100,24 +111,5 @@ async fn handle_to_completion(state: &Arc<WebhookState>, update: Value) {
     let handled = tokio::spawn(async move { handler.handle_update(&update, false).await }).await;
     if handled.is_err() {
         warn!("an update could not be handled");
-    }
-}
-
-/// Compares two secrets in a time that does not reveal where they differ.
-fn constant_time_eq(given: &[u8], secret: &[u8]) -> bool {
-    let difference = given.iter().zip(secret).fold(0, |difference, (a, b)| black_box(difference | (a ^ b)));
-    given.len() == secret.len() && difference == 0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_whole_secret_is_equal() {
-        assert!(constant_time_eq(b"secret", b"secret"));
-        for given in [&b""[..], b"secre", b"secrets", b"Secret", b"secreT"] {
-            assert!(!constant_time_eq(given, b"secret"));
-        }
     }
 }

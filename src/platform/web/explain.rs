@@ -11,16 +11,18 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use serde_json::{Value, json};
 
-use super::guess::{CardJson, GuessState, RequestError, Upload, milliseconds, respond, status};
+use super::guess::{CardJson, GuessState, respond, status};
 use super::options::WebOptions;
+use super::upload::{RequestError, Upload};
 use super::visitor::{self, ClientAddr};
 use crate::bot::{Bot, PhotoSource, explanation_report};
+use crate::observe::milliseconds;
 
-/// The route: the photo is in the field `photo`, the face's number, from left to right, from 1, in the field
-/// `face`; `?card=1` requests the cards.
+/// The route: the photo is the body or in the field `photo`, the face's number, from left to right, from 1, in the
+/// query's or the form's `face`; `?card=1` requests the cards.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     let state = Arc::new(GuessState::new(bot, options));
-    post(answer).layer(DefaultBodyLimit::max(state.body_limit())).with_state(state)
+    post(answer).layer(DefaultBodyLimit::max(state.uploads.body_limit(1))).with_state(state)
 }
 
 async fn answer(
@@ -33,7 +35,7 @@ async fn answer(
     let uri = request.uri();
     let card = visitor::parameter(uri, "card").is_some_and(|value| value == "1");
     let style = state.bot.default_style(visitor::language(uri, request.headers()));
-    let (name, explained) = match state.upload(request).await {
+    let (name, explained) = match state.uploads.one(request).await {
         Ok(Upload { name, photo, face, _memory }) => {
             let face = usize::from(face.max(1)) - 1;
             (name, state.bot.explain(flow, PhotoSource::Bytes(photo), face, &style, card).await)

@@ -3,7 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 
 use super::guard::{is_loopback, refusal};
-use super::guess::{MAX_NAME, sanitise_name};
+use super::upload::{MAX_NAME, sanitise_name};
 use super::visitor::{self, ClientAddr};
 
 const HEADERS: [&str; 5] = ["host", "origin", "sec-fetch-site", "x-forwarded-for", "accept-language"];

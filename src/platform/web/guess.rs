@@ -1,78 +1,42 @@
-//! `POST /api/guess`: takes one photo in a multipart form and returns one JSON object.
+//! `POST /api/guess` answers one photo with one JSON object, `POST /api/guesses` up to ten with a list of them.
 //!
-//! Owns reading the form within its limits, and the status of each kind of answer.
+//! Owns the answers and the status of each kind; [`upload`](super::upload) reads the photos.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Body;
-use axum::extract::multipart::{Field, Multipart, MultipartError};
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CACHE_CONTROL, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 use axum::{Extension, Json};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{interval, timeout};
 
-use super::body::{Meter, MeteredBody};
 use super::options::WebOptions;
+use super::upload::{MAX_PHOTOS, RequestError, Upload, Uploads};
 use super::visitor::{self, ClientAddr};
 use crate::bot::actions::{Action, Button};
 use crate::bot::languages::Language;
 use crate::bot::people::Platform;
-use crate::bot::{Bot, Card, CardPolicy, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions};
-use crate::inference::InferenceError;
+use crate::bot::{Bot, Card, CardPolicy, PhotoReport, PhotoSource, Problem, Reply, ReplyOptions, ReplyStyle};
+use crate::inference::{FlowId, InferenceError};
+use crate::observe::milliseconds;
 use crate::photo::PhotoError;
 
-/// Allowance for the rest of the form: boundaries, part headers, other fields.
-const FORM_BYTES: u64 = 64 << 10;
-/// The most characters of a file name; longer names are cut.
-pub(super) const MAX_NAME: usize = 100;
+/// This platform's name in logs and metrics.
+const PLATFORM: &str = "web";
 /// The most characters of a reply. The page scrolls, but a crowd's list must still end.
 const MAX_TEXT: usize = 4000;
-/// The step in which an upload's buffer grows, in bytes.
-const BUFFER_STEP: usize = 256 << 10;
-/// How often an upload's pace is checked.
-const CHECK_PACE: Duration = Duration::from_secs(1);
 /// The `Retry-After` of "busy".
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
-
-const NOT_A_FORM: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-not-a-form");
-const NOT_A_NUMBER: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-not-a-number");
-const SEVERAL_PHOTOS: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-several-photos");
-const INTERRUPTED: RequestError = RequestError::Form(StatusCode::BAD_REQUEST, "upload-interrupted");
-const TIMED_OUT: RequestError = RequestError::Form(StatusCode::REQUEST_TIMEOUT, "upload-timed-out");
-
-/// Why a request has no photo that can be answered.
-pub(super) enum RequestError {
-    /// A problem with the photo, answered like those of the bot.
-    Problem(Problem),
-    /// An invalid form: the status and the id of the message.
-    Form(StatusCode, &'static str),
-}
 
 /// The state that all requests share.
 pub(super) struct GuessState {
     pub(super) bot: Arc<Bot>,
-    options: WebOptions,
-    /// One permit per byte of photo in memory.
-    memory: Arc<Semaphore>,
-}
-
-/// An uploaded photo, and the permits for the memory that it uses.
-pub(super) struct Upload {
-    pub(super) name: String,
-    pub(super) photo: Bytes,
-    /// The number in the field `face`; 0 without one.
-    pub(super) face: u16,
-    pub(super) _memory: Option<OwnedSemaphorePermit>,
+    pub(super) uploads: Uploads,
 }
 
 /// The keys of `guess --json`, the reply's text, and with `?card=1` what the page shows.
@@ -83,6 +47,13 @@ struct Answer {
     text: String,
     #[serde(flatten)]
     shown: Option<Shown>,
+}
+
+/// The answers to several photos.
+#[derive(Serialize)]
+struct Answers {
+    photos: Vec<Answer>,
+    elapsed_ms: f64,
 }
 
 /// The text in parts, the annotated picture and the buttons.
@@ -131,11 +102,17 @@ impl From<&Card> for CardJson {
     }
 }
 
-/// The route: the photo is in the field `photo`; `?card=1` requests what the page shows, and `?action=` what a button
+/// The route: the photo is the body or in the field `photo`; `?card=1` requests what the page shows, and `?action=` what a button
 /// does, by its identifier.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     let state = Arc::new(GuessState::new(bot, options));
-    post(answer).layer(DefaultBodyLimit::max(state.body_limit())).with_state(state)
+    post(answer).layer(DefaultBodyLimit::max(state.uploads.body_limit(1))).with_state(state)
+}
+
+/// The route of several photos: the fields `photo` of one form, answered in their order.
+pub(super) fn route_of_several(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
+    let state = Arc::new(GuessState::new(bot, options));
+    post(answer_several).layer(DefaultBodyLimit::max(state.uploads.body_limit(MAX_PHOTOS))).with_state(state)
 }
 
 async fn answer(
@@ -150,14 +127,19 @@ async fn answer(
     let button = visitor::parameter(uri, "action");
     let style = state.bot.default_style(visitor::language(uri, request.headers()));
     let card = if shows_card { CardPolicy::AnyFace } else { CardPolicy::Never };
-    let options = ReplyOptions { max_characters: MAX_TEXT, card, max_cards: 1 };
-    let (name, reply) = match state.upload(request).await {
+    let options = ReplyOptions { platform: PLATFORM, max_characters: MAX_TEXT, card, max_cards: 1 };
+    let (name, reply) = match state.uploads.one(request).await {
         Ok(Upload { name, photo, _memory, .. }) => {
             let photo = PhotoSource::Bytes(photo);
             if let Some(code) = button {
                 let action = Action::from_code(&code, Platform::Telegram).filter(Action::needs_photo);
                 let Some(action) = action else {
-                    return form_error(StatusCode::BAD_REQUEST, "upload-not-a-form", style.language, started.elapsed());
+                    return form_error(
+                        StatusCode::BAD_REQUEST,
+                        "upload-unknown-action",
+                        style.language,
+                        started.elapsed(),
+                    );
                 };
                 let answer = state.bot.handle_photo_button(flow, action, photo, &style, options).await;
                 let cards = answer.cards.iter().map(CardJson::from).collect();
@@ -183,119 +165,50 @@ async fn answer(
     respond(status, Answer { report, text, shown })
 }
 
-impl GuessState {
-    pub(super) fn new(bot: Arc<Bot>, options: WebOptions) -> Self {
-        Self { memory: bot.photo_memory(), bot, options }
-    }
-
-    /// The most bytes of a form.
-    pub(super) fn body_limit(&self) -> usize {
-        let photo_limit = usize::try_from(self.options.photo_bytes).unwrap_or(usize::MAX);
-        photo_limit.saturating_add(FORM_BYTES as usize)
-    }
-
-    /// Reads the form within the time that an upload may take.
-    pub(super) async fn upload(&self, request: Request) -> Result<Upload, RequestError> {
-        timeout(self.options.upload_timeout, self.read_form(request)).await.unwrap_or(Err(TIMED_OUT))
-    }
-
-    async fn read_form(&self, request: Request) -> Result<Upload, RequestError> {
-        let content_length =
-            request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if content_length.is_some_and(|length: u64| length > self.options.photo_bytes.saturating_add(FORM_BYTES)) {
-            return Err(self.too_large());
+async fn answer_several(
+    State(state): State<Arc<GuessState>>,
+    Extension(client): Extension<ClientAddr>,
+    request: Request,
+) -> Response {
+    let flow = client.flow(request.headers());
+    let started = Instant::now();
+    let style = state.bot.default_style(visitor::language(request.uri(), request.headers()));
+    let options = ReplyOptions { platform: PLATFORM, max_characters: MAX_TEXT, card: CardPolicy::Never, max_cards: 1 };
+    match guess_each(&state, flow, request, &style, options).await {
+        Ok(photos) => respond(StatusCode::OK, Answers { photos, elapsed_ms: milliseconds(started.elapsed()) }),
+        Err(RequestError::Problem(problem)) => {
+            let code = status(&problem);
+            let reply = state.bot.refuse(problem, &style);
+            let report = state.bot.report(&reply, &style, "", started.elapsed());
+            respond(code, Answer { report, text: reply.text, shown: None })
         }
-        let meter = Meter::new(FORM_BYTES);
-        let request = request.map(|body| Body::from_stream(MeteredBody::new(body, meter.clone())));
-        let mut form = Multipart::from_request(request, &()).await.map_err(|_| NOT_A_FORM)?;
-        let (mut upload, mut face) = (None, 0);
-        while let Some(mut field) = self.within_pause(&meter, form.next_field()).await? {
-            if field.name() == Some("face") {
-                let number = self.within_pause(&meter, field.chunk()).await?.unwrap_or_default();
-                face =
-                    std::str::from_utf8(&number).ok().and_then(|text| text.trim().parse().ok()).ok_or(NOT_A_NUMBER)?;
-                continue;
-            }
-            if field.name() != Some("photo") {
-                continue;
-            }
-            if upload.is_some() {
-                return Err(SEVERAL_PHOTOS);
-            }
-            upload = Some(self.read_photo(&meter, field).await?);
-        }
-        let upload = upload.ok_or(RequestError::Problem(Problem::NoPhoto))?;
-        Ok(Upload { face, ..upload })
-    }
-
-    async fn read_photo(&self, meter: &Meter, mut field: Field<'_>) -> Result<Upload, RequestError> {
-        let name = sanitise_name(field.file_name().unwrap_or_default());
-        let mut memory: Option<OwnedSemaphorePermit> = None;
-        let mut photo = Vec::new();
-        while let Some(chunk) = self.within_pause(meter, field.chunk()).await? {
-            meter.credit(chunk.len());
-            if (photo.len() + chunk.len()) as u64 > self.options.photo_bytes {
-                return Err(self.too_large());
-            }
-            let permits = u32::try_from(chunk.len())
-                .ok()
-                .and_then(|bytes| self.memory.clone().try_acquire_many_owned(bytes).ok());
-            let Some(permits) = permits else {
-                return Err(RequestError::Problem(Problem::Inference(InferenceError::Overloaded)));
-            };
-            match &mut memory {
-                Some(memory) => memory.merge(permits),
-                None => memory = Some(permits),
-            }
-            if photo.capacity() - photo.len() < chunk.len() {
-                // Doubling would allocate up to twice the granted memory.
-                photo.reserve_exact(chunk.len().max(BUFFER_STEP));
-            }
-            photo.extend_from_slice(&chunk);
-        }
-        Ok(Upload { name, photo: photo.into(), face: 0, _memory: memory })
-    }
-
-    /// Waits for the next piece of a form, at most as long as a client may pause.
-    async fn within_pause<T>(
-        &self,
-        meter: &Meter,
-        piece: impl Future<Output = Result<T, MultipartError>>,
-    ) -> Result<T, RequestError> {
-        let mut piece = pin!(piece);
-        let mut progress = interval(CHECK_PACE);
-        let arrived = timeout(self.options.pause_timeout, async {
-            loop {
-                tokio::select! {
-                    piece = &mut piece => return Some(piece),
-                    _ = progress.tick() => if meter.is_too_slow() { return None },
-                }
-            }
-        });
-        match arrived.await {
-            Ok(Some(Ok(piece))) => Ok(piece),
-            Ok(Some(Err(error))) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => Err(self.too_large()),
-            Ok(Some(Err(_))) if meter.is_interrupted() => Err(INTERRUPTED),
-            Ok(Some(Err(_))) => Err(NOT_A_FORM),
-            Ok(None) | Err(_) => Err(TIMED_OUT),
-        }
-    }
-
-    fn too_large(&self) -> RequestError {
-        let limit = self.options.photo_bytes;
-        // The real size is unknown, because the rest of the photo is not read.
-        let error = PhotoError::TooManyBytes { bytes: limit.saturating_add(1), limit };
-        RequestError::Problem(Problem::Inference(InferenceError::Photo(error)))
+        Err(RequestError::Form(code, id)) => form_error(code, id, style.language, started.elapsed()),
     }
 }
 
-/// A client's file name made safe to show: without folders, control characters and characters that
-/// change the writing direction; "photo" if nothing is left.
-pub(super) fn sanitise_name(name: &str) -> String {
-    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let is_allowed = |c: &char| !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let name: String = last.chars().filter(is_allowed).take(MAX_NAME).collect();
-    if name.trim_matches(['.', ' ']).is_empty() { "photo".to_owned() } else { name }
+/// Guesses the photos of a form one after the other, each before the next one is read.
+async fn guess_each(
+    state: &GuessState,
+    flow: FlowId,
+    request: Request,
+    style: &ReplyStyle,
+    options: ReplyOptions,
+) -> Result<Vec<Answer>, RequestError> {
+    let mut photos = state.uploads.several(request).await?;
+    let mut answers = Vec::new();
+    while let Some(Upload { name, photo, _memory, .. }) = photos.next().await? {
+        let started = Instant::now();
+        let reply = state.bot.guess(flow, PhotoSource::Bytes(photo), style, options).await;
+        let report = state.bot.report(&reply, style, &name, started.elapsed());
+        answers.push(Answer { report, text: reply.text, shown: None });
+    }
+    Ok(answers)
+}
+
+impl GuessState {
+    pub(super) fn new(bot: Arc<Bot>, options: WebOptions) -> Self {
+        Self { uploads: Uploads::new(&bot, options), bot }
+    }
 }
 
 fn form_error(status: StatusCode, id: &str, language: Language, elapsed: Duration) -> Response {
@@ -310,11 +223,6 @@ fn form_error(status: StatusCode, id: &str, language: Language, elapsed: Duratio
         elapsed_ms: milliseconds(elapsed),
     };
     respond(status, Answer { report, text: message, shown: None })
-}
-
-/// A duration in milliseconds with two decimals.
-pub(super) fn milliseconds(elapsed: Duration) -> f64 {
-    (elapsed.as_secs_f64() * 1e5).round() / 100.0
 }
 
 pub(super) fn respond(status: StatusCode, answer: impl Serialize) -> Response {
@@ -351,22 +259,5 @@ pub(super) fn status(problem: &Problem) -> StatusCode {
             StatusCode::SERVICE_UNAVAILABLE
         }
         Problem::Inference(InferenceError::Failed(_)) => StatusCode::INTERNAL_SERVER_ERROR,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_name_loses_its_folders_and_unsafe_characters() {
-        assert_eq!(sanitise_name("../../etc/passwd"), "passwd");
-        assert_eq!(sanitise_name("C:\\photos\\me.jpg"), "me.jpg");
-        assert_eq!(sanitise_name("me\u{202e}gpj.\r\n.jpg"), "megpj..jpg");
-        assert_eq!(sanitise_name("Grüße aus Wien.jpg"), "Grüße aus Wien.jpg");
-        for nothing in ["", "..", "folder/", "\0"] {
-            assert_eq!(sanitise_name(nothing), "photo");
-        }
-        assert_eq!(sanitise_name(&"x".repeat(5000)).len(), MAX_NAME);
     }
 }

@@ -23,7 +23,7 @@
 //! | `FACEGUESSER_PROGRAM` | executable for `load`, `soak` and `performance` in place of the one under test, such as a release build |
 //! | `FACEGUESSER_LOAD` | number of photos in `load` |
 //! | `FACEGUESSER_SOAK`, `FACEGUESSER_SOAK_SEED` | duration of `soak` in seconds, and its seed |
-//! | `FACEGUESSER_KILLS`, `FACEGUESSER_ROUNDS`, `FACEGUESSER_GROWTH` | `cluster`, `cluster_growth`: killed workers, restarted servers, photos |
+//! | `FACEGUESSER_KILLS`, `FACEGUESSER_ROUNDS`, `FACEGUESSER_CUT`, `FACEGUESSER_GROWTH` | `cluster_faults`, `cluster_growth`: killed workers, restarted servers, seconds without a link, photos |
 //! | `FACEGUESSER_RECORD` | folder into which `recorded` writes its page |
 //! | `FACEGUESSER_SCREENSHOTS` | folder into which `browser` writes screenshots |
 //! | `FACEGUESSER_MUTATIONS`, `FACEGUESSER_DOORS` | `src/fuzzing/tests.rs`: mutations per seed; which fuzz targets |
@@ -32,6 +32,7 @@ pub mod bombs;
 pub mod bot_api;
 pub mod both;
 pub mod browser;
+pub mod cluster;
 pub mod discord;
 pub mod discord_faults;
 pub mod discord_gateway;

@@ -36,6 +36,14 @@ impl NatsServer {
         self.ready().await;
     }
 
+    /// Kills the process and starts another one that knows nothing.
+    pub async fn restart_without_files(&mut self) {
+        self.kill();
+        self.folder = tempfile::tempdir().unwrap();
+        self.process = spawn(self.address, &self.folder);
+        self.ready().await;
+    }
+
     pub fn kill(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();

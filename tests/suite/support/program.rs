@@ -110,6 +110,13 @@ impl Program {
         log.split("chat page: ").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
     }
 
+    /// The URL under which it serves health and metrics, once it has been logged.
+    pub async fn status_url(&self) -> String {
+        self.logged("Health and metrics: http").await;
+        let log = self.log.lock().unwrap().clone();
+        log.split("Health and metrics: ").nth(1).unwrap().split("/readyz").next().unwrap().to_owned()
+    }
+
     /// Its resident memory, in megabytes (Linux).
     pub fn resident_megabytes(&self) -> f64 {
         self.megabytes("VmRSS:")

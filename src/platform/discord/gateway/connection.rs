@@ -165,7 +165,12 @@ impl Connection {
                 1 if self.heartbeat(shard).await.is_err() => return Disconnect::Resumable,
                 7 => return Disconnect::Resumable,
                 9 => return Disconnect::from_invalid_session(frame.d == true),
-                11 => acknowledged = true,
+                11 => {
+                    acknowledged = true;
+                    if ready.is_some() {
+                        shard.link.answered();
+                    }
+                }
                 _ => {}
             }
         }
@@ -207,6 +212,7 @@ impl Connection {
     }
 
     async fn heartbeat(&mut self, shard: &Shard<'_>) -> Result<(), SocketError> {
+        shard.link.asked(Duration::ZERO);
         self.send(json!({ "op": 1, "d": shard.last_sequence() })).await
     }
 

@@ -25,6 +25,8 @@ use super::incoming::snowflake;
 use super::{DiscordError, DiscordOptions};
 use crate::bot::people::Platform;
 use crate::config::ShardRange;
+use crate::observe::health::{Link, health};
+use crate::observe::metrics::metrics;
 use close::Disconnect;
 use connection::{Connection, Outcome};
 use identify::IdentifyLimiter;
@@ -67,6 +69,8 @@ struct Shard<'a> {
     session: Option<Session>,
     /// The sequence number of the stored session.
     saved_sequence: Option<u64>,
+    /// Whether the gateway answers this shard.
+    link: Arc<Link>,
 }
 
 /// Runs this process's shards until `shutdown`.
@@ -79,16 +83,20 @@ pub(super) async fn serve(
     shutdown: &CancellationToken,
 ) -> Result<(), DiscordError> {
     let limiter = IdentifyLimiter::new(&handler.bot, &handler.rest, options.gateway.as_ref());
+    let link = health().link(Platform::Discord.name());
+    link.asked(Duration::ZERO);
     let info = tokio::select! {
         info = limiter.gateway_info() => info?,
         () = shutdown.cancelled() => return Ok(()),
     };
+    link.answered();
     let all = info.shards.max(1);
     let shards = options.shards.unwrap_or(ShardRange { first: 0, last: all - 1, total: all });
     let shard_count = shards.total;
     let run = |id| {
         let gateway = info.url.clone();
-        let shard = Shard { id, shard_count, options, handler, gateway, session: None, saved_sequence: None };
+        let link = health().link(Platform::Discord.name());
+        let shard = Shard { id, shard_count, options, handler, gateway, session: None, saved_sequence: None, link };
         shard.run(&limiter, shutdown)
     };
     try_join_all((shards.first..=shards.last).map(run)).await.map(drop)
@@ -108,6 +116,7 @@ impl Shard<'_> {
         // Consecutive connections, and consecutive new sessions, that did not last.
         let (mut failures, mut refusals) = (0, 0);
         loop {
+            self.link.asked(Duration::ZERO);
             let outcome = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 address = self.next_address(limiter, failures, refusals) => self.connect(&address?, shutdown).await,
@@ -124,6 +133,7 @@ impl Shard<'_> {
                     return Err(error);
                 }
             }
+            metrics().count_platform_error(Platform::Discord.name(), "disconnected");
             if outcome.ready.is_some_and(|since| since.elapsed() >= STABLE_AFTER) {
                 (failures, refusals) = (0, 0);
             }
@@ -206,6 +216,7 @@ impl Shard<'_> {
         }
         if matches!(kind, "READY" | "RESUMED") {
             info!(shard = self.id, "Discord is connected");
+            self.link.answered();
             self.save_session().await;
             self.handler.handle_connected().await;
         }

@@ -150,7 +150,7 @@ impl<'a> Decoder<'a> {
         let mut adobe_without_luma = false;
         let mut has_end = true;
         let mut segments = Segments::new(bytes)?;
-        while let Some(segment) = segments.next() {
+        for segment in segments.by_ref() {
             let segment = match segment {
                 Ok(segment) => segment,
                 // After a scan there is a picture, whatever follows.
