@@ -18,7 +18,7 @@ DAY = 24 * 3600
 # Measured with this program (PERFORMANCE.md, SCALING.md), on one core of an AMD EPYC (Zen 4).
 PORTRAIT_SECONDS = 0.009  # one large face
 OTHER_SECONDS = 0.100  # groups, small faces, none
-NATS_OPERATIONS = 7  # requests to the NATS server for each photo
+NATS_OPERATIONS = 10  # requests to the NATS server for each photo
 
 # Discord's and Telegram's documentation.
 IDENTIFY_SECONDS = 5  # between two sessions of a bot whose max_concurrency is 1

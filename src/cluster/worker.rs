@@ -22,12 +22,11 @@ use crate::bot::people::{ChatId, Platform};
 use crate::bot::store::StoreError;
 use crate::download::cause;
 
-/// How long one request for jobs waits at the server, and how often the server shows meanwhile that it
-/// is there. Without two of these signs, the request counts as lost.
-const REQUEST_EXPIRES: Duration = Duration::from_secs(30);
-const HEARTBEAT: Duration = Duration::from_secs(5);
-/// After this time without a job, everything is set up anew, in case the server has forgotten this worker.
-const WATCHDOG: Duration = Duration::from_secs(60);
+/// How long one request for a job waits at the server. It is short, so that a request that got lost is soon
+/// followed by another.
+const REQUEST_EXPIRES: Duration = Duration::from_secs(5);
+/// After this time without an answer, a job or that there is none, the server does not know the consumer.
+const WATCHDOG: Duration = Duration::from_secs(9);
 /// The pause after a failed request.
 const RETRY: Duration = Duration::from_secs(1);
 /// The pause before a job that was given back is delivered again.
@@ -83,19 +82,20 @@ impl ClusterStore {
         sender: &mpsc::Sender<TakenJobs>,
     ) -> Result<(), StoreError> {
         let consumer = self.consumer(platform).await?;
-        // One at a time: a job that waits here could be answered elsewhere.
-        let messages = consumer.stream().max_messages_per_batch(1).expires(REQUEST_EXPIRES).heartbeat(HEARTBEAT);
-        let mut messages = messages.messages().await.map_err(failed("read"))?;
         info!(platform = platform.name(), "waiting for jobs");
         loop {
             let Ok(permit) = slots.clone().acquire_owned().await else { return Ok(()) };
+            // Asked for only when there is room: a job that waits here could be answered elsewhere.
+            let request = consumer.batch().max_messages(1).expires(REQUEST_EXPIRES);
+            let mut messages = request.messages().await.map_err(failed("read"))?;
             match timeout(WATCHDOG, messages.next()).await {
                 Ok(Some(Ok(message))) => {
                     let (store, sender) = (self.clone(), sender.clone());
                     tokio::spawn(async move { store.accept(message, permit, &sender).await });
                 }
-                Ok(Some(Err(error))) => return Err(failed("read")(error)),
-                Ok(None) | Err(_) => return Ok(()),
+                Ok(Some(Err(source))) => return Err(StoreError { operation: "read", source }),
+                Ok(None) => {}
+                Err(_) => return Ok(()),
             }
         }
     }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, interval};
 
+use crate::support::cluster::NO_FAIR_USE;
 use crate::support::discord::{Discord, words};
 use crate::support::inbox::RecordedRequest;
 use crate::support::nats::NatsServer;
@@ -18,6 +19,8 @@ use crate::support::photo_with_a_face;
 
 /// A log that costs little.
 const QUIET: (&str, &str) = ("FACEGUESSER__LOG__LEVEL", "warn,faceguesser::cluster=info");
+/// How many photos wait for their answers at once while throughput is measured: more than four workers take.
+const IN_FLIGHT: usize = 40;
 /// The share of the throughput at which latencies are measured.
 const LOAD: f64 = 0.5;
 
@@ -62,8 +65,7 @@ async fn throughput_grows_with_workers_until_the_cores_are_used_up() {
         let discord = Discord::strict().await;
         discord.files.put("one.jpg", photo_with_a_face());
         let mut answers = Answers { discord, asked: HashMap::new(), seconds: Vec::new() };
-        let fair = [("FACEGUESSER__FAIR_USE__PERSON_BURST", "0"), ("FACEGUESSER__FAIR_USE__CHAT_BURST", "0"), QUIET];
-        let _gateway = answers.discord.process("gateway", &nats.url(), &fair);
+        let _gateway = answers.discord.process("gateway", &nats.url(), &[&NO_FAIR_USE[..], &[QUIET]].concat());
         answers.discord.inbox.next("put /applications").await;
         let one_thread = [("FACEGUESSER__INFERENCE__WORKERS", "1"), QUIET];
         let started: Vec<_> =
@@ -72,8 +74,13 @@ async fn throughput_grows_with_workers_until_the_cores_are_used_up() {
             worker.logged("waiting for jobs").await;
         }
         let begun = Instant::now();
-        (0..photos).for_each(|_| answers.ask());
-        for _ in 0..photos {
+        for asked in 0..photos {
+            answers.ask();
+            if asked >= IN_FLIGHT {
+                answers.next().await;
+            }
+        }
+        while !answers.asked.is_empty() {
             answers.next().await;
         }
         let a_second = photos as f64 / begun.elapsed().as_secs_f64();

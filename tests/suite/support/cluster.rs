@@ -4,6 +4,10 @@ use super::nats::NatsServer;
 use super::program::Program;
 use super::telegram::Telegram;
 
+/// Everybody may send as many photos as they like.
+pub const NO_FAIR_USE: [(&str, &str); 2] =
+    [("FACEGUESSER__FAIR_USE__PERSON_BURST", "0"), ("FACEGUESSER__FAIR_USE__CHAT_BURST", "0")];
+
 /// Gateway, workers and stand-in Telegram.
 pub struct Cluster {
     pub nats: NatsServer,
@@ -16,7 +20,7 @@ impl Cluster {
     pub async fn start(workers: usize, variables: &[(&str, &str)]) -> Self {
         let nats = NatsServer::start().await;
         let mut telegram = Telegram::start().await;
-        let gateway = telegram.process("gateway", &nats.url(), variables);
+        let gateway = telegram.process("gateway", &nats.url(), &[variables, &NO_FAIR_USE].concat());
         telegram.inbox.next("setmycommands").await;
         let workers: Vec<_> = (0..workers).map(|_| telegram.process("worker", &nats.url(), &[])).collect();
         for worker in &workers {
@@ -32,6 +36,6 @@ impl Cluster {
 
     pub fn restart_gateway(&mut self) {
         self.gateway.kill();
-        self.gateway = self.telegram.process("gateway", &self.nats.url(), &[]);
+        self.gateway = self.telegram.process("gateway", &self.nats.url(), &NO_FAIR_USE);
     }
 }
