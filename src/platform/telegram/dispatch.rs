@@ -157,13 +157,13 @@ impl Handler {
                     self.bot.finish(chat, request.message.0.into()).await;
                 }
                 if !self.bot.answers_photos() {
-                    return self.forward(update, request).await;
+                    return self.forward(update, *request).await;
                 }
                 if self.receive(update, Some(request.to_job())).await == Receipt::Stored {
                     if is_single {
                         self.answered.insert(key, message.date);
                     }
-                    self.start(request);
+                    self.start(*request);
                 }
             }
         }

@@ -66,7 +66,7 @@ fn check_message(message: &Message) {
     let restored = PhotoRequest::from_job(&request.to_job());
     let reply_to = request.destination().reply_to;
     assert!(restored.is_some_and(|restored| restored.destination().reply_to == reply_to), "a job is not restored");
-    let parts = [request];
+    let parts = [*request];
     let photos = MergedRequest::new(&parts).and_then(|merged| merged.photos);
     assert!(photos.is_none_or(|photos| !photos.files.is_empty()));
 }

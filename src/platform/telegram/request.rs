@@ -193,7 +193,7 @@ impl<'a> MergedRequest<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Intent {
     /// A guess or a game, possibly without a photo.
-    Photos(PhotoRequest),
+    Photos(Box<PhotoRequest>),
     Command(Command),
 }
 
@@ -204,7 +204,7 @@ pub(super) fn parse_intent(message: &Message, me: &BotAccount) -> Option<Intent>
     }
     let reply_photos = reply_photos(message);
     let has_photos = message.photos.is_some() || reply_photos.is_some();
-    let photos = |task| Some(Intent::Photos(PhotoRequest::new(message, task, reply_photos.clone())));
+    let photos = |task| Some(Intent::Photos(PhotoRequest::new(message, task, reply_photos.clone()).into()));
     let text = message.text.as_deref().unwrap_or_default();
     let mut calls = commands(text, &me.username);
     if let Some(CommandCall { name, arguments, .. }) = calls.clone().find(|call| call.position == 0)
