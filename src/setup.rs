@@ -24,11 +24,15 @@ use crate::photo::DecodeLimits;
 
 /// Both networks, from the configured files or the compiled-in weights, decoding within `limits`.
 pub fn guesser(config: &Config, limits: DecodeLimits) -> anyhow::Result<Guesser> {
-    Ok(Guesser::new(face_finder(config, config.limits.faces)?, face_estimator(config)?, limits))
+    Ok(Guesser::new(unverified_finder(config, config.limits.faces)?, face_estimator(config)?, limits))
 }
 
-/// The finder with the configured or compiled-in detector, of at most `max_faces` faces.
+/// The finder of at most `max_faces` faces that a [`guesser`] has: with the configured or compiled-in networks.
 pub fn face_finder(config: &Config, max_faces: usize) -> anyhow::Result<FaceFinder> {
+    Ok(unverified_finder(config, max_faces)?.with_verifier(&Arc::new(face_estimator(config)?)))
+}
+
+fn unverified_finder(config: &Config, max_faces: usize) -> anyhow::Result<FaceFinder> {
     let place = config.place("models.detector");
     let detector = weights(&config.models.detector, place, detector::embedded(), Detector::from_safetensors)?;
     Ok(FaceFinder::new(detector, FinderOptions { max_faces, ..FinderOptions::default() }))

@@ -1,6 +1,7 @@
 //! The library's front, from photo bytes to guesses: decode, find faces, cut crops, estimate all of a
 //! photo's faces together.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::analysis::{Analysis, FaceAnalysis, Framing, StageTimes};
@@ -55,14 +56,15 @@ impl From<ModelError> for GuessError {
 /// ```
 pub struct Guesser {
     finder: FaceFinder,
-    estimator: Estimator,
+    estimator: Arc<Estimator>,
     limits: DecodeLimits,
 }
 
 impl Guesser {
     /// From both networks and the limits beyond which photos are refused.
     pub fn new(finder: FaceFinder, estimator: Estimator, limits: DecodeLimits) -> Self {
-        Self { finder, estimator, limits }
+        let estimator = Arc::new(estimator);
+        Self { finder: finder.with_verifier(&estimator), estimator, limits }
     }
 
     /// The compiled-in networks with the default limits.

@@ -1,12 +1,17 @@
-//! Finds the faces of a photo in two stages: the detector runs over the whole photo, then refines each candidate.
+//! Finds the faces of a photo in two stages: the detector runs over the whole photo, then refines each candidate. The
+//! estimator's [face head](crate::model::face_head) decides about the candidates that are neither certain nor hopeless.
+
+use std::sync::Arc;
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::GrayImage;
 
 use super::crop::window;
-use super::{Bounds, CropFrame, Face, FaceError, Rotation, align};
+use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, Rotation, align};
 use crate::model::detector::{Detection, Detector};
+use crate::model::estimator::Estimator;
+use crate::model::face_head::DetectorEvidence;
 use crate::photo::CpuLimit;
 
 /// Thresholds and limits of the search.
@@ -16,17 +21,29 @@ pub struct FinderOptions {
     pub max_faces: usize,
     /// Minimum score of a candidate in the first stage.
     pub candidate_threshold: f32,
-    /// Minimum final score of a face: the geometric mean of both stages' scores.
+    /// Minimum final score of a face without an estimator that verifies it: the geometric mean of both stages' scores.
     pub threshold: f32,
     /// The same for a face of fewer than [`SMALL`] pixels in the first stage: the score predicts the IoU of
     /// the box, which is lower for small faces.
     pub small_threshold: f32,
+    /// Minimum probability of the likeliest face of a photo, as the estimator verifies it: where none is reached,
+    /// the photo is taken to show nobody.
+    pub best_probability: f32,
+    /// Minimum probability of the other faces: where one person is, there may be others.
+    pub probability: f32,
 }
 
 impl Default for FinderOptions {
     /// Chosen on 400 scenes and 87 pictures of animals and things (`models/MODEL_CARD.md` has the table).
     fn default() -> Self {
-        Self { max_faces: 32, candidate_threshold: 0.3, threshold: 0.67, small_threshold: 0.56 }
+        Self {
+            max_faces: 32,
+            candidate_threshold: 0.28,
+            threshold: 0.67,
+            small_threshold: 0.56,
+            best_probability: 0.82,
+            probability: 0.43,
+        }
     }
 }
 
@@ -43,6 +60,9 @@ pub const SMALL: f32 = 36.0;
 const EARLY_EXIT_SCORE: f32 = 0.8;
 const EARLY_EXIT_SIDE: f32 = 0.2;
 const EARLY_EXIT_FACES: usize = 2;
+/// Scores (geometric means of both stages') between which the estimator decides whether a candidate is a face.
+const HOPELESS: f32 = 0.43;
+const CERTAIN: f32 = 0.72;
 /// IoU from which two detections are the same face (non-maximum suppression).
 const NMS_IOU: f32 = 0.45;
 /// Side of the refinement window relative to the face's box, and in pixels.
@@ -67,54 +87,116 @@ pub struct Found {
 /// Finds faces; usable from any thread.
 pub struct FaceFinder {
     detector: Detector,
+    /// Has a face head.
+    verifier: Option<Arc<Estimator>>,
     options: FinderOptions,
+}
+
+/// What both stages make of a place in the photo.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    /// As refined by the second stage; the score is the geometric mean of both stages'.
+    pub face: Face,
+    /// What the estimator is told beside the crop.
+    pub evidence: DetectorEvidence,
 }
 
 impl FaceFinder {
     /// From the network and the options.
     pub fn new(detector: Detector, options: FinderOptions) -> Self {
-        Self { detector, options }
+        Self { detector, verifier: None, options }
     }
 
-    /// The faces in `luma`, largest first.
-    ///
-    /// The second stage runs the detector again on a level, enlarged window around each candidate: it confirms
-    /// or rejects the face and makes its frame depend little on the first detection. Once the time in `clock`
-    /// is used up, refinement is skipped and candidates above the threshold are returned as they are.
+    /// Lets `estimator` decide about uncertain candidates, if it has a face head.
+    pub fn with_verifier(self, estimator: &Arc<Estimator>) -> Self {
+        Self { verifier: estimator.has_face_head().then(|| estimator.clone()), ..self }
+    }
+
+    /// The faces in `luma`, largest first. Once the time in `clock` is used up, refinement and verification are
+    /// skipped and the thresholds for a single score apply.
     ///
     /// # Errors
-    /// If the network cannot be run.
+    /// If a network cannot be run.
     pub fn find(&self, luma: &GrayImage, clock: &CpuLimit) -> Result<Found, FaceError> {
-        if luma.width() == 0 || luma.height() == 0 {
-            return Ok(Found::default());
-        }
-        let (mut candidates, mut scale) = self.candidates(luma, COARSE_SIDE)?;
-        let min_side = EARLY_EXIT_SIDE * luma.width().min(luma.height()) as f32;
-        let certain = |face: &Face| face.score >= EARLY_EXIT_SCORE && face.bounds.side() >= min_side;
-        if candidates.is_empty() || candidates.len() > EARLY_EXIT_FACES || !candidates.iter().all(certain) {
-            (candidates, scale) = self.candidates(luma, FULL_SIDE)?;
-        }
-        let mut faces = Vec::new();
-        for candidate in candidates.into_iter().take(4 * self.options.max_faces) {
-            let small = candidate.bounds.side() < SMALL * scale;
-            let threshold = if small { self.options.small_threshold } else { self.options.threshold };
-            let face = if clock.check().is_ok() { self.detect_in_window(luma, &candidate)? } else { Some(candidate) };
-            faces.extend(face.filter(|face| face.score >= threshold));
-        }
-        let mut faces = non_maximum_suppression(faces);
+        let candidates = self.candidates(luma, clock)?;
+        let mut faces = match &self.verifier {
+            Some(estimator) if clock.check().is_ok() => self.verified(luma, candidates, estimator)?,
+            _ => candidates.into_iter().filter(|one| self.reaches_threshold(one)).map(|one| one.face).collect(),
+        };
         faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
         faces.truncate(self.options.max_faces);
         Ok(Found { rotation: faces.first().and_then(|face| Rotation::for_roll(face.frame.roll)), faces })
     }
 
-    /// First stage at a longer side of `side` pixels: candidates, best first, and the photo's pixels per pixel of
+    /// The places in `luma` that may be faces, the best first.
+    ///
+    /// The second stage runs the detector again on a level, enlarged window around each detection of the first: it
+    /// confirms or rejects the face and makes its frame depend little on the first detection.
+    ///
+    /// # Errors
+    /// If the network cannot be run.
+    pub fn candidates(&self, luma: &GrayImage, clock: &CpuLimit) -> Result<Vec<Candidate>, FaceError> {
+        if luma.width() == 0 || luma.height() == 0 {
+            return Ok(Vec::new());
+        }
+        let (mut detections, mut scale) = self.first_stage(luma, COARSE_SIDE)?;
+        let min_side = EARLY_EXIT_SIDE * luma.width().min(luma.height()) as f32;
+        let certain = |face: &Face| face.score >= EARLY_EXIT_SCORE && face.bounds.side() >= min_side;
+        if detections.is_empty() || detections.len() > EARLY_EXIT_FACES || !detections.iter().all(certain) {
+            (detections, scale) = self.first_stage(luma, FULL_SIDE)?;
+        } else {
+            scale *= COARSE_SIDE / FULL_SIDE;
+        }
+        let mut candidates = Vec::new();
+        for detection in detections.into_iter().take(4 * self.options.max_faces) {
+            let face = if clock.check().is_ok() { self.second_stage(luma, &detection)? } else { Some(detection) };
+            let Some(face) = face else { continue };
+            let side = detection.bounds.side() / scale;
+            let scores = [detection.score, face.score];
+            let face = Face { score: (detection.score * face.score).sqrt(), ..face };
+            candidates.push(Candidate { face, evidence: DetectorEvidence { scores, side } });
+        }
+        Ok(non_maximum_suppression(candidates, |candidate| &candidate.face))
+    }
+
+    /// Those of the candidates that `estimator` takes for faces, if it takes one for a face that is hardly anything else.
+    fn verified(
+        &self,
+        luma: &GrayImage,
+        candidates: Vec<Candidate>,
+        estimator: &Estimator,
+    ) -> Result<Vec<Face>, FaceError> {
+        let (mut best, mut faces) = (0.0f32, Vec::new());
+        for Candidate { face, evidence } in candidates.into_iter().filter(|one| one.face.score >= HOPELESS) {
+            let probability = if face.score >= CERTAIN {
+                1.0
+            } else {
+                estimator.face_probability(&FaceCrop::cut(luma, &face.frame).standardise(), &evidence)?
+            };
+            best = best.max(probability);
+            if probability >= self.options.probability {
+                faces.push(face);
+            }
+        }
+        if best < self.options.best_probability {
+            faces.clear();
+        }
+        Ok(faces)
+    }
+
+    fn reaches_threshold(&self, Candidate { face, evidence }: &Candidate) -> bool {
+        let FinderOptions { threshold, small_threshold, .. } = self.options;
+        face.score >= if evidence.side < SMALL { small_threshold } else { threshold }
+    }
+
+    /// First stage at a longer side of `side` pixels: faces, best first, and the photo's pixels per pixel of
     /// the resized photo.
-    fn candidates(&self, luma: &GrayImage, side: f32) -> Result<(Vec<Face>, f32), FaceError> {
+    fn first_stage(&self, luma: &GrayImage, side: f32) -> Result<(Vec<Face>, f32), FaceError> {
         let (resized, scale) = resized(luma, side)?;
         let (width, height) = (resized.width() as usize, resized.height() as usize);
         let detections = self.detector.detect(resized.as_raw(), width, height, self.options.candidate_threshold)?;
         let faces = detections.iter().map(|detection| face(detection).scaled(scale)).collect();
-        Ok((non_maximum_suppression(faces), scale))
+        Ok((non_maximum_suppression(faces, |face| face), scale))
     }
 
     /// Refines a face, for example one found in a smaller version of the photo. Returns it unchanged if the
@@ -123,14 +205,13 @@ impl FaceFinder {
     /// # Errors
     /// If the network cannot be run.
     pub fn refine(&self, luma: &GrayImage, face: Face) -> Result<Face, FaceError> {
-        let refined =
-            self.detect_in_window(luma, &face)?.filter(|refined| refined.score >= self.options.small_threshold);
+        let refined = self.second_stage(luma, &face)?;
+        let refined = refined.filter(|one| (face.score * one.score).sqrt() >= self.options.small_threshold);
         Ok(refined.unwrap_or(face))
     }
 
-    /// Second stage: the face as detected in a level window around it, with the geometric mean of both scores;
-    /// `None` if the window shows no face.
-    fn detect_in_window(&self, luma: &GrayImage, face: &Face) -> Result<Option<Face>, FaceError> {
+    /// Second stage: the face as detected in a level window around it; `None` if the window shows no face.
+    fn second_stage(&self, luma: &GrayImage, face: &Face) -> Result<Option<Face>, FaceError> {
         let Bounds { x, y, w, h } = face.bounds;
         let side = face.bounds.side() * WINDOW;
         let frame = CropFrame { center_x: x + w / 2.0, center_y: y + h / 2.0, side, roll: face.frame.roll };
@@ -157,7 +238,7 @@ impl FaceFinder {
         let (w, h) = ((width * cos).hypot(height * sin) * scale, (width * sin).hypot(height * cos) * scale);
         let bounds = Bounds { x: center_x - w / 2.0, y: center_y - h / 2.0, w, h };
         let frame = align::frame(&landmarks, (width * height).sqrt() * scale);
-        Ok(Some(Face { bounds, landmarks, score: (face.score * mean.score).sqrt(), frame }))
+        Ok(Some(Face { bounds, landmarks, score: mean.score, frame }))
     }
 }
 
@@ -219,12 +300,12 @@ fn face(detection: &Detection) -> Face {
 }
 
 /// Of faces that overlap, keeps the one with the highest score; best first.
-fn non_maximum_suppression(mut faces: Vec<Face>) -> Vec<Face> {
-    faces.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let mut distinct: Vec<Face> = Vec::new();
-    for face in faces {
-        if distinct.iter().all(|other| other.bounds.iou(&face.bounds) < NMS_IOU) {
-            distinct.push(face);
+fn non_maximum_suppression<T>(mut all: Vec<T>, face: impl Fn(&T) -> &Face) -> Vec<T> {
+    all.sort_by(|a, b| face(b).score.total_cmp(&face(a).score));
+    let mut distinct: Vec<T> = Vec::new();
+    for one in all {
+        if distinct.iter().all(|other| face(other).bounds.iou(&face(&one).bounds) < NMS_IOU) {
+            distinct.push(one);
         }
     }
     distinct

@@ -9,7 +9,7 @@ pub mod finder;
 pub mod quality;
 
 pub use crop::{CropFrame, FaceCrop};
-pub use finder::{FaceFinder, FinderOptions, Found};
+pub use finder::{Candidate, FaceFinder, FinderOptions, Found};
 pub use quality::{Flaw, Quality, measure_quality};
 
 use crate::model::ModelError;

@@ -13,6 +13,7 @@ use safetensors::SafeTensors;
 
 use super::calibration::{Calibration, RawAnswer};
 pub use super::estimate::Estimate;
+use super::face_head::FaceHead;
 use super::fused::{self, FoldedUnit, FusedNetwork};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
 use super::weights::{self, Precision};
@@ -51,6 +52,7 @@ pub struct Estimator {
     /// Weight (features, 102 or 103) and bias of the age head and, in the columns after it, of the gender
     /// head and the smile head, if there is one.
     heads: (Tensor, Tensor),
+    pub(super) face_head: Option<FaceHead>,
     calibration: Calibration,
     trained_on_validation: bool,
 }
@@ -82,7 +84,7 @@ impl Estimator {
     }
 
     /// Builds the network from folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*`, `gender.*` and,
-    /// optionally, `smile.*`.
+    /// optionally, `smile.*` and those of a [face head](super::face_head).
     ///
     /// # Errors
     /// [`ModelError::Weights`] if a tensor is missing or has the wrong shape.
@@ -114,7 +116,9 @@ impl Estimator {
             [head("age", AGES)?, head("gender", 1)?].into_iter().chain(smile).unzip();
         let heads = (Tensor::cat(&weights, 1)?, Tensor::cat(&biases, 0)?);
         let fused = FusedNetwork::new(&architecture, &units, &heads)?;
-        Ok(Self { architecture, device: Device::Cpu, units, fused, heads, calibration, trained_on_validation: false })
+        let face_head = FaceHead::from_tensors(tensors, features)?;
+        let device = Device::Cpu;
+        Ok(Self { architecture, device, units, fused, heads, face_head, calibration, trained_on_validation: false })
     }
 
     /// Moves the network to another device, where it runs through candle's own operations.
@@ -183,7 +187,7 @@ impl Estimator {
 
     /// The mean of the weights of networks of one architecture, uncalibrated. If all were fine-tuned
     /// from one network, and not far, it is about as good as the mean of their answers (Wortsman et
-    /// al. 2022, "model soups").
+    /// al. 2022, "model soups"). Without a face head, which fits the features of one network.
     ///
     /// # Errors
     /// [`ModelError::Weights`] if `networks` is empty or their architectures differ.
@@ -234,7 +238,7 @@ impl Estimator {
     pub fn quantised(self, precision: Precision) -> Result<Self, ModelError> {
         let tensors = weights::dequantise(weights::quantise(self.tensors()?, precision)?)?;
         let rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
-        Ok(Self { trained_on_validation: self.trained_on_validation, ..rounded })
+        Ok(Self { trained_on_validation: self.trained_on_validation, face_head: self.face_head, ..rounded })
     }
 
     /// Writes the folded weights, architecture and calibration.
@@ -242,7 +246,11 @@ impl Estimator {
     /// # Errors
     /// [`ModelError::Weights`] if the file cannot be written.
     pub fn save(&self, path: &std::path::Path, precision: Precision) -> Result<(), ModelError> {
-        let tensors = weights::quantise(self.tensors()?, precision)?;
+        let mut tensors = weights::quantise(self.tensors()?, precision)?;
+        // Small, and its inputs differ in scale: not rounded.
+        if let Some(head) = &self.face_head {
+            tensors.extend(head.tensors()?);
+        }
         let calibration =
             serde_json::to_string(&self.calibration).map_err(|error| ModelError::Weights(error.to_string()))?;
         let mut metadata = HashMap::from([

@@ -2,7 +2,7 @@
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age, gender and smile of a crop, [`network`] is its
 //! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
-//! is their file format; [`read_out`] hands out the maps inside a pass. The kernels are [`convolution`] (by [`winograd`], or by im2col in
+//! is their file format; [`read_out`] hands out the maps inside a pass; [`face_head`] tells faces from what resembles them. The kernels are [`convolution`] (by [`winograd`], or by im2col in
 //! [`im2col`] and [`gemm`]) and [`normalisation`].
 
 pub mod calibration;
@@ -13,6 +13,7 @@ pub mod dropout;
 mod epilogue;
 mod estimate;
 pub mod estimator;
+pub mod face_head;
 mod feature_maps;
 mod fused;
 mod gemm;

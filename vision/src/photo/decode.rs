@@ -136,7 +136,7 @@ fn decode_file(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec) -> Result<
     let decode = || match format {
         Format::Jpeg => decode_jpeg(bytes, limits, spec, &clock),
         Format::Png => png::decode(bytes, limits, spec, &clock),
-        Format::WebP => webp::decode(bytes, limits, spec),
+        Format::WebP => webp::decode(bytes, limits, spec, &clock),
         Format::Gif => gif::decode(bytes, limits, spec, &clock),
         #[cfg(feature = "heic")]
         Format::Heic => heic::decode(bytes, limits, spec, &clock),

@@ -131,7 +131,7 @@ pub fn gif(data: &[u8]) {
 pub fn webp(data: &[u8]) {
     let spec = output_spec(data);
     let limits = limits(data, data.len() as u64, spec);
-    check_decoded(webp::decode(data, &limits, spec), &limits);
+    check_decoded(webp::decode(data, &limits, spec, &clock(&limits)), &limits);
 }
 
 /// A HEIC.

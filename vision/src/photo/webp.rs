@@ -1,17 +1,21 @@
 //! Decodes WebP (RFC 9649). The chunks of the picture are repackaged first, so that a broken or missing
-//! chunk next to them does not matter, and a lossy picture that was cut short yields its available rows.
+//! chunk next to them does not matter, and a still picture that was cut short yields its available rows.
 
 use std::io::Cursor;
+use std::ops::Range;
 
 use image_webp::{DecodingError, WebPDecoder};
 
 use super::PhotoError;
+use super::clock::CpuLimit;
 use super::colour::on_white;
 use super::decode::{DecodeLimits, Decoded, check_pixels};
 use super::downscale::{Downscaler, OutputSpec};
 use super::orientation::orientation;
 use super::sniff::Format;
 
+/// Bytes in front of the first chunk.
+const RIFF_HEADER: usize = 12;
 /// Flags of a `VP8X` chunk that concern the pixels: alpha and animation.
 const PIXEL_FLAGS: u8 = 0x12;
 /// Bytes per pixel that the decoder holds: RGB and RGBA, or RGB, Y, U and V.
@@ -21,29 +25,43 @@ const BYTES_PER_PIXEL: u64 = 8;
 const ALPHA_BYTES_PER_PIXEL: u64 = 12;
 /// As above, for an animation: the canvas and the current frame, too.
 const ANIMATED_BYTES_PER_PIXEL: u64 = 20;
-/// Minimum share of a lossy picture's data, as a fraction: three quarters of the rows.
-const MIN_SHARE: (usize, usize) = (3, 4);
+/// What takes the place of missing data, in the order in which it is tried: four of these bytes, then zeros, which
+/// nearly always are valid.
+const FILLERS: [u8; 4] = [0x00, 0x55, 0xaa, 0xff];
+/// How many bytes of the missing data differ between fillers.
+const DIFFERENT: usize = 4;
+/// Bytes in addition to twice the announced length that a picture is given that was cut short.
+const SPARE: usize = 1024;
 
-pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec) -> Result<Decoded, PhotoError> {
-    let Container { picture, exif, xmp, available } = Container::parse(bytes)?;
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &DecodeLimits,
+    spec: OutputSpec,
+    clock: &CpuLimit,
+) -> Result<Decoded, PhotoError> {
+    let Container { mut picture, exif, xmp, missing } = Container::parse(bytes)?;
     let mut decoder = WebPDecoder::new(Cursor::new(&picture)).map_err(to_photo_error)?;
     let size = decoder.dimensions();
     check_pixels(size, Format::WebP, limits)?;
     let pixels = u64::from(size.0) * u64::from(size.1);
+    let channels = if decoder.has_alpha() { 4 } else { 3 };
     let per_pixel = match (decoder.is_animated(), decoder.is_lossy() && decoder.has_alpha()) {
         (true, _) => ANIMATED_BYTES_PER_PIXEL,
         (false, true) => ALPHA_BYTES_PER_PIXEL,
         (false, false) => BYTES_PER_PIXEL,
     };
+    // A picture that was cut short is decoded twice.
+    let copies = if missing.is_empty() { 0 } else { channels as u64 };
     let output = 2 * Downscaler::memory(size, spec) + spec.drawing_memory();
-    let memory = limits.reserve(pixels * per_pixel + picture.len() as u64 + output, size)?;
-    let channels = if decoder.has_alpha() { 4 } else { 3 };
-    let mut pixels = vec![0; decoder.output_buffer_size().ok_or(DAMAGED)?];
-    decoder.read_image(&mut pixels).map_err(to_photo_error)?;
+    let memory = limits.reserve(pixels * (per_pixel + copies) + picture.len() as u64 + output, size)?;
+    let row_length = size.0 as usize * channels;
+    let (pixels, available_rows) = if missing.is_empty() {
+        (read_pixels(&picture)?, size.1 as usize)
+    } else {
+        read_pixels_of_part(&mut picture, missing, row_length, clock)?
+    };
     let mut downscaler = Downscaler::new(size, spec);
-    // The data is stored from top to bottom, so that the share of available rows is that of the available data.
-    let available_rows = (u64::from(size.1) * available.0 as u64 / available.1.max(1) as u64) as usize;
-    for row in pixels.chunks_exact(size.0 as usize * channels).take(available_rows) {
+    for row in pixels.chunks_exact(row_length).take(available_rows) {
         match channels {
             4 => downscaler.push(row.as_chunks().0.iter().copied().map(on_white)),
             _ => downscaler.push(row.as_chunks().0.iter().copied()),
@@ -57,21 +75,57 @@ pub(super) fn decode(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec) -> R
 
 const DAMAGED: PhotoError = PhotoError::Damaged { format: "WebP" };
 
+/// RGB or RGBA, row by row.
+fn read_pixels(picture: &[u8]) -> Result<Vec<u8>, PhotoError> {
+    let mut decoder = WebPDecoder::new(Cursor::new(picture)).map_err(to_photo_error)?;
+    let mut pixels = vec![0; decoder.output_buffer_size().ok_or(DAMAGED)?];
+    decoder.read_image(&mut pixels).map_err(to_photo_error)?;
+    Ok(pixels)
+}
+
+/// The pixels of a picture of which the bytes in `missing` are unknown, and how many of its rows do not depend on
+/// them: those that stay the same when other bytes take their place, as the data is stored from top to bottom.
+fn read_pixels_of_part(
+    picture: &mut [u8],
+    missing: Range<usize>,
+    row_length: usize,
+    clock: &CpuLimit,
+) -> Result<(Vec<u8>, usize), PhotoError> {
+    let mut first: Option<Vec<u8>> = None;
+    for filler in FILLERS {
+        let different = missing.start..missing.end.min(missing.start + DIFFERENT);
+        picture.get_mut(different).ok_or(PhotoError::Truncated)?.fill(filler);
+        let left = clock.left();
+        // Not every filler makes a valid picture.
+        let pixels = read_pixels(picture);
+        clock.check_left(left.saturating_sub(clock.left()))?;
+        match (first.take(), pixels) {
+            (Some(first), Ok(other)) => {
+                let rows = first.chunks_exact(row_length).zip(other.chunks_exact(row_length));
+                let same = rows.take_while(|(row, other)| row == other).count();
+                return Ok((first, same));
+            }
+            (earlier, pixels) => first = earlier.or(pixels.ok()),
+        }
+    }
+    Err(PhotoError::Truncated)
+}
+
 /// The parts of a file that are needed here.
 struct Container<'a> {
     /// A WebP file with the pixels only.
     picture: Vec<u8>,
     exif: Option<&'a [u8]>,
     xmp: Option<&'a [u8]>,
-    /// Bytes of the picture's data that are available, and their number according to the header.
-    available: (usize, usize),
+    /// Bytes of `picture` that stand in for missing ones.
+    missing: Range<usize>,
 }
 
 impl<'a> Container<'a> {
     fn parse(bytes: &'a [u8]) -> Result<Self, PhotoError> {
         let (mut chunks, mut exif, mut xmp) = (Vec::new(), None, None);
-        let (mut available, mut canvas, mut is_contradictory) = (None, None, false);
-        for Chunk { name, length, data } in Chunk::iter(bytes.get(12..).unwrap_or_default()) {
+        let (mut missing, mut canvas, mut is_contradictory) = (None, None, false);
+        for Chunk { name, length, data } in Chunk::iter(bytes.get(RIFF_HEADER..).unwrap_or_default()) {
             match &name {
                 b"VP8X" if data.len() >= 10 => {
                     canvas = canvas.or(Some((dimension(data, 4), dimension(data, 7))));
@@ -85,30 +139,34 @@ impl<'a> Container<'a> {
                     is_contradictory |= lossy_size(data).is_some();
                 }
                 // A frame or an alpha plane that is cut short is left out.
-                b"ANIM" | b"ANMF" | b"ALPH" | b"VP8L" if data.len() == length => {
+                b"ANIM" | b"ANMF" | b"ALPH" if data.len() == length => {
                     push_chunk(&mut chunks, name, data);
-                    if !matches!(&name, b"ANIM" | b"ALPH") {
-                        available = available.or(Some((length, length)));
+                    if name == *b"ANMF" {
+                        missing = missing.or(Some(0..0));
                     }
                 }
-                b"VP8 " if data.len() * MIN_SHARE.1 >= length * MIN_SHARE.0 && available.is_none() => {
+                // Less than half of the data is too little in any case.
+                b"VP8 " | b"VP8L" if missing.is_none() && data.len() >= length.div_ceil(2) => {
                     let mut padded = data.to_vec();
-                    // Zeros in place of the missing data: the decoder requires the announced length.
-                    padded.resize(length.min(data.len() * 2), 0);
+                    if data.len() < length {
+                        // What stands in for the missing data may need more bits than that did.
+                        padded.resize(2 * length + SPARE, 0);
+                    }
                     push_chunk(&mut chunks, name, &padded);
-                    available = Some((data.len(), length));
+                    let end = RIFF_HEADER + chunks.len() - padded.len() % 2;
+                    missing = Some(end - (padded.len() - data.len())..end);
                 }
                 b"EXIF" => exif = exif.or(Some(data)),
                 b"XMP " => xmp = xmp.or(Some(data)),
                 _ => {}
             }
         }
-        let available = available.ok_or(if is_contradictory { DAMAGED } else { PhotoError::Truncated })?;
+        let missing = missing.ok_or(if is_contradictory { DAMAGED } else { PhotoError::Truncated })?;
         let mut picture = b"RIFF".to_vec();
         picture.extend((chunks.len() as u32 + 4).to_le_bytes());
         picture.extend(b"WEBP");
         picture.extend(chunks);
-        Ok(Self { picture, exif, xmp, available })
+        Ok(Self { picture, exif, xmp, missing })
     }
 }
 

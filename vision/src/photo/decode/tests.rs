@@ -138,7 +138,7 @@ fn rows(width: u32, height: u32) -> RgbImage {
 
 #[test]
 fn three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format() {
-    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif] {
+    for format in [ImageFormat::Jpeg, ImageFormat::Png, ImageFormat::Gif, ImageFormat::WebP] {
         let whole = encode(&rows(320, 240), format);
         let (mut cut_short, mut refused) = (0, 0);
         for length in (whole.len() / 2..whole.len() - 30).step_by(13) {
