@@ -24,7 +24,7 @@ pub fn command() -> Command {
 fn command_for(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
-        let tokens = ["DISCORD_TOKEN", "TELEGRAM_TOKEN", "TELOXIDE_TOKEN"];
+        let tokens = ["DISCORD_TOKEN", "MATRIX_TOKEN", "TELEGRAM_TOKEN", "TELOXIDE_TOKEN"];
         if name.starts_with("FACEGUESSER_") || tokens.contains(&name.as_str()) {
             command.env_remove(name);
         }
@@ -53,7 +53,7 @@ impl Program {
     /// Starts another build of it, at the path `program`.
     pub fn start_at(program: &str, variables: &[(&str, &str)]) -> Self {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        let secret = |name: &str| name.ends_with("TOKEN") || name.ends_with("SECRET");
+        let secret = |name: &str| ["TOKEN", "SECRET", "PASSWORD"].iter().any(|ending| name.ends_with(ending));
         variables.iter().filter(|(name, _)| secret(name)).for_each(|(_, value)| secrets::keep(value, 1));
         let mut command = command_for(program);
         // The most verbose log, so that all of it is searched for secrets.
