@@ -22,6 +22,7 @@ fn main() {
         set(cfg, all || is_folder(name));
     }
     set("with_browser", all || is_on_path("chromedriver"));
+    set("with_nats", all || is_on_path("nats-server"));
     let version = env::var("CARGO_PKG_VERSION").unwrap_or_default();
     let version = commit().map_or_else(|| version.clone(), |commit| format!("{version} ({commit})"));
     println!("cargo::rustc-env=FACEGUESSER_VERSION={version}");

@@ -43,6 +43,7 @@
 //! All are on by default; without any of them the crate is the library alone.
 //!
 //! - `discord`, `telegram`, `web`: the platforms, each with the command line.
+//! - `cluster`: gateways and workers as separate processes, with NATS between them.
 //! - `training`: the commands `train`, `evaluate` and `calibrate`.
 //! - `heic`: pictures of iPhones.
 //! - `top`: the command `top`.
@@ -54,6 +55,8 @@
 pub mod bot;
 #[cfg(feature = "cli")]
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 #[cfg(feature = "cli")]
 pub mod config;
 #[cfg(feature = "cli")]

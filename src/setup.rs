@@ -7,8 +7,13 @@ use anyhow::Context;
 
 use crate::Guesser;
 use crate::bot::Bot;
+use crate::bot::jobs::Role;
 use crate::bot::sqlite::{self, Sqlite};
 use crate::bot::store::Store;
+#[cfg(feature = "cluster")]
+use crate::cluster::{ClusterOptions, ClusterStore};
+#[cfg(feature = "cluster")]
+use crate::config::Cluster;
 use crate::config::Config;
 use crate::download::Downloader;
 use crate::face::{FaceFinder, FinderOptions};
@@ -73,17 +78,25 @@ pub fn store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(store))
 }
 
+/// The store that gateways and workers share.
+#[cfg(feature = "cluster")]
+pub async fn cluster_store(config: &Config) -> anyhow::Result<Arc<ClusterStore>> {
+    let Cluster { servers, token, name, replicas, queue, .. } = config.cluster.clone();
+    let options = ClusterOptions { servers, token, name, replicas, queue: queue.into() };
+    ClusterStore::connect(options).await.context("[cluster] cannot be used")
+}
+
 /// The worker pool, started.
 pub fn pool(config: &Config, limits: DecodeLimits) -> anyhow::Result<Arc<Pool>> {
     Ok(Arc::new(Pool::start(Arc::new(guesser(config, limits)?), config.pool_options()).context("no worker threads")?))
 }
 
 /// The bot and its worker pool.
-pub fn bot(config: &Config, store: Arc<dyn Store>) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
+pub fn bot(config: &Config, store: Arc<dyn Store>, role: Role) -> anyhow::Result<(Arc<Bot>, Arc<Pool>)> {
     // Workers and drawing share one budget of memory.
     let limits = config.decode_limits();
     let pool = pool(config, limits.clone())?;
     let downloader = Downloader::new(config.download_limits())?;
     let bot = Bot::new(pool.clone(), downloader, store, config.bot_options(limits));
-    Ok((Arc::new(bot), pool))
+    Ok((Arc::new(bot.with_role(role)), pool))
 }

@@ -15,7 +15,8 @@ use crate::config::{Log, LogFormat};
 
 /// The most verbose level logged for each library, whatever `log.level` says: below these levels they log
 /// what they send and receive, including tokens, names and messages.
-const LIBRARIES: [(&str, LevelFilter); 10] = [
+const LIBRARIES: [(&str, LevelFilter); 11] = [
+    ("async_nats", LevelFilter::WARN),
     ("teloxide", LevelFilter::OFF),
     ("teloxide_core", LevelFilter::OFF),
     ("hyper", LevelFilter::WARN),

@@ -15,6 +15,10 @@ use crate::inference::FlowId;
 
 /// The guesses that have a button: twenty, in rows of five, the widest that Discord shows.
 const AGES: [[u8; 5]; 4] = [[1, 5, 10, 15, 20], [25, 30, 35, 40, 45], [50, 55, 60, 65, 70], [75, 80, 85, 90, 95]];
+/// How many of a chat's best players [`GameStore::scores`] returns.
+pub const MAX_SCORES: usize = 10;
+/// The most open games of a chat; older ones are deleted.
+pub const MAX_OPEN_GAMES: usize = 20;
 /// The most characters of a name on the scoreboard.
 const MAX_NAME: usize = 40;
 

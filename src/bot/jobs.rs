@@ -3,9 +3,15 @@
 //!
 //! A job is a reference to a photo on its platform, never the photo itself. It is stored before work
 //! starts and deleted after the reply. The reference's format is up to the platform.
+//!
+//! By default one process does everything. With a [`Role`], a gateway stores jobs in a queue and workers
+//! take them from there.
 
+use std::any::Any;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::mpsc;
+use tokio::time::sleep;
 use tracing::warn;
 
 use super::Bot;
@@ -17,6 +23,59 @@ use super::store::StoreError;
 pub const EXPIRES_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How often a job is tried, so that a photo that crashes the program cannot do so for ever.
 pub const MAX_TRIES: u32 = 3;
+/// The pause before a gateway tries again to store a job.
+const STORE_RETRY: Duration = Duration::from_secs(1);
+
+/// Which part of the work this process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// All of it.
+    #[default]
+    All,
+    /// Receives updates, answers commands, and stores jobs for workers.
+    Gateway,
+    /// Takes jobs, and answers them.
+    Worker,
+}
+
+/// Where a platform's work comes from.
+pub enum Work {
+    /// From the platform itself.
+    Updates,
+    /// From the queue that gateways fill.
+    Jobs(mpsc::Receiver<TakenJobs>),
+}
+
+/// Jobs to be answered together, taken from the queue. Dropping it gives those back that were not
+/// [finished](Bot::finish).
+pub struct TakenJobs {
+    /// One job, or the parts of an album.
+    pub jobs: Vec<Job>,
+    /// Held until the jobs are answered.
+    pub lease: Box<dyn Any + Send>,
+}
+
+/// The result of storing an update and its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// They are stored.
+    Stored,
+    /// The update, or a job of the same message, was stored before.
+    Duplicate,
+    /// There is no room for another job.
+    Full,
+}
+
+/// Whether a reply may be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// Yes.
+    Granted,
+    /// It was sent before.
+    Answered,
+    /// Another worker has the job, or may get it.
+    Elsewhere,
+}
 
 /// A photo, or several of one message, waiting for a reply.
 #[derive(Clone, PartialEq, Eq)]
@@ -31,6 +90,9 @@ pub struct Job {
     pub received: i64,
     /// How often work on it has started.
     pub tries: u32,
+    /// The album of the message, where the platform delivers its photos one by one. It tells a queue
+    /// which jobs belong together; a job that is resumed has it in its reference alone.
+    pub album: Option<String>,
     /// What the platform needs to answer it, as JSON.
     pub reference: String,
 }
@@ -46,7 +108,7 @@ impl std::fmt::Debug for Job {
 impl Job {
     /// A job that has just arrived.
     pub fn new(chat: ChatId, message: i64, person: PersonId, reference: String) -> Self {
-        Self { chat, message, person, received: unix_now(), tries: 1, reference }
+        Self { chat, message, person, received: unix_now(), tries: 1, album: None, reference }
     }
 
     /// Whether it is too old or has been tried too often: then its asker gets an apology.
@@ -66,15 +128,20 @@ pub struct UpdateId {
 
 /// Persists jobs and what platforms need after a restart; part of [`Store`](super::store::Store).
 pub trait Jobs {
-    /// Records an update and stores its job in one transaction. `false` when the update, or a job of the
-    /// same message, was already stored.
-    fn receive(&self, update: Option<UpdateId>, job: Option<&Job>) -> Result<bool, StoreError>;
+    /// Stores a job, and the update it came with. A message has one job: storing it again changes nothing.
+    fn receive(&self, update: Option<UpdateId>, job: Option<&Job>) -> Result<Receipt, StoreError>;
+    /// Asks, directly before the reply to a job is sent, whether this process may send it.
+    fn claim_reply(&self, chat: ChatId, message: i64) -> Result<Claim, StoreError>;
     /// Deletes a job whose reply was sent, or that needs none.
     fn finish(&self, chat: ChatId, message: i64) -> Result<(), StoreError>;
-    /// The unfinished jobs of a platform, oldest first, each counted as tried once more.
+    /// The jobs of a platform that only this process can finish, as an earlier run of it left them; oldest
+    /// first, each counted as tried once more. None where a queue gives them to other workers.
     fn resume(&self, platform: Platform) -> Result<Vec<Job>, StoreError>;
     /// Whether a chat's admin may be notified now, at most once a day. `true` counts as a notification.
     fn claim_admin_notice(&self, chat: ChatId) -> Result<bool, StoreError>;
+    /// Asks whether a session of a platform may be started, if no other process has started one within
+    /// `interval`: the time to wait before asking again, or zero, which counts as a start.
+    fn claim_session_start(&self, platform: Platform, interval: Duration) -> Result<Duration, StoreError>;
     /// Stores what a platform's connection of that number needs to resume after a restart; `None` deletes
     /// it. Never a token.
     fn save_connection(&self, platform: Platform, number: u32, state: Option<&str>) -> Result<(), StoreError>;
@@ -83,10 +150,31 @@ pub trait Jobs {
 }
 
 impl Bot {
-    /// Records an update and stores its job. `false` when that was done before, by this run or an earlier
-    /// one. When the store fails, the photo is answered nevertheless.
-    pub async fn receive(&self, update: Option<UpdateId>, job: Option<Job>) -> bool {
-        self.with_store(move |store| store.receive(update, job.as_ref())).await.unwrap_or(true)
+    /// Stores an update and its job. When the store fails, a gateway tries until it succeeds, because
+    /// nobody else would answer the photo; otherwise it is answered nevertheless.
+    pub async fn receive(&self, update: Option<UpdateId>, job: Option<Job>) -> Receipt {
+        loop {
+            let job = job.clone();
+            match self.with_store(move |store| store.receive(update, job.as_ref())).await {
+                Ok(receipt) => return receipt,
+                Err(_) if self.role == Role::Gateway => sleep(STORE_RETRY).await,
+                Err(_) => return Receipt::Stored,
+            }
+        }
+    }
+
+    /// Whether this process answers photos, rather than storing their jobs for workers.
+    pub fn answers_photos(&self) -> bool {
+        self.role != Role::Gateway
+    }
+
+    /// Asks, directly before the reply to a job is sent, whether this process may send it.
+    pub async fn claim_reply(&self, chat: ChatId, message: i64) -> Claim {
+        if self.role != Role::Worker {
+            return Claim::Granted;
+        }
+        // While the store cannot be reached, the job is given to another worker.
+        self.with_store(move |store| store.claim_reply(chat, message)).await.unwrap_or(Claim::Elsewhere)
     }
 
     /// Deletes a job whose reply was sent, or that needs none.
@@ -110,6 +198,12 @@ impl Bot {
         self.with_store(move |store| store.claim_admin_notice(chat)).await.unwrap_or(false)
     }
 
+    /// Asks whether a session of a platform may be started: the time to wait before asking again, or zero.
+    pub async fn claim_session_start(&self, platform: Platform, interval: Duration) -> Duration {
+        // A failure is logged. The platform has its own limits.
+        self.with_store(move |store| store.claim_session_start(platform, interval)).await.unwrap_or_default()
+    }
+
     /// Stores what a platform's connection needs to resume after a restart; `None` deletes it.
     pub async fn save_connection(&self, platform: Platform, number: u32, state: Option<String>) {
         // A failure is logged; the next run opens a new connection.
@@ -123,6 +217,6 @@ impl Bot {
 }
 
 /// This machine's clock, in Unix seconds.
-pub(super) fn unix_now() -> i64 {
+pub(crate) fn unix_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs().cast_signed())
 }

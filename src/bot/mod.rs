@@ -32,7 +32,7 @@ pub mod sqlite;
 pub mod store;
 pub mod wording;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -48,6 +48,7 @@ use crate::photo::DecodeLimits;
 use crate::{Analysis, Framing};
 use actions::Button;
 use fair_semaphore::FairSemaphore;
+use jobs::Role;
 use languages::Language;
 use people::{Asker, ChatId, PersonId};
 use photo_buttons::{face_buttons, photo_buttons};
@@ -103,6 +104,8 @@ pub struct Bot {
     /// One permit for each photo from a chat being analysed. Whoever posts a thousand at once waits
     /// longer; without this the queue would be full and their photos would be refused.
     permits: FairSemaphore,
+    role: Role,
+    peers: Arc<AtomicU32>,
 }
 
 impl Bot {
@@ -111,7 +114,19 @@ impl Bot {
         let rate_limiter = RateLimiter::new(options.person_rate, options.chat_rate);
         let permits = FairSemaphore::new(options.max_concurrent);
         let style = RwLock::new(options.style());
-        Self { pool, downloader, store, options, style, rate_limiter, permits }
+        let peers = Arc::new(AtomicU32::new(1));
+        Self { pool, downloader, store, options, style, rate_limiter, permits, role: Role::All, peers }
+    }
+
+    /// How many processes share the platforms' rate limits, this one included: more than one only with
+    /// a [role](Role).
+    pub fn peers(&self) -> Arc<AtomicU32> {
+        self.peers.clone()
+    }
+
+    /// The same bot with another role.
+    pub fn with_role(self, role: Role) -> Self {
+        Self { role, ..self }
     }
 
     /// Adopts the reply settings and rates of `options`. The limits on decoding and on concurrency stay.

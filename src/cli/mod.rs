@@ -68,7 +68,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the chat page and every bot whose token is set, until stopped (the default).
-    Run,
+    Run(run::Arguments),
     /// Guess photos or folders of photos.
     Guess(guess::Arguments),
     /// Show what the network sees in one face: its numbers, a filter at work, who voted, small changes.
@@ -160,7 +160,7 @@ fn variables() -> anyhow::Result<HashMap<String, String>> {
 }
 
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let command = arguments.command.unwrap_or(Command::Run);
+    let command = arguments.command.unwrap_or(Command::Run(run::Arguments::default()));
     let file = arguments.config;
     let read = || {
         let variables = variables()?;
@@ -173,7 +173,7 @@ fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
         anyhow::Ok(config)
     };
     match command {
-        Command::Run => run::run(&load()?, read),
+        Command::Run(arguments) => run::run(arguments, &load()?, read),
         Command::Guess(arguments) => guess::run(arguments, &load()?),
         Command::Explain(arguments) => explain::run(arguments, &load()?),
         // Its file does not exist yet.

@@ -8,10 +8,78 @@ use tokio_util::sync::CancellationToken;
 #[cfg(any(feature = "discord", feature = "matrix", feature = "telegram", feature = "web"))]
 use super::output::print_error;
 use crate::bot::Bot;
+use crate::bot::jobs::Role;
+#[cfg(any(feature = "discord", feature = "telegram"))]
+use crate::bot::jobs::Work;
+#[cfg(any(feature = "discord", feature = "telegram"))]
+use crate::bot::people::Platform;
+use crate::bot::store::Store;
+#[cfg(feature = "cluster")]
+use crate::cluster::ClusterStore;
 use crate::config::Config;
+use crate::setup;
+
+/// How many photos a worker takes for each of its threads: while some are downloaded or wait for the
+/// platform's rate limits, others are analysed.
+#[cfg(all(feature = "cluster", any(feature = "discord", feature = "telegram")))]
+const JOBS_PER_WORKER: usize = 8;
 
 /// The name of a platform that has ended, and how it ended.
 pub type Outcome = (&'static str, anyhow::Result<()>);
+
+/// What the platforms share: the store and, for workers, the queue.
+pub struct Shared {
+    /// Settings, games and jobs.
+    pub store: Arc<dyn Store>,
+    #[cfg(feature = "cluster")]
+    cluster: Option<(Role, Arc<ClusterStore>)>,
+}
+
+impl Shared {
+    /// The store of this machine or, with a role, that of all processes.
+    pub async fn new(role: Role, config: &Config) -> anyhow::Result<Self> {
+        #[cfg(feature = "cluster")]
+        if role != Role::All {
+            let store = setup::cluster_store(config).await?;
+            return Ok(Self { store: store.clone(), cluster: Some((role, store)) });
+        }
+        debug_assert_eq!(role, Role::All);
+        Ok(Self {
+            store: setup::store(config)?,
+            #[cfg(feature = "cluster")]
+            cluster: None,
+        })
+    }
+
+    /// From now on the platforms' rate limits are divided by the number of processes.
+    pub fn divide_limits(&self, #[cfg_attr(not(feature = "cluster"), expect(unused_variables))] bot: &Bot) {
+        #[cfg(feature = "cluster")]
+        if let Some((_, cluster)) = &self.cluster {
+            let (cluster, peers) = (cluster.clone(), bot.peers());
+            tokio::spawn(async move { cluster.keep_presence(peers).await });
+        }
+    }
+
+    /// Gives back the jobs that a worker has not finished.
+    pub async fn close(&self) {
+        #[cfg(feature = "cluster")]
+        if let Some((_, cluster)) = &self.cluster {
+            cluster.give_back().await;
+        }
+    }
+
+    /// Where a platform's work comes from.
+    #[cfg(any(feature = "discord", feature = "telegram"))]
+    #[cfg_attr(not(feature = "cluster"), expect(unused_variables, reason = "without a cluster there are no workers"))]
+    fn work(&self, platform: Platform, config: &Config, shutdown: &CancellationToken) -> Work {
+        #[cfg(feature = "cluster")]
+        if let Some((Role::Worker, queue)) = &self.cluster {
+            let slots = JOBS_PER_WORKER * config.pool_options().workers;
+            return Work::Jobs(queue.take_jobs(platform, slots, shutdown.clone()));
+        }
+        Work::Updates
+    }
+}
 
 /// Starts every platform that is built in and on.
 ///
@@ -21,7 +89,13 @@ pub type Outcome = (&'static str, anyhow::Result<()>);
     not(any(feature = "discord", feature = "matrix", feature = "telegram", feature = "web")),
     expect(unused_variables, unused_mut, reason = "a build without platforms starts none")
 )]
-pub async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken) -> anyhow::Result<JoinSet<Outcome>> {
+pub async fn start(
+    config: &Config,
+    bot: Arc<Bot>,
+    #[cfg_attr(not(any(feature = "discord", feature = "matrix", feature = "telegram")), expect(unused_variables))]
+    shared: &Shared,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<JoinSet<Outcome>> {
     let missing = |name: &str| {
         let feature = name.to_lowercase();
         anyhow::anyhow!("{feature}.token is set, and this program was built without {name}: add --features {feature}")
@@ -39,11 +113,11 @@ pub async fn start(config: &Config, bot: Arc<Bot>, shutdown: &CancellationToken)
     #[cfg(feature = "web")]
     start_web(config, &bot, shutdown, &mut platforms).await?;
     #[cfg(feature = "discord")]
-    start_discord(config, &bot, shutdown, &mut platforms);
+    start_discord(config, &bot, shared, shutdown, &mut platforms);
     #[cfg(feature = "telegram")]
-    start_telegram(config, &bot, shutdown, &mut platforms);
+    start_telegram(config, &bot, shared, shutdown, &mut platforms);
     #[cfg(feature = "matrix")]
-    start_matrix(config, &bot, shutdown, &mut platforms);
+    start_matrix(config, &bot, shared, shutdown, &mut platforms)?;
     Ok(platforms)
 }
 
@@ -98,41 +172,70 @@ async fn start_web(
 }
 
 #[cfg(feature = "discord")]
-fn start_discord(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken, platforms: &mut JoinSet<Outcome>) {
+fn start_discord(
+    config: &Config,
+    bot: &Arc<Bot>,
+    shared: &Shared,
+    shutdown: &CancellationToken,
+    platforms: &mut JoinSet<Outcome>,
+) {
     use crate::platform::discord;
 
     match discord::DiscordOptions::new(config) {
         Some(options) => {
+            let work = shared.work(Platform::Discord, config, shutdown);
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
-            platforms.spawn(async move { ("discord", discord::run(options, bot, shutdown).await.map_err(Into::into)) });
+            platforms.spawn(async move {
+                ("discord", discord::run(options, bot, work, shutdown).await.map_err(Into::into))
+            });
         }
         None => print_error("Discord is off: `faceguesser init` says how to get a token and turns it on."),
     }
 }
 
 #[cfg(feature = "telegram")]
-fn start_telegram(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken, platforms: &mut JoinSet<Outcome>) {
+fn start_telegram(
+    config: &Config,
+    bot: &Arc<Bot>,
+    shared: &Shared,
+    shutdown: &CancellationToken,
+    platforms: &mut JoinSet<Outcome>,
+) {
     use crate::platform::telegram;
 
     match telegram::TelegramOptions::new(config) {
         Some(options) => {
+            let work = shared.work(Platform::Telegram, config, shutdown);
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
-            platforms
-                .spawn(async move { ("telegram", telegram::run(options, bot, shutdown).await.map_err(Into::into)) });
+            platforms.spawn(async move {
+                ("telegram", telegram::run(options, bot, work, shutdown).await.map_err(Into::into))
+            });
         }
         None => print_error("Telegram is off: `faceguesser init` says how to get a token and turns it on."),
     }
 }
 
 #[cfg(feature = "matrix")]
-fn start_matrix(config: &Config, bot: &Arc<Bot>, shutdown: &CancellationToken, platforms: &mut JoinSet<Outcome>) {
+fn start_matrix(
+    config: &Config,
+    bot: &Arc<Bot>,
+    #[cfg_attr(not(feature = "cluster"), expect(unused_variables))] shared: &Shared,
+    shutdown: &CancellationToken,
+    platforms: &mut JoinSet<Outcome>,
+) -> anyhow::Result<()> {
     use crate::platform::matrix;
 
     match matrix::MatrixOptions::new(config) {
         Some(options) => {
+            #[cfg(feature = "cluster")]
+            anyhow::ensure!(
+                shared.cluster.is_none(),
+                "Matrix cannot be shared with other processes: leave --role out, or remove [matrix] from its settings"
+            );
             let (bot, shutdown) = (bot.clone(), shutdown.clone());
             platforms.spawn(async move { ("matrix", matrix::run(options, bot, shutdown).await.map_err(Into::into)) });
         }
         None => print_error("Matrix is off: docs/matrix.md says how to get an account and its token."),
     }
+    Ok(())
 }

@@ -9,8 +9,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use super::platforms;
+use super::platforms::{self, Shared};
 use super::reload::Running;
+use crate::bot::jobs::Role;
 use crate::config::Config;
 use crate::observe::health::health;
 use crate::setup;
@@ -22,24 +23,61 @@ const WORKERS_END: Duration = Duration::from_secs(2);
 /// The exit status of a program that Ctrl-C ended, as shells report it.
 const INTERRUPTED: i32 = 130;
 
-/// Serves until SIGTERM or Ctrl-C, then finishes the replies in progress; a second signal exits immediately. SIGHUP
-/// makes it `load` the settings again.
-pub fn run(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(config, load))
+/// Options of `run`.
+#[derive(Debug, Default, clap::Args)]
+pub struct Arguments {
+    /// Do a part of the work, and share the rest with other processes through a NATS server
+    /// (docs/cluster.md).
+    #[cfg(feature = "cluster")]
+    #[arg(long, value_enum)]
+    role: Option<RoleArgument>,
 }
 
-async fn serve(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
+#[cfg(feature = "cluster")]
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum RoleArgument {
+    /// Receive messages, answer commands, and store photos' references for workers.
+    Gateway,
+    /// Take photos' references, and answer them.
+    Worker,
+}
+
+impl Arguments {
+    fn role(&self) -> Role {
+        #[cfg(feature = "cluster")]
+        match self.role {
+            Some(RoleArgument::Gateway) => return Role::Gateway,
+            Some(RoleArgument::Worker) => return Role::Worker,
+            None => {}
+        }
+        Role::All
+    }
+}
+
+/// Serves until SIGTERM or Ctrl-C, then finishes the replies in progress; a second signal exits immediately. SIGHUP
+/// makes it `load` the settings again.
+pub fn run(
+    arguments: Arguments,
+    config: &Config,
+    load: impl Fn() -> anyhow::Result<Config>,
+) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(arguments.role(), config, load))
+}
+
+async fn serve(role: Role, config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new();
     if let Some(file) = config.file() {
         info!(file = %file.display(), "settings read");
     }
     let mut running = Running::new(config);
-    let (bot, pool) = setup::bot(config, setup::store(config)?)?;
+    let shared = Shared::new(role, config).await?;
+    let (bot, pool) = setup::bot(config, shared.store.clone(), role)?;
+    shared.divide_limits(&bot);
     let shutdown = CancellationToken::new();
     #[cfg(feature = "http-server")]
     platforms::start_status(config, &shutdown).await?;
-    let mut platforms = platforms::start(config, bot.clone(), &shutdown).await?;
+    let mut platforms = platforms::start(config, bot.clone(), &shared, &shutdown).await?;
     anyhow::ensure!(!platforms.is_empty(), "nothing to serve: set a bot's token, or web.enabled = true");
     let mut failed = false;
     let mut overdue = std::pin::pin!(async {
@@ -81,6 +119,7 @@ async fn serve(config: &Config, load: impl Fn() -> anyhow::Result<Config>) -> an
             },
         }
     }
+    shared.close().await;
     match timeout(WORKERS_END, tokio::task::spawn_blocking(move || pool.stop())).await {
         Ok(ended) => ended?,
         Err(_) => {

@@ -28,7 +28,7 @@ type Unusable = (&'static str, &'static str);
 /// # Errors
 /// The first key whose value cannot be used.
 pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<(), Unusable> {
-    let Config { guess, limits, inference, matrix, telegram, web, .. } = config;
+    let Config { guess, limits, inference, matrix, telegram, web, cluster, .. } = config;
     let rules = [
         ((0.0..=1.0).contains(&guess.confident), ("guess.confident", "must be between 0 and 1")),
         ((0.5..=1.0).contains(&guess.gender_sure), ("guess.gender_sure", "must be between 0.5 and 1")),
@@ -105,6 +105,10 @@ pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<()
             telegram.webhook_secret.as_ref().is_none_or(|secret| is_webhook_secret(secret.expose_secret())),
             ("telegram.webhook_secret", "must be 1 to 256 of A-Z, a-z, 0-9, _ and -"),
         ),
+        (!cluster.servers.is_empty(), ("cluster.servers", "must name at least one server")),
+        (is_name(&cluster.name), ("cluster.name", "must be 1 to 32 of A-Z, a-z, 0-9, _ and -")),
+        (matches!(cluster.replicas, 1 | 3 | 5), ("cluster.replicas", "must be 1, 3 or 5")),
+        (cluster.queue >= 1, ("cluster.queue", "must be at least 1")),
     ];
     rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, unusable)| Err(unusable))
 }
@@ -122,7 +126,16 @@ fn is_host(host: &str) -> bool {
 }
 
 fn is_webhook_secret(secret: &str) -> bool {
-    (1..=256).contains(&secret.len()) && secret.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
+    (1..=256).contains(&secret.len()) && is_plain(secret)
+}
+
+/// Whether it can be part of the names of streams and buckets.
+fn is_name(name: &str) -> bool {
+    (1..=32).contains(&name.len()) && is_plain(name)
+}
+
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
 fn is_api_key(key: &str) -> bool {

@@ -27,7 +27,8 @@ use sections::FairUse;
 
 pub use listing::{Setting, changed};
 pub use sections::{
-    Config, Discord, Guess, Inference, Limits, Log, LogFormat, Matrix, Models, Status, Store, Telegram, Web,
+    Cluster, Config, Discord, Guess, Inference, Limits, Log, LogFormat, Matrix, Models, ShardRange, Status, Store,
+    Telegram, Web,
 };
 
 /// Base URL of Discord's own API.
@@ -134,6 +135,8 @@ impl Config {
         token("matrix.password", password, password_file)?;
         let Web { api_key, api_key_file, .. } = &mut config.web;
         token("web.api_key", api_key, api_key_file)?;
+        let Cluster { token: configured, token_file, .. } = &mut config.cluster;
+        token("cluster.token", configured, token_file)?;
         check::check(&config, |key| sources.is_set(key))
             .map_err(|(key, reason)| ConfigError::Unusable { place: sources.place(key), reason: reason.into() })?;
         config.places = LATE.map(|key| (key, sources.place(key))).into();

@@ -40,6 +40,8 @@ pub struct Config {
     pub store: Store,
     /// Section `[fair_use]`.
     pub(super) fair_use: FairUse,
+    /// Section `[cluster]`.
+    pub cluster: Cluster,
     /// Section `[log]`.
     pub log: Log,
     /// Where each of [`LATE`](super::LATE) is set.
@@ -71,8 +73,37 @@ pub struct Discord {
     /// The gateway's WebSocket URL; `None` asks the API for it.
     #[serde(deserialize_with = "empty_is_none")]
     pub gateway: Option<Url>,
+    /// The shards that this process holds; `None` means all that Discord recommends.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub shards: Option<ShardRange>,
     /// The only hosts that attachments are downloaded from.
     pub file_hosts: Vec<Url>,
+}
+
+/// Some of a bot's shards, such as `0-499/1000`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardRange {
+    /// The first one.
+    pub first: u32,
+    /// The last one, included.
+    pub last: u32,
+    /// The number of all shards.
+    pub total: u32,
+}
+
+impl std::str::FromStr for ShardRange {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (range, total) = text.split_once('/')?;
+            let (first, last) = range.split_once('-')?;
+            let [first, last, total] = [first, last, total].map(|number| number.trim().parse().ok());
+            Some(Self { first: first?, last: last?, total: total? })
+        };
+        let range = parse().filter(|range| range.first <= range.last && range.last < range.total);
+        range.ok_or("must be the first and last shard and the number of all, such as \"0-499/1000\"")
+    }
 }
 
 /// The Telegram bot.
@@ -226,6 +257,25 @@ pub(super) struct FairUse {
     pub chat_burst: u32,
     #[serde(with = "humantime_serde")]
     pub chat_every: Duration,
+}
+
+/// The NATS server between gateways and workers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cluster {
+    /// The servers' addresses.
+    pub servers: Vec<String>,
+    /// The token that the server asks for.
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    #[serde(default)]
+    pub(super) token_file: Option<PathBuf>,
+    /// The prefix of streams and buckets.
+    pub name: String,
+    /// On how many servers everything is stored.
+    pub replicas: usize,
+    /// How many photos may wait or be worked on.
+    pub queue: u32,
 }
 
 /// What is logged, and in which form.

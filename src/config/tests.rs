@@ -227,3 +227,13 @@ fn a_token_can_live_in_a_file_of_its_own_and_is_never_printed() {
     assert!(!format!("{config:?}").contains("s3cret"));
     assert!(load(&[("FACEGUESSER__DISCORD__TOKEN_FILE", "nowhere/token")]).is_err());
 }
+
+#[test]
+fn a_range_of_shards_has_a_first_a_last_and_a_total() {
+    let shards = |text| load(&[("FACEGUESSER__DISCORD__SHARDS", text)]).map(|config| config.discord.shards);
+    assert_eq!(shards("").unwrap(), None);
+    assert_eq!(shards("4-7/16").unwrap(), Some(ShardRange { first: 4, last: 7, total: 16 }));
+    for invalid in ["4", "4-7", "7-4/16", "4-16/16", "a-b/c"] {
+        assert!(shards(invalid).unwrap_err().to_string().contains("0-499/1000"), "{invalid}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use faceguesser::bot::jobs::{Job, Jobs};
+use faceguesser::bot::jobs::{Job, Jobs, Receipt};
 use faceguesser::bot::people::{ChatId, PersonId, Platform};
 use faceguesser::bot::sqlite::Sqlite;
 use rand::{RngExt, SeedableRng};
@@ -195,9 +195,8 @@ async fn a_photo_whose_reference_another_version_wrote_gets_an_apology() {
         let platform = Platform::Telegram;
         let (chat, person) = (ChatId { platform, id: PERSON }, PersonId { platform, id: PERSON });
         let store = Sqlite::open(&telegram.store()).unwrap();
-        assert!(
-            store.receive(None, Some(&Job::new(chat, 4711, person, "{\"of\":\"another version\"}".into()))).unwrap()
-        );
+        let job = Job::new(chat, 4711, person, "{\"of\":\"another version\"}".into());
+        assert_eq!(store.receive(None, Some(&job)).unwrap(), Receipt::Stored);
     }
     let program = telegram.program(&[]);
     let apology = telegram.inbox.next("sendmessage").await;

@@ -3,14 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::Sqlite;
-use crate::bot::game::{Game, GameStore, GuessOutcome, Player};
+use crate::bot::game::{Game, GameStore, GuessOutcome, MAX_OPEN_GAMES, MAX_SCORES, Player};
 use crate::bot::people::{ChatId, PersonId, Platform};
 use crate::bot::store::StoreError;
-
-/// How many of a chat's best players [`GameStore::scores`] returns.
-const MAX_SCORES: u32 = 10;
-/// The most open games of a chat; older ones are deleted.
-pub(super) const MAX_OPEN_GAMES: u32 = 20;
 
 impl GameStore for Sqlite {
     fn open_game(&self, game: &Game) -> Result<i64, StoreError> {
@@ -24,7 +19,7 @@ impl GameStore for Sqlite {
             db.execute(
                 "DELETE FROM game WHERE platform = ?1 AND chat = ?2 AND number NOT IN
                     (SELECT number FROM game WHERE platform = ?1 AND chat = ?2 ORDER BY number DESC LIMIT ?3)",
-                params![chat.platform.name(), chat.id, MAX_OPEN_GAMES],
+                params![chat.platform.name(), chat.id, MAX_OPEN_GAMES as u32],
             )?;
             Ok(number)
         })
@@ -75,7 +70,7 @@ impl GameStore for Sqlite {
             let mut scores = db.prepare(
                 "SELECT name, points FROM score WHERE platform = ?1 AND chat = ?2 ORDER BY points DESC, rowid LIMIT ?3",
             )?;
-            let key = params![chat.platform.name(), chat.id, MAX_SCORES];
+            let key = params![chat.platform.name(), chat.id, MAX_SCORES as u32];
             scores.query_map(key, |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
         })
     }

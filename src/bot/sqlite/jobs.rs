@@ -1,9 +1,11 @@
 //! Jobs in the SQLite file.
 
+use std::time::Duration;
+
 use rusqlite::{OptionalExtension, Row, params};
 
 use super::Sqlite;
-use crate::bot::jobs::{Job, Jobs, UpdateId, unix_now};
+use crate::bot::jobs::{Claim, Job, Jobs, Receipt, UpdateId, unix_now};
 use crate::bot::people::{ChatId, PersonId, Platform};
 use crate::bot::store::StoreError;
 
@@ -15,21 +17,29 @@ const SWEEP_EVERY: i64 = 256;
 const NOTICE_INTERVAL: i64 = 24 * 3600;
 
 impl Jobs for Sqlite {
-    fn receive(&self, update: Option<UpdateId>, job: Option<&Job>) -> Result<bool, StoreError> {
+    fn receive(&self, update: Option<UpdateId>, job: Option<&Job>) -> Result<Receipt, StoreError> {
         self.write(|db| {
             if let Some(UpdateId { bot, update }) = update {
                 let insert = "INSERT OR IGNORE INTO received_update VALUES (?1, ?2, ?3)";
                 if db.execute(insert, params![bot, update, unix_now()])? == 0 {
-                    return Ok(false);
+                    return Ok(Receipt::Duplicate);
                 }
                 if update % SWEEP_EVERY == 0 {
                     db.execute("DELETE FROM received_update WHERE received < ?1", [unix_now() - UPDATE_LIFETIME])?;
                 }
             }
-            let Some(Job { chat, message, person, received, tries, reference }) = job else { return Ok(true) };
+            let Some(Job { chat, message, person, received, tries, album: _, reference }) = job else {
+                return Ok(Receipt::Stored);
+            };
             let values = params![chat.platform.name(), chat.id, message, person.id, received, tries, reference];
-            Ok(db.execute("INSERT OR IGNORE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values)? > 0)
+            let inserted = db.execute("INSERT OR IGNORE INTO job VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values)?;
+            Ok(if inserted > 0 { Receipt::Stored } else { Receipt::Duplicate })
         })
+    }
+
+    /// Always granted: one process uses this store.
+    fn claim_reply(&self, _: ChatId, _: i64) -> Result<Claim, StoreError> {
+        Ok(Claim::Granted)
     }
 
     fn finish(&self, chat: ChatId, message: i64) -> Result<(), StoreError> {
@@ -51,6 +61,7 @@ impl Jobs for Sqlite {
                     person: PersonId { platform, id: row.get(2)? },
                     received: row.get(3)?,
                     tries: row.get(4)?,
+                    album: None,
                     reference: row.get(5)?,
                 })
             };
@@ -69,6 +80,11 @@ impl Jobs for Sqlite {
             )?;
             Ok(claimed > 0)
         })
+    }
+
+    /// Always zero: one process uses this store, and limits its sessions itself.
+    fn claim_session_start(&self, _: Platform, _: Duration) -> Result<Duration, StoreError> {
+        Ok(Duration::ZERO)
     }
 
     fn save_connection(&self, platform: Platform, number: u32, state: Option<&str>) -> Result<(), StoreError> {

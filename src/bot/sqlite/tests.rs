@@ -1,19 +1,14 @@
-//! Tests of the whole store, on files and in memory.
+//! Tests of what concerns the file. `tests/suite/stores.rs` tests what holds for every store.
 
-use super::games::MAX_OPEN_GAMES;
 use super::*;
-use crate::bot::game::{Game, GameStore, GuessOutcome, Player};
-use crate::bot::jobs::{Job, Jobs, UpdateId};
+use crate::bot::game::{Game, GameStore, Player};
+use crate::bot::jobs::{Job, Jobs, Receipt, UpdateId};
 use crate::bot::languages::Language;
 use crate::bot::people::Platform;
 use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore, SmilePolicy};
 
 const CHAT: ChatId = ChatId { platform: Platform::Telegram, id: -100 };
 const ANN: PersonId = PersonId { platform: Platform::Telegram, id: 1 };
-
-fn player(id: i64) -> Player {
-    Player { person: PersonId { id, ..ANN }, name: format!("P{id}") }
-}
 
 #[test]
 fn settings_survive_a_restart() {
@@ -130,89 +125,6 @@ fn a_store_that_cannot_be_used_says_what_to_do_and_stays_as_it_is() {
     assert_eq!(tables, 1);
 }
 
-#[test]
-fn a_game_accepts_each_players_first_guess_and_ends_once() {
-    let store = Sqlite::in_memory().unwrap();
-    let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: Some(33), guesses: vec![] };
-    let number = store.open_game(&game).unwrap();
-    assert_eq!(store.guess(number, &player(2), 30).unwrap(), GuessOutcome::Accepted { players: 1 });
-    assert_eq!(store.guess(number, &player(2), 40).unwrap(), GuessOutcome::AlreadyGuessed(30));
-    assert_eq!(store.guess(number, &player(3), 35).unwrap(), GuessOutcome::Accepted { players: 2 });
-    let stored = store.game(number).unwrap().unwrap();
-    assert_eq!(stored, Game { guesses: vec![(player(2), 30), (player(3), 35)], ..game.clone() });
-    assert!(store.end_game(number, &|_| vec![player(3)]).unwrap().is_some());
-    assert!(store.end_game(number, &|_| vec![player(3)]).unwrap().is_none());
-    assert_eq!(store.guess(number, &player(4), 35).unwrap(), GuessOutcome::GameOver);
-    let second = store.open_game(&game).unwrap();
-    assert_ne!(second, number);
-    store.end_game(second, &|_| vec![player(3), player(2)]).unwrap();
-    assert_eq!(store.scores(CHAT).unwrap(), [("P3".to_owned(), 2), ("P2".to_owned(), 1)]);
-}
-
-#[test]
-fn forgetting_deletes_everything_stored() {
-    let store = Sqlite::in_memory().unwrap();
-    let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
-    let other = Game { host: player(5).person, ..game.clone() };
-    let (own, others) = (store.open_game(&game).unwrap(), store.open_game(&other).unwrap());
-    store.guess(others, &player(1), 30).unwrap();
-    store.end_game(store.open_game(&other).unwrap(), &|_| vec![player(1), player(2)]).unwrap();
-    store.change_person(ANN, &mut |now| now.opted_out = true).unwrap();
-    store.forget_person(ANN).unwrap();
-    assert_eq!(store.person(ANN).unwrap(), PersonSettings::default());
-    assert_eq!(store.game(own).unwrap(), None);
-    assert_eq!(store.game(others).unwrap().unwrap().guesses, []);
-    assert_eq!(store.scores(CHAT).unwrap(), [("P2".to_owned(), 1)]);
-    store.change_chat(CHAT, &mut |now| now.auto = true).unwrap();
-    store.forget_chat(CHAT).unwrap();
-    assert_eq!(store.chat(CHAT).unwrap(), ChatSettings::default());
-    assert_eq!((store.scores(CHAT).unwrap(), store.game(others).unwrap()), (vec![], None));
-}
-
-#[test]
-fn the_oldest_game_of_a_chat_is_deleted_for_a_new_one() {
-    let store = Sqlite::in_memory().unwrap();
-    let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
-    let first = store.open_game(&game).unwrap();
-    for _ in 0..MAX_OPEN_GAMES {
-        store.open_game(&game).unwrap();
-    }
-    assert_eq!(store.game(first).unwrap(), None);
-}
-
-#[test]
-fn changes_made_at_the_same_time_all_hold() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("store.sqlite3");
-    // Two connections, as two programs would have: no common mutex orders them.
-    let stores = [Sqlite::open(&path).unwrap(), Sqlite::open(&path).unwrap()];
-    for round in 0..50 {
-        let person = PersonId { id: round, ..ANN };
-        std::thread::scope(|scope| {
-            scope.spawn(|| stores[0].change_person(person, &mut |now| now.opted_out = true).unwrap());
-            scope.spawn(|| stores[1].change_person(person, &mut |now| now.language = Some(Language::Czech)).unwrap());
-        });
-        let now = stores[0].person(person).unwrap();
-        assert!(now.opted_out && now.language == Some(Language::Czech), "round {round}: {now:?}");
-    }
-}
-
-#[test]
-fn a_guess_that_races_with_the_end_of_its_game_counts_or_is_refused() {
-    let store = Sqlite::in_memory().unwrap();
-    let everybody = |game: &Game| game.guesses.iter().map(|(player, _)| player.clone()).collect();
-    for _ in 0..50 {
-        let game = Game { chat: CHAT, host: ANN, guess: "a man".into(), age: 31.4, truth: None, guesses: vec![] };
-        let number = store.open_game(&game).unwrap();
-        let (guessed, ended) = std::thread::scope(|scope| {
-            let guessed = scope.spawn(|| store.guess(number, &player(2), 30).unwrap());
-            let ended = scope.spawn(|| store.end_game(number, &everybody).unwrap().unwrap());
-            (guessed.join().unwrap(), ended.join().unwrap())
-        });
-        assert_eq!(guessed == GuessOutcome::GameOver, ended.guesses.is_empty());
-    }
-}
-
 fn job(message: i64) -> Job {
     Job::new(CHAT, message, ANN, format!("{{\"file\":\"file-{message}\"}}"))
 }
@@ -224,17 +136,13 @@ fn a_job_survives_restarts_until_it_is_finished() {
     let update = |update| Some(UpdateId { bot: 5, update });
     {
         let store = Sqlite::open(&path).unwrap();
-        assert!(store.receive(update(1), Some(&job(1))).unwrap() && store.receive(update(2), Some(&job(2))).unwrap());
-        assert!(!store.receive(update(2), Some(&job(3))).unwrap(), "an update is received once");
-        assert!(!store.receive(update(4), Some(&job(2))).unwrap(), "a message has one job");
-        assert!(
-            store.receive(Some(UpdateId { bot: 6, update: 1 }), None).unwrap(),
-            "each bot numbers its updates separately"
-        );
+        assert_eq!(store.receive(update(1), Some(&job(1))).unwrap(), Receipt::Stored);
+        assert_eq!(store.receive(update(2), Some(&job(2))).unwrap(), Receipt::Stored);
+        assert_eq!(store.receive(update(2), Some(&job(3))).unwrap(), Receipt::Duplicate, "an update is received once");
         store.finish(CHAT, 1).unwrap();
     }
     let store = Sqlite::open(&path).unwrap();
-    assert!(!store.receive(update(1), Some(&job(1))).unwrap(), "answered before the restart");
+    assert_eq!(store.receive(update(1), Some(&job(1))).unwrap(), Receipt::Duplicate, "answered before the restart");
     assert_eq!(store.resume(Platform::Discord).unwrap(), []);
     assert_eq!(store.resume(Platform::Telegram).unwrap(), [Job { tries: 2, ..job(2) }]);
     assert!(!Job { tries: 3, ..job(2) }.is_expired() && Job { tries: 4, ..job(2) }.is_expired());

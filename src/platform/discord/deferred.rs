@@ -16,6 +16,7 @@ use super::requester::person_id;
 use super::rest::{CallbackType, PostedMessage};
 use crate::bot::actions::Action;
 use crate::bot::album::Delivery;
+use crate::bot::jobs::Claim;
 use crate::bot::people::Platform;
 use crate::bot::{Answer, Problem};
 use crate::inference::FlowId;
@@ -148,7 +149,7 @@ impl<'a> InteractionReply<'a> {
         Content { answer: answer.clone(), picture: None, spoiler: self.request.photos.has_spoiler() }
     }
 
-    async fn defer(&self) {
+    pub(super) async fn defer(&self) {
         let InteractionRequest { handle, task, ephemeral, .. } = self.request;
         let rest = &self.handler.rest;
         let deferred = match task {
@@ -165,7 +166,12 @@ impl<'a> InteractionReply<'a> {
 
     /// Sends the answer or its new version.
     pub(super) async fn send(&self, content: &Content) -> Option<SentReply> {
-        let handle = &self.request.handle;
+        let InteractionRequest { handle, requester, .. } = self.request;
+        let claim = self.handler.bot.claim_reply(requester.asker().chat, handle.id.get().cast_signed()).await;
+        if claim != Claim::Granted {
+            self.pending.store(claim == Claim::Elsewhere, Ordering::Relaxed);
+            return None;
+        }
         let destination = match self.request.task {
             Task::Button { .. } => Destination::FollowUp { to: handle, ephemeral: self.is_ephemeral() },
             _ => Destination::OriginalResponse(handle),

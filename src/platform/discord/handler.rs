@@ -17,7 +17,7 @@ use super::photos::Photos;
 use super::refusals::RestError;
 use super::transport::RestClient;
 use crate::bot::Bot;
-use crate::bot::jobs::{Job, UpdateId};
+use crate::bot::jobs::{Job, Receipt, UpdateId};
 use crate::bot::people::{ChatId, Platform};
 use crate::download::AllowedOrigins;
 use crate::platform::fifo_cache::FifoCache;
@@ -144,13 +144,18 @@ impl Handler {
         self.tasks.spawn(task(self.clone()));
     }
 
-    /// Claims the message or interaction with that id, and stores its job. `false` when it was claimed
-    /// before, by this run or an earlier one.
-    pub(super) async fn claim(&self, id: u64, job: Option<Job>) -> bool {
+    /// Claims the message or interaction with that id, and stores its job. A duplicate was claimed before,
+    /// by this run or an earlier one.
+    pub(super) async fn claim(&self, id: u64, job: Option<Job>) -> Receipt {
         let bot = self.bot_user().map_or(0, |user| user.get().cast_signed());
         let key = job.as_ref().map(|job| (job.chat, job.message));
         let update = UpdateId { bot, update: id.cast_signed() };
-        self.bot.receive(Some(update), job).await && key.is_none_or(|key| self.start_job(key))
+        match self.bot.receive(Some(update), job).await {
+            Receipt::Stored if self.bot.answers_photos() && key.is_some_and(|key| !self.start_job(key)) => {
+                Receipt::Duplicate
+            }
+            receipt => receipt,
+        }
     }
 
     /// Marks a job as active; `false` when it was already.

@@ -17,6 +17,7 @@ use super::requester::{Requester, person_id};
 use super::rest::{CallbackType, InteractionHandle};
 use crate::bot::Problem;
 use crate::bot::commands::{AskerRole, Command};
+use crate::bot::jobs::Receipt;
 
 /// Discord's types of interactions.
 const COMMAND: u64 = 2;
@@ -56,10 +57,11 @@ impl Handler {
             _ => self.photo_button(&interaction, json).map(Ok),
         };
         let job = match &request {
+            Some(Ok(request)) if !self.bot.answers_photos() => return self.forward_interaction(request.clone()).await,
             Some(Ok(request)) => Some(request.job()),
             _ => None,
         };
-        if !self.claim(interaction.handle.id.get(), job).await {
+        if self.claim(interaction.handle.id.get(), job).await != Receipt::Stored {
             return;
         }
         let json = json.clone();

@@ -6,6 +6,7 @@
 //! spans all buckets. serenity has such a limiter too, but disables it when the API is a proxy or stand-in.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,8 +38,10 @@ pub(super) struct Route {
 }
 
 /// The state of all limits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Limiter {
+    /// How many processes share the global limit; each uses an equal part of it.
+    peers: Arc<AtomicU32>,
     buckets: Mutex<Buckets>,
     /// When the latest requests were sent. Locked while a request waits for the global limit.
     sent: AsyncMutex<VecDeque<Instant>>,
@@ -68,6 +71,15 @@ pub(super) struct Permit<'a> {
 }
 
 impl Limiter {
+    pub(super) fn new(peers: Arc<AtomicU32>) -> Self {
+        Self { peers, buckets: Mutex::default(), sent: AsyncMutex::default(), blocked_until: Mutex::default() }
+    }
+
+    /// The requests per [`GLOBAL_WINDOW`] that this process may send.
+    fn global_limit(&self) -> usize {
+        (GLOBAL_LIMIT / self.peers.load(Ordering::Relaxed).max(1) as usize).max(1)
+    }
+
     /// Waits until the bucket's earlier requests have been answered and its limits allow another.
     pub(super) async fn acquire(&self, route: Route) -> Permit<'_> {
         let bucket = self.bucket(&route).lock_owned().await;
@@ -79,7 +91,7 @@ impl Limiter {
         let now = Instant::now();
         let recent = self.sent.try_lock().ok()?.iter().filter(|sent| **sent + GLOBAL_WINDOW > now).count();
         let bucket = self.bucket(&route).try_lock_owned().ok()?;
-        if recent >= GLOBAL_LIMIT / 2 || bucket.exhausted_until.is_some_and(|until| until > now) {
+        if recent >= self.global_limit().div_ceil(2) || bucket.exhausted_until.is_some_and(|until| until > now) {
             return None;
         }
         Some(self.wait(route, bucket).await)
@@ -100,7 +112,8 @@ impl Limiter {
         let mut sent = self.sent.lock().await;
         loop {
             let blocked = *self.blocked_until.lock().unwrap_or_else(PoisonError::into_inner);
-            let full = sent.front().filter(|_| sent.len() >= GLOBAL_LIMIT).map(|first| *first + GLOBAL_WINDOW);
+            let last = sent.len().checked_sub(self.global_limit()).and_then(|last| sent.get(last));
+            let full = last.map(|sent| *sent + GLOBAL_WINDOW);
             match blocked.max(full).filter(|until| *until > Instant::now()) {
                 Some(until) => sleep_until(until).await,
                 None => break,
@@ -181,6 +194,10 @@ impl Permit<'_> {
 mod tests {
     use super::*;
 
+    fn alone() -> Arc<AtomicU32> {
+        Arc::new(AtomicU32::new(1))
+    }
+
     fn route(endpoint: &'static str, major: u64) -> Route {
         Route { endpoint, major, bot_token: true }
     }
@@ -191,7 +208,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_exhausted_bucket_waits_and_others_do_not() {
-        let limiter = Limiter::default();
+        let limiter = Limiter::new(alone());
         let begun = Instant::now();
         let exhausted = headers(&[("x-ratelimit-remaining", "0"), ("x-ratelimit-reset-after", "2.5")]);
         limiter.acquire(route("post", 1)).await.record(StatusCode::OK, &exhausted, None);
@@ -205,7 +222,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn endpoints_that_share_a_bucket_wait_for_each_other() {
-        let limiter = Limiter::default();
+        let limiter = Limiter::new(alone());
         for endpoint in ["post", "patch"] {
             let shared = headers(&[("x-ratelimit-bucket", "one")]);
             limiter.acquire(route(endpoint, 1)).await.record(StatusCode::OK, &shared, None);
@@ -219,7 +236,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_global_limit_is_never_exceeded_and_a_global_429_blocks_all_requests() {
-        let limiter = Limiter::default();
+        let limiter = Limiter::new(alone());
         let begun = Instant::now();
         for channel in 0..120 {
             limiter.acquire(route("post", channel)).await;
@@ -232,8 +249,18 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn several_processes_divide_the_global_limit() {
+        let limiter = Limiter::new(Arc::new(AtomicU32::new(5)));
+        let begun = Instant::now();
+        for channel in 0..24 {
+            limiter.acquire(route("post", channel)).await;
+        }
+        assert!(begun.elapsed() >= 2 * GLOBAL_WINDOW && begun.elapsed() < 3 * GLOBAL_WINDOW);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn idle_buckets_are_dropped() {
-        let limiter = Limiter::default();
+        let limiter = Limiter::new(alone());
         for channel in 0..3 * SWEEP_AT as u64 {
             drop(limiter.acquire(route("post", channel)).await);
         }

@@ -4,6 +4,7 @@
 //! channel with automatic replies. Replies ping nobody.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use super::refusals::RestError;
 use super::requester::{author, chat_id, person_id};
 use crate::bot::album::Delivery;
 use crate::bot::commands::{AskerRole, Command};
+use crate::bot::jobs::{Claim, Receipt};
 use crate::bot::people::ChatId;
 use crate::bot::settings::ChatSettings;
 use crate::bot::{Answer, Problem};
@@ -33,12 +35,17 @@ const TYPING_INTERVAL: Duration = Duration::from_secs(8);
 
 impl Handler {
     /// Accepts a message and stores its job if it has photos. `None` when it needs no answer.
-    pub(super) async fn accept_message(&self, message: IncomingMessage) -> Option<MessageRequest> {
+    pub(super) async fn accept_message(self: &Arc<Self>, message: IncomingMessage) -> Option<MessageRequest> {
         let request = self.classify(message)?;
         let MessageRequest { message, photos, addressed, .. } = &request;
         if photos.links.is_empty() {
             let needs_answer = *addressed && (message.guild.is_none() || self.is_named(message));
-            return (needs_answer && self.claim(message.id.get(), None).await).then_some(request);
+            let answered_here = needs_answer && self.claim(message.id.get(), None).await == Receipt::Stored;
+            return answered_here.then_some(request);
+        }
+        if !self.bot.answers_photos() {
+            self.forward_message(request).await;
+            return None;
         }
         // No job is stored where it is known without a request to Discord that no answer is wanted.
         if !*addressed
@@ -50,7 +57,7 @@ impl Handler {
                 return None;
             }
         }
-        self.claim(message.id.get(), Some(request.job())).await.then_some(request)
+        (self.claim(message.id.get(), Some(request.job())).await == Receipt::Stored).then_some(request)
     }
 
     /// What a message asks for; `None` when the bot ignores it.
@@ -122,7 +129,12 @@ impl Handler {
     }
 
     /// Whether every photo in that channel is answered.
-    fn replies_automatically(&self, channel: ChannelId, parent: Option<ChannelId>, settings: ChatSettings) -> bool {
+    pub(super) fn replies_automatically(
+        &self,
+        channel: ChannelId,
+        parent: Option<ChannelId>,
+        settings: ChatSettings,
+    ) -> bool {
         settings.auto || self.channels.contains(&channel) || parent.is_some_and(|one| self.channels.contains(&one))
     }
 
@@ -150,10 +162,10 @@ impl Handler {
         }
     }
 
-    /// Apologises for a photo whose answer is too late; returns whether the job is finished.
-    pub(super) async fn apologise(&self, request: &MessageRequest) -> bool {
+    /// Replies why there is no guess; returns whether the job is finished.
+    pub(super) async fn refuse(&self, request: &MessageRequest, problem: Problem) -> bool {
         let reply = MessageReply::new(self, request);
-        self.reply_with_problem(&reply, chat_id(request.message.channel), Problem::Interrupted).await;
+        self.reply_with_problem(&reply, chat_id(request.message.channel), problem).await;
         reply.is_finished()
     }
 
@@ -219,6 +231,11 @@ impl Delivery for MessageReply<'_> {
         let Self { handler, request, .. } = *self;
         let IncomingMessage { id, channel, .. } = request.message;
         if self.abandoned.load(Ordering::Relaxed) || handler.deleted.contains(id) {
+            return None;
+        }
+        let claim = handler.bot.claim_reply(chat_id(channel), id.get().cast_signed()).await;
+        if claim != Claim::Granted {
+            self.pending.store(claim == Claim::Elsewhere, Ordering::Relaxed);
             return None;
         }
         let content = self.content(answer);

@@ -6,6 +6,7 @@
 //! - Output: [`payload`] formats an answer and [`delivery`] sends it, through the endpoints in [`rest`],
 //!   the client in [`transport`] and its [`limiter`]; [`refusals`] classifies error responses.
 //! - Pending requests: [`jobs`] defines how they are stored, [`resume`] answers them after a restart.
+//! - [`queued`] hands photos to workers, and answers them as one.
 //! - [`commands`] defines the application commands, [`probe`] asks about the bot before it runs.
 //!
 //! serenity provides the id types. Its own client is not used: it logs frames that it cannot parse,
@@ -27,6 +28,7 @@ mod messages;
 mod payload;
 mod photos;
 pub mod probe;
+mod queued;
 mod refusals;
 mod requester;
 mod rest;
@@ -34,6 +36,7 @@ mod resume;
 mod transport;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use reqwest::header::HeaderValue;
@@ -46,7 +49,8 @@ use tracing::warn;
 use url::Url;
 
 use crate::bot::Bot;
-use crate::config::{Config, DISCORD_API_BASE};
+use crate::bot::jobs::Work;
+use crate::config::{Config, DISCORD_API_BASE, ShardRange};
 use crate::download::{AllowedOrigins, cause};
 use handler::Handler;
 use transport::RestClient;
@@ -68,6 +72,8 @@ pub struct DiscordOptions {
     api_base: Option<Url>,
     /// Replaces the gateway's address that the API returns.
     gateway: Option<Url>,
+    /// The shards that this process holds, if not all.
+    shards: Option<ShardRange>,
     /// The hosts of attachments.
     file_hosts: Vec<Url>,
     /// How long unfinished replies may take at shutdown.
@@ -86,6 +92,7 @@ impl DiscordOptions {
             api: root(&discord.api_base),
             api_base: Some(root(&discord.api_base)).filter(|base| base.as_str() != root(&default).as_str()),
             gateway: discord.gateway.clone(),
+            shards: discord.shards,
             file_hosts: discord.file_hosts.clone(),
             grace: config.inference.grace,
         })
@@ -124,11 +131,11 @@ impl DiscordOptions {
         self.gateway.is_none() && (self.api_base.is_none() || !is_discord)
     }
 
-    fn rest_client(&self) -> Result<RestClient, DiscordError> {
+    fn rest_client(&self, peers: Arc<AtomicU32>) -> Result<RestClient, DiscordError> {
         let mut authorization =
             HeaderValue::try_from(format!("Bot {}", self.bare_token())).map_err(|_| DiscordError::InvalidToken)?;
         authorization.set_sensitive(true);
-        RestClient::new(&self.api, authorization).map_err(|error| DiscordError::Client(cause(&error)))
+        RestClient::new(&self.api, authorization, peers).map_err(|error| DiscordError::Client(cause(&error)))
     }
 }
 
@@ -184,15 +191,27 @@ pub enum DiscordError {
     Client(String),
 }
 
-/// Runs the Discord bot until `shutdown`, then closes the gateway connection and finishes pending replies.
+/// Runs the Discord bot until `shutdown`, then closes the gateway connection and finishes pending replies; a
+/// worker answers only the jobs that gateways stored.
 ///
 /// # Errors
 /// [`DiscordError`] when retrying would not help; temporary errors are retried.
-pub async fn run(options: DiscordOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), DiscordError> {
+pub async fn run(
+    options: DiscordOptions,
+    bot: Arc<Bot>,
+    work: Work,
+    shutdown: CancellationToken,
+) -> Result<(), DiscordError> {
     let tasks = TaskTracker::new();
-    let rest = Arc::new(options.rest_client()?);
+    let rest = Arc::new(options.rest_client(bot.peers())?);
     let handler = Arc::new(Handler::new(bot, rest, &options, tasks.clone()));
-    let result = gateway::serve(&options, &handler, &shutdown).await;
+    let result = match work {
+        Work::Updates => gateway::serve(&options, &handler, &shutdown).await,
+        Work::Jobs(jobs) => {
+            handler.answer_jobs(jobs, &shutdown).await;
+            Ok(())
+        }
+    };
     tasks.close();
     if timeout(options.grace, tasks.wait()).await.is_err() {
         warn!(left = tasks.len(), "stopped before every reply on Discord was finished");

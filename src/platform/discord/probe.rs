@@ -113,7 +113,7 @@ pub fn user_link(application: u64) -> String {
 }
 
 fn rest_client(options: &DiscordOptions) -> Result<RestClient, ProbeError> {
-    options.rest_client().map_err(|error| match error {
+    options.rest_client(Default::default()).map_err(|error| match error {
         DiscordError::InvalidToken => ProbeError::InvalidToken,
         error => ProbeError::Failed(error.to_string()),
     })

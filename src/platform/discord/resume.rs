@@ -70,7 +70,7 @@ impl Handler {
         };
         let Some(request) = request.filter(|request| !request.photos.links.is_empty()) else { return true };
         if job.is_expired() {
-            return self.apologise(&request).await;
+            return self.refuse(&request, Problem::Interrupted).await;
         }
         self.answer_photos(&request).await
     }

@@ -1,7 +1,8 @@
 //! How a request reaches Discord: with the headers that Discord requires, at the
 //! [`limiter`](super::limiter)'s pace, retried where that may help, within a deadline.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -84,16 +85,16 @@ impl<'a> Request<'a> {
 }
 
 impl RestClient {
-    /// `root` is the address without `/api/v10`.
+    /// `root` is the address without `/api/v10`; `peers` is how many processes share the global limit.
     ///
     /// # Errors
     /// When TLS cannot be set up on this machine.
-    pub(super) fn new(root: &Url, authorization: HeaderValue) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(root: &Url, authorization: HeaderValue, peers: Arc<AtomicU32>) -> Result<Self, reqwest::Error> {
         let headers = HeaderMap::from_iter([(reqwest::header::USER_AGENT, USER_AGENT)]);
         // A redirect could send the request's contents elsewhere; Discord uses none.
         let client = Client::builder().default_headers(headers).redirect(Policy::none()).build()?;
         let base = format!("{}/api/v10", root.as_str().trim_end_matches('/'));
-        Ok(Self { client, base, authorization, limiter: Limiter::default(), server_time: Mutex::default() })
+        Ok(Self { client, base, authorization, limiter: Limiter::new(peers), server_time: Mutex::default() })
     }
 
     /// Sends a request when the limits allow it, and retries it where that may help. Returns the

@@ -14,7 +14,7 @@ use super::ids::{event_number, number};
 use super::incoming::{Message, RoomEvent};
 use super::request::{Intent, PhotoRequest, parse_intent};
 use super::sender::Destination;
-use crate::bot::jobs::UpdateId;
+use crate::bot::jobs::{Receipt, UpdateId};
 use crate::bot::people::Platform;
 
 /// What is older is not answered any more.
@@ -117,7 +117,7 @@ impl Handler {
     /// Stores a request's job and answers it, unless it was received before.
     async fn accept(self: &Arc<Self>, request: PhotoRequest) {
         let update = UpdateId { bot: number(self.me.user.as_str()), update: event_number(&request.event) };
-        if self.bot.receive(Some(update), Some(request.to_job())).await {
+        if self.bot.receive(Some(update), Some(request.to_job())).await == Receipt::Stored {
             self.start(request);
         }
     }

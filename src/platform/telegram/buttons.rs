@@ -4,12 +4,13 @@ use teloxide::payloads::{AnswerCallbackQuery, AnswerCallbackQuerySetters};
 use teloxide::types::CallbackQueryId;
 use tracing::debug;
 
-use super::destination::Destination;
+use super::delivery::PostOutcome;
 use super::form::SentMessage;
 use super::handler::{Handler, LOOKUP_LIMIT};
 use super::identity::{chat_id, person_id};
 use super::incoming::{ChatKind, Message};
-use super::photos::SINGLE_PHOTO;
+use super::photos::{AnswerOutcome, SINGLE_PHOTO};
+use super::request::PhotoRequest;
 use super::updates::CallbackQuery;
 use crate::bot::actions::Action;
 use crate::bot::commands::AskerRole;
@@ -25,7 +26,7 @@ const MAX_NOTIFICATION: usize = 200;
 impl Handler {
     /// Runs a button's action. Every query is answered, because until then the client shows the button
     /// as loading.
-    pub(super) async fn handle_callback_query(&self, query: CallbackQuery) {
+    pub(super) async fn handle_callback_query(&self, update: i64, query: CallbackQuery) {
         let action = query.data.as_deref().and_then(|code| Action::from_code(code, Platform::Telegram));
         let language = query.from.language.as_deref().and_then(Language::from_tag);
         let (Some(action), Some(message)) = (action, &query.message) else {
@@ -37,45 +38,58 @@ impl Handler {
         };
         let asker = Asker { person: person_id(query.from.id), chat: chat_id(message.chat), language };
         if action.needs_photo() {
-            self.analyse_again(&query, action, message, &asker).await;
+            self.analyse_again(update, &query, (action, message), asker).await;
         } else {
             self.run_action(&query, action, message, asker).await;
         }
     }
 
-    /// Analyses the photo again, the way that the button asks for.
-    async fn analyse_again(&self, query: &CallbackQuery, action: Action, message: &Message, asker: &Asker) {
-        let style = self.bot.reply_style(asker).await;
+    /// Has the photo analysed again, the way that the button under the message asks for.
+    async fn analyse_again(
+        &self,
+        update: i64,
+        query: &CallbackQuery,
+        (action, message): (Action, &Message),
+        asker: Asker,
+    ) {
         let replied = message.reply_to.as_ref();
         let photos = replied.and_then(|replied| replied.photos.clone().or(replied.external_photos.clone()));
         let problem = match &photos {
             None => Some(Problem::PhotoGone),
             Some(photos) if self.bot.has_opted_out(person_id(photos.author)).await => Some(Problem::OptedOut),
-            Some(_) => match self.bot.admit(asker, 1) {
+            Some(_) => match self.bot.admit(&asker, 1) {
                 Ok(()) => None,
                 Err(Some(problem)) => Some(problem),
                 Err(None) => return self.answer_callback_query(query, None).await,
             },
         };
         let (Some(photos), None) = (photos, &problem) else {
-            let notification = problem.map(|problem| problem.message(style.language));
+            let language = self.bot.reply_style(&asker).await.language;
+            let notification = problem.map(|problem| problem.message(language));
             return self.answer_callback_query(query, notification).await;
         };
         self.answer_callback_query(query, None).await;
-        let destination = Destination {
-            reply_to: Some(photos.message),
-            flags: message.flags.union(photos.flags),
-            asker: *asker,
-            ..Destination::reply_to(message)
-        };
+        let request = PhotoRequest::for_button(action, message, photos, query.from.language.as_deref(), asker, update);
+        if !self.bot.answers_photos() {
+            return self.forward_button(update, request).await;
+        }
+        self.answer_button(action, &request).await;
+    }
+
+    /// Sends the answer to a button that needs the photo.
+    pub(super) async fn answer_button(&self, action: Action, request: &PhotoRequest) -> AnswerOutcome {
+        let (asker, destination) = (&request.asker, request.destination());
         let work = async {
-            let source = self.files.sources(photos.files).await.into_iter().next();
+            let style = self.bot.reply_style(asker).await;
+            let files = request.photos.as_ref().map(|photos| photos.files.clone()).unwrap_or_default();
+            let source = self.files.sources(files).await.into_iter().next();
             let source = source.unwrap_or(PhotoSource::Refused(Problem::PhotoGone));
             let flow = FlowId::from_key(&asker.person);
             let answer = self.bot.handle_photo_button(flow, action, source, &style, SINGLE_PHOTO).await;
-            self.sender.post(destination, &answer).await;
+            self.sender.answer(request.job_key(), destination, &answer).await
         };
-        self.typing_while(destination, work).await;
+        let outcome = self.typing_while(destination, work).await;
+        AnswerOutcome { is_final: outcome != PostOutcome::Deferred, reply: None }
     }
 
     async fn run_action(&self, query: &CallbackQuery, action: Action, message: &Message, mut asker: Asker) {

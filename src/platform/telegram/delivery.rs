@@ -7,10 +7,12 @@ use tracing::{debug, warn};
 use super::destination::Destination;
 use super::edits::EditOutcome;
 use super::form::SentMessage;
+use super::identity::JobKey;
 use super::refusals::refusal;
 use super::sender::Sender;
 use crate::bot::Answer;
 use crate::bot::album::Delivery;
+use crate::bot::jobs::Claim;
 use crate::platform::refusal::Refusal;
 
 /// The result of sending a reply.
@@ -24,6 +26,20 @@ pub(super) enum PostOutcome {
 }
 
 impl Sender {
+    /// Asks whether this process may send the answer to a job.
+    pub(super) async fn claim(&self, (chat, message): JobKey) -> Claim {
+        self.bot.claim_reply(chat, message).await
+    }
+
+    /// Sends the answer to a job, unless another worker does.
+    pub(super) async fn answer(&self, job: JobKey, destination: Destination, answer: &Answer) -> PostOutcome {
+        match self.claim(job).await {
+            Claim::Granted => self.post(destination, answer).await,
+            Claim::Answered => PostOutcome::Undeliverable,
+            Claim::Elsewhere => PostOutcome::Deferred,
+        }
+    }
+
     /// Sends an answer. Failures are logged; where the bot may not write, the asker and an admin are
     /// notified.
     pub(super) async fn post(&self, destination: Destination, answer: &Answer) -> PostOutcome {
@@ -59,6 +75,7 @@ impl Sender {
 /// The single reply to one message's photos, which is posted once and then edited.
 pub(super) struct PhotoReply<'a> {
     sender: &'a Sender,
+    job: JobKey,
     destination: Destination,
     state: Mutex<State>,
 }
@@ -70,9 +87,9 @@ struct State {
 }
 
 impl<'a> PhotoReply<'a> {
-    pub(super) fn new(sender: &'a Sender, destination: Destination) -> Self {
+    pub(super) fn new(sender: &'a Sender, job: JobKey, destination: Destination) -> Self {
         let state = State { outcome: PostOutcome::Deferred, unsent: None };
-        Self { sender, destination, state: Mutex::new(state) }
+        Self { sender, job, destination, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -97,7 +114,7 @@ impl Delivery for PhotoReply<'_> {
             // Tried before; whoever should be notified has been.
             return None;
         }
-        let outcome = self.sender.post(self.destination, answer).await;
+        let outcome = self.sender.answer(self.job, self.destination, answer).await;
         self.state().outcome = outcome;
         match outcome {
             PostOutcome::Sent(sent) => Some(sent),

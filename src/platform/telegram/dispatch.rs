@@ -20,7 +20,7 @@ use super::photos::AnswerOutcome;
 use super::request::{Intent, PhotoRequest, parse_guest, parse_intent};
 use super::updates::{Update, UpdateContent};
 use crate::bot::Problem;
-use crate::bot::jobs::{Job, UpdateId};
+use crate::bot::jobs::{Job, Receipt, UpdateId};
 use crate::bot::people::{Asker, Platform};
 
 impl Handler {
@@ -46,7 +46,7 @@ impl Handler {
     }
 
     /// Finishes a job that another version wrote, with an apology if it came from a private chat.
-    async fn drop_unreadable(&self, job: Job) {
+    pub(super) async fn drop_unreadable(&self, job: Job) {
         let asker = Asker { person: job.person, chat: job.chat, language: None };
         if job.chat.id > 0 {
             let destination = Destination {
@@ -58,13 +58,14 @@ impl Handler {
                 is_requested: true,
             };
             let language = self.bot.reply_style(&asker).await.language;
-            self.sender.post(destination, &Problem::Interrupted.message(language).into()).await;
+            let answer = Problem::Interrupted.message(language).into();
+            self.sender.answer((job.chat, job.message), destination, &answer).await;
         }
         self.bot.finish(job.chat, job.message).await;
     }
 
     /// Apologises for photos that are too old to be answered, once for each album.
-    async fn drop_expired(&self, expired: Vec<PhotoRequest>) {
+    pub(super) async fn drop_expired(&self, expired: Vec<PhotoRequest>) {
         let mut albums = HashSet::new();
         for request in &expired {
             // The part of an album that asks stands for all of them.
@@ -98,20 +99,24 @@ impl Handler {
                 }
             }
             UpdateContent::CallbackQuery(query) => {
-                if self.receive(id, None).await {
+                if self.receive(id, None).await == Receipt::Stored {
                     let handler = self.clone();
-                    self.tasks.spawn(async move { handler.handle_callback_query(*query).await });
+                    self.tasks.spawn(async move { handler.handle_callback_query(id, *query).await });
                 }
             }
             UpdateContent::GuestMessage(guest) => {
-                if let Some(request) = parse_guest(&guest, &self.me, id)
-                    && self.receive(id, Some(request.to_job())).await
-                {
+                let Some(request) = parse_guest(&guest, &self.me, id) else { return };
+                // Counted here, because workers do not know of each other.
+                let here = self.bot.answers_photos();
+                if !here && self.bot.admit(&request.asker, request.photo_count()).is_err() {
+                    return;
+                }
+                if self.receive(id, Some(request.to_job())).await == Receipt::Stored && here {
                     self.start(request);
                 }
             }
             UpdateContent::BusinessConnection(connection) => {
-                if connection.is_enabled && self.receive(id, None).await {
+                if connection.is_enabled && self.receive(id, None).await == Receipt::Stored {
                     let handler = self.clone();
                     self.tasks.spawn(async move { handler.sender.decline_business(&connection).await });
                 }
@@ -120,8 +125,8 @@ impl Handler {
         }
     }
 
-    /// Stores an update's id and job; `false` when the update was received before.
-    async fn receive(&self, update: i64, job: Option<Job>) -> bool {
+    /// Stores an update's id and job.
+    pub(super) async fn receive(&self, update: i64, job: Option<Job>) -> Receipt {
         self.bot.receive(Some(UpdateId { bot: self.me.id, update }), job).await
     }
 
@@ -151,7 +156,10 @@ impl Handler {
                     // A job stored before the edit did not ask for anything.
                     self.bot.finish(chat, request.message.0.into()).await;
                 }
-                if self.receive(update, Some(request.to_job())).await {
+                if !self.bot.answers_photos() {
+                    return self.forward(update, request).await;
+                }
+                if self.receive(update, Some(request.to_job())).await == Receipt::Stored {
                     if is_single {
                         self.answered.insert(key, message.date);
                     }
@@ -187,7 +195,7 @@ impl Handler {
     }
 
     /// Removes the jobs of requests that were answered.
-    async fn finish_jobs(&self, parts: &[PhotoRequest], outcome: &AnswerOutcome) {
+    pub(super) async fn finish_jobs(&self, parts: &[PhotoRequest], outcome: &AnswerOutcome) {
         if !outcome.is_final {
             return;
         }

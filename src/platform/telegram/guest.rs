@@ -21,6 +21,7 @@ use super::updates::CallbackQuery;
 use crate::bot::actions::Action;
 use crate::bot::album::Delivery;
 use crate::bot::commands::AskerRole;
+use crate::bot::jobs::Claim;
 use crate::bot::languages::Language;
 use crate::bot::people::Asker;
 use crate::bot::{Answer, CardPolicy, Problem, ReplyOptions};
@@ -39,7 +40,7 @@ impl Handler {
     ) -> AnswerOutcome {
         let asker = &request.asker;
         let style = self.bot.reply_style(asker).await;
-        let reply = GuestReply::new(&self.sender, query, asker);
+        let reply = GuestReply::new(&self.sender, query, request);
         match self.admit_guest(request, photos, style.language).await {
             Ok(photos) => {
                 let sources = self.files.sources(photos.files).await;
@@ -110,7 +111,7 @@ impl Sender {
 struct GuestReply<'a> {
     sender: &'a Sender,
     query: &'a str,
-    asker: &'a Asker,
+    request: &'a PhotoRequest,
     /// Whether the query can no longer be answered.
     is_closed: AtomicBool,
     /// Whether Telegram was unavailable for too long, so that the answer is still owed.
@@ -118,8 +119,8 @@ struct GuestReply<'a> {
 }
 
 impl<'a> GuestReply<'a> {
-    fn new(sender: &'a Sender, query: &'a str, asker: &'a Asker) -> Self {
-        Self { sender, query, asker, is_closed: AtomicBool::new(false), is_deferred: AtomicBool::new(false) }
+    fn new(sender: &'a Sender, query: &'a str, request: &'a PhotoRequest) -> Self {
+        Self { sender, query, request, is_closed: AtomicBool::new(false), is_deferred: AtomicBool::new(false) }
     }
 
     fn record(&self, error: &ApiError) {
@@ -143,7 +144,13 @@ impl Delivery for GuestReply<'_> {
         if self.is_closed.load(Ordering::Relaxed) {
             return None;
         }
-        match self.sender.send_as_guest(self.asker, GuestTarget::Query(self.query), answer).await {
+        let claim = self.sender.claim(self.request.job_key()).await;
+        if claim != Claim::Granted {
+            self.is_deferred.store(claim == Claim::Elsewhere, Ordering::Relaxed);
+            self.is_closed.store(true, Ordering::Relaxed);
+            return None;
+        }
+        match self.sender.send_as_guest(&self.request.asker, GuestTarget::Query(self.query), answer).await {
             Ok(sent) => {
                 self.is_deferred.store(false, Ordering::Relaxed);
                 Some(sent["inline_message_id"].as_str().unwrap_or_default().to_owned())
@@ -156,7 +163,7 @@ impl Delivery for GuestReply<'_> {
     }
 
     async fn edit(&self, sent: &String, answer: &Answer) {
-        if let Err(error) = self.sender.send_as_guest(self.asker, GuestTarget::Message(sent), answer).await {
+        if let Err(error) = self.sender.send_as_guest(&self.request.asker, GuestTarget::Message(sent), answer).await {
             debug!(%error, "an answer in a chat that the bot is no member of could not be edited");
         }
     }

@@ -29,6 +29,9 @@ impl BotAccount {
     }
 }
 
+/// The chat and message of a job.
+pub(super) type JobKey = (ChatId, i64);
+
 pub(super) fn person_id(id: i64) -> PersonId {
     PersonId { platform: Platform::Telegram, id }
 }

@@ -4,6 +4,7 @@
 //! which uses only those below it:
 //!
 //! - [`polling`] and [`webhook`] receive updates.
+//! - [`queued`] hands photos to workers, and answers them as one.
 //! - [`dispatch`] accepts them and starts tasks: [`photos`], [`guest`], [`commands`] and [`buttons`]. They
 //!   share a [`handler`].
 //! - [`album`] collects the photos of an album, [`answered`] prevents double answers, [`files`] locates
@@ -41,6 +42,7 @@ mod parsing;
 mod photos;
 mod polling;
 pub mod probe;
+mod queued;
 mod rate_limiter;
 mod refusals;
 mod request;
@@ -58,6 +60,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::bot::Bot;
+use crate::bot::jobs::Work;
 use api::{Api, ApiRequest};
 use handler::Handler;
 use identity::BotAccount;
@@ -65,26 +68,31 @@ use identity::BotAccount;
 pub use error::TelegramError;
 pub use options::TelegramOptions;
 
-/// Serves Telegram until `shutdown`, then finishes the replies in progress.
+/// Serves Telegram until `shutdown`, then finishes the replies in progress; a worker answers only the jobs
+/// that gateways stored.
 ///
 /// # Errors
 /// [`TelegramError`] when a retry would not help; temporary failures are retried.
-pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: CancellationToken) -> Result<(), TelegramError> {
+pub async fn run(
+    options: TelegramOptions,
+    bot: Arc<Bot>,
+    work: Work,
+    shutdown: CancellationToken,
+) -> Result<(), TelegramError> {
     let api = build_api(&options)?;
     let tasks = TaskTracker::new();
     let result = tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         me = fetch_account(&api) => match me {
             Ok(me) => {
-                let menus = tokio::spawn(register_menus(api.clone(), shutdown.clone()));
                 let handler = Arc::new(Handler::new(api, me, bot, &options, &tasks));
-                handler.resume().await;
-                let result = match &options.webhook {
-                    Some(webhook) => webhook::serve(&handler, webhook, &shutdown).await,
-                    None => polling::poll(&handler, &shutdown).await,
-                };
-                menus.abort();
-                result
+                match work {
+                    Work::Updates => serve(&handler, &options, &shutdown).await,
+                    Work::Jobs(jobs) => {
+                        handler.answer_jobs(jobs, &shutdown).await;
+                        Ok(())
+                    }
+                }
             }
             Err(error) => Err(error),
         },
@@ -93,6 +101,22 @@ pub async fn run(options: TelegramOptions, bot: Arc<Bot>, shutdown: Cancellation
     if timeout(options.grace, tasks.wait()).await.is_err() {
         warn!(unfinished = tasks.len(), "stopped before every reply on Telegram was finished");
     }
+    result
+}
+
+/// Receives updates until `shutdown`.
+async fn serve(
+    handler: &Arc<Handler>,
+    options: &TelegramOptions,
+    shutdown: &CancellationToken,
+) -> Result<(), TelegramError> {
+    let menus = tokio::spawn(register_menus(handler.api().clone(), shutdown.clone()));
+    handler.resume().await;
+    let result = match &options.webhook {
+        Some(webhook) => webhook::serve(handler, webhook, shutdown).await,
+        None => polling::poll(handler, shutdown).await,
+    };
+    menus.abort();
     result
 }
 

@@ -70,6 +70,9 @@ impl Handler {
         if let Some(query) = &lead.guest {
             return self.answer_guest(query, lead, photos).await;
         }
+        if let Some(action) = lead.action() {
+            return self.answer_button(action, lead).await;
+        }
         let Some(photos) = photos else { return self.reply_no_photo(lead).await };
         if let Some(earlier) = earlier {
             return self.extend_reply(lead, photos, earlier).await;
@@ -89,7 +92,7 @@ impl Handler {
         let text = format!("{} {}", Problem::NoPhoto.message(language), language.message("how-telegram"));
         let destination = request.destination();
         // Photos of the same album that arrive later are added to this reply.
-        AnswerOutcome::new(self.sender.post(destination, &text.into()).await, destination, 0)
+        AnswerOutcome::new(self.sender.answer(request.job_key(), destination, &text.into()).await, destination, 0)
     }
 
     async fn guess(&self, photos: Photos, request: &PhotoRequest, destination: Destination) -> AnswerOutcome {
@@ -103,7 +106,7 @@ impl Handler {
                 None => {
                     let answer = style.language.message("private-start").into();
                     let destination = request.destination();
-                    let outcome = self.sender.post(destination, &answer).await;
+                    let outcome = self.sender.answer(request.job_key(), destination, &answer).await;
                     return AnswerOutcome::new(outcome, destination, ALL_PHOTOS);
                 }
             }
@@ -114,7 +117,7 @@ impl Handler {
         let options = if count > 1 { ALBUM } else { SINGLE_PHOTO };
         let work = async {
             let sources = self.files.sources(photos.files).await;
-            let reply = PhotoReply::new(&self.sender, destination);
+            let reply = PhotoReply::new(&self.sender, request.job_key(), destination);
             self.bot.deliver(sources, asker.person, &style, options, &reply).await;
             reply.finish().await
         };
@@ -133,7 +136,7 @@ impl Handler {
             let sources = self.files.sources(photos.files.into_iter().take(1).collect()).await;
             let Some(source) = sources.into_iter().next() else { return PostOutcome::Undeliverable };
             let answer = self.bot.game(source, truth, &request.asker).await;
-            self.sender.post(destination, &answer).await
+            self.sender.answer(request.job_key(), destination, &answer).await
         };
         // Late parts of the album are not part of the game.
         AnswerOutcome::new(self.typing_while(destination, work).await, destination, ALL_PHOTOS)
@@ -185,7 +188,8 @@ impl Handler {
         };
         let Some(problem) = problem else { return Err(AnswerOutcome::NO_REPLY_OWED) };
         let language = self.bot.reply_style(&request.asker).await.language;
-        let outcome = self.sender.post(destination, &problem.message(language).into()).await;
+        let answer = problem.message(language).into();
+        let outcome = self.sender.answer(request.job_key(), destination, &answer).await;
         Err(AnswerOutcome::new(outcome, destination, 0))
     }
 
@@ -214,7 +218,8 @@ impl Handler {
     /// Replies that a photo is too old to be answered now.
     pub(super) async fn apologise(&self, request: &PhotoRequest) -> PostOutcome {
         let language = self.bot.reply_style(&request.asker).await.language;
-        self.sender.post(request.destination(), &Problem::Interrupted.message(language).into()).await
+        let answer = Problem::Interrupted.message(language).into();
+        self.sender.answer(request.job_key(), request.destination(), &answer).await
     }
 }
 

@@ -7,6 +7,7 @@
 //! wait, and does not limit edits.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,8 +28,9 @@ const SWEEP_AT: usize = 4096;
 
 /// The rate limiter. Permits are granted in the order in which they are requested: tokio's locks are
 /// fair.
-#[derive(Default)]
 pub(super) struct RateLimiter {
+    /// How many processes share the global limit; each uses an equal part of it.
+    peers: Arc<AtomicU32>,
     /// When the next message to any chat may be sent.
     next: tokio::sync::Mutex<Option<Instant>>,
     /// Until when all chats wait.
@@ -54,6 +56,10 @@ pub(super) struct SendPermit<'a> {
 }
 
 impl RateLimiter {
+    pub(super) fn new(peers: Arc<AtomicU32>) -> Self {
+        Self { peers, next: Default::default(), paused_until: Mutex::default(), chats: Mutex::default() }
+    }
+
     /// Waits until a message may be sent to `chat`.
     pub(super) async fn acquire(&self, chat: ChatId) -> SendPermit<'_> {
         let history = self.history(chat).lock_owned().await;
@@ -68,7 +74,7 @@ impl RateLimiter {
         while let Some(time) = next.max(self.paused_until()).filter(|time| *time > Instant::now()) {
             sleep_until(time).await;
         }
-        *next = Some(Instant::now() + GLOBAL_INTERVAL);
+        *next = Some(Instant::now() + GLOBAL_INTERVAL * self.peers.load(Ordering::Relaxed).max(1));
         drop(next);
         SendPermit { limiter: self, is_group: chat.0 < 0, is_used: true, history }
     }
@@ -133,9 +139,23 @@ impl Drop for SendPermit<'_> {
 mod tests {
     use super::*;
 
+    fn alone() -> RateLimiter {
+        RateLimiter::new(Arc::new(AtomicU32::new(1)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn several_processes_divide_the_global_limit() {
+        let limiter = RateLimiter::new(Arc::new(AtomicU32::new(5)));
+        let begun = Instant::now();
+        for chat in 1..=6 {
+            limiter.acquire(ChatId(chat)).await;
+        }
+        assert_eq!(begun.elapsed(), 25 * GLOBAL_INTERVAL);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn many_chats_share_the_global_limit_and_each_has_its_own() {
-        let limiter = RateLimiter::default();
+        let limiter = alone();
         let start = Instant::now();
         for chat in 1..=26 {
             limiter.acquire(ChatId(chat)).await;
@@ -148,7 +168,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_busy_group_keeps_to_its_limit_and_delays_no_other_chat() {
-        let limiter = RateLimiter::default();
+        let limiter = alone();
         let start = Instant::now();
         let group = async {
             for _ in 0..21 {
@@ -168,7 +188,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_chat_with_retry_after_waits_that_long_and_the_others_a_second() {
-        let limiter = RateLimiter::default();
+        let limiter = alone();
         let start = Instant::now();
         limiter.acquire(ChatId(1)).await.retry_after(Duration::from_secs(30));
         limiter.acquire(ChatId(2)).await;

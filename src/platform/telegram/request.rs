@@ -9,14 +9,15 @@ use serde::{Deserialize, Serialize};
 use teloxide::types::{ChatId, MessageId};
 
 use super::destination::Destination;
-use super::identity::{self, BotAccount, chat_id, person_id};
+use super::identity::{self, BotAccount, JobKey, chat_id, person_id};
 use super::incoming::{ChatKind, MediaFlags, Message, Photos, Topic};
 use super::parsing::{CommandCall, commands, mentions};
 use super::updates::GuestMessage;
+use crate::bot::actions::Action;
 use crate::bot::commands::Command;
 use crate::bot::jobs::Job;
 use crate::bot::languages::Language;
-use crate::bot::people::Asker;
+use crate::bot::people::{Asker, Platform};
 
 /// The greatest age that a game's starter can give.
 const MAX_AGE: u8 = 120;
@@ -50,7 +51,7 @@ pub(super) struct PhotoRequest {
     pub(super) task: Option<PhotoTask>,
     /// The message's own photos.
     #[serde(rename = "own")]
-    photos: Option<Photos>,
+    pub(super) photos: Option<Photos>,
     /// The photos of the message that it replies to.
     #[serde(rename = "other")]
     reply_photos: Option<Photos>,
@@ -59,6 +60,10 @@ pub(super) struct PhotoRequest {
     /// negative number that identifies the request, and the asker's chat their private one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) guest: Option<String>,
+    /// The code of the button that asks for the photos of the message that its own message replies to.
+    /// `message` is then a negative number that identifies the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    button: Option<String>,
     /// Whether an earlier run has started on it.
     #[serde(skip)]
     pub(super) resumed: bool,
@@ -83,15 +88,53 @@ impl PhotoRequest {
             reply_photos,
             album: message.album.clone(),
             guest: None,
+            button: None,
             resumed: false,
         }
+    }
+
+    /// What a button under `message` asks for; `update` is the number of its update.
+    pub(super) fn for_button(
+        action: Action,
+        message: &Message,
+        photos: Photos,
+        language: Option<&str>,
+        asker: Asker,
+        update: i64,
+    ) -> Self {
+        Self {
+            asker,
+            message: number_of(update),
+            language: language.map(str::to_owned),
+            flags: message.flags.union(photos.flags),
+            photos: Some(photos),
+            album: None,
+            button: Some(action.code()),
+            ..Self::new(message, Some(PhotoTask::Guess), None)
+        }
+    }
+
+    /// The action of the button that asks.
+    pub(super) fn action(&self) -> Option<Action> {
+        Action::from_code(self.button.as_deref()?, Platform::Telegram)
     }
 
     /// The job that stores the request until it is answered.
     pub(super) fn to_job(&self) -> Job {
         // A struct of numbers, strings and lists of them, which always serialises.
         let reference = serde_json::to_string(self).unwrap_or_default();
-        Job::new(self.asker.chat, self.message.0.into(), self.asker.person, reference)
+        let job = Job::new(self.asker.chat, self.message.0.into(), self.asker.person, reference);
+        Job { album: self.album.clone(), ..job }
+    }
+
+    /// What identifies its job.
+    pub(super) fn job_key(&self) -> JobKey {
+        (self.asker.chat, self.message.0.into())
+    }
+
+    /// How many photos it is about.
+    pub(super) fn photo_count(&self) -> usize {
+        self.photos.as_ref().or(self.reply_photos.as_ref()).map_or(0, |photos| photos.files.len())
     }
 
     /// The request that a job stores; `None` when another version of the program wrote it.
@@ -103,12 +146,17 @@ impl PhotoRequest {
         Some(request)
     }
 
-    /// The destination of a reply to the message itself; where the bot is a guest, the asker's private chat.
+    /// The destination of a reply to the message itself or to the photo that a button asks for; where the bot
+    /// is a guest, the asker's private chat.
     pub(super) fn destination(&self) -> Destination {
+        let reply_to = match &self.button {
+            Some(_) => self.photos.as_ref().map(|photos| photos.message),
+            None => Some(self.message).filter(|_| self.guest.is_none()),
+        };
         Destination {
             chat: ChatId(self.asker.chat.id),
             topic: self.topic,
-            reply_to: Some(self.message).filter(|_| self.guest.is_none()),
+            reply_to,
             flags: self.flags,
             asker: self.asker,
             is_requested: self.task.is_some(),
@@ -203,9 +251,14 @@ pub(super) fn parse_guest(guest: &GuestMessage, me: &BotAccount, update: i64) ->
     // The ids of the chat and of the message may also be those of others that the bot knows.
     request.asker.chat.id = request.asker.person.id;
     (request.chat_kind, request.topic, request.album) = (ChatKind::Private, None, None);
-    request.message = MessageId(-((update & i64::from(i32::MAX)) as i32).max(1));
+    request.message = number_of(update);
     request.guest = Some(guest.query.clone());
     Some(request)
+}
+
+/// A number for a request that has no message of its own, from that of its update.
+fn number_of(update: i64) -> MessageId {
+    MessageId(-((update & i64::from(i32::MAX)) as i32).max(1))
 }
 
 /// Whether a bot sent the message. An anonymous admin's messages come from a bot account of Telegram's, with a

@@ -34,7 +34,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn new(api: Api, bot: Arc<Bot>) -> Self {
-        let limiter = RateLimiter::default();
+        let limiter = RateLimiter::new(bot.peers());
         Self { api, bot, limiter, latest_edits: Mutex::default(), next_edit: AtomicU64::new(0) }
     }
 

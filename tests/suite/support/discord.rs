@@ -83,6 +83,19 @@ impl Discord {
         Program::start(&all)
     }
 
+    /// Starts a gateway or worker of it, with the NATS server at `nats`.
+    pub fn process(&self, role: &str, nats: &str, variables: &[(&str, &str)]) -> Program {
+        let base = format!("{}/api/v10", self.base());
+        let mut all = vec![
+            ("FACEGUESSER__DISCORD__TOKEN", TOKEN),
+            ("FACEGUESSER__DISCORD__API_BASE", &base),
+            ("FACEGUESSER__CLUSTER__SERVERS", nats),
+            ("FACEGUESSER__WEB__ENABLED", "false"),
+        ];
+        all.extend_from_slice(variables);
+        Program::start_as(role, &all)
+    }
+
     pub async fn start() -> Self {
         Self::with_state(json!([]), None).await
     }

@@ -13,6 +13,7 @@
 //! | `FACEGUESSER_CASES` | `with_cases` | folder of files that were once handled wrongly: `motion-photo.jpg`, `fade-in.gif` … |
 //! | `FACEGUESSER_SPECS` | `with_specs` | folder of `discord-openapi.json` and `telegram-bot-api-10.1.json`; without it the stand-in servers accept every well-formed request |
 //! | `PATH` | `with_browser` | holds `chromedriver`, and Chromium where that finds it. Installed into a folder that was on `PATH` already: `touch build.rs` |
+//! | `PATH` | `with_nats` | holds `nats-server` 2.9 or later |
 //! | `FACEGUESSER_REQUIRE_ALL` | all of these | `1`: every test runs, and fails where something is missing (`.ci/run`) |
 //!
 //! Others change what tests that always run do:
@@ -22,6 +23,7 @@
 //! | `FACEGUESSER_PROGRAM` | executable for `load`, `soak` and `performance` in place of the one under test, such as a release build |
 //! | `FACEGUESSER_LOAD` | number of photos in `load` |
 //! | `FACEGUESSER_SOAK`, `FACEGUESSER_SOAK_SEED` | duration of `soak` in seconds, and its seed |
+//! | `FACEGUESSER_KILLS`, `FACEGUESSER_ROUNDS`, `FACEGUESSER_CUT`, `FACEGUESSER_GROWTH` | `cluster_faults`, `cluster_growth`: killed workers, restarted servers, seconds without a link, photos |
 //! | `FACEGUESSER_RECORD` | folder into which `recorded` writes its page |
 //! | `FACEGUESSER_SCREENSHOTS` | folder into which `browser` writes screenshots |
 //! | `FACEGUESSER_MUTATIONS`, `FACEGUESSER_DOORS` | `src/fuzzing/tests.rs`: mutations per seed; which fuzz targets |
@@ -30,6 +32,7 @@ pub mod bombs;
 pub mod bot_api;
 pub mod both;
 pub mod browser;
+pub mod cluster;
 pub mod discord;
 pub mod discord_faults;
 pub mod discord_gateway;
@@ -42,6 +45,7 @@ pub mod inbox;
 pub mod matrix;
 #[cfg(feature = "matrix")]
 pub mod matrix_server;
+pub mod nats;
 pub mod openapi;
 pub mod program;
 pub mod secrets;
@@ -54,6 +58,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use faceguesser::bot::Bot;
+use faceguesser::bot::jobs::Role;
 use faceguesser::config::Config;
 use faceguesser::inference::Pool;
 
@@ -61,7 +66,7 @@ use faceguesser::inference::Pool;
 pub fn bot() -> (Arc<Bot>, Arc<Pool>) {
     let config = Config::load(None, []).expect("the defaults are complete");
     let store = faceguesser::bot::sqlite::Sqlite::in_memory().unwrap();
-    faceguesser::setup::bot(&config, Arc::new(store)).expect("the compiled-in weights load")
+    faceguesser::setup::bot(&config, Arc::new(store), Role::All).expect("the compiled-in weights load")
 }
 
 /// The folder that `variable` names. Fails the test without one.

@@ -50,12 +50,22 @@ impl Program {
         Self::start_at(PROGRAM, variables)
     }
 
+    /// Starts `faceguesser run --role ROLE`.
+    pub fn start_as(role: &str, variables: &[(&str, &str)]) -> Self {
+        let mut command = command_for(&measured_program());
+        command.args(["run", "--role", role]);
+        Self::spawn(command, variables)
+    }
+
     /// Starts another build of it, at the path `program`.
     pub fn start_at(program: &str, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(command_for(program), variables)
+    }
+
+    fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
         let secret = |name: &str| ["TOKEN", "SECRET", "PASSWORD"].iter().any(|ending| name.ends_with(ending));
         variables.iter().filter(|(name, _)| secret(name)).for_each(|(_, value)| secrets::keep(value, 1));
-        let mut command = command_for(program);
         // The most verbose log, so that all of it is searched for secrets.
         command.env("FACEGUESSER__LOG__LEVEL", "debug,teloxide=trace,hyper=trace,reqwest=trace,tungstenite=trace");
         let mut child = command.envs(variables).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

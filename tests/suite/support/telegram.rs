@@ -84,6 +84,19 @@ impl Telegram {
         Program::start(&all)
     }
 
+    /// Starts a gateway or worker of it, with the NATS server at `nats`.
+    pub fn process(&self, role: &str, nats: &str, variables: &[(&str, &str)]) -> Program {
+        let base = self.base();
+        let mut all = vec![
+            ("FACEGUESSER__TELEGRAM__TOKEN", TOKEN),
+            ("FACEGUESSER__TELEGRAM__API_BASE", &base),
+            ("FACEGUESSER__CLUSTER__SERVERS", nats),
+            ("FACEGUESSER__WEB__ENABLED", "false"),
+        ];
+        all.extend_from_slice(variables);
+        Program::start_as(role, &all)
+    }
+
     /// Starts this and a program that polls it.
     pub async fn polled(variables: &[(&str, &str)]) -> (Self, Program) {
         let mut telegram = Self::start().await;

@@ -11,6 +11,8 @@ use url::Url;
 use super::super::DiscordError;
 use super::super::rest::GatewayInfo;
 use super::super::transport::RestClient;
+use crate::bot::Bot;
+use crate::bot::people::Platform;
 
 /// The least time between two IDENTIFYs of a bot.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(5);
@@ -18,8 +20,9 @@ const IDENTIFY_INTERVAL: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// The limit on IDENTIFYs, shared by all shards.
+/// The limit on IDENTIFYs, shared by all shards, also those of other gateways.
 pub(super) struct IdentifyLimiter<'a> {
+    bot: &'a Bot,
     rest: &'a RestClient,
     /// Replaces the address that Discord returns.
     gateway: Option<&'a Url>,
@@ -34,8 +37,8 @@ struct Latest {
 }
 
 impl<'a> IdentifyLimiter<'a> {
-    pub(super) fn new(rest: &'a RestClient, gateway: Option<&'a Url>) -> Self {
-        Self { rest, gateway, latest: Mutex::default() }
+    pub(super) fn new(bot: &'a Bot, rest: &'a RestClient, gateway: Option<&'a Url>) -> Self {
+        Self { bot, rest, gateway, latest: Mutex::default() }
     }
 
     /// The gateway's address and the number of shards, looked up until that succeeds.
@@ -67,6 +70,12 @@ impl<'a> IdentifyLimiter<'a> {
             warn!(pause_s = pause.as_secs(), "Discord allows no further sessions today, waiting");
             sleep(pause).await;
             info = self.look_up().await?;
+        }
+        loop {
+            match self.bot.claim_session_start(Platform::Discord, IDENTIFY_INTERVAL).await {
+                Duration::ZERO => break,
+                wait => sleep(wait).await,
+            }
         }
         latest.identified = Some(Instant::now());
         Ok(info.url)

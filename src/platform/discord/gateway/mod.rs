@@ -24,6 +24,7 @@ use super::handler::{Handler, Identity};
 use super::incoming::snowflake;
 use super::{DiscordError, DiscordOptions};
 use crate::bot::people::Platform;
+use crate::config::ShardRange;
 use crate::observe::health::{Link, health};
 use crate::observe::metrics::metrics;
 use close::Disconnect;
@@ -72,7 +73,7 @@ struct Shard<'a> {
     link: Arc<Link>,
 }
 
-/// Runs all shards until `shutdown`.
+/// Runs this process's shards until `shutdown`.
 ///
 /// # Errors
 /// When no further attempt would succeed.
@@ -81,7 +82,7 @@ pub(super) async fn serve(
     handler: &Arc<Handler>,
     shutdown: &CancellationToken,
 ) -> Result<(), DiscordError> {
-    let limiter = IdentifyLimiter::new(&handler.rest, options.gateway.as_ref());
+    let limiter = IdentifyLimiter::new(&handler.bot, &handler.rest, options.gateway.as_ref());
     let link = health().link(Platform::Discord.name());
     link.asked(Duration::ZERO);
     let info = tokio::select! {
@@ -89,14 +90,16 @@ pub(super) async fn serve(
         () = shutdown.cancelled() => return Ok(()),
     };
     link.answered();
-    let shard_count = info.shards.max(1);
+    let all = info.shards.max(1);
+    let shards = options.shards.unwrap_or(ShardRange { first: 0, last: all - 1, total: all });
+    let shard_count = shards.total;
     let run = |id| {
         let gateway = info.url.clone();
         let link = health().link(Platform::Discord.name());
         let shard = Shard { id, shard_count, options, handler, gateway, session: None, saved_sequence: None, link };
         shard.run(&limiter, shutdown)
     };
-    try_join_all((0..shard_count).map(run)).await.map(drop)
+    try_join_all((shards.first..=shards.last).map(run)).await.map(drop)
 }
 
 /// Connects to the gateway and waits for its greeting, without starting a session.
