@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ruma::OwnedRoomId;
+use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use tracing::warn;
 
 use super::handler::Handler;
@@ -50,12 +50,7 @@ impl Handler {
                 self.handle_message(room, message).await;
             }
             RoomEvent::Encrypted { event, sender, sent } if sender != self.me.user && is_recent(sent) => {
-                if self.progress().claim_notice(room) {
-                    let (handler, room) = (self.clone(), room.clone());
-                    let (request, reply_to) = (event.clone(), event);
-                    let destination = Destination { room, request, reply_to, thread: None, asker: sender };
-                    self.tasks.spawn(async move { handler.decline_encryption(destination).await });
-                }
+                self.handle_encrypted(room, event, sender);
             }
             RoomEvent::Redaction { redacted } => {
                 let redacted = event_number(&redacted);
@@ -73,6 +68,16 @@ impl Handler {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Tells an encrypted room, once, that the bot cannot read it.
+    fn handle_encrypted(self: &Arc<Self>, room: &OwnedRoomId, event: OwnedEventId, sender: OwnedUserId) {
+        if self.progress().claim_notice(room) {
+            let (handler, room) = (self.clone(), room.clone());
+            let (request, reply_to) = (event.clone(), event);
+            let destination = Destination { room, request, reply_to, thread: None, asker: sender };
+            self.tasks.spawn(async move { handler.decline_encryption(destination).await });
         }
     }
 
