@@ -295,6 +295,25 @@ def updates():
     yield "unknown", {"update_id": 4, "hologram": {"text": "x"}}
 
 
+def room_events():
+    base = {"type": "m.room.message", "event_id": "$one:a.example", "sender": "@ann:a.example", "origin_server_ts": 1}
+    info = {"mimetype": "image/png", "size": 5000, "w": 9}
+    picture = {"msgtype": "m.image", "body": "a.png", "url": "mxc://a.example/abc", "info": info}
+    reply = {"m.in_reply_to": {"event_id": "$two"}}
+    thread = {"rel_type": "m.thread", "event_id": "$root", "is_falling_back": True} | reply
+    yield "picture", base | {"content": picture}
+    yield "caption", base | {"content": picture | {"filename": "b.png", "body": "!age explain 2"}}
+    yield "file", base | {"content": picture | {"msgtype": "m.file"}}
+    mention = {"m.mentions": {"user_ids": ["@bot:a.example"]}, "formatted_body": "<a href=\"https://matrix.to/#/@bot:a.example\">x</a>"}
+    yield "mention", base | {"content": {"msgtype": "m.text", "body": "Face Guesser: language de", "m.relates_to": reply} | mention}
+    yield "quoted", base | {"content": {"msgtype": "m.text", "body": "> <@b:a.example> x\n> y\n\n!age set gender", "m.relates_to": reply}}
+    yield "thread", base | {"content": {"msgtype": "m.text", "body": "!age", "m.relates_to": thread}}
+    yield "removed", base | {"type": "m.room.redaction", "redacts": "$two", "content": {"redacts": "$three"}}
+    member = {"state_key": "@ann:a.example", "unsigned": {"prev_content": {"membership": "invite"}}}
+    yield "member", base | member | {"type": "m.room.member", "content": {"membership": "join"}}
+    yield "encrypted", base | {"type": "m.room.encrypted", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+
+
 def heads():
     lines = ["/api/guess?card=1", "localhost:8080", "http://localhost:8080", "same-origin", "10.0.0.1, 127.0.0.1", "pt-BR,en;q=0.5", "C:\\photos\\me.jpg"]
     yield "own", "\n".join(lines).encode()
@@ -341,7 +360,7 @@ def main():
     write("photo_bytes", [("jpeg", dict(jpegs())["turned"]), ("png", dict(pngs())["exif"]), ("webp", dict(webps())["alpha"]),
                           ("gif", dict(gifs())["offset"]), *few(animations, 4), *others()])
     for target, files in {"exif": metadata, "config": settings, "command_text": commands, "button_codes": buttons, "discord_event": events,
-                          "telegram_update": updates, "web_request": heads, "weights_file": weights}.items():
+                          "telegram_update": updates, "matrix_event": room_events, "web_request": heads, "weights_file": weights}.items():
         write(target, files())
 
 

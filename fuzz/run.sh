@@ -31,7 +31,7 @@ fuzz() {
     local target="${1%:*}" log="$out/logs/$1" end=$((SECONDS + slice)) quick=0 dictionary
     case "$target" in
         config) dictionary=settings ;;
-        discord_event | telegram_update) dictionary=json ;;
+        discord_event | matrix_event | telegram_update) dictionary=json ;;
         command_text | button_codes | web_request) dictionary=texts ;;
         *) dictionary=photos ;;
     esac

@@ -217,9 +217,11 @@ help =
     Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a trénovala se asi na deseti tisících obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
 how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy nebo člověka pod položkou Aplikace. Když si mě v mém profilu přidáš („Přidat aplikaci“), fungují ty poslední dvě možnosti všude a odpověď vidíš jen ty. Správci: s /auto odpovídám na každou fotku v kanálu, /settings ukáže zbytek.
 how-telegram = Tady mi fotku prostě pošli. Ve skupině ji pošli s popiskem /guess, nebo na nějakou odpověz /guess. Správci: s /auto on odpovídám na každou fotku ve skupině, /settings ukáže zbytek.
+how-matrix = Tady mi prostě pošli fotku. V místnosti s ostatními na nějakou odpověz !age, nebo ji pošli s popiskem !age; totéž udělá zmínka o mně. !age explain ukáže, jak vidím obličej. Moderátoři: po !age auto on odpovídám na každou fotku, !age settings ukáže zbytek.
 how-guest = Kde nejsem členem, tam mě zmiň v popisku fotky nebo v odpovědi na fotku.
 privacy-mode = Telegram přede mnou fotky ve skupinách skrývá, pokud u nich není příkaz. Aby fungovalo /auto, udělej ze mě správce téhle skupiny, nebo můj režim soukromí vypni u @BotFather (/setprivacy) a přidej mě znovu.
 business-declined = Jsem teď připojený k tvému firemnímu účtu, ale na to nejsem: co tam zákazníci píšou, nečtu a neodpovídám na to. Odpojit mě můžeš v nastavení Telegramu v části pro firmy. Tvoje vlastní fotky jsou tu vítané.
+matrix-encrypted = Tahle místnost je šifrovaná a šifrované zprávy číst neumím. Vytvoř prosím místnost s vypnutým šifrováním, pozvi mě do ní a pošli mi fotku tam.
 privacy =
     Tvou fotku zpracuji v paměti počítače, na kterém běžím, a pak ji zapomenu: neukládá se, netrénuje se na ní a nikomu se neposílá. Kde nejsem členem, vidím jen to, co mi ukážeš: zprávu, která mě zmiňuje, a tu, na kterou odpovídá, nebo to, na co použiješ můj příkaz.
 
@@ -232,6 +234,7 @@ opted-in = Hotovo: když mě někdo požádá, zase se na tvoje fotky podívám.
 ## Settings
 
 settings = Nastavení tohoto chatu. Stisknutím změníš:
+settings-typed = Nastavení této místnosti. Změníš ho příkazem na začátku řádku:
 settings-auto =
     { $on ->
         [yes] Automatické odpovědi: zapnuto

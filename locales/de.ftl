@@ -209,9 +209,11 @@ help =
     Ich bin ein kleines neuronales Netz, das sich 128×128 graue Pixel ansieht und mit rund zehntausend Gesichtern trainiert wurde: Ich schätze, wie jemand aussieht, und weiß nichts über die Person selbst. Was mit deinem Foto passiert, steht unter /privacy.
 how-discord = Schick mir ein Foto als Direktnachricht, erwähne mich mit einem Foto (oder als Antwort auf eines), nutz /guess oder wähl „Alter schätzen“ unter „Apps“ im Menü einer Nachricht oder einer Person. Mit „App hinzufügen“ in meinem Profil gehen die letzten beiden überall, und nur du siehst die Antwort. Für Admins: Mit /auto antworte ich auf jedes Foto in einem Kanal, /settings zeigt den Rest.
 how-telegram = Hier schickst du mir einfach ein Foto. In einer Gruppe schick es mit der Bildunterschrift /guess oder antworte mit /guess auf eines. Für Admins: Mit /auto on antworte ich auf jedes Foto einer Gruppe, /settings zeigt den Rest.
+how-matrix = Schick mir hier einfach ein Foto. In einem Raum mit anderen antworte mit !age auf eines oder schick es mit der Bildunterschrift !age; eine Erwähnung von mir tut dasselbe. !age explain zeigt, wie ich ein Gesicht sehe. Für die Moderation: Mit !age auto on beantworte ich jedes Foto, !age settings zeigt den Rest.
 how-guest = Wo ich kein Mitglied bin, erwähne mich in der Bildunterschrift eines Fotos oder in einer Antwort auf eines.
 privacy-mode = Telegram zeigt mir Fotos in Gruppen nur, wenn ein Befehl dabei ist. Damit /auto funktioniert, mach mich zum Admin dieser Gruppe oder schalte meinen Privatsphäre-Modus bei @BotFather aus (/setprivacy) und füg mich noch einmal hinzu.
 business-declined = Du hast mich mit deinem Geschäftskonto verbunden. Dafür bin ich nicht gemacht: Was deine Kundschaft dort schreibt, lese und beantworte ich nicht. Trennen kannst du mich in den Einstellungen von Telegram unter Business. Deine eigenen Fotos sind hier willkommen.
+matrix-encrypted = Dieser Raum ist verschlüsselt, und verschlüsselte Nachrichten kann ich nicht lesen. Erstelle bitte einen Raum mit ausgeschalteter Verschlüsselung, lade mich dorthin ein und schick mir dein Foto.
 privacy =
     Dein Foto wird im Arbeitsspeicher des Computers, auf dem ich laufe, ausgewertet und dann vergessen: Es wird nicht gespeichert, nicht zum Training verwendet und an niemanden weitergegeben. Wo ich kein Mitglied bin, sehe ich nur, was du mir zeigst: die Nachricht, die mich erwähnt, und die, auf die sie antwortet, oder das, worauf du meinen Befehl anwendest.
 
@@ -224,6 +226,7 @@ opted-in = Erledigt: Ich sehe mir deine Fotos wieder an, wenn mich jemand darum 
 ## Settings
 
 settings = Einstellungen dieses Chats. Drück drauf, um sie zu ändern:
+settings-typed = Einstellungen dieses Raums. Der Befehl am Anfang einer Zeile ändert sie:
 settings-auto =
     { $on ->
         [yes] Automatische Antworten: an

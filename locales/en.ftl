@@ -214,9 +214,11 @@ help =
     I'm a small neural network that looks at 128×128 grey pixels and was trained on some ten thousand faces: I guess what someone looks like and know nothing about the actual person. /privacy tells you what happens to your photo.
 how-discord = Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or pick "Guess age" under Apps in the menu of a message or a person. "Add App" in my profile lets you use the last two everywhere, and only you see the answer. Admins: /auto answers every photo in a channel, /settings shows the rest.
 how-telegram = Here, just send me a photo. In a group, send it with the caption /guess, or reply /guess to one. Admins: /auto on answers every photo of a group, /settings shows the rest.
+how-matrix = Here, just send me a photo. In a room with others, reply !age to one, or send it with the caption !age; a mention of me does the same. !age explain shows how I see a face. Room moderators: !age auto on answers every photo, !age settings shows the rest.
 how-guest = Where I'm not a member, mention me in a photo's caption, or in reply to a photo.
 privacy-mode = Telegram hides photos in groups from me unless they come with a command. For /auto, make me an admin of this group, or switch my privacy mode off with @BotFather (/setprivacy) and add me again.
 business-declined = You've connected me to your business account. I'm not made for that: I neither read nor answer what your customers write there, and you can disconnect me in Telegram's settings under Business. Photos of your own are welcome here.
+matrix-encrypted = This room is encrypted, and I can't read encrypted messages. Please create a room with encryption switched off, invite me there, and send me your photo.
 privacy =
     Your photo is analysed in the memory of the computer I run on and then forgotten: it is not stored, not used for training and not sent to anyone. Where I'm not a member, I see only what you show me: the message that mentions me and the one it replies to, or what you use my command on.
 
@@ -229,6 +231,7 @@ opted-in = Done: I'll look at your photos again when asked.
 ## Settings
 
 settings = Settings of this chat. Press to change:
+settings-typed = Settings of this room. Type a line's command to change it:
 settings-auto =
     { $on ->
         [yes] Automatic replies: on

@@ -209,9 +209,11 @@ help =
     Soy una pequeña red neuronal que mira 128×128 píxeles grises y se entrenó con unas diez mil caras: adivino por el aspecto y no sé nada de la persona en sí. /privacy cuenta qué pasa con tu foto.
 how-discord = Envíame una foto por mensaje directo, mencióname con una foto (o respondiendo a una), usa /guess o elige «Adivinar la edad» en el menú de un mensaje o de una persona, en Aplicaciones. Con «Añadir aplicación» en mi perfil, las dos últimas funcionan en todas partes y solo tú ves la respuesta. Admins: /auto responde a todas las fotos de un canal, /settings muestra lo demás.
 how-telegram = Aquí basta con enviarme una foto. En un grupo, envíala con el texto /guess o responde /guess a una. Admins: /auto on responde a todas las fotos de un grupo, /settings muestra lo demás.
+how-matrix = Aquí, envíame simplemente una foto. En una sala con más gente, responde !age a una foto o envíala con el pie !age; mencionarme hace lo mismo. !age explain muestra cómo veo una cara. Moderadores: con !age auto on respondo a todas las fotos; !age settings muestra lo demás.
 how-guest = Donde no soy miembro, mencióname en el texto de una foto o respondiendo a una.
 privacy-mode = Telegram no me muestra las fotos de los grupos si no llevan un comando. Para usar /auto, hazme admin de este grupo, o desactiva mi modo de privacidad con @BotFather (/setprivacy) y vuelve a añadirme.
 business-declined = Me has conectado a tu cuenta de empresa. No estoy hecho para eso: no leo ni respondo lo que escriben allí tus clientes, y puedes desconectarme en los ajustes de Telegram, en la sección de empresas. Tus propias fotos son bienvenidas aquí.
+matrix-encrypted = Esta sala está cifrada y no puedo leer mensajes cifrados. Crea una sala con el cifrado desactivado, invítame y envíame allí tu foto.
 privacy =
     Tu foto se analiza en la memoria del equipo en el que funciono y luego se olvida: no se guarda, no se usa para entrenar y no se envía a nadie. Donde no soy miembro solo veo lo que me enseñas: el mensaje que me menciona y aquel al que responde, o aquello sobre lo que usas mi comando.
 
@@ -224,6 +226,7 @@ opted-in = Hecho: vuelvo a mirar tus fotos cuando me lo pidan.
 ## Settings
 
 settings = Ajustes de este chat. Pulsa para cambiarlos:
+settings-typed = Ajustes de esta sala. Escribe la orden de una línea para cambiarla:
 settings-auto =
     { $on ->
         [yes] Respuestas automáticas: sí

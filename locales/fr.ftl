@@ -209,9 +209,11 @@ help =
     Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
 how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message ou d’une personne. Avec « Ajouter l’application » sur mon profil, les deux dernières marchent partout, et la réponse n’est visible que par toi. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
 how-telegram = Ici, envoie-moi simplement une photo. Dans un groupe, envoie-la avec la légende /guess, ou réponds /guess à une photo. Admins : /auto on répond à chaque photo d’un groupe, /settings montre le reste.
+how-matrix = Ici, envoie-moi simplement une photo. Dans un salon à plusieurs, réponds !age à une photo, ou envoie-la avec la légende !age ; me mentionner revient au même. !age explain montre comment je vois un visage. Modération : !age auto on répond à chaque photo, !age settings montre le reste.
 how-guest = Là où je ne suis pas membre, mentionne-moi dans la légende d’une photo ou en réponse à une photo.
 privacy-mode = Telegram me cache les photos des groupes, sauf si elles viennent avec une commande. Pour /auto, nomme-moi admin de ce groupe, ou désactive mon mode de confidentialité avec @BotFather (/setprivacy) puis ajoute-moi de nouveau.
 business-declined = Tu m’as connecté à ton compte professionnel. Je ne suis pas fait pour ça : je ne lis pas ce que tes clients y écrivent et je n’y réponds pas ; tu peux me déconnecter dans les réglages de Telegram, rubrique Business. Tes propres photos sont les bienvenues ici.
+matrix-encrypted = Ce salon est chiffré, et je ne sais pas lire les messages chiffrés. Crée un salon sans chiffrement, invite-m’y et envoie-moi ta photo là-bas.
 privacy =
     Ta photo est analysée dans la mémoire de l’ordinateur sur lequel je tourne, puis oubliée : elle n’est ni enregistrée, ni utilisée pour l’entraînement, ni envoyée à qui que ce soit. Là où je ne suis pas membre, je ne vois que ce que tu me montres : le message qui me mentionne et celui auquel il répond, ou ce sur quoi tu utilises ma commande.
 
@@ -224,6 +226,7 @@ opted-in = C’est fait : je regarde de nouveau tes photos quand on me le deman
 ## Settings
 
 settings = Réglages de cette discussion. Appuie pour changer :
+settings-typed = Réglages de ce salon. Pour changer, tape la commande au début d’une ligne :
 settings-auto =
     { $on ->
         [yes] Réponses automatiques : oui

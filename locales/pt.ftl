@@ -209,9 +209,11 @@ help =
     Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e foi treinada com cerca de dez mil rostos: dou um palpite pela aparência e não sei nada sobre a pessoa em si. /privacy conta o que acontece com a sua foto.
 how-discord = Me mande uma foto por mensagem direta, me mencione com uma foto (ou em resposta a uma), use /guess ou escolha “Adivinhar idade” em Apps, no menu de uma mensagem ou de uma pessoa. Com “Adicionar app” no meu perfil, os dois últimos funcionam em qualquer lugar, e só você vê a resposta. Admins: /auto responde a todas as fotos de um canal, /settings mostra o resto.
 how-telegram = Aqui, é só me mandar uma foto. Em um grupo, envie com a legenda /guess ou responda /guess a uma. Admins: /auto on responde a todas as fotos de um grupo, /settings mostra o resto.
+how-matrix = Aqui, é só me mandar uma foto. Em uma sala com mais gente, responda !age a uma foto ou envie com a legenda !age; mencionar meu nome faz o mesmo. !age explain mostra como eu vejo um rosto. Moderadores: !age auto on responde a todas as fotos, !age settings mostra o resto.
 how-guest = Onde não sou membro, me mencione na legenda de uma foto ou em resposta a uma.
 privacy-mode = O Telegram esconde de mim as fotos dos grupos, a não ser que venham com um comando. Para usar /auto, me torne admin deste grupo, ou desligue meu modo de privacidade com o @BotFather (/setprivacy) e me adicione de novo.
 business-declined = Você me conectou à sua conta comercial. Não fui feito para isso: não leio nem respondo o que seus clientes escrevem lá, e você pode me desconectar nas configurações do Telegram, na parte de empresas. Suas próprias fotos são bem-vindas aqui.
+matrix-encrypted = Esta sala é criptografada, e eu não consigo ler mensagens criptografadas. Crie uma sala com a criptografia desligada, me convide e mande a foto lá.
 privacy =
     Sua foto é analisada na memória do computador onde eu rodo e depois esquecida: não é guardada, não é usada para treinamento e não é enviada a ninguém. Onde não sou membro, só vejo o que você me mostra: a mensagem que me menciona e aquela a que ela responde, ou aquilo em que você usa o meu comando.
 
@@ -224,6 +226,7 @@ opted-in = Pronto: volto a olhar suas fotos quando pedirem.
 ## Settings
 
 settings = Configurações deste chat. Toque para mudar:
+settings-typed = Configurações desta sala. Para mudar, digite o comando do início de uma linha:
 settings-auto =
     { $on ->
         [yes] Respostas automáticas: ligadas

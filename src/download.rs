@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Client, StatusCode};
+use secrecy::{ExposeSecret, SecretString};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
@@ -169,12 +170,25 @@ impl Downloader {
     /// # Errors
     /// [`DownloadError`] when it is not, when a limit is exceeded or when the host does not deliver the file.
     pub async fn fetch(&self, url: Url, hosts: &AllowedOrigins) -> Result<Bytes, DownloadError> {
+        self.fetch_with(url, hosts, None).await
+    }
+
+    /// As [`Downloader::fetch`], from a host that asks for a bearer token.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn fetch_with(
+        &self,
+        url: Url,
+        hosts: &AllowedOrigins,
+        token: Option<&SecretString>,
+    ) -> Result<Bytes, DownloadError> {
         if !hosts.contains(&url) {
             return Err(DownloadError::ForeignHost);
         }
         let limit = self.limits.timeout;
         let mut last_reason = None;
-        match timeout(limit, self.fetch_with_retries(&url, &mut last_reason)).await {
+        match timeout(limit, self.fetch_with_retries(&url, token, &mut last_reason)).await {
             Ok(outcome) => outcome,
             // The reason of the last failure is more useful than the time-out.
             Err(_) => {
@@ -184,10 +198,15 @@ impl Downloader {
     }
 
     /// Retries until the file is downloaded or a failure is permanent; stores the reason of the last failure.
-    async fn fetch_with_retries(&self, url: &Url, last_reason: &mut Option<String>) -> Result<Bytes, DownloadError> {
+    async fn fetch_with_retries(
+        &self,
+        url: &Url,
+        token: Option<&SecretString>,
+        last_reason: &mut Option<String>,
+    ) -> Result<Bytes, DownloadError> {
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.fetch_once(url.clone()).await {
+            match self.fetch_once(url.clone(), token).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(AttemptError::Permanent(error)) => return Err(error),
                 Err(AttemptError::Transient { reason, retry_after }) => {
@@ -200,9 +219,13 @@ impl Downloader {
         }
     }
 
-    async fn fetch_once(&self, url: Url) -> Result<Bytes, AttemptError> {
+    async fn fetch_once(&self, url: Url, token: Option<&SecretString>) -> Result<Bytes, AttemptError> {
         let limit = self.limits.max_bytes;
-        let response = self.client.get(url).send().await.map_err(transient)?;
+        let mut request = self.client.get(url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token.expose_secret());
+        }
+        let response = request.send().await.map_err(transient)?;
         match response.status() {
             StatusCode::OK => {}
             status if status.is_server_error() || is_transient(status) => {

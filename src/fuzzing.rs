@@ -64,6 +64,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "button_codes", property: bot::fuzzing::button_codes, memory: TEXT },
     Target { name: "discord_event", property: platform::discord::fuzzing::discord_event, memory: TEXT },
     Target { name: "telegram_update", property: platform::telegram::fuzzing::telegram_update, memory: TEXT },
+    #[cfg(feature = "matrix")]
+    Target { name: "matrix_event", property: platform::matrix::fuzzing::matrix_event, memory: TEXT },
     Target { name: "web_request", property: platform::web::fuzzing::web_request, memory: TEXT },
     Target { name: "weights_file", property: weights_file, memory: TEXT },
 ];

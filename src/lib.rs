@@ -47,6 +47,7 @@
 //! - `training`: the commands `train`, `evaluate` and `calibrate`.
 //! - `heic`: pictures of iPhones.
 //! - `top`: the command `top`.
+//! - `matrix` (off by default): Matrix.
 //! - `otel` (off by default): spans for an OpenTelemetry collector.
 //! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
 

@@ -5,7 +5,7 @@ use tracing::info;
 use super::actions::{Action, Button, Setting};
 use super::game::Player;
 use super::languages::Language;
-use super::people::{Asker, Platform};
+use super::people::{Asker, ChatId};
 use super::problems::Problem;
 use super::settings::{ChatSettings, GenderPolicy, PersonSettings};
 use super::{Answer, Bot};
@@ -36,6 +36,27 @@ pub enum Command {
 }
 
 impl Command {
+    /// The command with this name, in lower case, and these arguments, as it is typed where there are no menus.
+    pub fn parse(name: &str, arguments: &str) -> Option<Self> {
+        Some(match name {
+            "start" | "help" => Self::Help,
+            "privacy" => Self::Privacy,
+            "settings" => Self::Settings,
+            "auto" => Self::Auto(match arguments.to_lowercase().as_str() {
+                "on" => Some(true),
+                "off" => Some(false),
+                _ => None,
+            }),
+            "language" => Self::Language(arguments.to_owned()),
+            "gender" => Self::Gender(arguments.to_owned()),
+            "optout" => Self::OptOut,
+            "optin" => Self::OptIn,
+            "forget" => Self::Forget,
+            "scores" => Self::Scores,
+            _ => return None,
+        })
+    }
+
     /// Whether only a chat's admins may run it.
     pub fn needs_admin(&self) -> bool {
         matches!(self, Self::Auto(Some(_)))
@@ -90,10 +111,7 @@ impl Bot {
         let (person, chat) = (asker.person, asker.chat);
         Ok(match command {
             Command::Help => {
-                let how = match person.platform {
-                    Platform::Discord => language.message("how-discord"),
-                    Platform::Telegram => language.message("how-telegram"),
-                };
+                let how = language.message(&format!("how-{}", person.platform.name()));
                 language.message_with("help", &[("how", (&how).into())]).into()
             }
             Command::Privacy => language.message("privacy").into(),
@@ -158,6 +176,12 @@ impl Bot {
                 std::iter::once(language.message("scores")).chain(lines).collect::<Vec<_>>().join("\n").into()
             }
         })
+    }
+
+    /// Deletes everything stored about a chat that the bot is no member of any more.
+    pub async fn forget_chat(&self, chat: ChatId) {
+        // A failure is logged; what stays is settings that nobody uses.
+        let _ = self.with_store(move |store| store.forget_chat(chat)).await;
     }
 
     /// Handles a button that needs no photo; [`Bot::handle_photo_button`] handles those that do.

@@ -12,20 +12,26 @@ pub enum Platform {
     Discord,
     /// Telegram; ids are those of its Bot API, negative for groups and channels.
     Telegram,
+    /// Matrix; ids are hashes of its identifiers.
+    Matrix,
 }
 
 impl Platform {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Discord, Self::Telegram, Self::Matrix];
+
     /// Its name in the store, in logs and in metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Discord => "discord",
             Self::Telegram => "telegram",
+            Self::Matrix => "matrix",
         }
     }
 
     /// The platform with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Discord, Self::Telegram].into_iter().find(|platform| platform.name() == name)
+        Self::ALL.into_iter().find(|platform| platform.name() == name)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use secrecy::SecretString;
 use url::Url;
 
 use super::Problem;
@@ -24,6 +25,8 @@ pub enum PhotoSource {
         hosts: AllowedOrigins,
         /// Called once if the link has expired; `None` if there is no way to renew it.
         renew: Option<RenewLink>,
+        /// What the host asks for, as a bearer token; `None` if the link is enough.
+        token: Option<SecretString>,
     },
     /// A file below a folder that the platform's server shares with this program.
     File {
@@ -51,13 +54,16 @@ impl PhotoSource {
     pub(super) async fn fetch(self, downloader: &Downloader) -> Result<Bytes, Problem> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Link { url, hosts, renew } => match (downloader.fetch(url, &hosts).await, renew) {
-                (Err(gone @ DownloadError::Gone { .. }), Some(RenewLink(renew))) => match renew().await {
-                    Some(fresh) => Ok(downloader.fetch(fresh, &hosts).await?),
-                    None => Err(gone.into()),
-                },
-                (fetched, _) => Ok(fetched?),
-            },
+            Self::Link { url, hosts, renew, token } => {
+                let token = token.as_ref();
+                match (downloader.fetch_with(url, &hosts, token).await, renew) {
+                    (Err(gone @ DownloadError::Gone { .. }), Some(RenewLink(renew))) => match renew().await {
+                        Some(fresh) => Ok(downloader.fetch_with(fresh, &hosts, token).await?),
+                        None => Err(gone.into()),
+                    },
+                    (fetched, _) => Ok(fetched?),
+                }
+            }
             Self::File { path, folder } => Ok(downloader.read_local(&path, &folder).await?),
             Self::Refused(problem) => Err(problem),
         }

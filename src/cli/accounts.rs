@@ -1,4 +1,4 @@
-//! The bots' accounts on Discord and Telegram, as `check` and `init` need them: whether the tokens work, and what
+//! The bots' accounts on the platforms, as `check` and `init` need them: whether the tokens work, and what
 //! the platforms say about the rest.
 
 use super::check::Report;
@@ -7,12 +7,13 @@ use crate::config::Config;
 /// The names of the platforms in reports.
 pub(super) const DISCORD: &str = "Discord";
 pub(super) const TELEGRAM: &str = "Telegram";
+const MATRIX: &str = "Matrix";
 /// How to turn a platform on.
 #[cfg(any(feature = "discord", feature = "telegram"))]
 const TURN_ON: &str = "`faceguesser init` turns it on";
 /// Seconds by which this machine's clock may differ from a platform's. More breaks what depends on the age of
 /// messages, and a lot more breaks TLS.
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 const MAX_CLOCK_ERROR: u64 = 60;
 
 /// Checks each bot's token, by its form or, if `online`, by asking the platform.
@@ -25,9 +26,15 @@ pub(super) async fn check(config: &Config, online: bool, report: &mut Report) {
     telegram(config, online, report).await;
     #[cfg(not(feature = "telegram"))]
     unsupported(TELEGRAM, config.telegram.token.is_some(), online, report);
+    #[cfg(feature = "matrix")]
+    matrix(config, online, report).await;
+    #[cfg(not(feature = "matrix"))]
+    if config.matrix.token.is_some() {
+        unsupported(MATRIX, true, online, report);
+    }
 }
 
-#[cfg(not(all(feature = "discord", feature = "telegram")))]
+#[cfg(not(all(feature = "discord", feature = "matrix", feature = "telegram")))]
 fn unsupported(platform: &str, is_on: bool, _online: bool, report: &mut Report) {
     let feature = platform.to_lowercase();
     if is_on {
@@ -40,7 +47,7 @@ fn unsupported(platform: &str, is_on: bool, _online: bool, report: &mut Report) 
     }
 }
 
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 fn check_clock(platform: &str, clock_error: Option<i64>, report: &mut Report) {
     let Some(error) = clock_error else { return };
     if error.unsigned_abs() <= MAX_CLOCK_ERROR {
@@ -148,8 +155,32 @@ async fn telegram(config: &Config, online: bool, report: &mut Report) {
     check_clock(TELEGRAM, account.clock_error, report);
 }
 
+#[cfg(feature = "matrix")]
+async fn matrix(config: &Config, online: bool, report: &mut Report) {
+    use crate::platform::matrix::{MatrixOptions, probe};
+
+    const HOW: &str = "docs/matrix.md says how to turn it on";
+    let Some(options) = MatrixOptions::new(config) else { return report.off(MATRIX, HOW) };
+    if !online {
+        return report.ok(MATRIX, "on, if the homeserver knows the account");
+    }
+    match probe::account(&options).await {
+        Ok(account) => {
+            report.ok(MATRIX, format_args!("on, as {}", account.user));
+            check_clock(MATRIX, account.clock_error, report);
+        }
+        Err(error) if options.uses_password() => {
+            report.failed(MATRIX, refused(&error, "matrix.user with matrix.password", "the account's settings"));
+        }
+        Err(error) => {
+            let place = origin(config, "matrix");
+            report.failed(MATRIX, refused(&error, &place, "the account (docs/matrix.md)"));
+        }
+    }
+}
+
 /// Where a platform's token comes from.
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 fn origin(config: &Config, section: &str) -> String {
     let keys = [format!("{section}.token"), format!("{section}.token_file")];
     let found = config.settings().iter().find(|setting| keys.contains(&setting.key) && setting.origin.is_some());
@@ -159,7 +190,7 @@ fn origin(config: &Config, section: &str) -> String {
     }
 }
 
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 fn refused(error: &crate::platform::probe::ProbeError, place: &str, source: &str) -> String {
     match error {
         crate::platform::probe::ProbeError::InvalidToken => format!("refuses {place}: copy it again from {source}"),

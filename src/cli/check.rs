@@ -27,7 +27,7 @@ const LEAST_FREE: u64 = 16 << 20;
 /// Options of `check`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Also contact Discord and Telegram: whether they know the tokens, whether the intents, privacy mode and webhook
+    /// Also contact the platforms: whether they know the tokens, whether the intents, privacy mode and webhook
     /// suit the settings, and whether the clocks agree.
     #[arg(long)]
     online: bool,
@@ -100,7 +100,9 @@ fn check_file(config: &Config, report: &mut Report) {
             found.is_some_and(|setting| setting.origin.as_ref().is_some_and(|origin| origin.starts_with(&start)))
         };
         let is_open = file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-        if is_open && ["discord.token", "telegram.token", "telegram.webhook_secret"].into_iter().any(in_file) {
+        const SECRETS: [&str; 5] =
+            ["discord.token", "telegram.token", "telegram.webhook_secret", "matrix.token", "matrix.password"];
+        if is_open && SECRETS.into_iter().any(in_file) {
             report.note("settings", format_args!("other users of this machine can read the tokens: chmod 600 {start}"));
         }
     }
@@ -170,7 +172,10 @@ fn check_addresses(config: &Config, report: &mut Report) {
         addresses.push(("chat page", "web.listen", config.web.listen));
     } else {
         report.off("chat page", "web.enabled = true turns it on");
-        if config.discord.token.is_none() && config.telegram.token.is_none() {
+        if [&config.discord.token, &config.telegram.token, &config.matrix.token, &config.matrix.password]
+            .iter()
+            .all(|secret| secret.is_none())
+        {
             report.failed("platforms", "nothing to serve: set a bot's token, or web.enabled = true");
         }
     }

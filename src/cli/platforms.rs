@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-#[cfg(any(feature = "discord", feature = "telegram", feature = "web"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram", feature = "web"))]
 use super::output::print_error;
 use crate::bot::Bot;
 use crate::bot::jobs::Role;
@@ -86,13 +86,14 @@ impl Shared {
 /// # Errors
 /// When a token is set for a platform that is not built in, or the chat page's address cannot be used.
 #[cfg_attr(
-    not(any(feature = "discord", feature = "telegram", feature = "web")),
+    not(any(feature = "discord", feature = "matrix", feature = "telegram", feature = "web")),
     expect(unused_variables, unused_mut, reason = "a build without platforms starts none")
 )]
 pub async fn start(
     config: &Config,
     bot: Arc<Bot>,
-    #[cfg_attr(not(any(feature = "discord", feature = "telegram")), expect(unused_variables))] shared: &Shared,
+    #[cfg_attr(not(any(feature = "discord", feature = "matrix", feature = "telegram")), expect(unused_variables))]
+    shared: &Shared,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<JoinSet<Outcome>> {
     let missing = |name: &str| {
@@ -105,6 +106,9 @@ pub async fn start(
     if cfg!(not(feature = "telegram")) && config.telegram.token.is_some() {
         return Err(missing("Telegram"));
     }
+    if cfg!(not(feature = "matrix")) && config.matrix.token.is_some() {
+        return Err(missing("Matrix"));
+    }
     let mut platforms = JoinSet::new();
     #[cfg(feature = "web")]
     start_web(config, &bot, shutdown, &mut platforms).await?;
@@ -112,6 +116,8 @@ pub async fn start(
     start_discord(config, &bot, shared, shutdown, &mut platforms);
     #[cfg(feature = "telegram")]
     start_telegram(config, &bot, shared, shutdown, &mut platforms);
+    #[cfg(feature = "matrix")]
+    start_matrix(config, &bot, shared, shutdown, &mut platforms)?;
     Ok(platforms)
 }
 
@@ -207,4 +213,29 @@ fn start_telegram(
         }
         None => print_error("Telegram is off: `faceguesser init` says how to get a token and turns it on."),
     }
+}
+
+#[cfg(feature = "matrix")]
+fn start_matrix(
+    config: &Config,
+    bot: &Arc<Bot>,
+    #[cfg_attr(not(feature = "cluster"), expect(unused_variables))] shared: &Shared,
+    shutdown: &CancellationToken,
+    platforms: &mut JoinSet<Outcome>,
+) -> anyhow::Result<()> {
+    use crate::platform::matrix;
+
+    match matrix::MatrixOptions::new(config) {
+        Some(options) => {
+            #[cfg(feature = "cluster")]
+            anyhow::ensure!(
+                shared.cluster.is_none(),
+                "Matrix cannot be shared with other processes: leave --role out, or remove [matrix] from its settings"
+            );
+            let (bot, shutdown) = (bot.clone(), shutdown.clone());
+            platforms.spawn(async move { ("matrix", matrix::run(options, bot, shutdown).await.map_err(Into::into)) });
+        }
+        None => print_error("Matrix is off: docs/matrix.md says how to get an account and its token."),
+    }
+    Ok(())
 }

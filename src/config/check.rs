@@ -28,7 +28,7 @@ type Unusable = (&'static str, &'static str);
 /// # Errors
 /// The first key whose value cannot be used.
 pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<(), Unusable> {
-    let Config { guess, limits, inference, telegram, web, cluster, .. } = config;
+    let Config { guess, limits, inference, matrix, telegram, web, cluster, .. } = config;
     let rules = [
         ((0.0..=1.0).contains(&guess.confident), ("guess.confident", "must be between 0 and 1")),
         ((0.5..=1.0).contains(&guess.gender_sure), ("guess.gender_sure", "must be between 0.5 and 1")),
@@ -74,6 +74,15 @@ pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<()
         (
             config.web.hosts.iter().all(|host| is_host(host)),
             ("web.hosts", "must be names such as \"faces.example.org\", without https:// and without a port"),
+        ),
+        (matrix.homeserver.as_ref().is_none_or(is_http), ("matrix.homeserver", HTTP)),
+        (
+            matrix.homeserver.is_some() || matrix.token.is_none() && matrix.password.is_none(),
+            ("matrix.homeserver", "must be set with matrix.token or matrix.password: where is the account?"),
+        ),
+        (
+            matrix.password.is_none() || !matrix.user.is_empty(),
+            ("matrix.user", "must be set with matrix.password: whose is it?"),
         ),
         (is_http(&telegram.api_base), ("telegram.api_base", HTTP)),
         (telegram.file_base.as_ref().is_none_or(is_http), ("telegram.file_base", HTTP)),

@@ -27,8 +27,8 @@ use sections::FairUse;
 
 pub use listing::{Setting, changed};
 pub use sections::{
-    Cluster, Config, Discord, Guess, Inference, Limits, Log, LogFormat, Models, ShardRange, Status, Store, Telegram,
-    Web,
+    Cluster, Config, Discord, Guess, Inference, Limits, Log, LogFormat, Matrix, Models, ShardRange, Status, Store,
+    Telegram, Web,
 };
 
 /// Base URL of Discord's own API.
@@ -46,8 +46,11 @@ const LATE: [&str; 7] = [
 ];
 
 /// The variables, besides those of all settings, that hold a token; the first one counts.
-pub const TOKEN_VARIABLES: [(&str, &[&str]); 2] =
-    [("discord.token", &["DISCORD_TOKEN"]), ("telegram.token", &["TELEGRAM_TOKEN", "TELOXIDE_TOKEN"])];
+pub const TOKEN_VARIABLES: [(&str, &[&str]); 3] = [
+    ("discord.token", &["DISCORD_TOKEN"]),
+    ("telegram.token", &["TELEGRAM_TOKEN", "TELOXIDE_TOKEN"]),
+    ("matrix.token", &["MATRIX_TOKEN"]),
+];
 
 /// The defaults, as TOML, with the meaning of every key.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -127,6 +130,9 @@ impl Config {
         let Telegram { token: configured, token_file, webhook_secret, webhook_secret_file, .. } = &mut config.telegram;
         token("telegram.token", configured, token_file)?;
         token("telegram.webhook_secret", webhook_secret, webhook_secret_file)?;
+        let Matrix { token: configured, token_file, password, password_file, .. } = &mut config.matrix;
+        token("matrix.token", configured, token_file)?;
+        token("matrix.password", password, password_file)?;
         let Web { api_key, api_key_file, .. } = &mut config.web;
         token("web.api_key", api_key, api_key_file)?;
         let Cluster { token: configured, token_file, .. } = &mut config.cluster;

@@ -47,7 +47,7 @@ fn example(key: &str) -> Option<String> {
     let example = match name {
         "listen" | "webhook_listen" => "an address with a port, such as \"127.0.0.1:8080\"",
         "gateway" => "an address such as \"wss://gateway.example\"",
-        "api_base" | "file_base" | "webhook_url" => "an address such as \"https://example.org\"",
+        "api_base" | "file_base" | "homeserver" | "webhook_url" => "an address such as \"https://example.org\"",
         "file_hosts" if is_list => "an address such as \"https://example.org\"",
         "photo_bytes" | "photo_memory" | "decode_memory" => "a size such as \"20 MiB\"",
         "deadline" | "grace" | "cpu_time" | "download_timeout" | "person_every" | "chat_every" | "patience" => {

@@ -22,6 +22,8 @@ pub struct Config {
     pub discord: Discord,
     /// Section `[telegram]`.
     pub telegram: Telegram,
+    /// Section `[matrix]`.
+    pub matrix: Matrix,
     /// Section `[web]`.
     pub web: Web,
     /// Section `[status]`.
@@ -131,6 +133,27 @@ pub struct Telegram {
     pub webhook_secret: Option<SecretString>,
     #[serde(default)]
     pub(super) webhook_secret_file: Option<PathBuf>,
+}
+
+/// The Matrix bot.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Matrix {
+    /// Base URL of the homeserver's client-server API.
+    #[serde(deserialize_with = "empty_is_none")]
+    pub homeserver: Option<Url>,
+    /// The account's access token; without one and without a password, Matrix is off.
+    #[serde(default)]
+    pub token: Option<SecretString>,
+    #[serde(default)]
+    pub(super) token_file: Option<PathBuf>,
+    /// The account's name, to log in with a password.
+    pub user: String,
+    /// The account's password.
+    #[serde(default)]
+    pub password: Option<SecretString>,
+    #[serde(default)]
+    pub(super) password_file: Option<PathBuf>,
 }
 
 /// The chat page.

@@ -37,7 +37,7 @@ impl<K: Copy + Eq + Hash, V: Clone> FifoCache<K, V> {
         entries.values.remove(&oldest)
     }
 
-    #[cfg(any(feature = "discord", test))]
+    #[cfg(any(feature = "discord", feature = "matrix", test))]
     pub(super) fn get(&self, key: K) -> Option<V> {
         self.entries().values.get(&key).cloned()
     }

@@ -10,11 +10,13 @@
 pub mod connections;
 #[cfg(feature = "discord")]
 pub mod discord;
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 mod fifo_cache;
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(feature = "matrix")]
+pub mod matrix;
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 pub mod probe;
-#[cfg(any(feature = "discord", feature = "telegram"))]
+#[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 mod refusal;
 #[cfg(any(feature = "telegram", feature = "web"))]
 mod secret;

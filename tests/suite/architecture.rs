@@ -23,9 +23,10 @@ fn code(text: &str) -> String {
 
 #[test]
 fn chat_libraries_are_used_in_platform_only_and_tensors_in_the_modules_of_the_networks() {
-    let rules: [(&str, &[&str]); 4] = [
+    let rules: [(&str, &[&str]); 5] = [
         ("serenity", &["platform/"]),
         ("teloxide", &["platform/"]),
+        ("ruma", &["platform/"]),
         ("candle_core", &["model/", "inference/", "training/", "evaluation/"]),
         ("candle_nn", &["model/", "inference/", "training/", "evaluation/"]),
     ];

@@ -26,6 +26,8 @@ mod face;
 mod fairness;
 mod learn;
 mod load;
+#[cfg(feature = "matrix")]
+mod matrix;
 mod memory;
 #[cfg(feature = "otel")]
 mod otel;

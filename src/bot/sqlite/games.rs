@@ -78,10 +78,7 @@ impl GameStore for Sqlite {
 
 fn read_game(db: &Connection, number: i64) -> rusqlite::Result<Option<Game>> {
     let game = |row: &Row<'_>| {
-        let platform = match row.get::<_, String>("platform")?.as_str() {
-            "telegram" => Platform::Telegram,
-            _ => Platform::Discord,
-        };
+        let platform = Platform::from_name(&row.get::<_, String>("platform")?).unwrap_or(Platform::Discord);
         Ok(Game {
             chat: ChatId { platform, id: row.get("chat")? },
             host: PersonId { platform, id: row.get("host")? },

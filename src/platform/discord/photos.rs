@@ -81,6 +81,7 @@ impl Photos {
             url: link.url.clone(),
             hosts: hosts.clone(),
             renew: Some(renewal(rest.clone(), link.clone(), self.message)),
+            token: None,
         };
         self.links.iter().map(source).collect()
     }

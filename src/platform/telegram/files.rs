@@ -81,7 +81,7 @@ impl Files {
             let (api, id, file_host) = (api.clone(), id.clone(), file_host.clone());
             Box::pin(async move { get_file_path(&api, &id, limit).await.ok().map(|path| file_host.url(&path)) })
         };
-        Ok(PhotoSource::Link { url, hosts, renew: Some(RenewLink(Arc::new(renew))) })
+        Ok(PhotoSource::Link { url, hosts, renew: Some(RenewLink(Arc::new(renew))), token: None })
     }
 }
 

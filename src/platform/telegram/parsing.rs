@@ -1,7 +1,5 @@
 //! Finds commands and mentions in the text of messages.
 
-use crate::bot::commands::Command;
-
 /// A command in a text.
 #[derive(Clone)]
 pub(super) struct CommandCall<'a> {
@@ -45,27 +43,6 @@ pub(super) fn mentions(text: &str, name: &str) -> bool {
         let mentioned = rest.split(|c| !is_name(c)).next().unwrap_or_default();
         // "/guess@another_bot" and "somebody@example.org" mention nobody.
         mentioned.eq_ignore_ascii_case(name) && !text[..position].ends_with(is_name)
-    })
-}
-
-/// A command that is not about photos; `name` in lower case.
-pub(super) fn parse_command(name: &str, arguments: &str) -> Option<Command> {
-    Some(match name {
-        "start" | "help" => Command::Help,
-        "privacy" => Command::Privacy,
-        "settings" => Command::Settings,
-        "auto" => Command::Auto(match arguments.to_lowercase().as_str() {
-            "on" => Some(true),
-            "off" => Some(false),
-            _ => None,
-        }),
-        "language" => Command::Language(arguments.to_owned()),
-        "gender" => Command::Gender(arguments.to_owned()),
-        "optout" => Command::OptOut,
-        "optin" => Command::OptIn,
-        "forget" => Command::Forget,
-        "scores" => Command::Scores,
-        _ => return None,
     })
 }
 

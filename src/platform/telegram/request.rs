@@ -11,7 +11,7 @@ use teloxide::types::{ChatId, MessageId};
 use super::destination::Destination;
 use super::identity::{self, BotAccount, JobKey, chat_id, person_id};
 use super::incoming::{ChatKind, MediaFlags, Message, Photos, Topic};
-use super::parsing::{CommandCall, commands, mentions, parse_command};
+use super::parsing::{CommandCall, commands, mentions};
 use super::updates::GuestMessage;
 use crate::bot::actions::Action;
 use crate::bot::commands::Command;
@@ -208,7 +208,7 @@ pub(super) fn parse_intent(message: &Message, me: &BotAccount) -> Option<Intent>
     let text = message.text.as_deref().unwrap_or_default();
     let mut calls = commands(text, &me.username);
     if let Some(CommandCall { name, arguments, .. }) = calls.clone().find(|call| call.position == 0)
-        && let Some(command) = parse_command(&name.to_lowercase(), arguments)
+        && let Some(command) = Command::parse(&name.to_lowercase(), arguments)
     {
         return Some(Intent::Command(command));
     }

@@ -41,6 +41,10 @@ pub mod discord_rest;
 pub mod discord_state;
 pub mod flood;
 pub mod inbox;
+#[cfg(feature = "matrix")]
+pub mod matrix;
+#[cfg(feature = "matrix")]
+pub mod matrix_server;
 pub mod nats;
 pub mod openapi;
 pub mod program;

@@ -24,7 +24,7 @@ pub fn command() -> Command {
 fn command_for(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars() {
-        let tokens = ["DISCORD_TOKEN", "TELEGRAM_TOKEN", "TELOXIDE_TOKEN"];
+        let tokens = ["DISCORD_TOKEN", "MATRIX_TOKEN", "TELEGRAM_TOKEN", "TELOXIDE_TOKEN"];
         if name.starts_with("FACEGUESSER_") || tokens.contains(&name.as_str()) {
             command.env_remove(name);
         }
@@ -64,7 +64,7 @@ impl Program {
 
     fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
         let variables: HashMap<_, _> = variables.iter().copied().collect();
-        let secret = |name: &str| name.ends_with("TOKEN") || name.ends_with("SECRET");
+        let secret = |name: &str| ["TOKEN", "SECRET", "PASSWORD"].iter().any(|ending| name.ends_with(ending));
         variables.iter().filter(|(name, _)| secret(name)).for_each(|(_, value)| secrets::keep(value, 1));
         // The most verbose log, so that all of it is searched for secrets.
         command.env("FACEGUESSER__LOG__LEVEL", "debug,teloxide=trace,hyper=trace,reqwest=trace,tungstenite=trace");
