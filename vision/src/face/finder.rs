@@ -1,6 +1,7 @@
 //! Finds the faces of a photo in two stages: the detector runs over the whole photo, then refines each candidate. The
 //! estimator's [face head](crate::model::face_head) decides about the candidates that are neither certain nor hopeless.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -12,6 +13,7 @@ use super::{Bounds, CropFrame, Face, FaceCrop, FaceError, Rotation, align};
 use crate::model::detector::{Detection, Detector};
 use crate::model::estimator::Estimator;
 use crate::model::face_head::DetectorEvidence;
+use crate::model::network::standardise;
 use crate::photo::CpuLimit;
 
 /// Thresholds and limits of the search.
@@ -61,8 +63,11 @@ const EARLY_EXIT_SCORE: f32 = 0.8;
 const EARLY_EXIT_SIDE: f32 = 0.2;
 const EARLY_EXIT_FACES: usize = 2;
 /// Scores (geometric means of both stages') between which the estimator decides whether a candidate is a face.
-const HOPELESS: f32 = 0.43;
-const CERTAIN: f32 = 0.72;
+const UNCERTAIN: Range<f32> = 0.43..0.72;
+/// The same in a photo with a face above that range.
+const UNCERTAIN_BESIDE_A_FACE: Range<f32> = 0.48..0.65;
+/// How many crops are standardised at a time for it: bounds the memory.
+const VERIFIED_TOGETHER: usize = 8;
 /// IoU from which two detections are the same face (non-maximum suppression).
 const NMS_IOU: f32 = 0.45;
 /// Side of the refinement window relative to the face's box, and in pixels.
@@ -166,22 +171,24 @@ impl FaceFinder {
         candidates: Vec<Candidate>,
         estimator: &Estimator,
     ) -> Result<Vec<Face>, FaceError> {
-        let (mut best, mut faces) = (0.0f32, Vec::new());
-        for Candidate { face, evidence } in candidates.into_iter().filter(|one| one.face.score >= HOPELESS) {
-            let probability = if face.score >= CERTAIN {
-                1.0
-            } else {
-                estimator.face_probability(&FaceCrop::cut(luma, &face.frame).standardise(), &evidence)?
-            };
-            best = best.max(probability);
-            if probability >= self.options.probability {
-                faces.push(face);
-            }
+        let has_certain_face = candidates.iter().any(|one| one.face.score >= UNCERTAIN.end);
+        let uncertain = if has_certain_face { UNCERTAIN_BESIDE_A_FACE } else { UNCERTAIN };
+        let likely = candidates.into_iter().filter(|one| one.face.score >= uncertain.start);
+        let (mut faces, asked): (Vec<_>, Vec<_>) = likely.partition(|one| one.face.score >= uncertain.end);
+        let mut best: f32 = if faces.is_empty() { 0.0 } else { 1.0 };
+        for batch in asked.chunks(VERIFIED_TOGETHER) {
+            let crops: Vec<FaceCrop> = batch.iter().map(|one| FaceCrop::cut(luma, &one.face.frame)).collect();
+            let pixels: Vec<&[u8]> = crops.iter().map(FaceCrop::pixels).collect();
+            let evidence: Vec<_> = batch.iter().map(|one| one.evidence).collect();
+            let probabilities = estimator.face_probabilities(&standardise(&pixels), &evidence)?;
+            best = probabilities.iter().copied().fold(best, f32::max);
+            let accepted = batch.iter().zip(probabilities).filter(|(_, one)| *one >= self.options.probability);
+            faces.extend(accepted.map(|(candidate, _)| *candidate));
         }
         if best < self.options.best_probability {
             faces.clear();
         }
-        Ok(faces)
+        Ok(faces.into_iter().map(|one| one.face).collect())
     }
 
     fn reaches_threshold(&self, Candidate { face, evidence }: &Candidate) -> bool {

@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use super::ModelError;
 use super::estimator::Estimator;
 use super::feature_maps::FeatureMaps;
+use super::fused::MICRO_BATCH;
 use super::network::SIDE;
 
 /// What the detector says about a candidate.
@@ -70,8 +71,8 @@ impl FaceHead {
         Ok(tensors.into_iter())
     }
 
-    fn probability(&self, mut inputs: Vec<f32>, evidence: &DetectorEvidence) -> f32 {
-        inputs.extend(evidence.inputs());
+    fn probability(&self, features: &[f32], evidence: &DetectorEvidence) -> f32 {
+        let inputs = [features, &evidence.inputs()].concat();
         let hidden: Vec<f32> = self.hidden.apply(&inputs).into_iter().map(|value| value.max(0.0)).collect();
         let logit: f32 = self.output.apply(&hidden).into_iter().sum();
         1.0 / (1.0 + (-logit).exp())
@@ -104,34 +105,39 @@ impl Estimator {
         self.face_head.is_some()
     }
 
-    /// The probability that a picture (128, 128), standardised as by [`super::network::standardise`], shows a face;
-    /// 1 if the weights have no head for it. Runs on the CPU.
+    /// The probability that each of the pictures (n, 128, 128), standardised as by [`super::network::standardise`],
+    /// shows a face, given what the detector says about each; 1 if the weights have no head for it. Runs on the CPU.
     ///
     /// # Errors
     /// As [`Estimator::pooled_features`].
-    pub fn face_probability(&self, picture: &[f32], evidence: &DetectorEvidence) -> Result<f32, ModelError> {
-        let Some(head) = &self.face_head else { return Ok(1.0) };
-        Ok(head.probability(self.pooled_features(picture)?, evidence))
+    pub fn face_probabilities(&self, pictures: &[f32], evidence: &[DetectorEvidence]) -> Result<Vec<f32>, ModelError> {
+        let Some(head) = &self.face_head else { return Ok(vec![1.0; evidence.len()]) };
+        let features = self.pooled_features(pictures)?;
+        let faces = features.chunks_exact(self.architecture().features()).zip(evidence);
+        Ok(faces.map(|(features, evidence)| head.probability(features, evidence)).collect())
     }
 
-    /// The features that the heads read: the mean of each channel of the last map, for one standardised picture
-    /// (128, 128), on the CPU.
+    /// The features that the heads read: the mean of each channel of the last map, of each of the standardised pictures
+    /// (n, 128, 128), one after the other, on the CPU.
     ///
     /// # Errors
-    /// [`ModelError::CropSize`] if the picture has another size.
-    pub fn pooled_features(&self, picture: &[f32]) -> Result<Vec<f32>, ModelError> {
-        if picture.len() != SIDE * SIDE {
-            return Err(ModelError::CropSize(picture.len()));
+    /// [`ModelError::CropSize`] if the pictures have another size.
+    pub fn pooled_features(&self, pictures: &[f32]) -> Result<Vec<f32>, ModelError> {
+        if !pictures.len().is_multiple_of(SIDE * SIDE) {
+            return Err(ModelError::CropSize(pictures.len()));
         }
-        let mut features = Vec::new();
-        let mut logits = vec![0.0; self.fused.outputs()];
-        let (mut pooled, width) = (FeatureMaps::default(), self.architecture().features());
-        self.fused.logits(picture, [SIDE, SIDE], &mut logits, |map| {
-            if map.channels == width {
-                map.global_average_pool(&mut pooled);
-                features = pooled.values().to_vec();
-            }
-        });
+        let width = self.architecture().features();
+        let mut features = Vec::with_capacity(pictures.len() / (SIDE * SIDE) * width);
+        let mut pooled = FeatureMaps::default();
+        for batch in pictures.chunks(MICRO_BATCH * SIDE * SIDE) {
+            let mut logits = vec![0.0; batch.len() / (SIDE * SIDE) * self.fused.outputs()];
+            self.fused.logits(batch, [SIDE, SIDE], &mut logits, |map| {
+                if map.channels == width {
+                    map.global_average_pool(&mut pooled);
+                }
+            });
+            features.extend_from_slice(pooled.values());
+        }
         Ok(features)
     }
 }
@@ -155,7 +161,7 @@ mod tests {
     fn a_face_is_told_from_stripes_and_by_the_detectors_scores() {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
         let stripes: Vec<u8> = (0..SIDE * SIDE).map(|at| if at / 6 % 2 == 0 { 40 } else { 200 }).collect();
-        let probability = |picture: &[f32], evidence| estimator.face_probability(picture, &evidence).unwrap();
+        let probability = |picture: &[f32], evidence| estimator.face_probabilities(picture, &[evidence]).unwrap()[0];
         let face = probability(&mean_face(), EVIDENCE);
         let stripes = probability(&standardise(&[&stripes]), EVIDENCE);
         assert!(stripes < face, "{stripes} {face}");
@@ -166,16 +172,17 @@ mod tests {
     #[test]
     fn a_face_head_stays_with_its_weights_and_is_dropped_where_they_are_averaged() {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
-        let probability = estimator.face_probability(&mean_face(), &EVIDENCE).unwrap();
+        let probability = estimator.face_probabilities(&mean_face(), &[EVIDENCE]).unwrap();
         let folder = tempfile::tempdir().unwrap();
         for precision in [Precision::F16, Precision::Int8] {
             let path = folder.path().join("weights.safetensors");
             estimator.save(&path, precision).unwrap();
             let again = Estimator::from_safetensors(&std::fs::read(&path).unwrap()).unwrap();
-            assert!((again.face_probability(&mean_face(), &EVIDENCE).unwrap() - probability).abs() < 0.02);
+            let again = again.face_probabilities(&mean_face(), &[EVIDENCE]).unwrap();
+            assert!((again[0] - probability[0]).abs() < 0.02);
         }
         let mean = Estimator::mean(&[estimator]).unwrap();
-        assert!(!mean.has_face_head() && mean.face_probability(&mean_face(), &EVIDENCE).unwrap() == 1.0);
+        assert!(!mean.has_face_head() && mean.face_probabilities(&mean_face(), &[EVIDENCE]).unwrap() == [1.0]);
     }
 
     #[test]

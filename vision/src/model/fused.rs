@@ -15,7 +15,7 @@ use super::network::{Architecture, Unit};
 
 /// Pictures per pass: enough to share the reads of the deep stages' weights, few enough that the
 /// first stages' feature maps stay in the L2 cache.
-const MICRO_BATCH: usize = 4;
+pub(super) const MICRO_BATCH: usize = 4;
 
 /// A unit's folded weight (kernel, kernel, in, out) and its bias.
 pub(super) type FoldedUnit = (Tensor, Arc<[f32]>);
