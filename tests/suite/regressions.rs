@@ -83,6 +83,7 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | `/forget` left names in the database's free pages and its log | `what_is_forgotten_is_in_no_file_on_disk` | `src/bot/sqlite/tests.rs` |
+//! | *Take photo* did nothing if it was pressed before the camera's first picture | `the_camera_fits_a_phone_on_its_side` | `tests/suite/browser.rs` |
 //! | One of two settings changed at the same time was lost | `changes_made_at_the_same_time_all_hold` | `tests/suite/stores.rs` |
 //! | Others on the machine could read the database | `only_the_owner_can_read_the_file` | `src/bot/sqlite/tests.rs` |
 //! | A game's last guess could be lost as the game ended | `a_guess_that_races_with_the_end_of_its_game_counts_or_is_refused` | `tests/suite/stores.rs` |

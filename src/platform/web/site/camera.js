@@ -24,9 +24,6 @@ export async function openCamera(sendPhotos, fallBack) {
     const stream = await navigator.mediaDevices.getUserMedia({ video: constraints, audio: false });
     if (!viewfinder.open) return stop(stream);
     video.srcObject = stream;
-    state.textContent = hint;
-    takePhoto.disabled = false;
-    takePhoto.focus();
   } catch (error) {
     const isBlocked = error.name === "NotAllowedError";
     state.textContent = word(isBlocked ? "chat-script-camera-blocked" : "chat-script-camera-missing");
@@ -37,8 +34,13 @@ function stop(stream) {
   stream?.getTracks().forEach((track) => track.stop());
 }
 
+// The camera's first picture is there: before that there is nothing to take.
+video.onloadeddata = () => {
+  state.textContent = hint;
+  takePhoto.disabled = false;
+  takePhoto.focus();
+};
 takePhoto.onclick = () => {
-  if (!video.videoWidth) return;
   const canvas = create("canvas", { width: video.videoWidth, height: video.videoHeight });
   canvas.getContext("2d").drawImage(video, 0, 0);
   canvas.toBlob((blob) => send([new File([blob], "camera.jpg", { type: "image/jpeg" })]), "image/jpeg", 0.92);
