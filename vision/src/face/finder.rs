@@ -125,7 +125,7 @@ impl FaceFinder {
     pub fn find(&self, luma: &GrayImage, clock: &CpuLimit) -> Result<Found, FaceError> {
         let candidates = self.candidates(luma, clock)?;
         let mut faces = match &self.verifier {
-            Some(estimator) if clock.check().is_ok() => self.verified(luma, candidates, estimator)?,
+            Some(estimator) if clock.check().is_ok() => self.verified(luma, candidates, estimator, clock)?,
             _ => candidates.into_iter().filter(|one| self.reaches_threshold(one)).map(|one| one.face).collect(),
         };
         faces.sort_by(|a, b| b.frame.side.total_cmp(&a.frame.side));
@@ -170,13 +170,15 @@ impl FaceFinder {
         luma: &GrayImage,
         candidates: Vec<Candidate>,
         estimator: &Estimator,
+        clock: &CpuLimit,
     ) -> Result<Vec<Face>, FaceError> {
         let has_certain_face = candidates.iter().any(|one| one.face.score >= UNCERTAIN.end);
         let uncertain = if has_certain_face { UNCERTAIN_BESIDE_A_FACE } else { UNCERTAIN };
         let likely = candidates.into_iter().filter(|one| one.face.score >= uncertain.start);
         let (mut faces, asked): (Vec<_>, Vec<_>) = likely.partition(|one| one.face.score >= uncertain.end);
         let mut best: f32 = if faces.is_empty() { 0.0 } else { 1.0 };
-        for batch in asked.chunks(VERIFIED_TOGETHER) {
+        // What there is no time for is left out.
+        for batch in asked.chunks(VERIFIED_TOGETHER).take_while(|_| clock.check().is_ok()) {
             let crops: Vec<FaceCrop> = batch.iter().map(|one| FaceCrop::cut(luma, &one.face.frame)).collect();
             let pixels: Vec<&[u8]> = crops.iter().map(FaceCrop::pixels).collect();
             let evidence: Vec<_> = batch.iter().map(|one| one.evidence).collect();
