@@ -4,11 +4,11 @@
 use std::io::Cursor;
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont, point};
-use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, Rgb, RgbImage, imageops};
 
 use super::actions::{SQUARE_SCALE, Square};
 use crate::Analysis;
+use crate::explain::draw::{DrawError, jpeg};
 use crate::face::Bounds;
 use crate::photo::{ColourPhoto, DecodeLimits, MemoryBudget, PhotoError, decode_colour, frame_colour};
 
@@ -27,15 +27,15 @@ pub enum CardError {
     /// The photo, or a picture for the sheet, could not be decoded.
     #[error(transparent)]
     Photo(#[from] PhotoError),
-    /// The result could not be encoded as JPEG.
+    /// The result could not be encoded.
     #[error("the picture could not be encoded: {0}")]
     Encode(#[from] image::ImageError),
     /// The compiled-in font could not be parsed.
     #[error("the compiled-in font is unusable")]
     Font(#[from] ab_glyph::InvalidFont),
-    /// An explanation could not be drawn.
+    /// An explanation could not be drawn, or a picture not be encoded as a JPEG.
     #[error(transparent)]
-    Explanation(#[from] crate::explain::draw::DrawError),
+    Draw(#[from] DrawError),
 }
 
 /// Draws the boxes of `analysis` on the photo in `bytes`, each labelled with the age in whole years, after its number
@@ -158,9 +158,7 @@ pub fn sheet(pictures: &[(usize, impl AsRef<[u8]>)], limits: &DecodeLimits) -> R
 }
 
 fn encode(picture: &RgbImage) -> Result<Vec<u8>, CardError> {
-    let mut jpeg = Cursor::new(Vec::new());
-    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(picture)?;
-    Ok(jpeg.into_inner())
+    Ok(jpeg(picture, JPEG_QUALITY)?)
 }
 
 /// Draws a box with lines of `line` pixels and a one-pixel shadow on both sides.

@@ -1,16 +1,14 @@
 //! An explanation as JSON: every number, with its pictures as data URLs. Scripts and the chat page rely on its format.
 
-use std::io::Cursor;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, GrayImage, ImageEncoder};
 use serde_json::{Value, json};
 
 use super::ReplyStyle;
 use crate::FaceAnalysis;
+use crate::explain::draw;
 use crate::explain::filters::Favourite;
 use crate::explain::occlusion::{self, Area};
 use crate::explain::{Explanation, FilterMap, Votes};
@@ -198,9 +196,8 @@ fn png(pixels: &[u8], side: usize) -> String {
 
 /// As [`png`], as a JPEG.
 fn jpeg(picture: &DynamicImage) -> String {
-    let mut jpeg = Cursor::new(Vec::new());
-    match picture.write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, 85)) {
-        Ok(()) => format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg.into_inner())),
+    match draw::jpeg(&picture.to_rgb8(), 85) {
+        Ok(jpeg) => format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)),
         Err(_) => String::new(),
     }
 }

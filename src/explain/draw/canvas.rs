@@ -122,9 +122,14 @@ impl Canvas {
 
     /// A picture, enlarged to a square without smoothing, or shrunk.
     pub fn picture(&mut self, picture: &RgbImage, (x, y): (i32, i32), side: u32) {
-        let filter =
-            if picture.width() < side { imageops::FilterType::Nearest } else { imageops::FilterType::Triangle };
-        let scaled = imageops::resize(picture, side, side, filter);
+        let scaled = if picture.width() < side {
+            let near = |at: u32, pixels: u32| at * pixels / side;
+            RgbImage::from_fn(side, side, |x, y| {
+                *picture.get_pixel(near(x, picture.width()), near(y, picture.height()))
+            })
+        } else {
+            imageops::resize(picture, side, side, imageops::FilterType::Triangle)
+        };
         imageops::replace(&mut self.picture, &scaled, i64::from(x), i64::from(y));
     }
 

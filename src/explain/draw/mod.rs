@@ -10,8 +10,8 @@ mod outcome;
 
 use std::io::Cursor;
 
-use image::codecs::jpeg::JpegEncoder;
 use image::{RgbImage, imageops};
+use jpeg_encoder::{ColorType, Encoder};
 
 use super::Explanation;
 use canvas::Canvas;
@@ -47,6 +47,12 @@ pub enum DrawError {
     /// The picture could not be encoded.
     #[error("the picture could not be encoded: {0}")]
     Encode(#[from] image::ImageError),
+    /// The picture could not be encoded as a JPEG.
+    #[error("the picture could not be encoded: {0}")]
+    Jpeg(#[from] jpeg_encoder::EncodingError),
+    /// A JPEG has at most 65,535 pixels a side.
+    #[error("a JPEG cannot have {0} pixels a side")]
+    TooLarge(u32),
 }
 
 /// Every word on the pictures, with the numbers in it, in one language.
@@ -165,9 +171,23 @@ fn stacked(pieces: Vec<RgbImage>) -> Result<Vec<u8>, DrawError> {
         imageops::replace(&mut card, &piece, 0, top);
         top += i64::from(piece.height());
     }
-    let mut jpeg = Cursor::new(Vec::new());
-    JpegEncoder::new_with_quality(&mut jpeg, JPEG_QUALITY).encode_image(&card)?;
-    Ok(jpeg.into_inner())
+    jpeg(&card, JPEG_QUALITY)
+}
+
+/// A picture as a JPEG of a quality from 1 to 100.
+///
+/// # Errors
+/// [`DrawError`] for a picture without pixels or with too many.
+pub fn jpeg(picture: &RgbImage, quality: u8) -> Result<Vec<u8>, DrawError> {
+    let side = |pixels: u32| u16::try_from(pixels).map_err(|_| DrawError::TooLarge(pixels));
+    let mut jpeg = Vec::new();
+    Encoder::new(&mut jpeg, quality).encode(
+        picture,
+        side(picture.width())?,
+        side(picture.height())?,
+        ColorType::Rgb,
+    )?;
+    Ok(jpeg)
 }
 
 /// A part's sheet with its heading; returns the y below that.
