@@ -179,7 +179,7 @@ async fn matrix(config: &Config, online: bool, report: &mut Report) {
     }
 }
 
-/// Where a platform's token comes from.
+/// Where a platform's token comes from, in lines that fit a narrow terminal.
 #[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 fn origin(config: &Config, section: &str) -> String {
     let keys = [format!("{section}.token"), format!("{section}.token_file")];
@@ -212,14 +212,14 @@ pub(super) struct Token {
     pub(super) notes: Vec<&'static str>,
 }
 
-/// Where a platform's token comes from.
+/// Where a platform's token comes from, in lines that fit a narrow terminal.
 pub(super) fn source(platform: &str) -> &'static str {
     if platform == DISCORD {
-        "open https://discord.com/developers/applications, press \"New Application\" and give it a name; then, under \
-         Bot, press \"Reset Token\" and copy the token."
+        "open https://discord.com/developers/applications, press \"New Application\"\n\
+         and give it a name; then, under Bot, press \"Reset Token\" and copy the token."
     } else {
-        "talk to @BotFather (https://t.me/BotFather), send /newbot, choose a name and a user name, and copy the token \
-         that it sends."
+        "talk to @BotFather (https://t.me/BotFather), send /newbot, choose a name\n\
+         and a user name, and copy the token that it sends."
     }
 }
 
