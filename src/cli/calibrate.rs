@@ -89,7 +89,8 @@ fn fit_sets(estimator: &Estimator, arguments: &Arguments, config: &Config) -> an
     let sets = arguments.data.iter().map(measurement).collect::<anyhow::Result<Vec<_>>>()?;
     print_line("calibration fitted on one half of the faces, measured on the other, both ways:")?;
     let held_out = calibration::held_out_sets(&sets);
-    let figures: Vec<SetFigures> = sets.iter().zip(&held_out).map(|(set, estimates)| set.figures(estimates)).collect();
+    let of_set = |(set, estimates): (&SetMeasurement, &Vec<_>)| set.figures(estimates, config.guess.confident);
+    let figures: Vec<SetFigures> = sets.iter().zip(&held_out).map(of_set).collect();
     print_table(&figures)?;
     Ok(calibration::fit_sets(&sets))
 }

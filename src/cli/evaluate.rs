@@ -43,7 +43,7 @@ pub struct Arguments {
     pub(super) aligned: bool,
     /// Instead of the metrics: degrade up to 300 of the pictures in known ways, and print how many guesses
     /// stay sure and how many tips name what was done.
-    #[arg(long, conflicts_with_all = ["aligned", "predictions", "report"])]
+    #[arg(long, conflicts_with_all = ["aligned", "predictions"])]
     degraded: bool,
     /// Print one JSON object instead of a table.
     #[arg(long)]
@@ -68,10 +68,10 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let finder = setup::face_finder(config, config.limits.faces)?;
     let folder = match arguments.data.as_slice() {
         [folder] if !has_labels_file(folder) => labelled_folder(folder)?,
-        _ => return evaluate_sets::run(&arguments, &estimator, &finder),
+        _ => return evaluate_sets::run(&arguments, &estimator, &finder, config.guess.confident),
     };
     if arguments.degraded {
-        evaluate_degraded::run(&folder, &estimator, &finder, (config.guess.confident, arguments.json))?;
+        evaluate_degraded::run(&folder, &estimator, &finder, config.guess.confident, &arguments)?;
         return Ok(ExitCode::SUCCESS);
     }
     let measurement = if arguments.aligned {

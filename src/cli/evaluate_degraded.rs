@@ -1,7 +1,9 @@
 //! `faceguesser evaluate --degraded`: what is said about good photos that are made worse in known ways.
 
-use super::output::print_line;
+use super::evaluate::{Arguments, command};
+use super::output::{print_error, print_line};
 use crate::evaluation::confidence::{DegradationFigures, STRENGTHS, degradation_figures, observe, tips_by_race};
+use crate::evaluation::degradation_page;
 use crate::evaluation::page::percent;
 use crate::evaluation::utkface::LabelledFolder;
 use crate::face::FaceFinder;
@@ -11,18 +13,25 @@ use crate::model::estimator::Estimator;
 const SAMPLE: usize = 300;
 
 /// Prints, for each degradation and strength, how many guesses are sure and how many tips name the flaw.
-/// `confident` is the threshold of the confidence; `json` prints the first table as one JSON list.
+/// `confident` is the threshold of the confidence; `--json` prints the first table as one JSON list, `--report`
+/// writes both with their curves.
 pub fn run(
     folder: &LabelledFolder,
     estimator: &Estimator,
     finder: &FaceFinder,
-    (confident, json): (f32, bool),
+    confident: f32,
+    arguments: &Arguments,
 ) -> anyhow::Result<()> {
     let step = folder.files.len().div_ceil(SAMPLE).max(1);
     let files: Vec<_> = folder.files.iter().step_by(step).cloned().collect();
     let observations = observe(&files, estimator, finder, &STRENGTHS)?;
     let rows = degradation_figures(&observations, estimator.calibration(), confident);
-    if json {
+    let races = tips_by_race(&observations);
+    if let Some(report) = &arguments.report {
+        degradation_page::write(report, &rows, &races, &command())?;
+        print_error(format_args!("report: {}", report.join("index.html").display()));
+    }
+    if arguments.json {
         print_line(serde_json::to_string(&rows)?)?;
         return Ok(());
     }
@@ -38,7 +47,7 @@ pub fn run(
         ))?;
     }
     print_line("\nrace label: right tips at half the strength and more, untouched photos with any tip")?;
-    for (race, right, any) in tips_by_race(&observations) {
+    for (race, right, any) in races {
         print_line(format_args!("{race:<12} {:>8} {:>8}", percent(right), percent(any)))?;
     }
     Ok(())

@@ -7,14 +7,20 @@ use super::evaluate::{Arguments, command, largest_face, whole_crop};
 use super::output::{print_error, print_line};
 use crate::evaluation::EvaluationError;
 use crate::evaluation::page::TRAINED_ON_VALIDATION;
+use crate::evaluation::risk_coverage::risk_by_decade;
 use crate::evaluation::set_figures::{COLUMNS, Column, Figures, SetFigures, SetMeasurement};
 use crate::evaluation::sets::labelled_set;
 use crate::evaluation::sets_page::{self, SetsSummary};
 use crate::face::FaceFinder;
 use crate::model::estimator::{Estimate, Estimator};
 
-/// Prints the figures of every set. The exit code is 1 if a picture was unreadable.
-pub(super) fn run(arguments: &Arguments, estimator: &Estimator, finder: &FaceFinder) -> anyhow::Result<ExitCode> {
+/// Prints the figures of every set; ages are sure from a confidence of `confident` on. The exit code is 1 if a picture was unreadable.
+pub(super) fn run(
+    arguments: &Arguments,
+    estimator: &Estimator,
+    finder: &FaceFinder,
+    confident: f32,
+) -> anyhow::Result<ExitCode> {
     let measurement = |folder: &std::path::PathBuf| -> anyhow::Result<SetMeasurement> {
         let crop = |luma: &_| if arguments.aligned { Ok(Some(whole_crop(luma))) } else { largest_face(luma, finder) };
         Ok(SetMeasurement::new(&labelled_set(folder)?, estimator, crop)?)
@@ -24,13 +30,13 @@ pub(super) fn run(arguments: &Arguments, estimator: &Estimator, finder: &FaceFin
         set.faces.iter().map(|(_, answer)| estimator.calibration().apply(answer)).collect()
     };
     let estimates: Vec<Vec<Estimate>> = sets.iter().map(estimates).collect();
-    let figures = sets.iter().zip(&estimates).map(|(set, estimates)| set.figures(estimates)).collect();
+    let figures = sets.iter().zip(&estimates).map(|(set, estimates)| set.figures(estimates, confident)).collect();
     let summary = SetsSummary { trained_on_validation: estimator.trained_on_validation(), sets: figures };
     if let Some(path) = &arguments.predictions {
         write_predictions(path, &sets, &estimates)?;
     }
     if let Some(report) = &arguments.report {
-        sets_page::write(report, &summary, &command())?;
+        sets_page::write(report, &summary, &risk_by_decade(&sets, &estimates), &command())?;
         print_error(format_args!("report: {}", report.join("index.html").display()));
     }
     if arguments.json {

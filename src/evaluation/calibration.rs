@@ -387,7 +387,8 @@ mod tests {
         };
         let coverage = |sets: &[SetMeasurement]| -> Vec<f64> {
             let estimates = held_out_sets(sets);
-            let figures = sets.iter().zip(&estimates).map(|(set, estimates)| set.figures(estimates).groups[0].figures);
+            let figures =
+                sets.iter().zip(&estimates).map(|(set, estimates)| set.figures(estimates, 0.5).groups[0].figures);
             figures.map(|figures| figures.interval_80_coverage.unwrap()).collect()
         };
         let alike = coverage(&[set("a", 1000, 4.0), set("b", 1000, 10.0)]);

@@ -3,15 +3,17 @@
 //! [`utkface`] and [`sets`] parse labels, [`mod@measure`] runs the network over a folder, [`Scores`] are the
 //! metrics, [`calibration`] fits the calibration, [`mod@framing_robustness`] varies the framing, and
 //! [`page`] writes the HTML report with its [`plot`]s. [`set_figures`] and [`sets_page`] do so for several data
-//! sets in one run.
+//! sets in one run, [`confidence`] and [`degradation_page`] for photos that were made worse.
 
 pub mod calibration;
 pub mod confidence;
 pub mod degradation;
+pub mod degradation_page;
 pub mod framing_robustness;
 pub mod measure;
 pub mod page;
 pub mod plot;
+pub mod risk_coverage;
 pub mod scene_sheet;
 pub mod scenes;
 pub mod set_figures;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::framing_robustness::FramingRobustness;
 use super::measure::{Group, MostConfident, Prediction, pairs};
 use super::plot::{self, BLUE, Chart, GREY, ORANGE, Series};
+use super::risk_coverage::TWENTIETHS;
 use super::utkface::RACES;
 use super::{EvaluationError, Measurement, Scores, gender_bins, scores};
 
@@ -16,8 +17,6 @@ const HARDEST: usize = 20;
 /// The warning for weights that were [trained on their validation faces](Summary::trained_on_validation).
 pub const TRAINED_ON_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
 than they are. What faces that they never met show stands in their model card.";
-/// Shares of the most confident predictions at which the curves are computed, in twentieths.
-const TWENTIETHS: std::ops::RangeInclusive<usize> = 2..=20;
 
 /// All metrics of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -80,18 +79,23 @@ pub fn write(
     summary: &Summary,
     command: &str,
 ) -> Result<(), EvaluationError> {
+    let charts = [
+        ("ages.png", [predicted_ages(measurement), errors_by_age(summary)]),
+        ("confidence.png", [age_error_by_share(measurement), gender_error_by_share(measurement)]),
+        ("calibration.png", [reliability(measurement), coverage(summary)]),
+    ];
+    write_files(folder, &charts, &html(measurement, summary, command))
+}
+
+/// Writes a page as `index.html`, and its charts, into `folder`.
+pub(super) fn write_files(folder: &Path, charts: &[(&str, [Chart; 2])], html: &str) -> Result<(), EvaluationError> {
     let write_error =
         |error: &dyn std::fmt::Display| EvaluationError::Write { path: folder.to_owned(), reason: error.to_string() };
     std::fs::create_dir_all(folder).map_err(|error| write_error(&error))?;
-    let charts = [
-        ("ages.png", vec![predicted_ages(measurement), errors_by_age(summary)]),
-        ("confidence.png", vec![age_error_by_share(measurement), gender_error_by_share(measurement)]),
-        ("calibration.png", vec![reliability(measurement), coverage(summary)]),
-    ];
-    for (name, charts) in &charts {
+    for (name, charts) in charts {
         plot::draw(&folder.join(name), charts).map_err(|error| write_error(&error))?;
     }
-    std::fs::write(folder.join("index.html"), html(measurement, summary, command)).map_err(|error| write_error(&error))
+    std::fs::write(folder.join("index.html"), html).map_err(|error| write_error(&error))
 }
 
 fn chart(title: &str, x_label: &str, series: Vec<Series>) -> Chart {
@@ -161,39 +165,47 @@ fn coverage(summary: &Summary) -> Chart {
 }
 
 /// The style sheet of the reports.
-pub(super) const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#222}\
+const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:76rem;margin:2rem auto;padding:0 1rem;color:#222}\
 h1,h2{line-height:1.2}table{border-collapse:collapse;margin:1rem 0}th,td{padding:.25rem .75rem;text-align:right;\
 border-bottom:1px solid #ddd}th:first-child,td:first-child{text-align:left}img{max-width:100%;height:auto}\
 code{background:#f3f3f3;padding:.1rem .3rem}pre{background:#f3f3f3;padding:1rem;overflow-x:auto}";
 
-fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
-    let mut page = format!(
+/// The start of a report, with its heading.
+pub(super) fn head(heading: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>FaceGuesser evaluation</title>\n\
-         <style>{STYLE}</style>\n<h1>FaceGuesser evaluation on {} faces</h1>\n",
-        summary.scores.photos
-    );
+         <style>{STYLE}</style>\n<h1>{heading}</h1>\n"
+    )
+}
+
+/// A heading, a caption and the chart they are about.
+pub(super) fn section(title: &str, file: &str, caption: &str) -> String {
+    format!("<h2>{title}</h2>\n<p>{caption}</p>\n<img src=\"{file}\" alt=\"{title}: {caption}\">\n")
+}
+
+/// The end of a report.
+pub(super) fn foot(command: &str) -> String {
+    format!("<h2>How to reproduce this page</h2>\n<pre>{}</pre>\n</html>\n", escaped(command))
+}
+
+fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
+    let mut page = head(&format!("FaceGuesser evaluation on {} faces", summary.scores.photos));
     if summary.trained_on_validation {
         let _ = writeln!(page, "<p><strong>{TRAINED_ON_VALIDATION}</strong></p>");
     }
     page.push_str(&metrics_table(summary));
-    let section = |page: &mut String, title: &str, file: &str, caption: &str| {
-        let _ = write!(page, "<h2>{title}</h2>\n<p>{caption}</p>\n<img src=\"{file}\" alt=\"{title}: {caption}\">\n");
-    };
-    section(
-        &mut page,
+    page += &section(
         "Age",
         "ages.png",
         "Each dot is a face. Where the network is uncertain, predictions regress towards the mean.",
     );
-    section(
-        &mut page,
+    page += &section(
         "Confidence",
         "confidence.png",
         "Errors of the most confident predictions, from 10 % to all of them. The gender of small children, whose age is \
          predicted with the most confidence, is not reported.",
     );
-    section(
-        &mut page,
+    page += &section(
         "Calibration",
         "calibration.png",
         "Left: reliability diagram of the gender probability. Right: coverage of the 80 % age interval by decade.",
@@ -205,8 +217,7 @@ fn html(measurement: &Measurement, summary: &Summary, command: &str) -> String {
     page.push_str("<h2>By labelled race and gender, from 13 years on</h2>\n");
     page.push_str(&table(&races(measurement)));
     page.push_str(&hardest(measurement));
-    let _ = write!(page, "<h2>How to reproduce this page</h2>\n<pre>{}</pre>\n</html>\n", escaped(command));
-    page
+    page + &foot(command)
 }
 
 fn metrics_table(summary: &Summary) -> String {

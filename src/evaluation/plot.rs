@@ -17,6 +17,9 @@ pub const ORANGE: RGBColor = RGBColor(230, 126, 34);
 pub const BLUE: RGBColor = RGBColor(31, 97, 171);
 /// The colour of references to compare with.
 pub const GREY: RGBColor = RGBColor(150, 150, 150);
+/// The colours of several lines, in order.
+pub const COLOURS: [RGBColor; 6] =
+    [BLUE, ORANGE, RGBColor(39, 134, 79), RGBColor(142, 68, 173), RGBColor(192, 57, 43), RGBColor(90, 90, 90)];
 
 /// One panel.
 #[derive(Debug, Clone)]

@@ -48,15 +48,16 @@ impl SetMeasurement {
         Ok(Self { name, faces: answered, faceless, unreadable, other_entries })
     }
 
-    /// The figures of calibrated answers, one for each of [`Self::faces`].
-    pub fn figures(&self, estimates: &[Estimate]) -> SetFigures {
+    /// The figures of calibrated answers, one for each of [`Self::faces`]; ages are sure from a confidence of
+    /// `confident` on.
+    pub fn figures(&self, estimates: &[Estimate], confident: f32) -> SetFigures {
         let faces: Vec<Face<'_>> = self.faces.iter().map(|(face, _)| face).zip(estimates).collect();
         SetFigures {
             set: self.name.clone(),
             faceless: self.faceless.len(),
             unreadable: self.unreadable.len(),
             other_entries: self.other_entries,
-            groups: groups(&faces),
+            groups: groups(&faces, confident),
         }
     }
 }
@@ -136,6 +137,10 @@ pub struct Figures {
     pub interval_80_coverage: Option<f64>,
     /// Mean width of that interval over exact ages, years.
     pub interval_80_width_mean: Option<f64>,
+    /// Share of exact ages whose guess is sure by its confidence, whatever flaws the photo has.
+    pub sure: Option<f64>,
+    /// Mean absolute error of the sure guesses over that of the unsure ones.
+    pub sure_error_ratio: Option<f64>,
     /// Share of faces whose likelier answer about the smile is the labelled one.
     pub smile_accuracy: Option<f64>,
     /// Expected calibration error of the smile's probability, over 15 equal-width bins.
@@ -146,12 +151,12 @@ pub struct Figures {
     pub smile_told_accuracy: Option<f64>,
 }
 
-fn groups(faces: &[Face<'_>]) -> Vec<GroupFigures> {
+fn groups(faces: &[Face<'_>], confident: f32) -> Vec<GroupFigures> {
     let mut groups = Vec::new();
     let mut add = |kind: GroupKind, group: &str, is_member: &dyn Fn(&LabelledFace) -> bool| {
         let members: Vec<Face<'_>> = faces.iter().copied().filter(|(face, _)| is_member(face)).collect();
         if !members.is_empty() {
-            groups.push(GroupFigures { kind, group: group.to_owned(), figures: figures(&members) });
+            groups.push(GroupFigures { kind, group: group.to_owned(), figures: figures(&members, confident) });
         }
     };
     add(GroupKind::All, "all", &|_| true);
@@ -191,7 +196,7 @@ fn is_teenager(face: &LabelledFace) -> bool {
     face.age.and_then(AgeLabel::years).is_some_and(|age| (13.0..=17.0).contains(&age))
 }
 
-fn figures(faces: &[Face<'_>]) -> Figures {
+fn figures(faces: &[Face<'_>], confident: f32) -> Figures {
     let exact = |value: &dyn Fn(&Estimate, f32) -> f64| {
         mean(faces.iter().filter_map(|(face, estimate)| Some(value(estimate, face.age?.years()?))))
     };
@@ -202,6 +207,11 @@ fn figures(faces: &[Face<'_>]) -> Figures {
             let female = face.female.filter(|_| least == 0.0 || face.age.is_some_and(|age| age.least() >= least))?;
             Some(share((estimate.female_probability >= 0.5) == female))
         }))
+    };
+    let is_sure = |estimate: &Estimate| estimate.confidence() >= confident;
+    let error_where = |sure: bool| {
+        let members = faces.iter().filter(|(_, estimate)| is_sure(estimate) == sure);
+        mean(members.filter_map(|(face, estimate)| Some((estimate.age() - face.age?.years()?).abs().into())))
     };
     let smiles: Vec<(f32, bool, bool)> = faces
         .iter()
@@ -227,6 +237,8 @@ fn figures(faces: &[Face<'_>]) -> Figures {
         })),
         interval_80_coverage: exact(&|estimate, age| coverage(estimate.age_interval.0, estimate.age_interval.1, age)),
         interval_80_width_mean: exact(&|estimate, _| (estimate.age_interval.1 - estimate.age_interval.0).into()),
+        sure: exact(&|estimate, _| share(is_sure(estimate))),
+        sure_error_ratio: error_where(true).zip(error_where(false)).map(|(sure, unsure)| sure / unsure),
         smile_accuracy: mean(smiles.iter().map(|(probability, smile, _)| share((*probability >= 0.5) == *smile))),
         smile_ece: (!smiles.is_empty()).then(|| {
             let bins = likelier_bins(smiles.iter().map(|(probability, smile, _)| (*probability, *smile)));
@@ -251,9 +263,9 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 pub type Column = (&'static str, &'static str, fn(&Figures) -> Option<String>);
 
 /// The columns of the table of figures; a value without a figure is `None`.
-pub const COLUMNS: [Column; 14] = [
+pub const COLUMNS: [Column; 16] = [
     ("faces", "faces", |figures| Some(figures.faces.to_string())),
-    ("MAE", "age error (MAE), years", |figures| years(figures.age_mae)),
+    ("MAE", "age error (MAE), years", |figures| decimal(figures.age_mae)),
     ("bias", "predicted minus true age, years", |figures| figures.age_bias.map(|years| format!("{years:+.2}"))),
     ("bin", "age in the right bin", |figures| percent(figures.right_bin)),
     ("gender", "gender accuracy", |figures| percent(figures.gender_accuracy)),
@@ -262,14 +274,16 @@ pub const COLUMNS: [Column; 14] = [
     ("teens", "13 to 17 called 18 or more", |figures| percent(figures.teenagers_called_adults)),
     ("minors", "25 and more called minors", |figures| percent(figures.adults_called_minors)),
     ("in 80", "coverage of the 80 % range", |figures| percent(figures.interval_80_coverage)),
-    ("width", "mean width of that range, years", |figures| years(figures.interval_80_width_mean)),
+    ("width", "mean width of that range, years", |figures| decimal(figures.interval_80_width_mean)),
+    ("sure", "ages that are sure, whatever flaws the photo has", |figures| percent(figures.sure)),
+    ("ratio", "age error of the sure over that of the unsure", |figures| decimal(figures.sure_error_ratio)),
     ("smile", "smile accuracy", |figures| percent(figures.smile_accuracy)),
     ("ECE", "calibration error of the smile", |figures| figures.smile_ece.map(|ece| format!("{ece:.4}"))),
     ("told", "accuracy of mentioned smiles", |figures| percent(figures.smile_told_accuracy)),
 ];
 
-fn years(value: Option<f64>) -> Option<String> {
-    value.map(|years| format!("{years:.2}"))
+fn decimal(value: Option<f64>) -> Option<String> {
+    value.map(|value| format!("{value:.2}"))
 }
 
 fn percent(value: Option<f64>) -> Option<String> {
@@ -309,22 +323,23 @@ mod tests {
         ];
         let estimates = [
             estimate(19, 0.9, 0.0),
-            estimate(31, 0.3, 0.0),
+            Estimate { age_interval: (20.0, 40.0), ..estimate(31, 0.3, 0.0) },
             estimate(29, 0.4, 0.0),
             estimate(16, 0.2, 0.0),
             estimate(50, 0.5, 0.95),
             estimate(50, 0.5, 0.6),
         ];
         let faces: Vec<Face<'_>> = labels.iter().zip(&estimates).collect();
-        let of = figures(&faces);
+        let of = figures(&faces, 0.5);
         assert_eq!((of.age_mae, of.age_bias, of.right_bin), (Some(2.5), Some(2.5), Some(0.5)));
         assert_eq!((of.gender_accuracy, of.gender_accuracy_20_plus), (Some(0.75), Some(2.0 / 3.0)));
         assert_eq!((of.teenagers_called_adults, of.adults_called_minors), (Some(1.0), Some(0.5)));
-        assert_eq!((of.interval_80_coverage, of.interval_80_width_mean), (Some(0.5), Some(4.0)));
+        assert_eq!((of.interval_80_coverage, of.interval_80_width_mean), (Some(0.5), Some(12.0)));
+        assert_eq!((of.sure, of.sure_error_ratio), (Some(0.5), Some(4.0)));
         assert_eq!((of.smile_accuracy, of.smile_told, of.smile_told_accuracy), (Some(0.5), Some(0.5), Some(1.0)));
         // Gaps of 0.05 and 0.6, each of one of two faces.
         assert!((of.smile_ece.unwrap() - 0.325).abs() < 1e-6);
-        let names: Vec<String> = groups(&faces).into_iter().map(|group| group.group).collect();
+        let names: Vec<String> = groups(&faces, 0.5).into_iter().map(|group| group.group).collect();
         let wanted = [
             "all",
             "10 to 19",
@@ -338,6 +353,6 @@ mod tests {
             "not smiling",
         ];
         assert_eq!(names, wanted);
-        assert_eq!(figures(&faces[4..]).gender_accuracy, None);
+        assert_eq!(figures(&faces[4..], 0.5).gender_accuracy, None);
     }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::EvaluationError;
-use super::page::{STYLE, TRAINED_ON_VALIDATION, escaped};
-use super::plot::{self, BLUE, Chart, GREY, ORANGE, RGBColor, Series};
+use super::page::{TRAINED_ON_VALIDATION, escaped, foot, head, section, write_files};
+use super::plot::{COLOURS, Chart, GREY, RGBColor, Series};
+use super::risk_coverage::RiskCurve;
 use super::set_figures::{COLUMNS, Figures, GroupKind, SetFigures};
 
 /// All figures of a run.
@@ -19,19 +20,15 @@ pub struct SetsSummary {
     pub sets: Vec<SetFigures>,
 }
 
-/// The colours of the sets' lines, in order; beyond them, from the start.
-const COLOURS: [RGBColor; 6] =
-    [BLUE, ORANGE, RGBColor(39, 134, 79), RGBColor(142, 68, 173), RGBColor(192, 57, 43), RGBColor(90, 90, 90)];
+const RISK_CHART: &str = "risk.png";
 
-/// Writes `index.html` and its charts into `folder`; the page quotes `command`, which reproduces it.
+/// Writes `index.html` and its charts into `folder`; `risk` are the curves of all sets, and the page quotes
+/// `command`, which reproduces it.
 ///
 /// # Errors
 /// [`EvaluationError::Write`].
-pub fn write(folder: &Path, summary: &SetsSummary, command: &str) -> Result<(), EvaluationError> {
-    let write_error =
-        |error: &dyn std::fmt::Display| EvaluationError::Write { path: folder.to_owned(), reason: error.to_string() };
-    std::fs::create_dir_all(folder).map_err(|error| write_error(&error))?;
-    let charts = [
+pub fn write(folder: &Path, summary: &SetsSummary, risk: &[RiskCurve], command: &str) -> Result<(), EvaluationError> {
+    let mut charts = vec![
         (
             "ages.png",
             [
@@ -49,10 +46,24 @@ pub fn write(folder: &Path, summary: &SetsSummary, command: &str) -> Result<(), 
             ],
         ),
     ];
-    for (name, charts) in &charts {
-        plot::draw(&folder.join(name), charts).map_err(|error| write_error(&error))?;
+    if !risk.is_empty() {
+        charts.push((RISK_CHART, [risk_chart(risk, 0..50), risk_chart(risk, 50..110)]));
     }
-    std::fs::write(folder.join("index.html"), html(summary, command)).map_err(|error| write_error(&error))
+    write_files(folder, &charts, &html(summary, !risk.is_empty(), command))
+}
+
+/// The curves of some decades.
+fn risk_chart(risk: &[RiskCurve], decades: std::ops::Range<usize>) -> Chart {
+    let curves = risk.iter().filter(|curve| decades.contains(&curve.decade)).zip(COLOURS);
+    let line = |(curve, colour): (&RiskCurve, RGBColor)| {
+        Series::line(&format!("{} to {}", curve.decade, curve.decade + 9), colour, curve.points.clone())
+    };
+    Chart {
+        title: "age error over that of the whole decade".to_owned(),
+        x_label: "most confident predictions, %".to_owned(),
+        x_decimals: 0,
+        series: curves.map(line).collect(),
+    }
 }
 
 /// A line for each set with exact ages, and one at `reference`.
@@ -78,13 +89,9 @@ fn by_decade(
     Chart { title: title.to_owned(), x_label: "true age".to_owned(), x_decimals: 0, series }
 }
 
-fn html(summary: &SetsSummary, command: &str) -> String {
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>FaceGuesser evaluation</title>\n\
-         <style>{STYLE}table{{font-size:.85rem}}th:first-child,td:first-child{{white-space:nowrap}}</style>\n\
-         <h1>FaceGuesser evaluation on {} data sets</h1>\n",
-        summary.sets.len()
-    );
+fn html(summary: &SetsSummary, with_risk: bool, command: &str) -> String {
+    let mut page = head(&format!("FaceGuesser evaluation on {} data sets", summary.sets.len()));
+    page += "<style>table{font-size:.85rem}th:first-child,td:first-child{white-space:nowrap}</style>\n";
     if summary.trained_on_validation {
         let _ = writeln!(page, "<p><strong>{TRAINED_ON_VALIDATION}</strong></p>");
     }
@@ -100,7 +107,13 @@ fn html(summary: &SetsSummary, command: &str) -> String {
         ("Ages", "ages.png", "Each line is a set with exact ages."),
         ("Ranges", "ranges.png", "The range is meant to contain the true age of 80 % of the faces of every age."),
     ] {
-        let _ = write!(page, "<h2>{title}</h2>\n<p>{caption}</p>\n<img src=\"{file}\" alt=\"{title}: {caption}\">\n");
+        page += &section(title, file, caption);
+    }
+    if with_risk {
+        let caption = "Errors of the most confident predictions, from 10 % to all of them, by decade of the true age, over \
+                       all sets with exact ages: the lower on the left, the better confidence tells which photos can be \
+                       judged.";
+        page += &section("Confidence", RISK_CHART, caption);
     }
     for set in &summary.sets {
         let _ = writeln!(page, "<h2>{}</h2>", escaped(&set.set));
@@ -111,8 +124,7 @@ fn html(summary: &SetsSummary, command: &str) -> String {
         );
         page.push_str(&table("group", set.groups.iter().map(|group| (group.group.as_str(), &group.figures))));
     }
-    let _ = write!(page, "<h2>How to reproduce this page</h2>\n<pre>{}</pre>\n</html>\n", escaped(command));
-    page
+    page + &foot(command)
 }
 
 /// A table with those columns that have a value in any row.

@@ -164,6 +164,28 @@ fn face_detection_is_measured_on_labelled_scenes_and_its_mistakes_are_drawn() {
 }
 
 #[test]
+fn the_report_on_photos_made_worse_shows_how_guesses_and_tips_change_with_each_flaw() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photos, report) = (folder.path().join("photos"), folder.path().join("report"));
+    std::fs::create_dir(&photos).unwrap();
+    std::fs::write(photos.join("31_1_0_1.jpg"), photo_with_a_face()).unwrap();
+    let arguments = ["--data", photos.to_str().unwrap(), "--degraded", "--json", "--report", report.to_str().unwrap()];
+    let output = Command::new(PROGRAM).arg("evaluate").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&rows[0]["degradation"], &rows[0]["faces"]), (&json!("untouched"), &json!(1)));
+    let darkest = rows.iter().find(|row| row["degradation"] == "dark" && row["strength"] == 1.0).unwrap();
+    assert_eq!((&darkest["tip"], &darkest["sure"]), (&json!(1.0), &json!(0.0)), "{darkest}");
+    let page = std::fs::read_to_string(report.join("index.html")).unwrap();
+    for part in ["made worse", "cutoff", "By race label", "evaluate --data"] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+    for picture in ["sure.png", "tips.png", "errors.png", "coverage.png"] {
+        assert!(image::open(report.join(picture)).unwrap().width() >= 1000, "{picture}");
+    }
+}
+
+#[test]
 fn several_sets_are_measured_in_one_table_and_calibrated_together() {
     let scene = Scene::new();
     train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();
@@ -205,6 +227,7 @@ fn several_sets_are_measured_in_one_table_and_calibrated_together() {
     for part in ["on 2 data sets", "Martian", "70 and more", "coverage of the 80 % range", "evaluate --aligned"] {
         assert!(page.contains(part), "{part:?} is missing");
     }
+    assert!(exact["sure"].is_f64() && bins["sure"].is_null());
     for picture in ["ages.png", "ranges.png"] {
         assert!(image::open(report.join(picture)).unwrap().width() >= 1000, "{picture}");
     }
