@@ -6,8 +6,9 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 
-use crate::support::cluster::Cluster;
+use crate::support::cluster::{Cluster, NO_FAIR_USE};
 use crate::support::inbox::RecordedRequest;
+use crate::support::nats::NatsServer;
 use crate::support::telegram::{Telegram, photo, text};
 use crate::support::{photo_with_a_face, tiny_photo};
 
@@ -151,6 +152,65 @@ async fn a_worker_whose_link_is_cut_leaves_its_photos_to_others_and_tells_nothin
     tally.complete(&mut cluster.telegram, PATIENCE).await;
     let twice = tally.report(&format!("a link cut for {lasted} s"));
     assert_eq!((tally.unanswered(), twice), (0, 0), "{:?}", tally.replies);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
+async fn a_worker_whose_link_loses_everything_leaves_its_photo_to_others_and_works_again() {
+    let mut cluster = Cluster::start(0, &[]).await;
+    let link = cluster.nats.link().await;
+    let deaf = cluster.telegram.process("worker", &link.url(), &[]);
+    deaf.logged("waiting for jobs").await;
+    let gate = cluster.telegram.files.put_gated("slow", photo_with_a_face());
+    let mut tally = Tally::default();
+    tally.replies.insert(cluster.telegram.post(1001, json!({ "photo": photo("slow") })), 0);
+    cluster.telegram.inbox.next("fetched photos/slow").await;
+    link.silence();
+    cluster.workers.push(cluster.telegram.process("worker", &cluster.nats.url(), &[]));
+    gate.send(true).unwrap();
+    tally.complete(&mut cluster.telegram, PATIENCE).await;
+    // The silence is noticed although no connection was closed.
+    deaf.logged("the connection to NATS broke").await;
+    link.mend();
+    cluster.workers.clear();
+    tally.replies.insert(cluster.telegram.post(1002, json!({ "photo": photo("slow") })), 0);
+    tally.complete(&mut cluster.telegram, PATIENCE).await;
+    let twice = tally.report("a link without a sign of life");
+    assert_eq!((tally.unanswered(), twice), (0, 0), "{:?}", tally.replies);
+}
+
+/// Each of three servers is killed in turn and comes back, while photos arrive all the time.
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
+async fn no_photo_is_lost_while_one_of_three_servers_is_down() {
+    let mut servers = NatsServer::start_three().await;
+    let urls = servers.each_ref().map(NatsServer::url).join(",");
+    let replicas = [("FACEGUESSER__CLUSTER__REPLICAS", "3")];
+    let mut telegram = Telegram::start().await;
+    telegram.files.put("tiny", tiny_photo());
+    let _gateway = telegram.process("gateway", &urls, &[&replicas[..], &NO_FAIR_USE].concat());
+    telegram.inbox.next("setmycommands").await;
+    let workers = [(); 2].map(|()| telegram.process("worker", &urls, &replicas));
+    for worker in &workers {
+        worker.logged("waiting for jobs").await;
+    }
+    let mut tally = Tally::default();
+    let mut person = 1000;
+    for server in &mut servers {
+        for photos in 0..6 {
+            person += 1;
+            tally.replies.insert(telegram.post(person, json!({ "photo": photo("tiny") })), 0);
+            match photos {
+                1 => server.kill(),
+                5 => server.restart().await,
+                _ => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+        tally.complete(&mut telegram, PATIENCE).await;
+    }
+    let twice = tally.report("each of three servers killed in turn");
+    assert_eq!(tally.unanswered(), 0, "{:?}", tally.replies);
+    assert!(twice <= 3, "{:?}", tally.replies);
 }
 
 #[tokio::test(flavor = "multi_thread")]

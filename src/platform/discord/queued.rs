@@ -77,12 +77,7 @@ impl Handler {
         mut jobs: mpsc::Receiver<TakenJobs>,
         shutdown: &CancellationToken,
     ) {
-        loop {
-            let taken = tokio::select! {
-                () = shutdown.cancelled() => return,
-                taken = jobs.recv() => taken,
-            };
-            let Some(TakenJobs { jobs, lease }) = taken else { return };
+        while let Some(TakenJobs { jobs, lease }) = shutdown.run_until_cancelled(jobs.recv()).await.flatten() {
             self.spawn(|handler| async move {
                 handler.load_identity().await;
                 for job in jobs {

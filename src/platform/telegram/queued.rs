@@ -57,12 +57,7 @@ impl Handler {
         mut jobs: mpsc::Receiver<TakenJobs>,
         shutdown: &CancellationToken,
     ) {
-        loop {
-            let taken = tokio::select! {
-                () = shutdown.cancelled() => return,
-                taken = jobs.recv() => taken,
-            };
-            let Some(taken) = taken else { return };
+        while let Some(taken) = shutdown.run_until_cancelled(jobs.recv()).await.flatten() {
             let handler = self.clone();
             self.tasks.spawn(async move { handler.answer_taken(taken).await });
         }
