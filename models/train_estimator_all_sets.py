@@ -3,7 +3,7 @@
     pip install torch numpy opencv-python-headless safetensors
     python models/train_estimator_all_sets.py distil --data DIR --out OUT --seconds 550
     python models/train_estimator_all_sets.py finetune --data DIR --out OUT --seconds 3900 --start OUT/student.safetensors \\
-        --adviser twin.safetensors
+        --adviser twin.safetensors --embeddings OUT/embeddings.npz
 
 `distil` trains a large teacher, then the student by distillation, both from random weights, on one GPU; `finetune` goes on from a
 student's folded weights on the CPU. Both end by the clock. OUT gets student.safetensors (`model::estimator` reads it, with
@@ -12,6 +12,7 @@ student's folded weights on the CPU. Both end by the clock. OUT gets student.saf
 DIR/blob0.bin to blob2.bin contain encoded grey pictures of at most 160 pixels one after the other, DIR/index.npz arrays of one
 element (`frame`: four) per picture:
 
+    name     path below the folder of the data sets (`advise_by_embeddings.py` reads the picture in colour)
     blob, off, len   its file, offset and length in bytes
     w, h     size in pixels
     frame    centre x and y, side and roll (radians) of the crop that the detector gives the face
@@ -211,8 +212,10 @@ class Faces:
         rectangle = near(cx, half_width)[:, None, :] & near(cy, half_height)[:, :, None] & covered[:, None, None]
         return torch.where(rectangle[:, None], spread(uniform(0, 255)), x)
 
-    def augmented(self, i, strength, rng):
-        """The crop (128, 128) of one face, varied as in `augmented_batch`, in a fifth of its time on a CPU."""
+    def augmented(self, i, strength, rng, picture=None):
+        """The crop (128, 128) of one face, varied as in `augmented_batch`, in a fifth of its time on a CPU; of another `picture`
+        with the same frame, if there is one."""
+        picture = self.canvases[i, : self.index["h"][i], : self.index["w"][i]] if picture is None else picture
         uniform, chance = rng.uniform, lambda probability: rng.random() < probability * strength
         cx, cy, s, r = map(float, self.index["frame"][i])
         jitter = strength * (0.5 if rng.random() < 0.6 else 1.0)
@@ -222,7 +225,7 @@ class Faces:
         rotation = np.array([[sx * math.cos(r), -sy * math.sin(r)], [sx * math.sin(r), sy * math.cos(r)]])
         shift = np.array([cx, cy]) - 0.5 - rotation.sum(1) * (SIDE - 1) / 2
         x = cv2.warpAffine(
-            self.canvases[i, : self.index["h"][i], : self.index["w"][i]], np.column_stack([rotation, shift]), (SIDE, SIDE),
+            picture, np.column_stack([rotation, shift]), (SIDE, SIDE),
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT if chance(0.2) else cv2.BORDER_REPLICATE, borderValue=uniform(0, 255),
         )
@@ -416,19 +419,27 @@ class FoldedStudent(nn.Module):
                 tensor = tensor.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
             self.weights[name.replace(".", "/")] = nn.Parameter(tensor)
 
-    def forward(self, x):
-        get = lambda name: (self.weights[f"{name}/weight"], self.weights[f"{name}/bias"])
+    def last_map(self, x):
+        """(B, 192, 4, 4), whose mean the heads read."""
         # The first convolution as a product with patches: one channel alone is slow in bfloat16.
-        padded, (weight, bias) = F.pad(x, (1, 1, 1, 1)), get("stem")
-        patches = torch.stack([padded[:, 0, i : i + SIDE - 1 : 2, j : j + SIDE - 1 : 2] for i in range(3) for j in range(3)], -1)
-        x = F.linear(patches, weight.reshape(-1, 9), bias).relu_().permute(0, 3, 1, 2)
+        padded = F.pad(x, (1, 1, 1, 1))
+        x = self.stem(torch.stack([padded[:, 0, i : i + SIDE - 1 : 2, j : j + SIDE - 1 : 2] for i in range(3) for j in range(3)], -1))
         for stage in range(1, 5):
             for n, stride in ((0, 2), (1, 1)):
                 name = f"stage{stage}/block{n}"
-                y = F.conv2d(x, *get(f"{name}/first"), stride, 1).relu_()
-                y = F.conv2d(y, *get(f"{name}/second"), 1, 1)
-                x = (y + (F.conv2d(x, *get(f"{name}/shortcut"), stride) if stride == 2 else x)).relu_()
-        x = x.float().mean((2, 3))
+                y = self.convolve(self.convolve(x, f"{name}/first", stride).relu_(), f"{name}/second", 1)
+                x = (y + (self.convolve(x, f"{name}/shortcut", stride) if stride == 2 else x)).relu_()
+        return x
+
+    def stem(self, patches):
+        return F.linear(patches, self.weights["stem/weight"].reshape(-1, 9), self.weights["stem/bias"]).relu_().permute(0, 3, 1, 2)
+
+    def convolve(self, x, name, stride):
+        weight = self.weights[f"{name}/weight"]
+        return F.conv2d(x, weight, self.weights[f"{name}/bias"], stride, weight.shape[2] // 2)
+
+    def forward(self, x):
+        x = self.last_map(x).float().mean((2, 3))
         with torch.autocast(x.device.type, enabled=False):
             x = F.dropout(x, self.dropout, self.training)
             head = lambda name: x @ self.weights[f"{name}/weight"] + self.weights[f"{name}/bias"]
@@ -670,63 +681,157 @@ def distil(options, faces):
     finish(student, faces, workers, options.out)
 
 
-def advice_for(faces, start, adviser, workers):
-    """Probabilities for all training faces: those of the network that training starts from; UTKFace's ages are the mean of its and
-    the adviser's, which is better than either."""
+def advice_for(faces, start, adviser, embeddings, workers):
+    """Probabilities for all training faces: the mean of those of the network that training starts from (of UTKFace's ages, four tenths
+    the adviser's) and of what `advise_by_embeddings.py` says; that knows nothing of smiles."""
     sizes = (len(faces.set), AGES), (len(faces.set),), (len(faces.set),)
-    advice = tuple(torch.zeros(size, dtype=torch.float16) for size in sizes)
+    ages, genders, smiles = (torch.zeros(size) for size in sizes)
     utkface = faces.train[faces.index["set"][faces.train] == SETS.index("utkface")]
-    for path, ids, share in ((start, faces.train, 1.0), (adviser, utkface, 0.5)):
-        age, others = map(torch.from_numpy, predict(FoldedStudent(path), faces, ids, workers))
-        advice[0][ids] = (1 - share) * advice[0][ids] + share * F.softmax(age, 1).half()
-        if share == 1:
-            advice[1][ids], advice[2][ids] = torch.sigmoid(others).half().unbind(1)
-    return advice
+    age, others = map(torch.from_numpy, predict(FoldedStudent(start), faces, faces.train, workers))
+    ages[faces.train], (genders[faces.train], smiles[faces.train]) = F.softmax(age, 1), others.unbind(1)
+    age, _ = predict(FoldedStudent(adviser), faces, utkface, workers)
+    ages[utkface] = 0.6 * ages[utkface] + 0.4 * F.softmax(torch.from_numpy(age), 1)
+    told = {name: torch.from_numpy(values).float() for name, values in np.load(embeddings).items()}
+    share = torch.where(faces.set == SETS.index("smiles"), 0.0, 0.5)
+    ages = ages + share[:, None] * (F.softmax(told["age"], 1) - ages)
+    genders = torch.sigmoid(genders + share * (told["gender"] - genders))
+    return ages.half(), genders.half(), torch.sigmoid(smiles).half()
+
+
+class Norm(nn.Module):
+    """Batch norm with the statistics of the batch in training, and otherwise with those last measured by `remeasured`."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+        self.seen = None
+
+    def forward(self, x):
+        if self.seen is not None:
+            self.seen.append((x.float().mean((0, 2, 3)), x.float().var((0, 2, 3), correction=0)))
+            means, variances = (torch.stack(values) for values in zip(*self.seen))
+            self.mean.copy_(means.mean(0))
+            self.variance.copy_(variances.mean(0) + means.var(0, correction=0))
+        statistics = (None, None) if self.training else (self.mean, self.variance)
+        return F.batch_norm(x, *statistics, self.weight, self.bias, self.training, 0.0, 1e-5)
+
+    @property
+    def scale(self):
+        return self.weight / torch.sqrt(self.variance + 1e-5)
+
+
+class UnfoldedStudent(FoldedStudent):
+    """The shipped architecture with a batch norm after each convolution, from folded weights, whose outputs it keeps: they can be
+    trained at ten times the rate. Threads use the statistics of their own part of a batch."""
+
+    def __init__(self, path, dropout):
+        super().__init__(path, dropout)
+        units = [name.removesuffix("/weight") for name, weight in self.weights.items() if weight.ndim == 4]
+        self.norms = nn.ModuleDict({name: Norm(self.weights[f"{name}/weight"].shape[0]) for name in units})
+        for name, norm in self.norms.items():
+            norm.weight.data.fill_(math.sqrt(1 + 1e-5))
+            norm.bias.data.copy_(self.weights.pop(f"{name}/bias"))
+
+    def normalise(self, faces, batches=4):
+        """Moves the scale of each convolution's outputs into its norm. Until then the norms only add the folded bias."""
+        self.eval()
+        seen = {name: [] for name in self.norms}
+        watch = lambda name: lambda _, inputs: seen[name].append(inputs[0].float())
+        hooks = [norm.register_forward_pre_hook(watch(name)) for name, norm in self.norms.items()]
+        with torch.no_grad():
+            self.last_map(augmented_crops(faces, faces.draw(64 * batches), 0.5, np.random.default_rng(6)))
+            for name, norm in self.norms.items():
+                values = torch.cat(seen[name])
+                norm.mean.copy_(values.mean((0, 2, 3)))
+                deviation = (values.var((0, 2, 3), correction=0) + 1e-5).sqrt()
+                norm.weight.copy_(deviation)
+                norm.bias.add_(norm.mean)
+                self.weights[f"{name}/weight"].div_(deviation[:, None, None, None])
+                norm.mean.div_(deviation)
+                norm.variance.fill_(1.0)
+        [hook.remove() for hook in hooks]
+
+    def convolve(self, x, name, stride):
+        weight = self.weights[f"{name}/weight"]
+        return self.norms[name](F.conv2d(x, weight, None, stride, weight.shape[2] // 2))
+
+    def stem(self, patches):
+        x = F.linear(patches, self.weights["stem/weight"].reshape(-1, 9)).permute(0, 3, 1, 2)
+        return self.norms["stem"](x).relu_()
+
+    def tensors(self):
+        tensors = super().tensors()
+        for name, norm in self.norms.items():
+            tensors[f"{name}/weight".replace("/", ".")] = (self.weights[f"{name}/weight"] * norm.scale[:, None, None, None]).permute(2, 3, 1, 0)
+            tensors[f"{name}/bias".replace("/", ".")] = norm.bias - norm.mean * norm.scale
+        return tensors
+
+
+def augmented_crops(faces, ids, strength, rng):
+    return standardised(torch.from_numpy(np.stack([faces.augmented(i, strength, rng) for i in ids.tolist()]))[:, None].float())
+
+
+def remeasured(net, faces, batches=10):
+    """The network with statistics of its norms on weakly augmented crops."""
+    rng = np.random.default_rng(5)
+    net.train()
+    for norm in net.norms.values():
+        norm.seen = []
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        for _ in range(batches):
+            net.last_map(augmented_crops(faces, faces.draw(256), 0.35, rng))
+    for norm in net.norms.values():
+        norm.seen = None
+    return net.eval()
 
 
 def finetune(options, faces):
-    """From folded weights, on two CPU cores: without batch norm and mixup, at a low rate, with ever weaker augmentation."""
+    """From folded weights, on two CPU cores: without mixup, with advice, with ever weaker augmentation."""
     workers = ThreadPoolExecutor(2)
-    shares = dict(zip(SETS, (0.30, 0.35, 0.16, 0.14, 0.05)))
-    rarity, teens = dict.fromkeys(SETS, 0.5) | {"utkface": 0.4}, dict.fromkeys(SETS, 1.5) | {"all-age-faces": 2.2, "groups": 2.0}
-    faces.set_chances(shares, rarity, teens, 1.6)
-    advice = advice_for(faces, options.start, options.adviser, workers)
-    # Exact ages, which the advice refines, take more of it than bins.
-    advice_share = torch.tensor([0.5, 0.3, 0.5, 0.3, 0.4])[faces.set]
-    net, chunk, chunks, peak = FoldedStudent(options.start, dropout=0.1), 64, 4, options.rate
-    parameters, average, optimiser = list(net.parameters()), Average(net), optimiser_of(net, 0.03)
-    end, began = options.seconds - 60, time.time() - START
+    shares = dict(zip(SETS, (0.30, 0.34, 0.16, 0.14, 0.06)))
+    rarity = dict.fromkeys(SETS, 0.5) | {"utkface": 0.4}
+    faces.set_chances(shares, rarity, dict.fromkeys(SETS, 1.5) | {"all-age-faces": 2.4, "groups": 2.0, "utkface": 1.8}, 1.6)
+    advice = advice_for(faces, options.start, options.adviser, options.embeddings, workers)
+    # Advice takes teenagers for adults too often.
+    teenagers = (faces.lo >= 13) & (faces.hi >= 13) & (faces.hi <= 19)
+    advice_share = torch.where(teenagers, 0.3, torch.tensor([0.65, 0.6, 0.6, 0.55, 0.4])[faces.set])
+    net, chunk, chunks = UnfoldedStudent(options.start, dropout=0.1), 128, 2
+    net.normalise(faces)
+    parameters, average, optimiser = list(net.parameters()), Average(net), optimiser_of(net, 0.05)
+    end, began = options.seconds - 100, time.time() - START
     last_log = time.time()
     weights = dict(crps_weight=0.3, gender_weight=1.8)
 
     def gradients(job):
         ids, seed, strength = job
-        rng = np.random.default_rng(seed)
-        x = torch.from_numpy(np.stack([faces.augmented(i, strength, rng) for i in ids.tolist()]))[:, None].float()
+        x = augmented_crops(faces, ids, strength, np.random.default_rng(seed))
         with torch.autocast("cpu", torch.bfloat16):
-            out = net(standardised(x))
+            out = net(x)
         told, share = [part[ids].float() for part in advice], advice_share[ids]
         loss = ((1 - share) * label_loss(out, faces, ids, **weights) + share * advice_loss(out, told, **weights)).mean()
         return loss.item(), torch.autograd.grad(loss, parameters)
 
     while (now := time.time() - START) < end:
         progress = (now - began) / (end - began)
-        set_rate(optimiser, peak, progress, 0.04)
+        set_rate(optimiser, options.rate, progress, 0.05)
         net.train()
         parts = faces.draw(chunk * chunks).split(chunk)
-        results = list(workers.map(gradients, [(ids, (average.steps, n), 0.75 - 0.4 * progress) for n, ids in enumerate(parts)]))
+        results = list(workers.map(gradients, [(ids, (average.steps, n), 0.85 - 0.5 * progress) for n, ids in enumerate(parts)]))
         for parameter, *partial in zip(parameters, *(gradient for _, gradient in results)):
             parameter.grad = sum(partial) / chunks
         norm = nn.utils.clip_grad_norm_(parameters, 3.0)
         if torch.isfinite(norm):
             optimiser.step()
         average.update()
-        if time.time() - last_log > 240:
+        if time.time() - last_log > 420:
             log(f"{progress:.1%} step {average.steps} loss {np.mean([loss for loss, _ in results]):.4f} norm {norm.item():.2f}")
+            remeasured(average.net, faces)
             log("   ", summary(scores(faces, faces.val[::3], *predict(average.net, faces, faces.val[::3], workers))))
             export(average.net, f"{options.out}/student.safetensors")
             last_log = time.time()
-    finish(average.net, faces, workers, options.out)
+    finish(remeasured(average.net, faces, 24), faces, workers, options.out)
 
 
 def main():
@@ -741,7 +846,8 @@ def main():
         if stage is finetune:
             subparser.add_argument("--start", required=True, help="folded weights to go on from")
             subparser.add_argument("--adviser", required=True, help="folded weights that also advise on UTKFace's ages")
-            subparser.add_argument("--rate", type=float, default=1.5e-4, help="peak learning rate")
+            subparser.add_argument("--embeddings", required=True, help="what advise_by_embeddings.py wrote")
+            subparser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     index, pixels = read_data(options.data)
