@@ -2,7 +2,7 @@
 
     pip install torch numpy opencv-python-headless safetensors
     python models/train_face_head.py pictures --data data --out OUT [--without-people LIST]
-    cargo run --release -p faceguesser-vision --example candidates < OUT/list.txt > OUT/candidates.tsv
+    cargo run --release -p faceguesser-vision --example candidates models/estimator.safetensors < OUT/list.txt > OUT/candidates.tsv
     python models/train_face_head.py fit --out OUT --weights models/estimator.safetensors
 
 `pictures` writes altered copies of the training parts of `data` (scenes, utkface, fairface, aaf, groups, smiles; every third scene is
@@ -197,7 +197,7 @@ def read_candidates(out):
         table = np.array(rows)
         scores = np.sqrt(table[:, 5] * table[:, 6])
         evidence = [logit(table[:, 5]), logit(table[:, 6]), np.log(np.clip(table[:, 4], 8, 400))]
-        inputs.append(np.concatenate([table[:, 7:], np.stack(evidence, 1)], 1).astype(np.float32))
+        inputs.append(np.concatenate([table[:, 11:], np.stack(evidence, 1)], 1).astype(np.float32))
         target, weight = zip(*labelled(list(zip(table[:, :4].tolist(), scores)), label))
         targets.extend(target)
         weights.extend(np.array(weight) * label["weight"])

@@ -309,7 +309,12 @@ mod tests {
     fn gaussian(age: f32, sigma: f32, gender_logit: f32) -> RawAnswer {
         let weights: [f32; AGES] = std::array::from_fn(|year| (-0.5 * ((year as f32 - age) / sigma).powi(2)).exp());
         let sum: f32 = weights.iter().sum();
-        RawAnswer { age_probabilities: weights.map(|weight| weight / sum), gender_logit, smile_logit: None }
+        RawAnswer {
+            age_probabilities: weights.map(|weight| weight / sum),
+            gender_logit,
+            smile_logit: None,
+            turned_logit: None,
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::degradation::Degradation;
 use super::utkface::{LabelledFile, RACES};
 use super::{EvaluationError, mean};
-use crate::face::{FaceCrop, FaceError, FaceFinder, Flaw, measure_quality};
+use crate::face::{FaceCrop, FaceError, FaceFinder, Flaw, Quality, measure_quality};
 use crate::model::ModelError;
 use crate::model::calibration::{Calibration, RawAnswer};
 use crate::model::estimator::{Estimate, Estimator};
@@ -68,7 +68,8 @@ pub fn observe(
             let Some(face) = found.faces.first() else { return Ok(None) };
             let crop = FaceCrop::cut(luma, &face.frame);
             let answer = estimator.raw_answers(&[crop.pixels()])?.remove(0);
-            let flaws = measure_quality(luma, face, &crop).flaws();
+            let quality = measure_quality(luma, face, &crop);
+            let flaws = Quality { turned: answer.turned_logit, ..quality }.flaws();
             Ok(Some((face.frame, Observation { file: file.clone(), degradation, answer, flaws })))
         };
         let Some((frame, untouched)) = observed(&photo.luma, None)? else { return Ok(Vec::new()) };

@@ -66,7 +66,7 @@ mod tests {
             // Half of them are a year off and sure, the others three years and less sure.
             let (age, half) = if index.is_multiple_of(2) { (26, 2.0) } else { (28, 5.0) };
             age_probabilities[age] = 1.0;
-            let answer = RawAnswer { age_probabilities, gender_logit: 0.0, smile_logit: None };
+            let answer = RawAnswer { age_probabilities, gender_logit: 0.0, smile_logit: None, turned_logit: None };
             let estimate = Estimate {
                 age_probabilities,
                 female_probability: 0.5,

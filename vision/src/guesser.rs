@@ -8,6 +8,7 @@ use crate::analysis::{Analysis, FaceAnalysis, Framing, StageTimes};
 use crate::face::{
     Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Found, Quality, measure_quality,
 };
+use crate::model::calibration::RawAnswer;
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimate, Estimator};
 use crate::model::{DeviceKind, ModelError};
@@ -271,11 +272,17 @@ impl Guesser {
         }
     }
 
-    fn estimates<'a>(&self, faces: impl IntoIterator<Item = &'a Cut>) -> Result<Vec<Estimate>, GuessError> {
+    /// The estimate of each face, and its [`Quality::turned`].
+    fn estimates<'a>(
+        &self,
+        faces: impl IntoIterator<Item = &'a Cut>,
+    ) -> Result<Vec<(Estimate, Option<f32>)>, GuessError> {
         let crops: Vec<&[u8]> = faces.into_iter().map(|face| face.crop.pixels()).collect();
         let mut estimates = Vec::with_capacity(crops.len());
         for batch in crops.chunks(FORWARD_BATCH) {
-            estimates.extend(self.estimator.estimate(batch)?);
+            let answers = self.estimator.raw_answers(batch)?;
+            let calibrated = |answer: &RawAnswer| (self.estimator.calibration().apply(answer), answer.turned_logit);
+            estimates.extend(answers.iter().map(calibrated));
         }
         Ok(estimates)
     }
@@ -349,16 +356,19 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// The answer; takes one of the `estimates` for each face.
-    fn with_estimates(self, estimates: &mut impl Iterator<Item = Estimate>) -> Analysis {
+    /// The answer; takes one of the `estimates`, with its [`Quality::turned`], for each face.
+    fn with_estimates(self, estimates: &mut impl Iterator<Item = (Estimate, Option<f32>)>) -> Analysis {
         let faces = self.faces.into_iter().zip(estimates);
-        let faces = faces.map(|(Cut { bounds, frame, quality, crop }, estimate)| FaceAnalysis {
-            bounds,
-            frame,
-            estimate,
-            flaws: quality.as_ref().map(Quality::flaws).unwrap_or_default(),
-            good_photo: quality.as_ref().is_some_and(Quality::is_good),
-            crop,
+        let faces = faces.map(|(Cut { bounds, frame, quality, crop }, (estimate, turned))| {
+            let quality = quality.map(|quality| Quality { turned, ..quality });
+            FaceAnalysis {
+                bounds,
+                frame,
+                estimate,
+                flaws: quality.as_ref().map(Quality::flaws).unwrap_or_default(),
+                good_photo: quality.as_ref().is_some_and(Quality::is_good),
+                crop,
+            }
         });
         Analysis { faces: faces.collect(), ..self.analysis }
     }

@@ -21,8 +21,11 @@ pub struct Quality {
     /// of a face in view there is an eye, a corner of the mouth or an outline.
     pub emptiness: f32,
     /// Yaw, as the distance of the nose from the midpoint of the eyes along the line through them, in
-    /// units of the distance between the eyes: 0 for a frontal face, about 0.5 in profile.
+    /// units of the distance between the eyes: 0 for a frontal face, about 0.5 in profile. The landmarks of a face
+    /// in profile are often placed as if it were nearly frontal.
     pub yaw: f32,
+    /// The estimator's logit that the face is turned to the side, which takes the place of `yaw` where it is known.
+    pub turned: Option<f32>,
     /// The grey value, 0 to 255, that 2 % of the crop's pixels exceed: highlights, eyes and what surrounds
     /// the face, which are bright beside any skin unless the light is missing.
     pub highlights: f32,
@@ -86,6 +89,9 @@ const SIZE: Scale = Scale(96.0, 44.0);
 const OUTSIDE: Scale = Scale(0.08, 0.24);
 const EMPTINESS: Scale = Scale(0.75, 1.0);
 const YAW: Scale = Scale(0.1, 0.24);
+const TURNED: Scale = Scale(-6.0, 0.0);
+/// The difficulty of a face that is turned so far that nothing is to be seen of one half.
+const PROFILE: f32 = 1.35;
 const HIGHLIGHTS: Scale = Scale(150.0, 95.0);
 const FACE_HIGHLIGHTS: Scale = Scale(125.0, 70.0);
 const ASYMMETRY: Scale = Scale(0.35, 0.8);
@@ -109,12 +115,15 @@ impl Quality {
         let outside = OUTSIDE.of(self.outside);
         // The sides are compared on a logarithmic scale: half the pixels are as much worse at any size.
         let small = Scale(SIZE.0.ln(), SIZE.1.ln()).of(self.side.max(1.0).ln());
-        let (turned, white) = (YAW.of(self.yaw), WHITE.of(self.white));
+        let turned = self.turned.map_or_else(|| YAW.of(self.yaw), |logit| TURNED.of(logit));
+        let white = WHITE.of(self.white);
         // A flaw that explains another hides it: the part outside the photo is empty, and so may be what is
-        // behind a profile or white, but they are not covered; a cover and a profile make the sides unlike.
+        // behind a profile or white, but they are not covered; a cover makes a face look turned a little, and a cover
+        // and a profile make the sides unlike.
         let is_flaw = |difficulty: f32| difficulty >= 1.0;
-        let empty = is_flaw(outside) || is_flaw(turned) || is_flaw(white);
+        let empty = is_flaw(outside) || turned >= PROFILE || is_flaw(white);
         let covered = if empty { 0.0 } else { EMPTINESS.of(self.emptiness) };
+        let turned = if is_flaw(covered) { 0.0 } else { turned };
         let unlike = is_flaw(covered) || is_flaw(turned);
         let one_sided = if unlike { 0.0 } else { ASYMMETRY.of(self.asymmetry) };
         let dark = HIGHLIGHTS.of(self.highlights).max(FACE_HIGHLIGHTS.of(self.face_highlights));
@@ -143,6 +152,7 @@ pub fn measure_quality(luma: &GrayImage, face: &Face, crop: &FaceCrop) -> Qualit
         outside: outside(luma, face),
         emptiness: emptiness(pixels),
         yaw: yaw(&face.landmarks),
+        turned: None,
         highlights: exceeded_by_a_fiftieth(pixels),
         face_highlights: exceeded_by_a_fiftieth(&inner),
         asymmetry: asymmetry(pixels),

@@ -28,6 +28,8 @@ pub struct RawAnswer {
     pub gender_logit: f32,
     /// Positive for smiling; absent if the weights have no smile head.
     pub smile_logit: Option<f32>,
+    /// Positive for a face that is turned to the side; absent if the weights have no turned head.
+    pub turned_logit: Option<f32>,
 }
 
 /// The corrections applied to raw answers.
@@ -152,7 +154,12 @@ mod tests {
     fn bell(age: f32, deviation: f32) -> RawAnswer {
         let weights: [f32; AGES] = std::array::from_fn(|year| (-0.5 * ((year as f32 - age) / deviation).powi(2)).exp());
         let sum: f32 = weights.iter().sum();
-        RawAnswer { age_probabilities: weights.map(|weight| weight / sum), gender_logit: 2.0, smile_logit: None }
+        RawAnswer {
+            age_probabilities: weights.map(|weight| weight / sum),
+            gender_logit: 2.0,
+            smile_logit: None,
+            turned_logit: None,
+        }
     }
 
     #[test]

@@ -43,7 +43,12 @@ impl Estimator {
         let genders = logits("gender")?.flatten_all()?.to_vec1::<f32>()?;
         let estimates = ages.into_iter().zip(genders).map(|(age, gender_logit)| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
-            Ok(self.calibration().apply(&RawAnswer { age_probabilities, gender_logit, smile_logit: None }))
+            Ok(self.calibration().apply(&RawAnswer {
+                age_probabilities,
+                gender_logit,
+                smile_logit: None,
+                turned_logit: None,
+            }))
         });
         estimates.collect()
     }

@@ -16,6 +16,7 @@ pub use super::estimate::Estimate;
 use super::face_head::FaceHead;
 use super::fused::{self, FoldedUnit, FusedNetwork};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
+use super::turned_head::TurnedHead;
 use super::weights::{self, Precision};
 use super::{DeviceKind, ModelError};
 
@@ -28,6 +29,9 @@ pub struct Logits {
     pub gender: Tensor,
     /// (batch, 1), positive for smiling; absent if the weights have no such head.
     pub smile: Option<Tensor>,
+    /// (batch, 1), positive for a face that is turned to the side; absent if the weights have no such head, and on
+    /// other devices than the CPU.
+    pub turned: Option<Tensor>,
 }
 
 /// A linear layer over the pooled features.
@@ -84,7 +88,7 @@ impl Estimator {
     }
 
     /// Builds the network from folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*`, `gender.*` and,
-    /// optionally, `smile.*` and those of a [face head](super::face_head).
+    /// optionally, `smile.*` and those of a [face head](super::face_head) and a turned head.
     ///
     /// # Errors
     /// [`ModelError::Weights`] if a tensor is missing or has the wrong shape.
@@ -115,7 +119,8 @@ impl Estimator {
         let (weights, biases): (Vec<_>, Vec<_>) =
             [head("age", AGES)?, head("gender", 1)?].into_iter().chain(smile).unzip();
         let heads = (Tensor::cat(&weights, 1)?, Tensor::cat(&biases, 0)?);
-        let fused = FusedNetwork::new(&architecture, &units, &heads)?;
+        let mut fused = FusedNetwork::new(&architecture, &units, &heads)?;
+        fused.turned = TurnedHead::from_tensors(tensors, features)?;
         let face_head = FaceHead::from_tensors(tensors, features)?;
         let device = Device::Cpu;
         Ok(Self { architecture, device, units, fused, heads, face_head, calibration, trained_on_validation: false })
@@ -187,7 +192,7 @@ impl Estimator {
 
     /// The mean of the weights of networks of one architecture, uncalibrated. If all were fine-tuned
     /// from one network, and not far, it is about as good as the mean of their answers (Wortsman et
-    /// al. 2022, "model soups"). Without a face head, which fits the features of one network.
+    /// al. 2022, "model soups"). Without a face head and a turned head, which fit the features of one network.
     ///
     /// # Errors
     /// [`ModelError::Weights`] if `networks` is empty or their architectures differ.
@@ -237,7 +242,8 @@ impl Estimator {
     /// If a tensor operation fails.
     pub fn quantised(self, precision: Precision) -> Result<Self, ModelError> {
         let tensors = weights::dequantise(weights::quantise(self.tensors()?, precision)?)?;
-        let rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
+        let mut rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
+        rounded.fused.turned = self.fused.turned;
         Ok(Self { trained_on_validation: self.trained_on_validation, face_head: self.face_head, ..rounded })
     }
 
@@ -247,8 +253,11 @@ impl Estimator {
     /// [`ModelError::Weights`] if the file cannot be written.
     pub fn save(&self, path: &std::path::Path, precision: Precision) -> Result<(), ModelError> {
         let mut tensors = weights::quantise(self.tensors()?, precision)?;
-        // Small, and its inputs differ in scale: not rounded.
+        // These are small, and their inputs differ in scale: not rounded.
         if let Some(head) = &self.face_head {
+            tensors.extend(head.tensors()?);
+        }
+        if let Some(head) = &self.fused.turned {
             tensors.extend(head.tensors()?);
         }
         let calibration =
@@ -274,7 +283,9 @@ impl Estimator {
             _ => self.candle_logits(pictures)?,
         };
         let smile = self.has_smile().then(|| logits.narrow(1, AGES + 1, 1)).transpose()?;
-        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)?, smile })
+        let heads = self.heads.1.elem_count();
+        let turned = (logits.dim(1)? > heads).then(|| logits.narrow(1, heads, 1)).transpose()?;
+        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)?, smile, turned })
     }
 
     /// Pictures (batch, 128, 128, 1) → logits (batch, 102 or 103) by candle's own operations.
@@ -307,15 +318,15 @@ impl Estimator {
             (first + second)? * 0.5
         };
         let ages = softmax(&mean(&logits.age)?, D::Minus1)?.to_vec2::<f32>()?;
-        let genders: Vec<f32> = mean(&logits.gender)?.flatten_all()?.to_vec1()?;
-        let smiles: Option<Vec<f32>> = match &logits.smile {
-            Some(smile) => Some(mean(smile)?.flatten_all()?.to_vec1()?),
-            None => None,
-        };
+        let means = |logits: &Tensor| mean(logits)?.flatten_all()?.to_vec1::<f32>();
+        let genders = means(&logits.gender)?;
+        let smiles = logits.smile.as_ref().map(means).transpose()?;
+        let turned = logits.turned.as_ref().map(means).transpose()?;
         let answers = ages.into_iter().zip(genders).enumerate().map(|(index, (age, gender_logit))| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
-            let smile_logit = smiles.as_ref().map(|smiles| smiles[index]);
-            Ok(RawAnswer { age_probabilities, gender_logit, smile_logit })
+            let [smile_logit, turned_logit] =
+                [&smiles, &turned].map(|logits| logits.as_ref().map(|logits| logits[index]));
+            Ok(RawAnswer { age_probabilities, gender_logit, smile_logit, turned_logit })
         });
         answers.collect()
     }
@@ -349,8 +360,9 @@ mod tests {
             .map(|step| (0..SIDE * SIDE).map(|at| ((at * step * 37 + at / SIDE * 91) % 256) as u8).collect())
             .collect();
         let pictures = input(&crops.iter().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
-        let fused = pictures.apply_op1_no_bwd(&estimator.fused).unwrap();
         let reference = estimator.candle_logits(&pictures).unwrap();
+        let fused = pictures.apply_op1_no_bwd(&estimator.fused).unwrap();
+        let fused = fused.narrow(1, 0, reference.dim(1).unwrap()).unwrap();
         let max = |tensor: &Tensor| tensor.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
         let worst = max(&(fused - &reference).unwrap()) / max(&reference);
         assert!(worst < 1e-4, "they differ by {worst} of the largest logit");

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::ModelError;
 use super::estimator::Estimator;
 use super::feature_maps::FeatureMaps;
 use super::fused::MICRO_BATCH;
 use super::network::SIDE;
+use super::perceptron::Perceptron;
 
 /// What the detector says about a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,69 +34,27 @@ impl DetectorEvidence {
     }
 }
 
-/// The weights of the perceptron.
-#[derive(Debug, Clone)]
-pub(super) struct FaceHead {
-    hidden: Layer,
-    output: Layer,
-}
+/// Name of the head's tensors in a file, before that of the layer.
+const NAME: &str = "face";
 
+/// The head's weights.
 #[derive(Debug, Clone)]
-struct Layer {
-    /// (inputs, outputs), row-major.
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-}
-
-/// Names of the layers' tensors in a file, without `.weight` and `.bias`.
-const LAYERS: [&str; 2] = ["face.hidden", "face.output"];
+pub(super) struct FaceHead(Perceptron);
 
 impl FaceHead {
     /// The head for an estimator with `features` features, if `tensors` has one.
     pub(super) fn from_tensors(tensors: &HashMap<String, Tensor>, features: usize) -> Result<Option<Self>, ModelError> {
-        let [hidden, output] = LAYERS;
-        let Some(bias) = tensors.get(&format!("{hidden}.bias")) else { return Ok(None) };
-        let width = bias.elem_count();
-        let hidden = Layer::from_tensors(tensors, hidden, [features + DetectorEvidence::LEN, width])?;
-        Ok(Some(Self { hidden, output: Layer::from_tensors(tensors, output, [width, 1])? }))
+        Ok(Perceptron::from_tensors(tensors, NAME, features + DetectorEvidence::LEN)?.map(Self))
     }
 
-    /// The tensors from which [`FaceHead::from_tensors`] makes this head again.
-    pub(super) fn tensors(&self) -> Result<impl Iterator<Item = (String, Tensor)>, ModelError> {
-        let mut tensors = Vec::new();
-        for (name, Layer { weight, bias }) in LAYERS.into_iter().zip([&self.hidden, &self.output]) {
-            let shape = (weight.len() / bias.len().max(1), bias.len());
-            tensors.push((format!("{name}.weight"), Tensor::from_slice(weight, shape, &Device::Cpu)?));
-            tensors.push((format!("{name}.bias"), Tensor::new(&**bias, &Device::Cpu)?));
-        }
-        Ok(tensors.into_iter())
+    /// As [`Perceptron::tensors`].
+    pub(super) fn tensors(&self) -> Result<impl Iterator<Item = (String, Tensor)> + use<>, ModelError> {
+        self.0.tensors()
     }
 
     fn probability(&self, features: &[f32], evidence: &DetectorEvidence) -> f32 {
-        let inputs = [features, &evidence.inputs()].concat();
-        let hidden: Vec<f32> = self.hidden.apply(&inputs).into_iter().map(|value| value.max(0.0)).collect();
-        let logit: f32 = self.output.apply(&hidden).into_iter().sum();
+        let logit = self.0.logit(&[features, &evidence.inputs()].concat(), &mut FeatureMaps::default());
         1.0 / (1.0 + (-logit).exp())
-    }
-}
-
-impl Layer {
-    fn from_tensors(tensors: &HashMap<String, Tensor>, name: &str, shape: [usize; 2]) -> Result<Self, ModelError> {
-        let values = |part: &str, shape: &[usize]| -> Result<Vec<f32>, ModelError> {
-            let tensor = tensors.get(&format!("{name}.{part}")).filter(|tensor| tensor.dims() == shape);
-            let tensor =
-                tensor.ok_or_else(|| ModelError::Weights(format!("{name}.{part} is not of shape {shape:?}")))?;
-            Ok(tensor.flatten_all()?.to_vec1()?)
-        };
-        Ok(Self { weight: values("weight", &shape)?, bias: values("bias", &shape[1..])? })
-    }
-
-    fn apply(&self, inputs: &[f32]) -> Vec<f32> {
-        let mut outputs = self.bias.clone();
-        for (input, row) in inputs.iter().zip(self.weight.chunks_exact(self.bias.len().max(1))) {
-            outputs.iter_mut().zip(row).for_each(|(output, weight)| *output += input * weight);
-        }
-        outputs
     }
 }
 
@@ -144,6 +103,8 @@ impl Estimator {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
     use crate::model::estimator::embedded;
     use crate::model::network::standardise;
@@ -158,15 +119,14 @@ mod tests {
     }
 
     #[test]
-    fn a_face_is_told_from_stripes_and_by_the_detectors_scores() {
+    fn a_face_is_the_likelier_the_higher_the_detectors_scores() {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
-        let stripes: Vec<u8> = (0..SIDE * SIDE).map(|at| if at / 6 % 2 == 0 { 40 } else { 200 }).collect();
-        let probability = |picture: &[f32], evidence| estimator.face_probabilities(picture, &[evidence]).unwrap()[0];
-        let face = probability(&mean_face(), EVIDENCE);
-        let stripes = probability(&standardise(&[&stripes]), EVIDENCE);
-        assert!(stripes < face, "{stripes} {face}");
-        let with_scores = |scores| probability(&mean_face(), DetectorEvidence { scores, ..EVIDENCE });
-        assert!(with_scores([0.3, 0.3]) < face && face < with_scores([0.8, 0.9]));
+        let probability = |scores| {
+            let evidence = DetectorEvidence { scores, ..EVIDENCE };
+            estimator.face_probabilities(&mean_face(), &[evidence]).unwrap()[0]
+        };
+        let (low, middle, high) = (probability([0.3, 0.3]), probability(EVIDENCE.scores), probability([0.8, 0.9]));
+        assert!(low < middle && middle < high, "{low} {middle} {high}");
     }
 
     #[test]

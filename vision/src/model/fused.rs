@@ -12,6 +12,7 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use super::convolution::{Convolution, Epilogue, values};
 use super::feature_maps::{FeatureMaps, with_feature_maps};
 use super::network::{Architecture, Unit};
+use super::turned_head::TurnedHead;
 
 /// Pictures per pass: enough to share the reads of the deep stages' weights, few enough that the
 /// first stages' feature maps stay in the L2 cache.
@@ -26,7 +27,10 @@ pub(super) struct FusedNetwork {
     blocks: Vec<ResidualBlock>,
     /// All heads, concatenated.
     heads: Convolution,
+    /// The logits of those.
     logits: usize,
+    /// Its logit is the last output.
+    pub(super) turned: Option<TurnedHead>,
 }
 
 struct ResidualBlock {
@@ -60,12 +64,13 @@ impl FusedNetwork {
             blocks: blocks.collect::<Result<_>>()?,
             heads: Convolution::new(&weight.unsqueeze(0)?.unsqueeze(0)?, 1, epilogue)?,
             logits: bias.elem_count(),
+            turned: None,
         })
     }
 
     /// Logits per picture.
     pub(super) fn outputs(&self) -> usize {
-        self.logits
+        self.logits + usize::from(self.turned.is_some())
     }
 
     /// Pictures of one size, at most [`MICRO_BATCH`] → (pictures, logits). `read` is shown the maps after
@@ -78,7 +83,7 @@ impl FusedNetwork {
         mut read: impl FnMut(&FeatureMaps),
     ) {
         with_feature_maps(|[x, inner, skip, out, ..]| {
-            out.reshape([logits.len() / self.logits, height, width, 1]);
+            out.reshape([logits.len() / self.outputs(), height, width, 1]);
             out.values_mut().copy_from_slice(pictures);
             self.stem.apply(out, None, x);
             read(x);
@@ -96,7 +101,14 @@ impl FusedNetwork {
             }
             x.global_average_pool(inner);
             self.heads.apply(inner, None, out);
-            logits.copy_from_slice(out.values());
+            let rows = logits.chunks_exact_mut(self.outputs());
+            for (row, heads) in rows.zip(out.values().chunks_exact(self.logits)) {
+                row[..self.logits].copy_from_slice(heads);
+            }
+            if let Some(turned) = &self.turned {
+                let outputs = self.outputs();
+                turned.logits(x, [inner, out], |picture, logit| logits[picture * outputs + self.logits] = logit);
+            }
         });
     }
 }
@@ -112,12 +124,12 @@ impl CustomOp1 for FusedNetwork {
         if channels != 1 || batch * height * width == 0 {
             bail!("expected pictures (batch, height, width, 1), got {:?}", layout.dims())
         }
-        let mut logits = vec![0.0; batch * self.logits];
+        let mut logits = vec![0.0; batch * self.outputs()];
         let batches = values(x, layout)?.chunks(MICRO_BATCH * height * width);
-        for (pictures, logits) in batches.zip(logits.chunks_mut(MICRO_BATCH * self.logits)) {
+        for (pictures, logits) in batches.zip(logits.chunks_mut(MICRO_BATCH * self.outputs())) {
             self.logits(pictures, [height, width], logits, |_| {});
         }
-        Ok((CpuStorage::F32(logits), Shape::from((batch, self.logits))))
+        Ok((CpuStorage::F32(logits), Shape::from((batch, self.outputs()))))
     }
 }
 

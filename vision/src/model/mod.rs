@@ -2,8 +2,9 @@
 //!
 //! [`detector`] finds faces; [`estimator`] guesses age, gender and smile of a crop, [`network`] is its
 //! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
-//! is their file format; [`read_out`] hands out the maps inside a pass; [`face_head`] tells faces from what resembles them. The kernels are [`convolution`] (by [`winograd`], or by im2col in
-//! [`im2col`] and [`gemm`]) and [`normalisation`].
+//! is their file format; [`read_out`] hands out the maps inside a pass; [`face_head`] tells faces from what resembles them,
+//! and [`turned_head`] faces that are turned to the side. The kernels are [`convolution`] (by [`winograd`], or by im2col
+//! in [`im2col`] and [`gemm`]) and [`normalisation`].
 
 pub mod calibration;
 mod channel_blocks;
@@ -20,7 +21,9 @@ mod gemm;
 pub mod im2col;
 pub mod network;
 pub mod normalisation;
+mod perceptron;
 pub mod read_out;
+mod turned_head;
 pub mod weights;
 mod winograd;
 mod winograd_transforms;
