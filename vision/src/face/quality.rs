@@ -83,8 +83,8 @@ pub const FLAWS: [Flaw; 9] = [
 /// The values of a measure at which its difficulty is 0 (that of ordinary good photos) and 1 (a flaw).
 struct Scale(f32, f32);
 
-// Of 900 untouched UTKFace validation faces 2.4 % exceed any limit, of 500 of All-Age-Faces 1.6 %, and of every race
-// label at most 4.1 %; of faces degraded to three quarters of the strength in `evaluation::degradation`, 98 % do.
+// Of 290 untouched UTKFace validation faces 3.1 % exceed any limit, of every race label at most 4.8 %; of faces degraded to
+// three quarters of the strength in `evaluation::degradation` at least 93 % do as they should, of turned ones 74 %.
 const SIZE: Scale = Scale(96.0, 44.0);
 const OUTSIDE: Scale = Scale(0.08, 0.24);
 const EMPTINESS: Scale = Scale(0.75, 1.0);
