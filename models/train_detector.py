@@ -160,7 +160,7 @@ class Composition:
         self.W, self.H, self.layers, self.faces = W, H, [], []
 
     def add(self, layer, faces=(), rect=None):
-        """Adds a layer and its faces inside `rect`: little faces and those mostly outside are to be ignored."""
+        """Adds a layer and its faces inside `rect`; tiny faces and those mostly outside are marked to be ignored."""
         self.layers.append(layer)
         if not len(faces):
             return

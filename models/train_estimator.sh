@@ -1,9 +1,10 @@
 #!/bin/sh
-# Trains the shipped age and gender network from random weights, stage by stage, in the current folder.
+# Trains the previous age and gender network (UTKFace and FairFace alone) from random weights, stage by stage, in the current
+# folder. train_estimator_all_sets.py trains the one that ships.
 # Expects the data sets at data/utkface/{train,val} and data/fairface. Usage:
 #   sh models/train_estimator.sh config/training
 # Runs with --train data/utkface/val ("-all") are trained on the validation faces as well. The same
-# stages without them give the evaluated twin, whose metrics models/MODEL_CARD.md lists.
+# stages without them give the twin, which was evaluated in their place (docs/experiments.md).
 set -eu
 recipes=$1
 
@@ -47,7 +48,7 @@ seven="--start-from 6/estimator.safetensors --start-from 6b/estimator.safetensor
 train 7 estimator-7 61 $seven
 train 7b estimator-7b 51 $seven
 
-# The mean of four runs without the validation faces, averaged with stage 6: without them (twin) and
+# The mean of four runs without the validation faces, averaged with stage 6, whose run was without these faces (twin) or
 # with them (shipped). The shipped weights take the twin's calibration.
 mkdir mean twin shipped
 faceguesser calibrate --data data/utkface/val $(weights 6 6b 7 7b) --out mean/estimator.safetensors

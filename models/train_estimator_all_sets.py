@@ -5,8 +5,8 @@
     python models/train_estimator_all_sets.py finetune --data DIR --out OUT --seconds 3900 --start OUT/student.safetensors \\
         --adviser twin.safetensors --embeddings OUT/embeddings.npz
 
-`distil` trains a large teacher, then the student by distillation, both from random weights, on one GPU; `finetune` goes on from a
-student's folded weights on the CPU. Both end by the clock. OUT gets student.safetensors (`model::estimator` reads it, with
+`distil` trains a large teacher, then the student by distillation, both from random weights, on one GPU; `finetune` continues from a
+student's folded weights on the CPU. Both stop after a given time. OUT gets student.safetensors (`model::estimator` reads it, with
 `smile.weight` and `smile.bias` in addition), figures.json and, at the end, the predictions on the validation faces.
 
 DIR/blob0.bin to blob2.bin contain encoded grey pictures of at most 160 pixels one after the other, DIR/index.npz arrays of one
@@ -25,7 +25,7 @@ element (`frame`: four) per picture:
     smile    1 yes, 0 no, -1 unknown
 
 models/MODEL_CARD.md names the sets. The loss of an age bin is minus the log of the probability inside the bin; exact ages have a soft
-target and the CRPS of the distribution in addition.
+target and, in addition, the CRPS (continuous ranked probability score) of the distribution.
 """
 import os
 
@@ -129,7 +129,7 @@ class Faces:
             if name == "fairface":
                 weight = weight * np.where(index["race"][ids] == BLACK, black, 1.0)
             else:
-                # FairFace's faces that are not found are turned aside, but in the middle; elsewhere a median frame means nothing.
+                # FairFace's faces that are not found are turned to the side, but centred; in other sets the median frame says nothing.
                 weight = weight * (index["found"][ids] != 0)
             chance[ids] = shares[name] * weight / weight.sum()
         self.chance = chance / chance.sum()
@@ -519,7 +519,7 @@ def quantile(logits, share):
 
 
 def scores(faces, ids, logits, others):
-    """Metrics of each set, and by decade or bin [faces, MAE or accuracy, bias or mean age] and race."""
+    """Metrics of each set, by decade or bin [faces, MAE or accuracy, bias or mean age], and by race."""
     index = {name: values[ids] for name, values in faces.index.items()}
     age, lo, hi, race = quantile(logits, 0.5), index["lo"].astype(float), index["hi"].astype(float), index["race"]
     low, high = quantile(logits, 0.1), quantile(logits, 0.9)
@@ -557,7 +557,7 @@ def summary(metrics):
 
 
 def framing(net, faces, ids, workers):
-    """Standard deviation of the ages over shifted, scaled and turned frames, and the share of genders that change."""
+    """Standard deviation of the ages over shifted, scaled and rotated frames, and the share of genders that change."""
     frames = [dict(), *(dict(dx=d) for d in (0.04, -0.04)), *(dict(dy=d) for d in (0.04, -0.04)), *(dict(scale=s) for s in (1.07, 0.93)),
               *(dict(roll=r) for r in (0.09, -0.09))]
     predictions = [predict(net, faces, ids, workers, **frame) for frame in frames]
@@ -614,8 +614,8 @@ class Average:
 
 def train_from_scratch(net, faces, workers, batch, peak, decay, until, sizes, mixup, calmer, teacher=None):
     """Trains on the GPU until `until` seconds from the start; returns the averaged network. `sizes`: crop side and the progress at
-    which it ends; augmentation becomes weaker by the share `calmer` in the last two fifths. Seven tenths of the loss are the
-    teacher's advice on the same augmented crops."""
+    which it ends; augmentation becomes weaker by the share `calmer` in the last two fifths. Seven tenths of the loss are
+    distillation from the teacher on the same augmented crops."""
     device, began = faces.device, time.time() - START
     net = net.to(device).to(memory_format=torch.channels_last)
     average, optimiser = Average(net), optimiser_of(net, decay)
@@ -628,7 +628,7 @@ def train_from_scratch(net, faces, workers, batch, peak, decay, until, sizes, mi
         ids = faces.draw(batch)
         with torch.no_grad():
             x = faces.augmented_batch(ids, 1 - calmer * max(0.0, (progress - 0.6) / 0.4), side)
-            # Another face shines through by up to a half.
+            # Mixup: another face is blended in with a weight of up to a half.
             chosen = torch.rand(batch, device=device) < (mixup if progress < 0.9 else 0)
             share = torch.where(chosen, torch.rand(batch, device=device) * 0.5, 0.0)
             x = standardised(x + (x.flip(0) - x) * share[:, None, None, None])
@@ -643,7 +643,7 @@ def train_from_scratch(net, faces, workers, batch, peak, decay, until, sizes, mi
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(net.parameters(), 3.0, foreach=True)
-        # The optimiser leaves out a step without finite gradients.
+        # The optimiser skips a step whose gradients are not finite.
         optimiser.found_inf, optimiser.grad_scale = (~torch.isfinite(norm)).float(), None
         optimiser.step()
         average.update()
@@ -682,8 +682,8 @@ def distil(options, faces):
 
 
 def advice_for(faces, start, adviser, embeddings, workers):
-    """Probabilities for all training faces: the mean of those of the network that training starts from (of UTKFace's ages, four tenths
-    the adviser's) and of what `advise_by_embeddings.py` says; that knows nothing of smiles."""
+    """Soft labels of all training faces: the mean of the predictions of the network that training starts from (for UTKFace's ages, four
+    tenths the adviser's) and of `advise_by_embeddings.py`, which has none for smiles."""
     sizes = (len(faces.set), AGES), (len(faces.set),), (len(faces.set),)
     ages, genders, smiles = (torch.zeros(size) for size in sizes)
     utkface = faces.train[faces.index["set"][faces.train] == SETS.index("utkface")]
@@ -788,13 +788,13 @@ def remeasured(net, faces, batches=10):
 
 
 def finetune(options, faces):
-    """From folded weights, on two CPU cores: without mixup, with advice, with ever weaker augmentation."""
+    """From folded weights, on two CPU cores: without mixup, with soft labels, with ever weaker augmentation."""
     workers = ThreadPoolExecutor(2)
     shares = dict(zip(SETS, (0.30, 0.34, 0.16, 0.14, 0.06)))
     rarity = dict.fromkeys(SETS, 0.5) | {"utkface": 0.4}
     faces.set_chances(shares, rarity, dict.fromkeys(SETS, 1.5) | {"all-age-faces": 2.4, "groups": 2.0, "utkface": 1.8}, 1.6)
     advice = advice_for(faces, options.start, options.adviser, options.embeddings, workers)
-    # Advice takes teenagers for adults too often.
+    # The soft labels take teenagers for adults too often.
     teenagers = (faces.lo >= 13) & (faces.hi >= 13) & (faces.hi <= 19)
     advice_share = torch.where(teenagers, 0.3, torch.tensor([0.65, 0.6, 0.6, 0.55, 0.4])[faces.set])
     net, chunk, chunks = UnfoldedStudent(options.start, dropout=0.1), 128, 2

@@ -1,4 +1,4 @@
-"""Trains the head with which the estimator tells faces from what only resembles one.
+"""Trains the head with which the estimator tells faces from things that only resemble one.
 
     pip install torch numpy opencv-python-headless safetensors
     python models/train_face_head.py pictures --data data --out OUT [--without-people LIST]
@@ -7,7 +7,7 @@
 
 `pictures` writes altered copies of the training parts of `data` (scenes, utkface, fairface, aaf, groups, smiles; every third scene is
 held out, as by `evaluate --held-out`) and of further pictures without people, one path per line of LIST, and labels.json with their
-faces. `fit` adds the tensors of `model::face_head` to the weights file, whose features the candidates have to come from.
+faces. `fit` adds the tensors of `model::face_head` to the weights file; the candidates' features must come from the same weights.
 """
 import argparse, csv, json, math, pathlib, random
 from multiprocessing import Pool

@@ -40,9 +40,18 @@ pub struct Arguments {
     /// Calibrate these weights instead of the configured ones; several are averaged.
     #[arg(long, value_name = "FILE")]
     weights: Vec<PathBuf>,
+    /// Multiply the probability of the ages 13 to 17 by this: more teenagers are guessed to be teenagers, and some
+    /// more adults as well. Not for weights to which it was done before.
+    #[arg(long, value_name = "FACTOR", value_parser = factor)]
+    teenagers: Option<f32>,
     /// Write 8-bit instead of 16-bit weights: half the file size, ages differ by about a month.
     #[arg(long)]
     eight_bits: bool,
+}
+
+fn factor(text: &str) -> Result<f32, String> {
+    let value: f32 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.1..=10.0).contains(&value) { Ok(value) } else { Err("give a factor of 0.1 to 10".into()) }
 }
 
 /// Fits or copies a calibration, writes the weights, and prints the cross-validated metrics.
@@ -53,6 +62,10 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
             let networks = paths.iter().map(|path| setup::face_estimator_in(path, "--weights"));
             Estimator::mean(&networks.collect::<anyhow::Result<Vec<_>>>()?)?
         }
+    };
+    let estimator = match arguments.teenagers {
+        Some(factor) => estimator.with_likelier_teenagers(factor)?,
+        None => estimator,
     };
     let precision = if arguments.eight_bits { Precision::Int8 } else { Precision::F16 };
     // Round first, so that the stored weights are the ones that are calibrated.

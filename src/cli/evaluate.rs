@@ -41,8 +41,8 @@ pub struct Arguments {
     /// The pictures are tight face crops: skip face detection.
     #[arg(long)]
     pub(super) aligned: bool,
-    /// Instead of the metrics: degrade up to 300 of the pictures in known ways, and print how many guesses
-    /// stay sure and how many tips name what was done.
+    /// Instead of the metrics: degrade up to 300 pictures of one folder with UTKFace file names in known ways, and
+    /// print how many guesses stay sure and how many tips name what was done.
     #[arg(long, conflicts_with_all = ["aligned", "predictions"])]
     degraded: bool,
     /// Print one JSON object instead of a table.
@@ -68,6 +68,11 @@ pub fn run(arguments: Arguments, config: &Config) -> anyhow::Result<ExitCode> {
     let finder = setup::face_finder(config, config.limits.faces)?;
     let folder = match arguments.data.as_slice() {
         [folder] if !has_labels_file(folder) => labelled_folder(folder)?,
+        _ if arguments.degraded => {
+            anyhow::bail!(
+                "--degraded takes one --data folder of pictures with UTKFace file names, without a labels.csv"
+            )
+        }
         _ => return evaluate_sets::run(&arguments, &estimator, &finder, config.guess.confident),
     };
     if arguments.degraded {

@@ -12,7 +12,8 @@ const TARGET_COVERAGE: f64 = 0.807;
 /// Regularisation that draws each age's temperature towards the common one: the penalty, in nats of
 /// log likelihood, of a temperature that differs from it by a factor of e.
 const TEMPERATURE_PENALTY: f64 = 10.0;
-/// Sets with many more faces of an age than this count alike there, those with fewer less.
+/// Around an age, a set with this many faces has half the weight of a very large one; sets with many more have about
+/// the same weight.
 const FACES_TO_COUNT_FULLY: f64 = 10.0;
 
 /// A raw answer with what is known about its face.
@@ -43,8 +44,8 @@ pub fn fit(answers: &[RawAnswer], labels: &[Label]) -> Calibration {
     fit_faces(&answers.iter().zip(labels).map(|(answer, label)| Face::new(answer, label)).collect::<Vec<_>>())
 }
 
-/// The calibration that fits several data sets best, each of which counts alike: for the age range those
-/// with exact ages, for the gender those with genders, for the smile those with smiles.
+/// The calibration that fits several data sets best, each with the same weight: the age range is fitted on those with
+/// exact ages, the gender on those with genders, the smile on those with smiles.
 pub fn fit_sets(sets: &[SetMeasurement]) -> Calibration {
     fit_faces(&faces_of(sets))
 }
@@ -173,8 +174,8 @@ fn gender_loss(calibration: &Calibration, faces: &[GenderFace]) -> f64 {
     faces.iter().map(loss).sum()
 }
 
-/// Fits the interval's quantiles for each age on the faces of about that age, a fifth of which it
-/// excludes; every set counts alike. The split of the excluded faces between the lower and the upper end minimises the mean
+/// Fits the interval's quantiles for each age on the faces of about that age, a fifth of which it excludes; every set
+/// has the same weight. The split of the excluded faces between the lower and the upper end minimises the mean
 /// interval width.
 fn fit_interval(calibration: &mut Calibration, faces: &[Face<'_>]) {
     let faces: Vec<(&Face<'_>, f32)> = faces.iter().filter_map(|face| Some((face, face.age?))).collect();
@@ -218,8 +219,8 @@ fn fit_interval(calibration: &mut Calibration, faces: &[Face<'_>]) {
 /// Share of the intervals that are at most as wide as usual.
 const USUAL: f64 = 0.65;
 
-/// Fits the width that two thirds of the intervals do not exceed at each guessed age; every set counts alike. At an
-/// age without faces it stays what it was.
+/// Fits the width that two thirds of the intervals do not exceed at each guessed age; every set has the same weight.
+/// At an age without faces it stays what it was.
 fn fit_usual_widths(calibration: &mut Calibration, faces: &[Face<'_>]) {
     let width = |face: &Face<'_>| {
         let estimate = calibration.apply(face.answer);
@@ -313,7 +314,7 @@ mod tests {
             age_probabilities: weights.map(|weight| weight / sum),
             gender_logit,
             smile_logit: None,
-            turned_logit: None,
+            flaws: None,
         }
     }
 

@@ -69,7 +69,7 @@ pub fn observe(
             let crop = FaceCrop::cut(luma, &face.frame);
             let answer = estimator.raw_answers(&[crop.pixels()])?.remove(0);
             let quality = measure_quality(luma, face, &crop);
-            let flaws = Quality { turned: answer.turned_logit, ..quality }.flaws();
+            let flaws = Quality { seen: answer.flaws, ..quality }.flaws();
             Ok(Some((face.frame, Observation { file: file.clone(), degradation, answer, flaws })))
         };
         let Some((frame, untouched)) = observed(&photo.luma, None)? else { return Ok(Vec::new()) };

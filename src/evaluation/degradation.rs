@@ -1,5 +1,5 @@
-//! Makes good photos of faces worse in known ways: to fit what a confidence has to notice, and to measure
-//! whether tips name the right flaw.
+//! Makes good photos of faces worse in known ways, to measure how many guesses stay sure and whether tips name the
+//! right flaw.
 
 use image::imageops::{FilterType, crop_imm, resize};
 use image::{GrayImage, Luma};

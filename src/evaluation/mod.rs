@@ -161,7 +161,7 @@ pub struct Bin {
 }
 
 impl Bin {
-    /// The expected number of correct predictions and the actual one differ by this.
+    /// The absolute difference between the expected and the actual number of correct predictions.
     fn gap(&self) -> f64 {
         (self.probability_sum - self.correct).abs()
     }

@@ -16,13 +16,13 @@ use super::{EvaluationError, Measurement, Scores, gender_bins, scores};
 const HARDEST: usize = 20;
 /// The warning for weights that were [trained on their validation faces](Summary::trained_on_validation).
 pub const TRAINED_ON_VALIDATION: &str = "These weights learnt from their validation faces as well: on those, errors look smaller \
-than they are. What faces that they never met show stands in their model card.";
+than they are. Their model card has the figures for faces they were not trained on.";
 
 /// All metrics of an evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
-    /// The weights learnt from the faces by which their training was judged: on those, all figures
-    /// but the framing robustness flatter.
+    /// The weights learnt from the faces by which their training was judged: on those, all figures but the framing
+    /// robustness look better than they are.
     pub trained_on_validation: bool,
     /// Metrics over all predictions.
     #[serde(flatten)]

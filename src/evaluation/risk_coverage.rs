@@ -3,6 +3,7 @@
 
 use super::mean;
 use super::set_figures::SetMeasurement;
+use super::sets::AgeLabel;
 use crate::model::estimator::Estimate;
 
 /// Shares of the most confident guesses at which curves are computed, in twentieths.
@@ -23,10 +24,9 @@ pub struct RiskCurve {
 pub fn risk_by_decade(sets: &[SetMeasurement], estimates: &[Vec<Estimate>]) -> Vec<RiskCurve> {
     let exact = |(set, estimates): (&SetMeasurement, &Vec<Estimate>)| -> Vec<(f32, f32, f64)> {
         let faces = set.faces.iter().zip(estimates);
-        let age = |face: &super::sets::LabelledFace| face.age.and_then(super::sets::AgeLabel::years);
         faces
             .filter_map(|((face, _), estimate)| {
-                let age = age(face)?;
+                let age = face.age.and_then(AgeLabel::years)?;
                 Some((age, estimate.confidence(), (estimate.age() - age).abs().into()))
             })
             .collect()
@@ -49,7 +49,7 @@ pub fn risk_by_decade(sets: &[SetMeasurement], estimates: &[Vec<Estimate>]) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluation::sets::{AgeLabel, LabelledFace};
+    use crate::evaluation::sets::LabelledFace;
     use crate::model::calibration::RawAnswer;
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
             // Half of them are a year off and sure, the others three years and less sure.
             let (age, half) = if index.is_multiple_of(2) { (26, 2.0) } else { (28, 5.0) };
             age_probabilities[age] = 1.0;
-            let answer = RawAnswer { age_probabilities, gender_logit: 0.0, smile_logit: None, turned_logit: None };
+            let answer = RawAnswer { age_probabilities, gender_logit: 0.0, smile_logit: None, flaws: None };
             let estimate = Estimate {
                 age_probabilities,
                 female_probability: 0.5,

@@ -12,7 +12,7 @@ use crate::face::Bounds;
 const FOUND: Rgb<u8> = Rgb([60, 200, 90]);
 const MISSED: Rgb<u8> = Rgb([235, 50, 50]);
 const EXTRA: Rgb<u8> = Rgb([245, 190, 30]);
-/// Scenes on the sheet at most.
+/// The most scenes on the sheet.
 const SCENES: usize = 40;
 const COLUMNS: u32 = 4;
 /// The longer side of a scene on the sheet, in pixels.
@@ -20,8 +20,8 @@ const CELL: u32 = 400;
 /// The width of a box's lines, in pixels.
 const LINE: i32 = 3;
 
-/// Writes a PNG of up to 40 scenes with mistakes, those with the largest missed faces first: found faces in green, missed
-/// ones in red, boxes without a labelled face in yellow.
+/// Writes a PNG of up to 40 scenes with mistakes, those with the largest missed faces first: found faces in green,
+/// missed ones in red, boxes without a labelled face in yellow.
 ///
 /// # Errors
 /// [`EvaluationError::Write`] when it cannot be written.

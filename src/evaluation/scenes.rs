@@ -11,8 +11,8 @@ use super::EvaluationError;
 use crate::face::{Bounds, FaceFinder};
 use crate::photo::{CpuLimit, DecodeLimits, PhotoError, decode_reduced};
 
-/// The IoU from which a box is the labelled one. It is low because labelled boxes differ by what of the head they
-/// enclose.
+/// The IoU from which a box counts as the labelled one. It is low because data sets differ in how much of the head
+/// their boxes enclose.
 const MATCHING_IOU: f32 = 0.3;
 /// Lower ends of the ranges of face sizes, in pixels of the box's side.
 const SIZES: [f32; 5] = [0.0, 24.0, 36.0, 60.0, 120.0];
@@ -28,7 +28,7 @@ pub struct Scene {
     pub labelled: Vec<Bounds>,
 }
 
-/// What the finder made of a scene.
+/// The finder's result for one scene.
 #[derive(Debug, Clone)]
 pub struct SceneResult {
     /// The scene.

@@ -41,7 +41,7 @@ impl SetMeasurement {
     ) -> Result<Self, EvaluationError> {
         let Answers { answered, faceless, unreadable } = answers(&set.faces, |face| &face.path, estimator, crop)?;
         if answered.is_empty() {
-            let reason = "none of its pictures can be read and shows a face".to_owned();
+            let reason = "none of its pictures is readable and shows a face".to_owned();
             return Err(EvaluationError::Folder { path: PathBuf::from(&set.name), reason });
         }
         let (name, other_entries) = (set.name.clone(), set.other_entries);

@@ -16,7 +16,7 @@ const LABELS: &str = "labels.csv";
 pub enum AgeLabel {
     /// Whole years.
     Years(f32),
-    /// From the first year to the last, inclusive; 100 stands for any more.
+    /// From the first year to the last, inclusive; a last year of 100 means no upper end.
     Bin(usize, usize),
 }
 

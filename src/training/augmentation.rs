@@ -30,7 +30,7 @@ pub struct Sample<'a> {
 pub struct Mixup<'a> {
     /// The example whose crop is blended in.
     pub example: &'a Example,
-    /// From 0 to 0.5.
+    /// Weight of the blended crop and its label, 0 to 0.5.
     pub weight: f32,
 }
 

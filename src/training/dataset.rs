@@ -45,7 +45,7 @@ pub struct Example {
     pub female: Option<bool>,
     /// Whether the person smiles, if that is labelled.
     pub smile: Option<bool>,
-    /// For distillation.
+    /// The teachers' prediction, for distillation.
     pub teacher: Option<Arc<TeacherPrediction>>,
 }
 

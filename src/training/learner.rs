@@ -203,7 +203,7 @@ impl Learner {
         let head = |weight: &str, bias: &str| dropped.matmul(&vars[weight])?.broadcast_add(&vars[bias]);
         let (age, gender) = (head("age.weight", "age.bias")?, head("gender.weight", "gender.bias")?);
         let smile = vars.contains_key("smile.weight").then(|| head("smile.weight", "smile.bias")).transpose()?;
-        let logits = Logits { age, gender, smile, turned: None };
+        let logits = Logits { age, gender, smile, flaws: None };
         let losses = targets.iter().map(|targets| targets.loss(&logits, &self.recipe)).collect::<Result<Vec<_>>>()?;
         let loss = Tensor::stack(&losses, 0)?.sum_all()?;
         let mut store = loss.backward()?;

@@ -27,7 +27,7 @@ pub(super) struct Targets {
     weight: Tensor,
 }
 
-/// The answers to a question of yes or no.
+/// The labels of a yes-or-no question.
 struct Answers {
     /// (batch): one for yes, or the teachers' probability of it.
     yes: Tensor,
@@ -160,7 +160,7 @@ mod tests {
             let one = |value: f32| Tensor::new(&[[value]], &Device::Cpu).unwrap();
             let ages = (0..AGES).map(|year| -0.1 * (year as f32 - years).abs()).collect::<Vec<f32>>();
             let age = Tensor::from_vec(ages, (1, AGES), &Device::Cpu).unwrap();
-            let logits = Logits { age, gender: one(gender), smile: Some(one(smile)), turned: None };
+            let logits = Logits { age, gender: one(gender), smile: Some(one(smile)), flaws: None };
             let targets = Targets::new([(example, 1.0)].into_iter(), &recipe).unwrap();
             targets.loss(&logits, &recipe).unwrap().to_scalar::<f32>().unwrap()
         };

@@ -43,7 +43,7 @@ pub struct Recipe {
     pub norm_batch: usize,
     /// Peak of the one-cycle schedule.
     pub learning_rate: f64,
-    /// Share of all steps.
+    /// Share of all steps in which the learning rate rises to its peak.
     pub warmup: f64,
     /// AdamW's decay per step, as a multiple of the learning rate; not of biases and normalisation.
     pub weight_decay: f64,
@@ -53,7 +53,7 @@ pub struct Recipe {
     pub dropout: f64,
     /// Weight of the expected age's absolute error in the loss.
     pub age_l1_weight: f64,
-    /// Years.
+    /// Standard deviation of the soft age target at age 0, years.
     pub age_sigma: f32,
     /// Increase of `age_sigma` per year of age, years.
     pub age_sigma_per_year: f32,
@@ -87,7 +87,7 @@ pub struct Recipe {
 pub struct ResizingStage {
     /// How many epochs the stage lasts.
     pub epochs: usize,
-    /// Pixels.
+    /// Side of the crops in pixels.
     pub side: usize,
 }
 
@@ -95,31 +95,31 @@ pub struct ResizingStage {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Augmentation {
-    /// Degrees.
+    /// Largest rotation in either direction, degrees.
     pub roll: f32,
-    /// Share of the side.
+    /// Largest change of the crop's side, as a share of it.
     pub scale: f32,
-    /// Share of the side.
+    /// Largest shift in x and in y, as a share of the side.
     pub shift: f32,
     /// Range of the exponent of a gamma curve: 1 / (1 + gamma) to 1 + gamma.
     pub gamma: f32,
-    /// Probability.
+    /// Probability of a box blur.
     pub blur: f32,
-    /// Probability.
+    /// Probability of a grey square over a part of the face.
     pub cutout: f32,
-    /// Probability.
+    /// Probability that the area outside the picture is filled with one grey level instead of replicated edge pixels.
     #[serde(default)]
     pub constant_border: f32,
-    /// Probability.
+    /// Probability that another crop is blended in.
     #[serde(default)]
     pub mixup: f32,
-    /// Probability.
+    /// Probability of random channel weights in the conversion to grey.
     #[serde(default)]
     pub channel_mix: f32,
-    /// Share of the width.
+    /// Largest change of the width, as a share of it.
     #[serde(default)]
     pub stretch: f32,
-    /// Share of the brightness, at the edges.
+    /// Largest change of the brightness at the edges, as a share of it.
     #[serde(default)]
     pub light_gradient: f32,
 }

@@ -186,6 +186,45 @@ fn the_report_on_photos_made_worse_shows_how_guesses_and_tips_change_with_each_f
 }
 
 #[test]
+fn photos_made_worse_need_one_folder_with_file_names_that_say_the_age() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_str().unwrap();
+    std::fs::write(folder.path().join("31_1_0_1.jpg"), photo_with_a_face()).unwrap();
+    let refused = |arguments: &[&str]| {
+        let output = Command::new(PROGRAM).args(["evaluate", "--degraded"]).args(arguments).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && told.contains("--degraded takes one --data folder"), "{told}");
+    };
+    refused(&["--data", path, "--data", path]);
+    std::fs::write(folder.path().join("labels.csv"), "file,age\n31_1_0_1.jpg,31\n").unwrap();
+    refused(&["--data", path]);
+}
+
+#[test]
+fn with_likelier_teenagers_the_same_weights_guess_younger() {
+    let folder = tempfile::tempdir().unwrap();
+    let (photo, weights) = (folder.path().join("face.jpg"), folder.path().join("weights.safetensors"));
+    std::fs::write(&photo, photo_with_a_face()).unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/models/estimator.safetensors");
+    let calibrate = |factor: &str| {
+        let arguments = ["calibrate", "--calibration-from", shipped, "--teenagers", factor, "--eight-bits", "--out"];
+        Command::new(PROGRAM).args(arguments).arg(&weights).output().unwrap()
+    };
+    let output = calibrate("10");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let age = |weights: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.env("FACEGUESSER__MODELS__ESTIMATOR", weights).args(["guess", "--json"]).arg(&photo);
+        let answer: serde_json::Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+        answer["faces"][0]["age"].as_f64().unwrap()
+    };
+    let (before, after) = (age(shipped), age(weights.to_str().unwrap()));
+    assert!(after < before && after > 10.0, "{before} {after}");
+    let output = calibrate("0");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("give a factor of 0.1 to 10"));
+}
+
+#[test]
 fn several_sets_are_measured_in_one_table_and_calibrated_together() {
     let scene = Scene::new();
     train(&TrainingOptions { stop_after: Some(1), ..scene.options("out") }).unwrap();

@@ -1,11 +1,11 @@
-//! Prints the places in pictures that may be faces, for `models/train_face_head.py` and `models/train_turned_head.py`.
+//! Prints the places in pictures that may be faces, for `models/train_face_head.py` and `models/train_flaw_head.py`.
 //!
 //!     cargo run --release -p faceguesser-vision --example candidates [WEIGHTS] < LIST > TSV
 //!
 //! WEIGHTS are the estimator's; without them, the compiled-in ones.
-//! The list has a picture's path per line. A line `P` has its path, width and height; lines `F` after it, the best first, have a
-//! place's box (x, y, width, height), its side in the first stage, both scores, its frame (centre, side, roll), and the
-//! estimator's features of its crop.
+//! The list has a picture's path per line. A line `P` has its path, width and height; lines `F` after it, the best
+//! first, have a place's box (x, y, width, height), its side in the first stage, both scores, its frame (centre, side,
+//! roll), and the estimator's features of its crop.
 
 use std::io::{BufWriter, Write};
 use std::time::Duration;

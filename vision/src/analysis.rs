@@ -12,7 +12,7 @@ use crate::model::estimator::Estimate;
 pub enum Framing {
     /// Find every face.
     Find,
-    /// The picture is one face, framed as the training crops are; of a picture that is no square,
+    /// The picture is one face, framed as the training crops are; of a picture that is not square,
     /// the square in its middle.
     Aligned,
 }
@@ -52,8 +52,7 @@ pub struct FaceAnalysis {
     pub estimate: Estimate,
     /// What makes this face hard to estimate, worst first.
     pub flaws: Vec<Flaw>,
-    /// Whether nothing measured in the photo makes the face hard to estimate, not even less than a flaw does:
-    /// another photo would hardly help.
+    /// Whether no measure even comes close to a flaw: another photo would hardly help.
     pub good_photo: bool,
     /// The estimator's input.
     pub crop: FaceCrop,
@@ -86,8 +85,8 @@ impl FaceAnalysis {
         self.estimate.smile_probability
     }
 
-    /// How sure the age is, for this photo and compared with other faces of that age, 0 to 1: from a half on
-    /// the photo is as good as it gets. [`Estimate::confidence`], halved where the photo has a flaw.
+    /// Confidence in the age, 0 to 1, compared with other faces of that age: from 0.5 on, the range is no wider than
+    /// is usual. [`Estimate::confidence`], halved where the photo has a flaw.
     pub fn confidence(&self) -> f32 {
         self.estimate.confidence() * if self.flaws.is_empty() { 1.0 } else { 0.5 }
     }

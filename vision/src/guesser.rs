@@ -1,5 +1,5 @@
-//! The library's front, from photo bytes to guesses: decode, find faces, cut crops, estimate all of a
-//! photo's faces together.
+//! The library's entry point, from photo bytes to guesses: decode, find faces, cut crops, estimate all of a photo's
+//! faces together.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use crate::face::{
 use crate::model::calibration::RawAnswer;
 use crate::model::detector::{self, Detector};
 use crate::model::estimator::{self, Estimate, Estimator};
+use crate::model::flaw_head::FlawLogits;
 use crate::model::{DeviceKind, ModelError};
 use crate::photo::{CpuLimit, DecodeLimits, Photo, PhotoError, decode, decode_reduced, sampled_frames};
 
@@ -81,8 +82,8 @@ impl Guesser {
         GuesserBuilder::default()
     }
 
-    /// Finds every face in a photo and guesses its age, its gender and whether it smiles. A photo without a face is an answer
-    /// without faces.
+    /// Finds every face in a photo and guesses its age, its gender and whether it smiles. A photo without a face is an
+    /// answer without faces.
     ///
     /// `photo` holds the bytes of a JPEG, PNG, WebP, GIF or, with the feature `heic`, HEIC.
     ///
@@ -272,16 +273,16 @@ impl Guesser {
         }
     }
 
-    /// The estimate of each face, and its [`Quality::turned`].
+    /// The estimate of each face, and its [`Quality::seen`].
     fn estimates<'a>(
         &self,
         faces: impl IntoIterator<Item = &'a Cut>,
-    ) -> Result<Vec<(Estimate, Option<f32>)>, GuessError> {
+    ) -> Result<Vec<(Estimate, Option<FlawLogits>)>, GuessError> {
         let crops: Vec<&[u8]> = faces.into_iter().map(|face| face.crop.pixels()).collect();
         let mut estimates = Vec::with_capacity(crops.len());
         for batch in crops.chunks(FORWARD_BATCH) {
             let answers = self.estimator.raw_answers(batch)?;
-            let calibrated = |answer: &RawAnswer| (self.estimator.calibration().apply(answer), answer.turned_logit);
+            let calibrated = |answer: &RawAnswer| (self.estimator.calibration().apply(answer), answer.flaws);
             estimates.extend(answers.iter().map(calibrated));
         }
         Ok(estimates)
@@ -356,11 +357,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    /// The answer; takes one of the `estimates`, with its [`Quality::turned`], for each face.
-    fn with_estimates(self, estimates: &mut impl Iterator<Item = (Estimate, Option<f32>)>) -> Analysis {
+    /// The answer; takes one of the `estimates`, with its [`Quality::seen`], for each face.
+    fn with_estimates(self, estimates: &mut impl Iterator<Item = (Estimate, Option<FlawLogits>)>) -> Analysis {
         let faces = self.faces.into_iter().zip(estimates);
-        let faces = faces.map(|(Cut { bounds, frame, quality, crop }, (estimate, turned))| {
-            let quality = quality.map(|quality| Quality { turned, ..quality });
+        let faces = faces.map(|(Cut { bounds, frame, quality, crop }, (estimate, seen))| {
+            let quality = quality.map(|quality| Quality { seen, ..quality });
             FaceAnalysis {
                 bounds,
                 frame,

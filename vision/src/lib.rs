@@ -1,8 +1,8 @@
 //! Age, gender and smile of the faces in a photo: everything from the bytes of a file to a calibrated guess.
 //!
 //! Independent of chat platforms, settings and words; the crate `faceguesser` re-exports it and builds the program on
-//! top. It is a crate of its own because its kernels must be optimised fully, in one codegen unit, which takes long;
-//! who changes a reply or a platform does not build it again.
+//! top. It is a crate of its own because its kernels must be optimised fully, in one codegen unit, which takes long: a
+//! change to a reply or a platform does not rebuild it.
 //!
 //! ```
 //! let guesser = faceguesser_vision::Guesser::builtin()?;

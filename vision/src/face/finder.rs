@@ -28,8 +28,8 @@ pub struct FinderOptions {
     /// The same for a face of fewer than [`SMALL`] pixels in the first stage: the score predicts the IoU of
     /// the box, which is lower for small faces.
     pub small_threshold: f32,
-    /// Minimum probability of the likeliest face of a photo, as the estimator verifies it: where none is reached,
-    /// the photo is taken to show nobody.
+    /// Minimum probability, according to the estimator, of the likeliest face of a photo: if no candidate reaches it,
+    /// the photo counts as one without faces.
     pub best_probability: f32,
     /// Minimum probability of the other faces: where one person is, there may be others.
     pub probability: f32,
@@ -66,7 +66,7 @@ const EARLY_EXIT_FACES: usize = 2;
 const UNCERTAIN: Range<f32> = 0.43..0.72;
 /// The same in a photo with a face above that range.
 const UNCERTAIN_BESIDE_A_FACE: Range<f32> = 0.48..0.65;
-/// How many crops are standardised at a time for it: bounds the memory.
+/// How many crops are standardised at a time for the estimator: bounds the memory.
 const VERIFIED_TOGETHER: usize = 8;
 /// IoU from which two detections are the same face (non-maximum suppression).
 const NMS_IOU: f32 = 0.45;
@@ -102,7 +102,7 @@ pub struct FaceFinder {
 pub struct Candidate {
     /// As refined by the second stage; the score is the geometric mean of both stages'.
     pub face: Face,
-    /// What the estimator is told beside the crop.
+    /// What the estimator gets in addition to the crop.
     pub evidence: DetectorEvidence,
 }
 
@@ -164,7 +164,8 @@ impl FaceFinder {
         Ok(non_maximum_suppression(candidates, |candidate| &candidate.face))
     }
 
-    /// Those of the candidates that `estimator` takes for faces, if it takes one for a face that is hardly anything else.
+    /// The candidates that are certain or that `estimator` takes for faces; none if the likeliest of them is below
+    /// [`FinderOptions::best_probability`].
     fn verified(
         &self,
         luma: &GrayImage,

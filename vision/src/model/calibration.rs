@@ -5,13 +5,14 @@
 //! smile, and the ends of the age interval by true age, so that its coverage holds at every age and not only on average
 //! (label-conditional conformal prediction, Vovk 2012).
 //!
-//! The usual widths of the intervals by guessed age, fitted with them, are the yardstick of the confidence: a
-//! guess is sure if its interval is no wider than is usual at its age. So what is said to be sure never has
-//! a wide range, and it does not depend on the age.
+//! The usual widths of the intervals by guessed age, fitted with them, are the reference for the confidence: a guess
+//! is sure if its interval is no wider than is usual at its age. So a guess that is called sure never has an unusually
+//! wide range, whatever the age.
 
 use serde::{Deserialize, Serialize};
 
 use super::estimate::{Estimate, quantile};
+use super::flaw_head::FlawLogits;
 use super::network::AGES;
 
 /// Guessed ages, years, that have a gender temperature each.
@@ -28,8 +29,8 @@ pub struct RawAnswer {
     pub gender_logit: f32,
     /// Positive for smiling; absent if the weights have no smile head.
     pub smile_logit: Option<f32>,
-    /// Positive for a face that is turned to the side; absent if the weights have no turned head.
-    pub turned_logit: Option<f32>,
+    /// What is wrong with the photo; absent if the weights have no flaw head.
+    pub flaws: Option<FlawLogits>,
 }
 
 /// The corrections applied to raw answers.
@@ -158,7 +159,7 @@ mod tests {
             age_probabilities: weights.map(|weight| weight / sum),
             gender_logit: 2.0,
             smile_logit: None,
-            turned_logit: None,
+            flaws: None,
         }
     }
 

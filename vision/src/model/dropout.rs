@@ -1,4 +1,5 @@
-//! The guess with some of the pooled features switched off, as dropout does in training, and what each feature votes.
+//! The guess with some of the pooled features switched off, as dropout does in training, and the contribution of each
+//! feature to a logit, its vote.
 
 use candle_core::{D, Device, Tensor};
 use candle_nn::ops::softmax;
@@ -43,12 +44,7 @@ impl Estimator {
         let genders = logits("gender")?.flatten_all()?.to_vec1::<f32>()?;
         let estimates = ages.into_iter().zip(genders).map(|(age, gender_logit)| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
-            Ok(self.calibration().apply(&RawAnswer {
-                age_probabilities,
-                gender_logit,
-                smile_logit: None,
-                turned_logit: None,
-            }))
+            Ok(self.calibration().apply(&RawAnswer { age_probabilities, gender_logit, smile_logit: None, flaws: None }))
         });
         estimates.collect()
     }
@@ -65,7 +61,7 @@ impl Estimator {
 
 /// Features with those in `off` set to zero and the others scaled up, so that their sum keeps its size (inverted
 /// dropout, Srivastava et al. 2014).
-pub fn switched_off(features: &[f32], off: &[usize]) -> Vec<f32> {
+pub fn drop_features(features: &[f32], off: &[usize]) -> Vec<f32> {
     let left = features.len().saturating_sub(off.len()).max(1);
     let scale = features.len() as f32 / left as f32;
     let mut kept: Vec<f32> = features.iter().map(|feature| feature * scale).collect();
@@ -84,7 +80,7 @@ mod tests {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
         let crop: Vec<u8> = (0..SIDE * SIDE).map(|at| ((at * 37 + at / SIDE * 91) % 256) as u8).collect();
         let features = estimator.features(&crop).unwrap();
-        let lists = [switched_off(&features, &[]), switched_off(&features, &[0, 5, 9])];
+        let lists = [drop_features(&features, &[]), drop_features(&features, &[0, 5, 9])];
         let [whole, thinned] = estimator.estimates_of_features(&lists).unwrap().try_into().unwrap();
         let usual = estimator.estimate(&[&crop]).unwrap().remove(0);
         assert!((whole.age() - usual.age()).abs() < 1e-2, "{} {}", whole.age(), usual.age());
@@ -106,8 +102,8 @@ mod tests {
 
     #[test]
     fn what_is_left_is_scaled_up_and_nothing_out_of_range_matters() {
-        assert_eq!(switched_off(&[1.0, 2.0, 3.0, 4.0], &[1, 3]), [2.0, 0.0, 6.0, 0.0]);
-        assert_eq!(switched_off(&[1.0, 2.0], &[0, 1]), [0.0, 0.0]);
-        assert!(switched_off(&[1.0, 2.0], &[7]).iter().all(|value| value.is_finite()));
+        assert_eq!(drop_features(&[1.0, 2.0, 3.0, 4.0], &[1, 3]), [2.0, 0.0, 6.0, 0.0]);
+        assert_eq!(drop_features(&[1.0, 2.0], &[0, 1]), [0.0, 0.0]);
+        assert!(drop_features(&[1.0, 2.0], &[7]).iter().all(|value| value.is_finite()));
     }
 }

@@ -10,7 +10,7 @@ const ADULT: f32 = 17.0;
 /// Smile probability from which replies mention the smile: on the validation photos, the mention is right
 /// in 98 of 100 cases.
 const SMILING: f32 = 0.9;
-/// The same of a woman or a man: below it the answer says that it can't tell.
+/// Gender probability of a woman or a man below which the answer says that it can't tell.
 const ADULT_GENDER: f32 = 0.6;
 /// Gender probability below which a girl's or boy's gender is left open: the likelier one is wrong
 /// there in about one of three cases.

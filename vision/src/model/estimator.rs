@@ -14,9 +14,9 @@ use safetensors::SafeTensors;
 use super::calibration::{Calibration, RawAnswer};
 pub use super::estimate::Estimate;
 use super::face_head::FaceHead;
+use super::flaw_head::{self, FlawHead};
 use super::fused::{self, FoldedUnit, FusedNetwork};
 use super::network::{AGES, Architecture, SIDE, Unit, input};
-use super::turned_head::TurnedHead;
 use super::weights::{self, Precision};
 use super::{DeviceKind, ModelError};
 
@@ -29,9 +29,9 @@ pub struct Logits {
     pub gender: Tensor,
     /// (batch, 1), positive for smiling; absent if the weights have no such head.
     pub smile: Option<Tensor>,
-    /// (batch, 1), positive for a face that is turned to the side; absent if the weights have no such head, and on
-    /// other devices than the CPU.
-    pub turned: Option<Tensor>,
+    /// (batch, 3), as the fields of [`FlawLogits`](super::flaw_head::FlawLogits); absent if the weights have no such
+    /// head, and on other devices than the CPU.
+    pub flaws: Option<Tensor>,
 }
 
 /// A linear layer over the pooled features.
@@ -88,7 +88,7 @@ impl Estimator {
     }
 
     /// Builds the network from folded weights by name: `<unit>.weight`, `<unit>.bias`, `age.*`, `gender.*` and,
-    /// optionally, `smile.*` and those of a [face head](super::face_head) and a turned head.
+    /// optionally, `smile.*` and those of a [face head](super::face_head) and a [flaw head](super::flaw_head).
     ///
     /// # Errors
     /// [`ModelError::Weights`] if a tensor is missing or has the wrong shape.
@@ -120,7 +120,7 @@ impl Estimator {
             [head("age", AGES)?, head("gender", 1)?].into_iter().chain(smile).unzip();
         let heads = (Tensor::cat(&weights, 1)?, Tensor::cat(&biases, 0)?);
         let mut fused = FusedNetwork::new(&architecture, &units, &heads)?;
-        fused.turned = TurnedHead::from_tensors(tensors, features)?;
+        fused.flaws = FlawHead::from_tensors(tensors, features)?;
         let face_head = FaceHead::from_tensors(tensors, features)?;
         let device = Device::Cpu;
         Ok(Self { architecture, device, units, fused, heads, face_head, calibration, trained_on_validation: false })
@@ -192,7 +192,7 @@ impl Estimator {
 
     /// The mean of the weights of networks of one architecture, uncalibrated. If all were fine-tuned
     /// from one network, and not far, it is about as good as the mean of their answers (Wortsman et
-    /// al. 2022, "model soups"). Without a face head and a turned head, which fit the features of one network.
+    /// al. 2022, "model soups"). Without a face head and a flaw head, which fit the features of one network.
     ///
     /// # Errors
     /// [`ModelError::Weights`] if `networks` is empty or their architectures differ.
@@ -242,9 +242,30 @@ impl Estimator {
     /// If a tensor operation fails.
     pub fn quantised(self, precision: Precision) -> Result<Self, ModelError> {
         let tensors = weights::dequantise(weights::quantise(self.tensors()?, precision)?)?;
-        let mut rounded = Self::from_tensors(self.architecture, &tensors, self.calibration)?;
-        rounded.fused.turned = self.fused.turned;
-        Ok(Self { trained_on_validation: self.trained_on_validation, face_head: self.face_head, ..rounded })
+        self.with_tensors(&tensors)
+    }
+
+    /// The network with the probability of the ages 13 to 17 multiplied by `factor`, and that of the ages next to
+    /// them by less, before all are divided by their sum. Calling a teenager an adult is worse than the
+    /// reverse, and a network that was trained for a low mean error does not know that.
+    ///
+    /// # Errors
+    /// If a tensor operation fails.
+    pub fn with_likelier_teenagers(self, factor: f32) -> Result<Self, ModelError> {
+        let mut tensors = self.tensors()?;
+        if let Some(bias) = tensors.get_mut("age.bias") {
+            let share = |age: usize| ((age as f32 - 10.0) / 3.0).min((19.0 - age as f32) / 2.0).clamp(0.0, 1.0);
+            let added: Vec<f32> = (0..AGES).map(|age| share(age) * factor.ln()).collect();
+            *bias = (&*bias + Tensor::new(added, &Device::Cpu)?)?;
+        }
+        self.with_tensors(&tensors)
+    }
+
+    /// The network with other weights, but the same calibration and the heads that were trained after it.
+    fn with_tensors(self, tensors: &HashMap<String, Tensor>) -> Result<Self, ModelError> {
+        let mut changed = Self::from_tensors(self.architecture, tensors, self.calibration)?;
+        changed.fused.flaws = self.fused.flaws;
+        Ok(Self { trained_on_validation: self.trained_on_validation, face_head: self.face_head, ..changed })
     }
 
     /// Writes the folded weights, architecture and calibration.
@@ -257,7 +278,7 @@ impl Estimator {
         if let Some(head) = &self.face_head {
             tensors.extend(head.tensors()?);
         }
-        if let Some(head) = &self.fused.turned {
+        if let Some(head) = &self.fused.flaws {
             tensors.extend(head.tensors()?);
         }
         let calibration =
@@ -284,8 +305,8 @@ impl Estimator {
         };
         let smile = self.has_smile().then(|| logits.narrow(1, AGES + 1, 1)).transpose()?;
         let heads = self.heads.1.elem_count();
-        let turned = (logits.dim(1)? > heads).then(|| logits.narrow(1, heads, 1)).transpose()?;
-        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)?, smile, turned })
+        let flaws = (logits.dim(1)? > heads).then(|| logits.narrow(1, heads, flaw_head::OUTPUTS)).transpose()?;
+        Ok(Logits { age: logits.narrow(1, 0, AGES)?, gender: logits.narrow(1, AGES, 1)?, smile, flaws })
     }
 
     /// Pictures (batch, 128, 128, 1) → logits (batch, 102 or 103) by candle's own operations.
@@ -301,8 +322,8 @@ impl Estimator {
         self.forward(&input(crops)?)
     }
 
-    /// Uncalibrated answers, each the mean over the crop and its mirror image (in one forward pass):
-    /// halves the noise of left and right at twice the cost.
+    /// Uncalibrated answers, each the mean over the crop and its mirror image (test-time augmentation, in one forward
+    /// pass): less noise at twice the cost.
     ///
     /// # Errors
     /// [`ModelError::CropSize`] if a crop is not 128×128 pixels.
@@ -321,12 +342,12 @@ impl Estimator {
         let means = |logits: &Tensor| mean(logits)?.flatten_all()?.to_vec1::<f32>();
         let genders = means(&logits.gender)?;
         let smiles = logits.smile.as_ref().map(means).transpose()?;
-        let turned = logits.turned.as_ref().map(means).transpose()?;
+        let flaws = logits.flaws.as_ref().map(|flaws| mean(flaws)?.to_vec2::<f32>()).transpose()?;
         let answers = ages.into_iter().zip(genders).enumerate().map(|(index, (age, gender_logit))| {
             let age_probabilities = age.try_into().map_err(|_| ModelError::Weights("not 101 ages".into()))?;
-            let [smile_logit, turned_logit] =
-                [&smiles, &turned].map(|logits| logits.as_ref().map(|logits| logits[index]));
-            Ok(RawAnswer { age_probabilities, gender_logit, smile_logit, turned_logit })
+            let smile_logit = smiles.as_ref().map(|smiles| smiles[index]);
+            let flaws = flaws.as_ref().and_then(|flaws| <[f32; flaw_head::OUTPUTS]>::try_from(&*flaws[index]).ok());
+            Ok(RawAnswer { age_probabilities, gender_logit, smile_logit, flaws: flaws.map(Into::into) })
         });
         answers.collect()
     }

@@ -44,7 +44,7 @@ pub(super) struct FaceHead(Perceptron);
 impl FaceHead {
     /// The head for an estimator with `features` features, if `tensors` has one.
     pub(super) fn from_tensors(tensors: &HashMap<String, Tensor>, features: usize) -> Result<Option<Self>, ModelError> {
-        Ok(Perceptron::from_tensors(tensors, NAME, features + DetectorEvidence::LEN)?.map(Self))
+        Ok(Perceptron::from_tensors(tensors, NAME, [features + DetectorEvidence::LEN, 1])?.map(Self))
     }
 
     /// As [`Perceptron::tensors`].
@@ -53,8 +53,9 @@ impl FaceHead {
     }
 
     fn probability(&self, features: &[f32], evidence: &DetectorEvidence) -> f32 {
-        let logit = self.0.logit(&[features, &evidence.inputs()].concat(), &mut FeatureMaps::default());
-        1.0 / (1.0 + (-logit).exp())
+        let mut logit = [0.0];
+        self.0.logits(&[features, &evidence.inputs()].concat(), &mut FeatureMaps::default(), &mut logit);
+        1.0 / (1.0 + (-logit[0]).exp())
     }
 }
 

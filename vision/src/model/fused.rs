@@ -11,8 +11,8 @@ use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 use super::convolution::{Convolution, Epilogue, values};
 use super::feature_maps::{FeatureMaps, with_feature_maps};
+use super::flaw_head::{self, FlawHead};
 use super::network::{Architecture, Unit};
-use super::turned_head::TurnedHead;
 
 /// Pictures per pass: enough to share the reads of the deep stages' weights, few enough that the
 /// first stages' feature maps stay in the L2 cache.
@@ -30,7 +30,7 @@ pub(super) struct FusedNetwork {
     /// The logits of those.
     logits: usize,
     /// Its logit is the last output.
-    pub(super) turned: Option<TurnedHead>,
+    pub(super) flaws: Option<FlawHead>,
 }
 
 struct ResidualBlock {
@@ -64,13 +64,13 @@ impl FusedNetwork {
             blocks: blocks.collect::<Result<_>>()?,
             heads: Convolution::new(&weight.unsqueeze(0)?.unsqueeze(0)?, 1, epilogue)?,
             logits: bias.elem_count(),
-            turned: None,
+            flaws: None,
         })
     }
 
     /// Logits per picture.
     pub(super) fn outputs(&self) -> usize {
-        self.logits + usize::from(self.turned.is_some())
+        self.logits + self.flaws.as_ref().map_or(0, |_| flaw_head::OUTPUTS)
     }
 
     /// Pictures of one size, at most [`MICRO_BATCH`] → (pictures, logits). `read` is shown the maps after
@@ -105,9 +105,11 @@ impl FusedNetwork {
             for (row, heads) in rows.zip(out.values().chunks_exact(self.logits)) {
                 row[..self.logits].copy_from_slice(heads);
             }
-            if let Some(turned) = &self.turned {
+            if let Some(flaws) = &self.flaws {
                 let outputs = self.outputs();
-                turned.logits(x, [inner, out], |picture, logit| logits[picture * outputs + self.logits] = logit);
+                flaws.logits(x, [inner, out], |picture, of_flaws| {
+                    logits[picture * outputs + self.logits..][..flaw_head::OUTPUTS].copy_from_slice(&of_flaws);
+                });
             }
         });
     }

@@ -1,10 +1,10 @@
 //! Both networks: tensor shapes, weights and kernels.
 //!
-//! [`detector`] finds faces; [`estimator`] guesses age, gender and smile of a crop, [`network`] is its
-//! architecture, shared with training, and [`calibration`] corrects its probabilities; [`weights`]
-//! is their file format; [`read_out`] hands out the maps inside a pass; [`face_head`] tells faces from what resembles them,
-//! and [`turned_head`] faces that are turned to the side. The kernels are [`convolution`] (by [`winograd`], or by im2col
-//! in [`im2col`] and [`gemm`]) and [`normalisation`].
+//! [`detector`] finds faces; [`estimator`] guesses age, gender and smile of a crop, [`network`] is its architecture,
+//! shared with training, and [`calibration`] corrects its probabilities; [`weights`] is their file format;
+//! [`read_out`] returns the maps of a forward pass, and [`dropout`] guesses without some of the features;
+//! [`face_head`] tells faces from what resembles them, and [`flaw_head`] what is wrong with a photo. The
+//! kernels are [`convolution`] (by [`winograd`], or by im2col in [`im2col`] and [`gemm`]) and [`normalisation`].
 
 pub mod calibration;
 mod channel_blocks;
@@ -16,6 +16,7 @@ mod estimate;
 pub mod estimator;
 pub mod face_head;
 mod feature_maps;
+pub mod flaw_head;
 mod fused;
 mod gemm;
 pub mod im2col;
@@ -23,7 +24,6 @@ pub mod network;
 pub mod normalisation;
 mod perceptron;
 pub mod read_out;
-mod turned_head;
 pub mod weights;
 mod winograd;
 mod winograd_transforms;

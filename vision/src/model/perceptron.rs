@@ -1,4 +1,4 @@
-//! A perceptron with one hidden layer and one output: the small heads that were trained after the network itself.
+//! A perceptron with one hidden layer: the small heads that were trained after the network itself.
 
 use std::collections::HashMap;
 
@@ -23,17 +23,17 @@ struct Layer {
 }
 
 impl Perceptron {
-    /// The one called `name` with so many inputs, if `tensors` has it: `<name>.hidden.weight` and so on.
+    /// The one called `name` with this many inputs and outputs, if `tensors` has it: `<name>.hidden.weight` and so on.
     pub(super) fn from_tensors(
         tensors: &HashMap<String, Tensor>,
         name: &'static str,
-        inputs: usize,
+        [inputs, outputs]: [usize; 2],
     ) -> Result<Option<Self>, ModelError> {
         let [hidden, output] = Self::layers(name);
         let Some(bias) = tensors.get(&format!("{hidden}.bias")) else { return Ok(None) };
         let width = bias.elem_count();
         let hidden = Layer::from_tensors(tensors, &hidden, [inputs, width])?;
-        Ok(Some(Self { name, hidden, output: Layer::from_tensors(tensors, &output, [width, 1])? }))
+        Ok(Some(Self { name, hidden, output: Layer::from_tensors(tensors, &output, [width, outputs])? }))
     }
 
     /// The tensors from which [`Perceptron::from_tensors`] makes it again.
@@ -51,15 +51,13 @@ impl Perceptron {
         [format!("{name}.hidden"), format!("{name}.output")]
     }
 
-    /// The output, a logit; `hidden` is scratch space.
-    pub(super) fn logit(&self, inputs: &[f32], hidden: &mut FeatureMaps) -> f32 {
+    /// Fills `logits` with the outputs; `hidden` is scratch space.
+    pub(super) fn logits(&self, inputs: &[f32], hidden: &mut FeatureMaps, logits: &mut [f32]) {
         hidden.reshape([1, 1, 1, self.hidden.bias.len()]);
         let hidden = hidden.values_mut();
         self.hidden.apply(inputs, hidden);
         hidden.iter_mut().for_each(|value| *value = value.max(0.0));
-        let mut logit = [0.0];
-        self.output.apply(hidden, &mut logit);
-        logit[0]
+        self.output.apply(hidden, logits);
     }
 }
 

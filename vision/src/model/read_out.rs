@@ -1,8 +1,8 @@
 //! What the network computes on the way to its answer: maps, weights and logits of one picture, for
 //! explanations.
 //!
-//! The maps are those of the same forward pass that guesses use, so they show the network's real doing;
-//! a pass that nobody reads costs nothing more.
+//! The maps are those of the same forward pass that guesses use, so they show what the network actually computes; a
+//! pass that nobody reads costs nothing more.
 
 use candle_core::{D, Tensor};
 use candle_nn::ops::softmax;

@@ -148,7 +148,7 @@ fn decode_file(bytes: &[u8], limits: &DecodeLimits, spec: OutputSpec) -> Result<
     Ok(decoded)
 }
 
-/// Whether so many rows are answered: three quarters of a picture mostly show its subject.
+/// Whether a picture with this many decoded rows is answered: three quarters of one mostly show its subject.
 pub(super) fn is_enough(decoded_rows: u32, height: u32) -> bool {
     u64::from(decoded_rows) * 4 >= u64::from(height) * 3
 }

@@ -60,7 +60,7 @@ pub(super) fn decode(
     }
     let file =
         HeifFile::parse(&file).map_err(|_| if cut_box.is_some() { PhotoError::Truncated } else { UNSUPPORTED })?;
-    // What a cut file lacks is not damaged.
+    // Data that is missing from a truncated file is not damage.
     let cut = |error| match error {
         PhotoError::Damaged { .. } if truncated => PhotoError::Truncated,
         error => error,
@@ -131,8 +131,8 @@ impl ChromaFormat {
         }
     }
 
-    /// Bytes while a picture of so many pixels is decoded: itself, a copy of it that is cropped, and the state of each
-    /// block, one and a half bytes a pixel.
+    /// Bytes needed to decode a picture of this many pixels: itself, a copy of it that is cropped, and the state of
+    /// each block, one and a half bytes a pixel.
     fn decoding_memory(self, pixels: u64) -> u64 {
         pixels * (4 * self.frame_bytes() + 3) / 2
     }
@@ -256,7 +256,7 @@ fn frame_line(frame: &Frame, width: usize, y: usize, colour: bool) -> impl Itera
 /// The orientation from the picture's properties, applied in the order in which they are stored. Exif repeats it and
 /// is ignored here, as is a clean aperture: the edges that it would crop do no harm.
 fn orientation(file: &HeifFile) -> Result<Orientation, PhotoError> {
-    // Mirrored from left to right first, then rotated by so many quarter turns clockwise.
+    // Mirrored from left to right first, then rotated clockwise by this many quarter turns.
     let (mut mirrored, mut quarters) = (false, 0_u8);
     for property in file.item_properties(file.primary_id).map_err(|_| DAMAGED)? {
         match *property {

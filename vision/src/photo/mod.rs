@@ -1,8 +1,8 @@
 //! From the bytes of a file to upright grey pixels.
 //!
-//! Owns the decoding with its limits ([`decode`](mod@decode), with a module per format) and the detection of file types, which names what a
-//! file is when it is not a picture ([`sniff`]).
-//! Independent of faces, networks and chat platforms.
+//! Owns the decoding with its limits ([`decode`](mod@decode), with a module per format) and the detection of file
+//! types, which names what a file is when it is not a picture ([`sniff`]). Independent of faces, networks and chat
+//! platforms.
 
 mod animation;
 mod clock;
@@ -89,8 +89,8 @@ pub enum PhotoError {
         /// The most pixels allowed, by the configured limit or the memory budget.
         limit: u64,
     },
-    /// Decoding takes more processor time than the limit. A file that is within the other limits takes as long only
-    /// if it was made to.
+    /// Decoding takes more processor time than the limit. A file that is within the other limits takes that long only
+    /// if it was crafted to.
     #[error("the picture takes longer to decode than the limit allows; save it again as a plain JPEG")]
     TimeLimit,
 }

@@ -110,8 +110,8 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// Whether a picture can go on with this marker after its first scan (T.81 B.2.1 and B.2.4): with another scan, tables, a
-/// number of lines or metadata, or with restart markers left over from the scan.
+/// Whether a picture can go on with this marker after its first scan (T.81 B.2.1 and B.2.4): with another scan,
+/// tables, a number of lines or metadata, or with restart markers left over from the scan.
 fn may_follow_scan(marker: u8) -> bool {
     use Segment as S;
     matches!(marker, 0xd0..=0xd7 | 0xe0..=0xef | S::EOI | S::SOS | S::DHT | S::DQT | S::DRI | S::DNL | S::COM)
