@@ -1,13 +1,15 @@
 //! The bots' accounts on the platforms, as `check` and `init` need them: whether the tokens work, and what
 //! the platforms say about the rest.
 
+use url::Url;
+
 use super::check::Report;
 use crate::config::Config;
 
 /// The names of the platforms in reports.
 pub(super) const DISCORD: &str = "Discord";
 pub(super) const TELEGRAM: &str = "Telegram";
-const MATRIX: &str = "Matrix";
+pub(super) const MATRIX: &str = "Matrix";
 /// How to turn a platform on.
 #[cfg(any(feature = "discord", feature = "telegram"))]
 const TURN_ON: &str = "`faceguesser init` turns it on";
@@ -17,30 +19,38 @@ const TURN_ON: &str = "`faceguesser init` turns it on";
 const MAX_CLOCK_ERROR: u64 = 60;
 
 /// Checks each bot's token, by its form or, if `online`, by asking the platform.
-pub(super) async fn check(config: &Config, online: bool, report: &mut Report) {
+pub(super) async fn check(
+    config: &Config,
+    #[cfg_attr(
+        not(any(feature = "discord", feature = "matrix", feature = "telegram")),
+        expect(unused_variables, reason = "a build without platforms asks none")
+    )]
+    online: bool,
+    report: &mut Report,
+) {
     #[cfg(feature = "discord")]
     discord(config, online, report).await;
     #[cfg(not(feature = "discord"))]
-    unsupported(DISCORD, config.discord.token.is_some(), online, report);
+    unsupported(DISCORD, "discord.token", config.discord.token.is_some(), report);
     #[cfg(feature = "telegram")]
     telegram(config, online, report).await;
     #[cfg(not(feature = "telegram"))]
-    unsupported(TELEGRAM, config.telegram.token.is_some(), online, report);
+    unsupported(TELEGRAM, "telegram.token", config.telegram.token.is_some(), report);
     #[cfg(feature = "matrix")]
     matrix(config, online, report).await;
     #[cfg(not(feature = "matrix"))]
-    if config.matrix.token.is_some() {
-        unsupported(MATRIX, true, online, report);
+    if config.matrix.has_account() {
+        unsupported(MATRIX, "[matrix]", true, report);
     }
 }
 
 #[cfg(not(all(feature = "discord", feature = "matrix", feature = "telegram")))]
-fn unsupported(platform: &str, is_on: bool, _online: bool, report: &mut Report) {
+fn unsupported(platform: &str, setting: &str, is_set: bool, report: &mut Report) {
     let feature = platform.to_lowercase();
-    if is_on {
+    if is_set {
         report.failed(
             platform,
-            format_args!("{feature}.token is set, and this program was built without it: add --features {feature}"),
+            format_args!("{setting} is set, and this program was built without it: add --features {feature}"),
         );
     } else {
         report.off(platform, "not built in");
@@ -179,7 +189,7 @@ async fn matrix(config: &Config, online: bool, report: &mut Report) {
     }
 }
 
-/// Where a platform's token comes from, in lines that fit a narrow terminal.
+/// Which setting or variable a platform's token was read from.
 #[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
 fn origin(config: &Config, section: &str) -> String {
     let keys = [format!("{section}.token"), format!("{section}.token_file")];
@@ -191,19 +201,21 @@ fn origin(config: &Config, section: &str) -> String {
 }
 
 #[cfg(any(feature = "discord", feature = "matrix", feature = "telegram"))]
-fn refused(error: &crate::platform::probe::ProbeError, place: &str, source: &str) -> String {
+pub(super) fn refused(error: &crate::platform::probe::ProbeError, place: &str, source: &str) -> String {
     match error {
         crate::platform::probe::ProbeError::InvalidToken => format!("refuses {place}: copy it again from {source}"),
         error => error.to_string(),
     }
 }
 
-/// The platforms that have tokens.
+/// The platforms that give out tokens.
 pub(super) const PLATFORMS: [&str; 2] = [DISCORD, TELEGRAM];
 
 /// A token that works, or was not tried.
 pub(super) struct Token {
     pub(super) platform: &'static str,
+    /// Where the account is, on a platform of many servers.
+    pub(super) homeserver: Option<Url>,
     pub(super) text: String,
     /// The platform and the bot's name there.
     pub(super) account: String,
@@ -282,7 +294,7 @@ async fn verify_discord(text: String, config: &Config, offline: bool) -> Result<
     if links.is_empty() {
         notes.push("(the links that add it to a server need an answer from Discord)");
     }
-    Ok(Token { platform: DISCORD, text, account, links, notes })
+    Ok(Token { platform: DISCORD, homeserver: None, text, account, links, notes })
 }
 
 #[cfg(feature = "telegram")]
@@ -291,8 +303,10 @@ async fn verify_telegram(text: String, config: &Config, offline: bool) -> Result
 
     let options = TelegramOptions::new(config).filter(TelegramOptions::has_token_form);
     let options = options.ok_or("Telegram: that is not a bot's token, such as 123456:ABC…: copy it from @BotFather")?;
+    let token =
+        |account, links| Token { platform: TELEGRAM, homeserver: None, text, account, links, notes: Vec::new() };
     if offline {
-        return Ok(Token { platform: TELEGRAM, text, account: TELEGRAM.into(), links: Vec::new(), notes: Vec::new() });
+        return Ok(token(TELEGRAM.into(), Vec::new()));
     }
     let account = probe::account(&options).await;
     let account =
@@ -302,5 +316,5 @@ async fn verify_telegram(text: String, config: &Config, offline: bool) -> Result
         ("talk to it", format!("https://t.me/{name}")),
         ("add it to a group", format!("https://t.me/{name}?startgroup=true")),
     ];
-    Ok(Token { platform: TELEGRAM, text, account: format!("{TELEGRAM}: @{name}"), links, notes: Vec::new() })
+    Ok(token(format!("{TELEGRAM}: @{name}"), links))
 }

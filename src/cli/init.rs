@@ -9,6 +9,8 @@ use anyhow::Context;
 use dialoguer::{Confirm, Password};
 
 use super::accounts::{self, Token};
+#[cfg(feature = "matrix")]
+use super::init_matrix;
 use super::output::{print_error, print_line};
 use crate::config::{Config, location};
 
@@ -21,10 +23,13 @@ pub struct Arguments {
     /// The Telegram bot's token, instead of being asked for it; `-` reads a line of standard input, after Discord's.
     #[arg(long, value_name = "TOKEN")]
     telegram_token: Option<String>,
+    #[cfg(feature = "matrix")]
+    #[command(flatten)]
+    matrix: init_matrix::Options,
     /// Replace the settings file if there is one.
     #[arg(long)]
     force: bool,
-    /// Do not ask Discord and Telegram whether they know the tokens.
+    /// Do not ask the platforms whether they know the tokens.
     #[arg(long)]
     offline: bool,
 }
@@ -38,6 +43,8 @@ const BAD_USAGE: u8 = 2;
 /// Exit status 0: written; 1: a token or the file is refused; 2: bad usage.
 pub fn run(arguments: Arguments, file: Option<PathBuf>, config: &Config) -> anyhow::Result<ExitCode> {
     let is_scripted = arguments.discord_token.is_some() || arguments.telegram_token.is_some();
+    #[cfg(feature = "matrix")]
+    let is_scripted = is_scripted || arguments.matrix.is_any();
     let has_terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     if !is_scripted && !has_terminal {
         print_error(
@@ -65,6 +72,12 @@ pub fn run(arguments: Arguments, file: Option<PathBuf>, config: &Config) -> anyh
             ask(platform, verify)?
         });
     }
+    #[cfg(feature = "matrix")]
+    tokens.extend(if is_scripted {
+        runtime.block_on(arguments.matrix.account(config, arguments.offline))?
+    } else {
+        runtime.block_on(init_matrix::ask())?
+    });
     if tokens.is_empty() {
         print_line("No token, so nothing to write: `faceguesser` serves the chat page without any settings.")?;
         return Ok(ExitCode::SUCCESS);
@@ -87,7 +100,7 @@ pub fn run(arguments: Arguments, file: Option<PathBuf>, config: &Config) -> anyh
 }
 
 /// A token given as an option; `-` is the next line of standard input.
-fn given(option: Option<&str>) -> anyhow::Result<Option<String>> {
+pub(super) fn given(option: Option<&str>) -> anyhow::Result<Option<String>> {
     let Some(text) = option else { return Ok(None) };
     let mut line = String::new();
     let text = if text == "-" {
@@ -131,7 +144,11 @@ fn content(tokens: &[Token]) -> String {
     let mut text = "# FaceGuesser's settings. `faceguesser config default` lists all that there are.\n".to_owned();
     for token in tokens {
         let section = token.platform.to_lowercase();
-        text += &format!("\n[{section}]\ntoken = {}\n", toml::Value::from(token.text.as_str()));
+        text += &format!("\n[{section}]\n");
+        if let Some(homeserver) = &token.homeserver {
+            text += &format!("homeserver = {}\n", toml::Value::from(homeserver.as_str()));
+        }
+        text += &format!("token = {}\n", toml::Value::from(token.text.as_str()));
     }
     text
 }
@@ -150,11 +167,14 @@ fn write(path: &Path, text: &str, replace: bool) -> std::io::Result<()> {
     };
     let fill = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     if !replace {
-        return match create(path) {
-            Ok(file) => fill(file),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(std::io::Error::other("it exists by now")),
-            Err(error) => Err(error),
-        };
+        let file = create(path).map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => std::io::Error::other("it exists by now"),
+            _ => error,
+        })?;
+        return fill(file).inspect_err(|_| {
+            // A part of it would count as settings.
+            let _ = std::fs::remove_file(path);
+        });
     }
     // The old file stays whole until the new one is.
     let mut new = path.as_os_str().to_owned();

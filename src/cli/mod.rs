@@ -18,6 +18,8 @@ mod evaluate_sets;
 mod explain;
 mod guess;
 mod init;
+#[cfg(feature = "matrix")]
+mod init_matrix;
 mod manual;
 mod output;
 mod platforms;
@@ -77,7 +79,7 @@ enum Command {
     Init(init::Arguments),
     /// Check that `run` will work: settings, networks, database, ports and tokens.
     Check(check::Arguments),
-    /// Show which settings hold and where each is set, or which there are.
+    /// Show the effective settings and where each is set, or all defaults.
     #[command(subcommand)]
     Config(settings::Command),
     /// Copy the database to a file, also while the program runs.

@@ -84,7 +84,7 @@ impl Shared {
 /// Starts every platform that is built in and on.
 ///
 /// # Errors
-/// When a token is set for a platform that is not built in, or the chat page's address cannot be used.
+/// When an account is set for a platform that is not built in, or the chat page's address cannot be used.
 #[cfg_attr(
     not(any(feature = "discord", feature = "matrix", feature = "telegram", feature = "web")),
     expect(unused_variables, unused_mut, reason = "a build without platforms starts none")
@@ -96,18 +96,18 @@ pub async fn start(
     shared: &Shared,
     shutdown: &CancellationToken,
 ) -> anyhow::Result<JoinSet<Outcome>> {
-    let missing = |name: &str| {
+    let missing = |name: &str, setting: &str| {
         let feature = name.to_lowercase();
-        anyhow::anyhow!("{feature}.token is set, and this program was built without {name}: add --features {feature}")
+        anyhow::anyhow!("{setting} is set, and this program was built without {name}: add --features {feature}")
     };
     if cfg!(not(feature = "discord")) && config.discord.token.is_some() {
-        return Err(missing("Discord"));
+        return Err(missing("Discord", "discord.token"));
     }
     if cfg!(not(feature = "telegram")) && config.telegram.token.is_some() {
-        return Err(missing("Telegram"));
+        return Err(missing("Telegram", "telegram.token"));
     }
-    if cfg!(not(feature = "matrix")) && config.matrix.token.is_some() {
-        return Err(missing("Matrix"));
+    if cfg!(not(feature = "matrix")) && config.matrix.has_account() {
+        return Err(missing("Matrix", "[matrix]"));
     }
     let mut platforms = JoinSet::new();
     #[cfg(feature = "web")]

@@ -77,7 +77,7 @@ pub(super) fn check(config: &Config, is_set: impl Fn(&str) -> bool) -> Result<()
         ),
         (matrix.homeserver.as_ref().is_none_or(is_http), ("matrix.homeserver", HTTP)),
         (
-            matrix.homeserver.is_some() || matrix.token.is_none() && matrix.password.is_none(),
+            matrix.homeserver.is_some() || !matrix.has_account(),
             ("matrix.homeserver", "must be set with matrix.token or matrix.password: where is the account?"),
         ),
         (

@@ -1,4 +1,4 @@
-//! The settings that hold, one by one, each with where it is set.
+//! The effective settings, one by one, each with where it is set.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ const MASK: &str = "********";
 /// How the names of secrets end.
 const SECRET: [&str; 5] = ["token", "secret", "password", "api_key", "api_keys"];
 
-/// One setting that holds.
+/// One effective setting.
 #[derive(Clone, PartialEq)]
 pub struct Setting {
     /// Its key, such as `web.listen`.

@@ -1,9 +1,9 @@
 //! Settings: the compiled-in `config/default.toml`, overridden by a file, overridden by environment
 //! variables.
 //!
-//! [`location`] says where a file is looked for, `origin` reads it and knows where each key is set, `listing`
-//! shows what holds. Unknown keys are errors, which `plain` words. A token comes from a variable, from the settings file, or from a separate
-//! file named by `token_file`, and is never printed.
+//! [`location`] says where a file is looked for, `origin` reads it and knows where each key is set, `listing` shows
+//! the effective settings. Unknown keys are errors, which `plain` puts into words. A token comes from a variable, from
+//! the settings file, or from a separate file named by `token_file`, and is never printed.
 
 mod check;
 mod listing;
@@ -150,7 +150,7 @@ impl Config {
         self.file.as_deref()
     }
 
-    /// Every setting that holds, by key.
+    /// Every effective setting, by key.
     pub fn settings(&self) -> &[Setting] {
         &self.settings
     }

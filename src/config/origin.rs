@@ -107,7 +107,7 @@ impl Sources {
         }
     }
 
-    /// All settings that hold, of the `merged` ones and of the variables that other bots read as well.
+    /// All effective settings: the `merged` ones, and the tokens in variables that other bots read as well.
     pub fn settings(&self, merged: &toml::Table) -> Vec<Setting> {
         let is_set = |key: &str| find(merged, key).is_some_and(|value| value.as_str() != Some(""));
         let mut settings: Vec<Setting> = (flattened(merged).into_iter())

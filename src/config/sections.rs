@@ -156,6 +156,13 @@ pub struct Matrix {
     pub(super) password_file: Option<PathBuf>,
 }
 
+impl Matrix {
+    /// Whether there is a token, or a password to get one with: then Matrix is on.
+    pub fn has_account(&self) -> bool {
+        self.token.is_some() || self.password.is_some()
+    }
+}
+
 /// The chat page.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

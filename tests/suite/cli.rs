@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::program::command;
+use crate::support::program::{PROGRAM, command};
 use crate::support::{folder, photo_with_a_face, photo_with_faces, photo_without_a_face};
 
 fn faceguesser(arguments: &[&str]) -> Output {
@@ -296,6 +296,35 @@ fn check_reports_what_is_on_and_off_and_names_an_invalid_setting() {
     let output = command().arg("check").env("FACEGUESSER__WEB__LISTNE", "x").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(errors(&output).contains("listne"), "{}", errors(&output));
+}
+
+#[test]
+#[cfg(not(feature = "matrix"))]
+fn a_build_without_matrix_says_so_if_there_is_an_account_also_one_with_a_password() {
+    for secret in ["TOKEN", "PASSWORD"] {
+        for arguments in [&["check"][..], &[]] {
+            let mut command = command();
+            command.args(arguments).env("FACEGUESSER__MATRIX__HOMESERVER", "https://matrix.example");
+            command.env("FACEGUESSER__MATRIX__USER", "@faces:matrix.example");
+            let output = command.env(format!("FACEGUESSER__MATRIX__{secret}"), "a secret").output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{secret}");
+            assert!(errors(&output).contains("[matrix] is set") && errors(&output).contains("--features matrix"));
+        }
+    }
+}
+
+/// As on a full disk: under the shell's limit no file can be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn init_leaves_nothing_behind_where_the_settings_file_cannot_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut shell = Command::new("sh");
+    shell.current_dir(folder.path()).args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$@\"", "sh", PROGRAM, "init"]);
+    shell.args(["--offline", "--telegram-token", "1234567890:AAabcdefghijklmnopqrstuvwxyz0123456"]);
+    let output = shell.output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", errors(&output));
+    assert!(errors(&output).contains("cannot be written"), "{}", errors(&output));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,9 +1,13 @@
-//! What `check` asks the homeserver: whether it knows the account. Nothing here receives an event.
+//! What `check` and `init` ask the homeserver: whether it knows the account, and for a token. Nothing here receives
+//! an event.
 
+use ruma::UserId;
 use ruma::api::client::account::whoami;
 use ruma::api::client::session::logout;
 use secrecy::ExposeSecret;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
+use url::Url;
 
 use super::api::Api;
 use super::options::{Access, MatrixOptions};
@@ -26,9 +30,27 @@ pub struct Account {
 /// [`ProbeError`] when token or password are refused, or the homeserver cannot be asked.
 pub async fn account(options: &MatrixOptions) -> Result<Account, ProbeError> {
     let api = Api::new(options.homeserver.clone()).map_err(|error| ProbeError::Failed(error.to_string()))?;
-    let late = |_| ProbeError::Failed(format!("the homeserver has not answered within {} s", PATIENCE.as_secs()));
     let user = timeout(PATIENCE, user(&api, &options.access)).await.map_err(late)??;
     Ok(Account { user, clock_error: api.server_time().map(clock_error) })
+}
+
+/// Logs in as the device that the bot uses; returns the account's identifier and the device's token.
+///
+/// # Errors
+/// [`ProbeError`] when the password is refused, or the homeserver cannot be asked.
+pub async fn log_in(homeserver: &Url, user: &str, password: &str) -> Result<(String, String), ProbeError> {
+    let api = Api::new(homeserver.clone()).map_err(|error| ProbeError::Failed(error.to_string()))?;
+    let session = timeout(PATIENCE, api.send(login_request(user, password))).await.map_err(late)?;
+    let session = session.map_err(login_failed)?;
+    Ok((session.user_id.into(), session.access_token))
+}
+
+/// The address of the homeserver of an account such as `@faces:example.org`, if its server publishes one.
+pub async fn homeserver(user: &str) -> Option<Url> {
+    let server = <&UserId>::try_from(user).ok()?.server_name();
+    let api = Api::new(format!("https://{server}").parse().ok()?).ok()?;
+    let answer = timeout(PATIENCE, api.discover()).await.ok()?.ok()?;
+    answer.homeserver.base_url.parse().ok()
 }
 
 async fn user(api: &Api, access: &Access) -> Result<String, ProbeError> {
@@ -42,14 +64,22 @@ async fn user(api: &Api, access: &Access) -> Result<String, ProbeError> {
             let mut request = login_request(user, password.expose_secret());
             // The device of a bot that runs meanwhile stays.
             request.device_id = None;
-            let session = api.send(request).await.map_err(|error| match error {
-                ApiError::Refused { status: 400..=403, .. } => ProbeError::InvalidToken,
-                error => failed(error),
-            })?;
+            let session = api.send(request).await.map_err(login_failed)?;
             api.set_token(session.access_token.into());
             api.send(logout::v3::Request::new()).await.map_err(failed)?;
             Ok(session.user_id.into())
         }
+    }
+}
+
+fn late(_: Elapsed) -> ProbeError {
+    ProbeError::Failed(format!("the homeserver has not answered within {} s", PATIENCE.as_secs()))
+}
+
+fn login_failed(error: ApiError) -> ProbeError {
+    match error {
+        ApiError::Refused { status: 400..=403, .. } => ProbeError::InvalidToken,
+        error => failed(error),
     }
 }
 
