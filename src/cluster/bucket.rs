@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::failed;
 use crate::bot::store::StoreError;
 
-/// How often a change is tried while others change the same entry.
+/// How many times a change is tried while others change the same entry.
 const MAX_CONFLICTS: u32 = 100;
 
 /// The server's answers to the deletion of a message that is gone.

@@ -72,18 +72,37 @@ impl ClusterStore {
 
     async fn drop_oldest_games(&self, chat: ChatId) -> Result<(), StoreError> {
         let mut keys = self.state.keys(&format!("game.*.{}.{}.*", chat.platform.name(), chat.id)).await?;
-        let number = |key: &String| key.split('.').nth(1).and_then(|number| number.parse::<i64>().ok());
-        keys.sort_by_key(number);
+        keys.sort_by_key(|key| game_number(key).parse::<i64>().ok());
         let excess = keys.len().saturating_sub(MAX_OPEN_GAMES);
         for key in keys.drain(..excess) {
-            self.state.erase(&key).await?;
+            self.erase_games(&key).await?;
         }
         Ok(())
     }
+
+    /// Deletes the games whose keys match a pattern as in [`Bucket::keys`](super::bucket::Bucket::keys), and the notes
+    /// of who guessed in them.
+    pub(super) async fn erase_games(&self, pattern: &str) -> Result<(), StoreError> {
+        for key in self.state.keys(pattern).await? {
+            self.state.erase(&key).await?;
+            self.erase_guessed(game_number(&key)).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the notes of who guessed in a game.
+    async fn erase_guessed(&self, number: &str) -> Result<(), StoreError> {
+        self.state.erase(&format!("guessed.{number}.>")).await
+    }
+}
+
+/// The number of a game, from its key or that of a note of who guessed in it.
+pub(super) fn game_number(key: &str) -> &str {
+    key.split('.').nth(1).unwrap_or_default()
 }
 
 impl GameStore for ClusterStore {
-    /// Its number grows with the time, so that the oldest game can be told, and is random otherwise.
+    /// Its number consists of the time, by which the oldest game is found, and random bits.
     fn open_game(&self, game: &Game) -> Result<i64, StoreError> {
         let Game { chat, host, guess, age, truth, .. } = game;
         let number = since_1970().as_millis().cast_signed() as i64;
@@ -139,7 +158,7 @@ impl GameStore for ClusterStore {
                     continue;
                 }
                 let game = key.game(stored);
-                self.state.erase(&format!("guessed.{number}.>")).await?;
+                self.erase_guessed(&number.to_string()).await?;
                 for Player { person, name } in winners(&game) {
                     let key = format!("score.{}.{}.{}", game.chat.platform.name(), game.chat.id, person.id);
                     let since = since_1970();

@@ -27,7 +27,7 @@ use crate::bot::store::StoreError;
 const VERSION: u32 = 1;
 /// The most parts of an album.
 const MAX_PARTS: usize = 20;
-/// How often parts of an album may come after its others were taken.
+/// How many batches the parts of an album may form, each after the previous one was taken.
 const MAX_BATCHES: u32 = 4;
 /// The shortest time between two notices to a chat's admin, in seconds.
 const NOTICE_INTERVAL: i64 = 24 * 3600;

@@ -42,7 +42,7 @@ const RECENT: Duration = Duration::from_secs(3600);
 const PARKED: Duration = Duration::from_secs(24 * 3600);
 /// How many such jobs are kept.
 const MAX_PARKED: i64 = 10_000;
-/// How often a process shows that it is there.
+/// How often a process announces that it is running.
 const PRESENCE: Duration = Duration::from_secs(10);
 /// The time after which the queue gives a job to another worker, unless its worker says that it still
 /// works on it.
@@ -75,7 +75,7 @@ pub enum ClusterError {
     /// An address is invalid.
     #[error("{address:?} is not the address of a NATS server, such as nats://127.0.0.1:4222")]
     Address {
-        /// The address.
+        /// The address, without the user name and password before an `@`.
         address: String,
     },
     /// No server answers, or it refuses the token.
@@ -91,11 +91,11 @@ pub struct ClusterStore {
     runtime: Handle,
     context: Context,
     options: ClusterOptions,
-    /// Choices, games, scores and connections, for good.
+    /// Settings, games, scores and connections, kept permanently.
     state: Bucket,
     /// Replies, updates and albums of the last hour.
     recent: Bucket,
-    /// The processes that are there, for half a minute each.
+    /// The running processes; each entry lasts for half a minute.
     present: Bucket,
     queue: Stream,
     parked: Stream,
@@ -110,7 +110,8 @@ impl ClusterStore {
     /// [`ClusterError`] when no server can be used.
     pub async fn connect(options: ClusterOptions) -> Result<Arc<Self>, ClusterError> {
         let address = |address: &String| {
-            address.parse::<ServerAddr>().map_err(|_| ClusterError::Address { address: address.clone() })
+            let shown = address.rsplit_once('@').map_or(address.as_str(), |(_, host)| host);
+            address.parse::<ServerAddr>().map_err(|_| ClusterError::Address { address: shown.to_owned() })
         };
         let servers = options.servers.iter().map(address).collect::<Result<Vec<_>, _>>()?;
         let mut connect = async_nats::ConnectOptions::new()
@@ -167,8 +168,8 @@ impl ClusterStore {
         self.queue.get_or_create_consumer(&durable, config).await.map_err(failed("read"))
     }
 
-    /// Shows that this process is there, keeps `peers` at the number of those that are, and notes whether
-    /// the server answers.
+    /// Announces that this process is running, keeps `peers` at the number of those that do, and notes whether the
+    /// server answers.
     pub async fn keep_presence(&self, peers: Arc<AtomicU32>) -> Infallible {
         let own = format!("{:032x}", rand::random::<u128>());
         let link = health().link("nats");
@@ -185,7 +186,7 @@ impl ClusterStore {
                 }
                 Err(error) => {
                     debug!(error = cause(&error), "the other processes are not known");
-                    // The server may be there again without its files.
+                    // The server may have come back without its files.
                     let _ = create_streams(&self.context, &self.options).await;
                 }
             }
@@ -262,4 +263,18 @@ fn failed<E: std::error::Error + Send + Sync + 'static>(operation: &'static str)
 
 fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_with_a_mistake_is_named_without_its_password() {
+        let servers = vec!["nats://ann:secret@10.0.0.1:42x22".to_owned()];
+        let options = ClusterOptions { servers, token: None, name: "test".into(), replicas: 1, queue: 1 };
+        let Err(error) = ClusterStore::connect(options).await else { panic!("it is no address") };
+        let told = error.to_string();
+        assert!(told.contains("10.0.0.1:42x22") && !told.contains("secret"), "{told}");
+    }
 }

@@ -8,9 +8,10 @@ use crate::bot::people::{ChatId, PersonId};
 use crate::bot::settings::{ChatSettings, GenderPolicy, PersonSettings, SettingsStore, SmilePolicy};
 use crate::bot::store::StoreError;
 
-/// [`ChatSettings`] as they are stored. An unknown name, from a later version, counts as the most reserved
-/// policy.
+/// [`ChatSettings`] as they are stored. An unknown or missing name, from another version, counts as the most
+/// reserved policy; without the defaults, one missing value would make all of them count as missing.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct StoredChat {
     auto: bool,
     language: Option<String>,
@@ -19,7 +20,9 @@ pub(super) struct StoredChat {
     private: bool,
 }
 
+/// [`PersonSettings`] as they are stored, read as [`StoredChat`] is.
 #[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
 struct StoredPerson {
     opted_out: bool,
     language: Option<String>,
@@ -101,5 +104,20 @@ impl SettingsStore for ClusterStore {
             change(&mut settings);
             (Some(StoredPerson::new(settings)), settings)
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_of_other_versions_keep_what_is_known() {
+        let person: StoredPerson = serde_json::from_str(r#"{"opted_out":true,"colour":"blue"}"#).unwrap();
+        let known = PersonSettings { opted_out: true, language: None, gender: GenderPolicy::Never };
+        assert_eq!(person.settings(), known);
+        let chat: StoredChat = serde_json::from_str(r#"{"auto":true,"gender":"sure","smile":"broadly"}"#).unwrap();
+        let (gender, smile) = (GenderPolicy::Sure, SmilePolicy::Never);
+        assert_eq!(chat.settings(), ChatSettings { auto: true, language: None, gender, smile, private: false });
     }
 }

@@ -2,7 +2,7 @@
 
 use super::ClusterStore;
 use super::failed;
-use super::games::StoredGame;
+use super::games::{StoredGame, game_number};
 use super::settings::{StoredChat, chat_key, person_key};
 use crate::bot::people::{ChatId, PersonId};
 use crate::bot::store::{Store, StoreError};
@@ -14,9 +14,9 @@ impl Store for ClusterStore {
         self.wait(async {
             self.state.erase(&person_key(person)).await?;
             self.state.erase(&format!("score.{platform}.*.{id}")).await?;
-            self.state.erase(&format!("game.*.{platform}.*.{id}")).await?;
+            self.erase_games(&format!("game.*.{platform}.*.{id}")).await?;
             for guessed in self.state.keys(&format!("guessed.*.{platform}.{id}")).await? {
-                let number = guessed.split('.').nth(1).unwrap_or_default();
+                let number = game_number(&guessed);
                 for game in self.state.keys(&format!("game.{number}.>")).await? {
                     let without = |stored: Option<StoredGame>| {
                         let Some(mut game) = stored else { return (None, ()) };
@@ -38,7 +38,7 @@ impl Store for ClusterStore {
         self.wait(async {
             self.state.erase(&chat_key(chat)).await?;
             self.state.erase(&format!("score.{platform}.{id}.*")).await?;
-            self.state.erase(&format!("game.*.{platform}.{id}.*")).await?;
+            self.erase_games(&format!("game.*.{platform}.{id}.*")).await?;
             self.state.erase(&format!("notice.{platform}.{id}")).await?;
             self.recent.erase(&format!("album.{platform}.{id}.*.*")).await?;
             self.recent.erase(&format!("reply.{platform}.{id}.*")).await?;

@@ -236,7 +236,7 @@ impl Drop for Lease {
     }
 }
 
-/// Tells the server again and again that a job is being worked on.
+/// Tells the server at regular intervals that a job is being worked on.
 async fn show_progress(held: &Held) -> Infallible {
     let mut ticks = interval(ACK_WAIT / 3);
     // The first tick is immediate.

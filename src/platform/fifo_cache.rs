@@ -30,11 +30,22 @@ impl<K: Copy + Eq + Hash, V: Clone> FifoCache<K, V> {
         if entries.values.insert(key, value).is_none() {
             entries.order.push_back(key);
         }
-        if entries.order.len() <= self.capacity {
-            return None;
-        }
-        let oldest = entries.order.pop_front()?;
-        entries.values.remove(&oldest)
+        entries.evict(self.capacity)
+    }
+
+    /// Changes an entry, a new one if there is none, and evicts as [`FifoCache::insert`] does.
+    #[cfg(any(feature = "matrix", test))]
+    pub(super) fn change(&self, key: K, change: impl FnOnce(&mut V))
+    where
+        V: Default,
+    {
+        let mut entries = self.entries();
+        let Entries { values, order } = &mut *entries;
+        change(values.entry(key).or_insert_with(|| {
+            order.push_back(key);
+            V::default()
+        }));
+        entries.evict(self.capacity);
     }
 
     #[cfg(any(feature = "discord", feature = "matrix", test))]
@@ -51,6 +62,17 @@ impl<K: Copy + Eq + Hash, V: Clone> FifoCache<K, V> {
     }
 }
 
+impl<K: Eq + Hash, V> Entries<K, V> {
+    /// Removes the oldest entry if there are more than `capacity`, and returns its value.
+    fn evict(&mut self, capacity: usize) -> Option<V> {
+        if self.order.len() <= capacity {
+            return None;
+        }
+        let oldest = self.order.pop_front()?;
+        self.values.remove(&oldest)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,5 +84,16 @@ mod tests {
         assert_eq!(cache.insert(3, 'd'), Some('b'));
         assert_eq!([1, 2, 3].map(|key| cache.get(key)), [None, Some('c'), Some('d')]);
         assert!(!cache.contains(1) && cache.contains(3));
+    }
+
+    #[test]
+    fn a_changed_entry_keeps_what_it_had_and_its_age() {
+        let cache = FifoCache::new(2);
+        for (key, letter) in [(1, 'a'), (2, 'b'), (1, 'c')] {
+            cache.change(key, |text: &mut String| text.push(letter));
+        }
+        assert_eq!([1, 2].map(|key| cache.get(key)), [Some("ac".to_owned()), Some("b".to_owned())]);
+        cache.change(3, |text| text.push('d'));
+        assert!(!cache.contains(1) && cache.contains(2) && cache.contains(3));
     }
 }

@@ -1,7 +1,7 @@
-//! Platform adapters: each turns a platform's messages into a [`PhotoSource`], and a [`Reply`] into its
-//! messages, and does nothing else. [`refusal`] classifies their refused requests, [`connections`] limits the
-//! connections of those that listen, and [`status`] shows the operator how they are. [`probe`] is what they can be asked
-//! before the bot runs.
+//! Platform adapters: each turns a platform's messages into a [`PhotoSource`], and a [`Reply`] into its messages, and
+//! does nothing else. [`refusal`] classifies their refused requests, [`connections`] limits the connections of those
+//! that listen, and [`status`] shows the operator how they are. [`probe`] is what they can be asked before the bot
+//! runs.
 //!
 //! [`PhotoSource`]: crate::bot::PhotoSource
 //! [`Reply`]: crate::bot::Reply

@@ -1,6 +1,6 @@
 //! What a refused request means for a reply: the same four kinds on every platform.
 //!
-//! Each platform maps its errors to [`Refusal`] in one table (`discord/refusals.rs`,
+//! Each platform maps its errors to [`Refusal`] in one place (`discord/refusals.rs`, `matrix/refusals.rs`,
 //! `telegram/refusals.rs`); the consequences of a kind are the same on all platforms.
 
 use std::time::Duration;

@@ -20,7 +20,7 @@ pub async fn run(listener: TcpListener, shutdown: CancellationToken) {
     connections::serve(listener, ConnectionLimits::default(), |_| router.clone(), &shutdown).await;
 }
 
-/// The two routes that anybody may ask: they tell nothing but names of platforms and whether these answer.
+/// The two routes that anybody may request: they reveal only the names of platforms and whether these answer.
 pub(super) fn health_routes() -> Router {
     Router::new()
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))

@@ -1,8 +1,12 @@
 //! Gateways and workers as processes, with a real `nats-server` between them and stand-in platforms.
 
+use std::time::Duration;
+
+use faceguesser::bot::game::{Game, GameStore, MAX_OPEN_GAMES, Player};
 use faceguesser::bot::jobs::{Claim, Job, Jobs, Receipt, TakenJobs};
 use faceguesser::bot::people::{ChatId, PersonId, Platform};
 use faceguesser::bot::store::Store;
+use futures_util::TryStreamExt;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -101,6 +105,40 @@ async fn jobs_of_somebody_who_is_forgotten_are_deleted_and_settings_leave_no_tra
     assert!(!on_disk("somebody's secret"));
     let mut jobs = store.take_jobs(Platform::Telegram, 4, CancellationToken::new());
     assert_eq!(next(&mut jobs).await.jobs[0].message, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[cfg_attr(not(with_nats), ignore = "needs nats-server")]
+async fn who_guessed_in_a_game_is_forgotten_with_it() {
+    let server = NatsServer::start().await;
+    let store = server.store().await;
+    blocking(move || {
+        let game = |chat: i64, host: i64| {
+            let (chat, host) = (ChatId { id: chat, ..CHAT }, PersonId { id: host, ..ANN });
+            let game = Game { chat, host, guess: "a man".into(), age: 31.4, truth: Some(33), guesses: vec![] };
+            store.open_game(&game).unwrap()
+        };
+        let guesser = Player { person: PersonId { id: 2, ..ANN }, name: "Ben".into() };
+        // The oldest of too many, one in a chat that is forgotten, and one of a host who is.
+        let [oldest, of_chat, of_host] = [game(7, 3), game(8, 3), game(9, 4)];
+        for number in [oldest, of_chat, of_host] {
+            store.guess(number, &guesser, 30).unwrap();
+        }
+        // Numbers grow with the time.
+        std::thread::sleep(Duration::from_millis(2));
+        for _ in 0..MAX_OPEN_GAMES {
+            game(7, 3);
+        }
+        store.forget_chat(ChatId { id: 8, ..CHAT }).unwrap();
+        store.forget_person(PersonId { id: 4, ..ANN }).unwrap();
+        assert_eq!([oldest, of_chat, of_host].map(|number| store.game(number).unwrap()), [None, None, None]);
+    })
+    .await;
+    let client = async_nats::connect(server.url()).await.unwrap();
+    let state = async_nats::jetstream::new(client).get_stream("KV_test-state").await.unwrap();
+    let notes = state.info_with_subjects("$KV.test-state.guessed.>").await.unwrap();
+    let notes: Vec<(String, usize)> = notes.try_collect().await.unwrap();
+    assert_eq!(notes, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,6 +92,33 @@ async fn a_session_is_resumed_however_its_connection_ends() {
     }
 }
 
+/// After 15 seconds without an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_resume_is_not_answered_is_resumed_over_another_connection() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.files.put("one.jpg", photo_with_a_face());
+    discord.script(Script { unanswered: 1, ..Script::default() });
+    discord.tell_gateway(Gateway::Break);
+    discord.inbox.next("unanswered").await;
+    discord.dispatch("MESSAGE_CREATE", discord.message("", vec![discord.attachment("one.jpg", "image/jpeg")], None));
+    assert_eq!(discord.inbox.next("resume").await.body["session_id"], SESSION);
+    assert!(words(&discord.inbox.next(REPLY).await).contains(" of about "));
+    assert!(discord.inbox.pending("identify").is_empty());
+}
+
+/// With the pauses between them, the attempts take half a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_cannot_be_resumed_is_given_up_after_five_attempts() {
+    let (mut discord, _program) = connected(&[]).await;
+    discord.script(Script { unresumed: 99, ..Script::default() });
+    discord.tell_gateway(Gateway::Break);
+    for _ in 0..5 {
+        discord.inbox.next("closed with 4000").await;
+    }
+    discord.inbox.next("identify").await;
+    assert!(discord.inbox.pending("closed with 4000").is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_frame_is_not_logged_and_heartbeats_continue() {
     let (mut discord, program) = connected(&[("FACEGUESSER__LOG__LEVEL", "trace")]).await;

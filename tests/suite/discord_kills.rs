@@ -1,11 +1,11 @@
-//! The program is killed while it processes photos from a stand-in Discord, and restarted with the same
-//! store.
+//! The program is killed while it processes photos from a stand-in Discord, or stopped, and restarted with the
+//! same store.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::discord::{Discord, words};
+use crate::support::discord::{Discord, SESSION, words};
 use crate::support::discord_faults::Fault;
 use crate::support::discord_gateway::Script;
 use crate::support::inbox::RecordedRequest;
@@ -114,6 +114,42 @@ async fn a_message_in_flight_is_answered_once_by_the_next_run() {
         assert!(fixture.discord.inbox.pending("post /channels/88/messages").is_empty());
         assert_eq!(fixture.jobs(), 0);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_posted_between_an_orderly_stop_and_the_next_start_is_answered() {
+    let mut fixture = Fixture::new().await;
+    fixture.discord.files.put("one.jpg", photo_with_a_face());
+    let program = fixture.start();
+    fixture.discord.inbox.next("identify").await;
+    fixture.discord.inbox.next("put /applications").await;
+    program.terminate();
+    assert!(program.finished().await.0.success());
+    fixture.discord.inbox.next("gateway closed").await;
+    let message = fixture.picture("one.jpg", "88");
+    fixture.discord.dispatch("MESSAGE_CREATE", message.clone());
+    let _program = fixture.start();
+    assert_eq!(fixture.discord.inbox.next("resume").await.body["session_id"], SESSION);
+    let reply = fixture.discord.inbox.next("post /channels/88/messages").await;
+    assert_eq!(reply.body["message_reference"]["message_id"], message["id"]);
+    assert!(words(&reply).contains(" of about "), "{reply:?}");
+    assert!(fixture.discord.inbox.pending("identify").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_is_not_resumed_where_the_settings_need_other_events() {
+    let mut fixture = Fixture::new().await;
+    let program = fixture.start();
+    let before = fixture.discord.inbox.next("identify").await;
+    fixture.discord.inbox.next("put /applications").await;
+    program.terminate();
+    assert!(program.finished().await.0.success());
+    let path = fixture.path();
+    let settings = [("FACEGUESSER__STORE__PATH", path.as_str()), ("FACEGUESSER__DISCORD__MESSAGE_CONTENT", "true")];
+    let _program = fixture.discord.program(&settings);
+    let after = fixture.discord.inbox.next("identify").await;
+    assert_ne!(before.body["intents"], after.body["intents"]);
+    assert!(fixture.discord.inbox.pending("resume").is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,8 @@ mod learn;
 mod load;
 #[cfg(feature = "matrix")]
 mod matrix;
+#[cfg(feature = "matrix")]
+mod matrix_faults;
 mod memory;
 #[cfg(feature = "otel")]
 mod otel;

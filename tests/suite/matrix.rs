@@ -1,5 +1,7 @@
 //! The real program against a stand-in homeserver: what people on Matrix send and the replies they get.
 
+use std::io::Write;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng};
@@ -13,8 +15,8 @@ use crate::support::matrix_server::Room;
 use crate::support::program::command;
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face, tiny_photo};
 
-/// Asks for help in the direct room: what was asked before has been looked at once that is answered.
-async fn help(matrix: &mut Matrix) {
+/// Asks for help in the direct room: once that is answered, everything asked before has been handled.
+pub async fn help(matrix: &mut Matrix) {
     let asked = matrix.post(DIRECT, PERSON, text("!age help", None));
     let (_, reply) = matrix.reply(DIRECT).await;
     assert!(body(&reply).starts_with("Hi!") && replied_to(&reply) == asked, "{reply}");
@@ -260,37 +262,6 @@ async fn a_photo_that_was_posted_while_the_program_was_off_is_answered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rate_limit_and_a_failing_homeserver_are_waited_out() {
-    let (mut matrix, _program) = Matrix::synced(&[]).await;
-    matrix.files.put("one", photo_with_a_face());
-    let limited = json!({ "status": 429, "errcode": "M_LIMIT_EXCEEDED", "error": "slowly", "retry_after_ms": 1500 });
-    matrix.script("send", limited);
-    matrix.script("send", json!({ "status": 502, "html": "Bad Gateway" }));
-    matrix.post(DIRECT, PERSON, picture("one"));
-    matrix.inbox.next("scripted send").await;
-    let refused = Instant::now();
-    let (_, reply) = matrix.reply(DIRECT).await;
-    assert!(refused.elapsed() >= Duration::from_millis(1500), "{:?}", refused.elapsed());
-    assert!(body(&reply).contains(" of about "), "{reply}");
-    help(&mut matrix).await;
-    assert!(matrix.inbox.pending("send").is_empty());
-}
-
-/// As after its database was replaced.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_homeserver_that_does_not_know_the_position_begins_anew() {
-    let (mut matrix, program) = Matrix::synced(&[]).await;
-    program.terminate();
-    program.finished().await;
-    matrix.script("sync", json!({ "status": 400, "errcode": "M_UNKNOWN", "error": "Invalid stream token" }));
-    matrix.inbox.drain("sync");
-    let _program = matrix.program(&[]);
-    matrix.inbox.wait("a new beginning", |asked| asked.what == "sync" && asked.body["since"].is_null()).await;
-    matrix.wait_until_synced().await;
-    help(&mut matrix).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_encrypted_room_is_told_once_that_the_bot_cannot_read_it() {
     let (mut matrix, program) = Matrix::synced(&[]).await;
     let secret = json!({
@@ -336,25 +307,6 @@ async fn an_invitation_is_accepted_and_what_was_sent_since_is_answered() {
     // An invitation that was withdrawn is none.
     matrix.change(|state| state.invite("!gone:home.example", PERSON));
     help(&mut matrix).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_answer_to_a_removed_photo_is_removed() {
-    let (mut matrix, _program) = Matrix::synced(&[]).await;
-    matrix.files.put("one", photo_with_a_face());
-    let photo = matrix.post(DIRECT, PERSON, picture("one"));
-    let (answer, _) = matrix.reply(DIRECT).await;
-    matrix.change(|state| state.redact(DIRECT, &photo, PERSON));
-    assert_eq!(matrix.inbox.next("redact").await.body, answer.as_str());
-    // While it is being looked at.
-    let gate = matrix.files.put_gated("slow", photo_with_a_face());
-    let photo = matrix.post(DIRECT, PERSON, picture("slow"));
-    matrix.inbox.next("fetched slow").await;
-    matrix.change(|state| state.redact(DIRECT, &photo, PERSON));
-    help(&mut matrix).await;
-    gate.send(true).unwrap();
-    let (answer, _) = matrix.reply(DIRECT).await;
-    assert_eq!(matrix.inbox.next("redact").await.body, answer.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -410,4 +362,45 @@ async fn a_refused_token_ends_it_and_check_names_it() {
     assert!(!works && told.contains("Matrix: refuses matrix.user with matrix.password"), "{told}");
     let (works, told) = check(&[("FACEGUESSER__MATRIX__USER", ME), ("FACEGUESSER__MATRIX__PASSWORD", PASSWORD)]).await;
     assert!(works && told.contains("Matrix: on, as"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn init_gets_a_token_with_the_password_or_tries_one_and_writes_it_with_the_homeserver() {
+    let matrix = Matrix::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let init = |arguments: &[&str], input: String| {
+        let mut command = command();
+        command.current_dir(folder.path()).args(["init", "--force", "--matrix-homeserver", &matrix.base()]);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        tokio::task::spawn_blocking(move || {
+            let mut child = command.spawn().unwrap();
+            child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+            let output = child.wait_with_output().unwrap();
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+            (output.status.code(), text(output.stdout), text(output.stderr))
+        })
+    };
+    let with_password = ["--matrix-user", ME, "--matrix-password", "-"];
+    let (status, _, errors) = init(&with_password, "a wrong one\n".to_owned()).await.unwrap();
+    assert_eq!((status, std::fs::read_dir(folder.path()).unwrap().count()), (Some(1), 0));
+    assert!(errors.contains("Matrix: refuses the account or its password: try them in a client"), "{errors}");
+    let (status, printed, errors) = init(&with_password, format!("{PASSWORD}\n")).await.unwrap();
+    assert_eq!(status, Some(0), "{errors}");
+    assert!(printed.contains(&format!("Matrix: {ME}")), "{printed}");
+    assert!(printed.contains(&format!("https://matrix.to/#/{ME}")), "{printed}");
+    let written = || -> toml::Table {
+        let file = std::fs::read_to_string(folder.path().join("faceguesser.toml")).unwrap();
+        file.parse().unwrap()
+    };
+    let file = written();
+    assert_eq!(file["matrix"]["homeserver"].as_str().unwrap().trim_end_matches('/'), matrix.base());
+    let token = file["matrix"]["token"].as_str().unwrap();
+    assert!(token.starts_with("stand-in-login-token") && !printed.contains(token), "{printed}");
+    assert!(!file["matrix"].as_table().unwrap().contains_key("password"));
+    let (status, printed, errors) = init(&["--matrix-token", TOKEN], String::new()).await.unwrap();
+    assert_eq!(status, Some(0), "{printed}{errors}");
+    assert_eq!(written()["matrix"]["token"].as_str(), Some(TOKEN));
+    let (status, _, errors) = init(&["--matrix-token", "nobodys"], String::new()).await.unwrap();
+    assert!(status == Some(1) && errors.contains("Matrix: refuses the token"), "{errors}");
+    assert_eq!(written()["matrix"]["token"].as_str(), Some(TOKEN));
 }

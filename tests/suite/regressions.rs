@@ -3,7 +3,8 @@
 //! Small tests are in this file, others next to the set-up that they need. `the_index_names_existing_tests`
 //! checks that every row names a test, or a fuzzing seed, that exists. Without a test: a button on Discord
 //! pressed before Discord has returned the id of its message; a gateway session whose replay takes longer than
-//! the wait for `RESUMED`; a decoder that panics while it reads an animation's frames.
+//! the wait for `RESUMED`; a room on Matrix that is not joined within five minutes, or whose history cannot be
+//! received for three; a decoder that panics while it reads an animation's frames.
 //!
 //! # Photos
 //!
@@ -16,11 +17,11 @@
 //! | Faces in a tall strip became too small to be found | `everybody_in_a_tall_strip_and_in_groups_is_found` | `tests/suite/regressions.rs` |
 //! | An animation that fades in had no face, as only its first frame was analysed | `an_animation_that_fades_in_is_analysed_at_later_frames` | `tests/suite/regressions.rs` |
 //! | A WebP or GIF that ended early was "damaged" instead of cut short | `three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format` | `vision/src/photo/decode/tests.rs` |
-//! | Wrong checksums and a missing end chunk damaged a PNG | `a_png_is_decoded_with_wrong_checksums_and_without_its_end` | `vision/src/photo/decode/tests.rs` |
-//! | A missing chunk next to the picture damaged a WebP | `a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing` | `vision/src/photo/decode/tests.rs` |
+//! | A PNG with wrong checksums or without its end chunk was "damaged" | `a_png_is_decoded_with_wrong_checksums_and_without_its_end` | `vision/src/photo/decode/tests.rs` |
+//! | A WebP with a missing chunk next to its picture was "damaged" | `a_webp_is_decoded_if_chunks_other_than_its_picture_are_missing` | `vision/src/photo/decode/tests.rs` |
 //! | The iPhone's own PNG variant was "damaged" | `an_iphone_app_png_is_named_as_such` | `vision/src/photo/decode/tests.rs` |
 //! | Bytes after a JPEG were parsed as part of it | `what_follows_the_picture_does_not_matter` | `vision/src/photo/jpeg/tests.rs` |
-//! | A motion photo without its end marker was of another kind, or damaged: markers in its video counted | `markers_after_a_picture_without_its_end_marker_are_not_part_of_it` | `vision/src/photo/jpeg/tests.rs` |
+//! | A motion photo without its end marker was taken for another kind of JPEG, or for damaged: markers in its video counted | `markers_after_a_picture_without_its_end_marker_are_not_part_of_it` | `vision/src/photo/jpeg/tests.rs` |
 //! | OpenEXR, EPS, PPM and other kinds of pictures were called no pictures | `pictures_that_are_not_decoded_are_never_called_no_picture` | `vision/src/photo/sniff.rs` |
 //! | A lossless WebP that ended early was refused, and of a lossy one rows that were not there were shown | `three_quarters_of_a_picture_are_decoded_and_reported_as_cut_short_in_every_format` | `vision/src/photo/decode/tests.rs` |
 //! | A WebP that contradicts itself was said to be cut short | `a_webp_whose_picture_is_not_of_its_canvas_size_is_damaged_and_not_cut_short` | `vision/src/photo/decode/tests.rs` |
@@ -53,18 +54,22 @@
 //! | The chat page showed a gender that the reply left out | `the_page_shows_a_womans_gender_and_no_babys` | `tests/suite/browser.rs` |
 //! | A gender that is never shown counted as a wrong one | `unreported_genders_count_neither_as_reported_nor_as_wrong` | `src/evaluation/mod.rs` |
 //! | The page and the reply rounded ages differently: 18.46 was "18" and "19" | `ages_with_one_decimal_round_to_the_years_of_the_text` | `src/bot/report.rs` |
+//! | *Take photo* on the chat page did nothing if it was pressed before the camera's first picture | `the_camera_fits_a_phone_on_its_side` | `tests/suite/browser.rs` |
 //! | Weights trained on their validation faces were calibrated and scored on them as if unseen | `weights_trained_on_their_validation_faces_are_not_calibrated_on_them` | `tests/suite/evaluation.rs` |
 //!
 //! # Command line and configuration
 //!
 //! | what went wrong | test | where |
 //! |---|---|---|
-//! | `calibrate` blamed `--weights` for a bad `--like` file | `calibrate_names_the_option_whose_file_is_invalid` | `tests/suite/regressions.rs` |
+//! | `calibrate` blamed `--weights` for a bad `--calibration-from` file | `calibrate_names_the_option_whose_file_is_invalid` | `tests/suite/regressions.rs` |
 //! | A command failed when its output was not read to the end | `a_command_whose_output_is_not_read_to_the_end_succeeds` | `tests/suite/regressions.rs` |
-//! | A setting that is not UTF-8 was a panic | `a_setting_that_is_not_utf_8_is_refused_by_name` | `tests/suite/regressions.rs` |
+//! | A Matrix account with a password was ignored in builds without Matrix | `a_build_without_matrix_says_so_if_there_is_an_account_also_one_with_a_password` | `tests/suite/cli.rs` |
+//! | A settings file that could not be written whole stayed behind | `init_leaves_nothing_behind_where_the_settings_file_cannot_be_written` | `tests/suite/cli.rs` |
+//! | A mistyped address of a NATS server was printed with its password | `an_address_with_a_mistake_is_named_without_its_password` | `src/cluster/mod.rs` |
+//! | A setting that is not UTF-8 caused a panic | `a_setting_that_is_not_utf_8_is_refused_by_name` | `tests/suite/regressions.rs` |
 //! | The debug log held SQL | `the_debug_log_holds_no_sql` | `tests/suite/regressions.rs` |
 //! | Of two settings that contradict each other, the one with its default was blamed, on another key's line; deadlines of zero were valid | `the_setting_that_was_set_is_blamed_and_a_deadline_of_zero_refused` | `src/config/tests.rs` |
-//! | A single channel id in a variable was no list | `variables_win_over_the_file_and_the_file_over_the_defaults` | `src/config/tests.rs` |
+//! | A single channel id in a variable was not accepted as a list | `variables_win_over_the_file_and_the_file_over_the_defaults` | `src/config/tests.rs` |
 //! | An invalid setting was reported without its line or variable; a quoted table name with a dot hid the line | `what_is_wrong_is_named_with_its_file_and_line_or_its_variable` | `src/config/tests.rs` |
 //!
 //! # Load and shutdown
@@ -83,9 +88,10 @@
 //! | what went wrong | test | where |
 //! |---|---|---|
 //! | `/forget` left names in the database's free pages and its log | `what_is_forgotten_is_in_no_file_on_disk` | `src/bot/sqlite/tests.rs` |
-//! | *Take photo* did nothing if it was pressed before the camera's first picture | `the_camera_fits_a_phone_on_its_side` | `tests/suite/browser.rs` |
 //! | One of two settings changed at the same time was lost | `changes_made_at_the_same_time_all_hold` | `tests/suite/stores.rs` |
 //! | Others on the machine could read the database | `only_the_owner_can_read_the_file` | `src/bot/sqlite/tests.rs` |
+//! | Who guessed in a game stayed in NATS for ever if the game was dropped or forgotten | `who_guessed_in_a_game_is_forgotten_with_it` | `tests/suite/cluster.rs` |
+//! | Settings in NATS that lacked one value counted as missing whole | `entries_of_other_versions_keep_what_is_known` | `src/cluster/settings.rs` |
 //! | A game's last guess could be lost as the game ended | `a_guess_that_races_with_the_end_of_its_game_counts_or_is_refused` | `tests/suite/stores.rs` |
 //! | A killed program forgot its photos | `a_job_survives_restarts_until_it_is_finished` | `src/bot/sqlite/tests.rs` |
 //! | Short texts of an album left their share of the characters unused while long ones were cut | `long_texts_get_what_short_ones_leave` | `src/bot/album.rs` |
@@ -100,6 +106,9 @@
 //! | Sessions were started although none was left that day | `no_session_is_started_while_discord_grants_none` | `tests/suite/discord_gateway.rs` |
 //! | A fatal close code was retried for ever | `fatal_close_codes_stop_the_bot_with_an_explanation` | `tests/suite/discord_gateway.rs` |
 //! | A broken connection lost messages | `a_session_is_resumed_however_its_connection_ends` | `tests/suite/discord_gateway.rs` |
+//! | An orderly stop ended the session, and what was posted until the next start was lost | `what_is_posted_between_an_orderly_stop_and_the_next_start_is_answered` | `tests/suite/discord_kills.rs` |
+//! | A RESUME without an answer cost the session | `a_session_whose_resume_is_not_answered_is_resumed_over_another_connection` | `tests/suite/discord_gateway.rs` |
+//! | A look-up of the gateway was used days later | `a_lookup_is_used_once_and_only_for_a_minute` | `src/platform/discord/gateway/identify.rs` |
 //! | Photos taken while the program stopped were lost, as the gateway closed after the last replies | `pending_photos_are_answered_at_shutdown` | `tests/suite/discord.rs` |
 //! | Requests without Discord's User-Agent were blocked | `the_stand_in_requires_discords_user_agent_format` | `tests/suite/discord_refusals.rs` |
 //! | A 502, a reply cut short or a proxy's 403 page lost the reply | `a_reply_is_retried_after_5xx_truncated_responses_and_429s` | `tests/suite/discord_refusals.rs` |
@@ -133,6 +142,19 @@
 //! | Photos admitted before a restart counted twice against the rate limit | `photos_admitted_by_the_last_run_are_not_counted_again_by_the_next_run` | `tests/suite/telegram_kills.rs` |
 //! | A job stored by another version was dropped | `a_photo_whose_reference_another_version_wrote_gets_an_apology` | `tests/suite/telegram_kills.rs` |
 //! | Idle connections occupied the webhook for ever | `idle_connections_that_use_every_slot_are_closed_and_updates_are_accepted_again` | `tests/suite/telegram_webhook.rs` |
+//!
+//! # Matrix
+//!
+//! | what went wrong | test | where |
+//! |---|---|---|
+//! | A batch of events that was too large or could not be parsed was asked for without end | `a_batch_that_cannot_be_parsed_is_asked_for_in_smaller_parts` | `tests/suite/matrix_faults.rs` |
+//! | A hundred invitations whose join never ends kept the bot from joining any room | `rooms_are_told_once_and_the_oldest_of_too_many_invitations_is_dropped` | `src/platform/matrix/progress.rs` |
+//! | A room whose homeserver fails delayed the replies in all rooms | `a_room_whose_homeserver_fails_delays_no_other_room` | `tests/suite/matrix_faults.rs` |
+//! | A room with many messages delayed the replies in all rooms | `a_room_with_many_messages_delays_another_room_by_one` | `tests/suite/matrix_faults.rs` |
+//! | Only the latest answer to a removed photo was removed | `all_answers_to_a_removed_photo_are_removed` | `tests/suite/matrix_faults.rs` |
+//! | A removal in another room removed an answer | `a_removal_in_another_room_removes_no_answer` | `tests/suite/matrix_faults.rs` |
+//! | A room whose history fails delayed the messages of all rooms | `a_room_whose_history_fails_for_a_while_delays_no_other_and_is_answered` | `tests/suite/matrix_faults.rs` |
+//! | A group still counted as a room of two if an arrival was missed | `an_arrival_that_cannot_be_looked_up_is_noticed_all_the_same` | `tests/suite/matrix_faults.rs` |
 
 use std::path::Path;
 use std::process::Stdio;

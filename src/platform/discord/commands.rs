@@ -83,7 +83,7 @@ pub(super) fn for_servers(commands: &Value) -> Value {
     commands.as_array().into_iter().flatten().cloned().map(for_members).collect()
 }
 
-/// A command that people can use wherever they are, even where the bot is no member.
+/// A command that people can use wherever they are, even where the bot is not a member.
 fn everywhere(mut command: Value) -> Value {
     command["integration_types"] = json!([0, 1]);
     command["contexts"] = json!([GUILD, BOT_DM, PRIVATE_CHANNEL]);

@@ -25,7 +25,7 @@ impl Handler {
         let reply = &json["message"];
         let reply_id = MessageId::new(snowflake(&reply["id"])?);
         let message = IncomingMessage::from_json(reply).and_then(|reply| reply.reference).or_else(|| reference(reply));
-        // Where the bot is no member, it cannot fetch messages.
+        // Where the bot is not a member, it cannot fetch messages.
         let message = message.filter(|_| !requester.external);
         let without_links = Photos { links: Vec::new(), author: requester.user, message };
         let photos = match message {

@@ -31,7 +31,7 @@ pub fn discord_event(data: &[u8]) {
     if let Some(Interaction { requester, role, .. }) = Interaction::from_json(json) {
         requester.asker();
         assert!(requester.direct <= role.admin, "a direct chat without an admin");
-        assert!(!(requester.direct && requester.external), "the bot is no member of its own chat");
+        assert!(!(requester.direct && requester.external), "the bot is not a member of its own chat");
     }
     let reply = &json["message"];
     reference(reply);

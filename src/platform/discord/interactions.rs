@@ -118,7 +118,7 @@ impl Handler {
                     return Some(Err(Problem::NoPhoto));
                 };
                 let photos = Photos::from_message(&message);
-                // Where the bot is no member, it cannot fetch the message again.
+                // Where the bot is not a member, it cannot fetch the message again.
                 (Task::Guess, Photos { message: photos.message.filter(|_| !requester.external), ..photos }, true)
             }
             _ => return None,

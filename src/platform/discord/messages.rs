@@ -47,7 +47,7 @@ impl Handler {
             self.forward_message(request).await;
             return None;
         }
-        // No job is stored where it is known without a request to Discord that no answer is wanted.
+        // No job is stored if it is clear, without asking Discord, that no answer is wanted.
         if !*addressed
             && message.guild.is_some()
             && let Some(parent) = self.thread_parents.get(message.channel)

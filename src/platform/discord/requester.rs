@@ -25,7 +25,7 @@ pub(super) struct Requester {
     pub parent: Option<ChannelId>,
     /// Whether it is a chat with the bot alone.
     pub direct: bool,
-    /// Whether the bot is no member there, because only the user installed it: then it can send responses to the
+    /// Whether the bot is not a member there, because only the user installed it: then it can send responses to the
     /// interaction, and nothing else.
     #[serde(default)]
     pub external: bool,

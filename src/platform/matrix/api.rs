@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use ruma::api::auth_scheme::{AuthScheme, SendAccessToken};
+use ruma::api::client::discovery::discover_homeserver;
 use ruma::api::error::{Error, FromHttpResponseError};
 use ruma::api::path_builder::VersionHistory;
 use ruma::api::{IncomingResponseExt, Metadata, OutgoingRequest, OutgoingRequestExt, SupportedVersions};
@@ -24,7 +25,7 @@ use crate::platform::refusal::{Backoff, Refusal, error_kind};
 
 /// The time limit of one attempt.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// The largest response. Only a sync after a long absence comes near it.
+/// The largest response. Only a sync after a long absence comes near it, which then asks for less.
 const MAX_RESPONSE: usize = 32 << 20;
 
 /// The API of one homeserver, for one account.
@@ -133,6 +134,14 @@ impl Api {
                 _ => return Err(error),
             }
         }
+    }
+
+    /// What the server publishes about its homeserver (client-server API, "Server discovery").
+    pub(super) async fn discover(&self) -> Result<discover_homeserver::Response, ApiError> {
+        let mut url = self.0.base.clone();
+        url.set_path("/.well-known/matrix/client");
+        let response = self.0.client.get(url).timeout(REQUEST_TIMEOUT).send().await;
+        parse(response.map_err(|error| ApiError::Network { reason: cause(&error.without_url()) })?).await
     }
 
     async fn attempt<R: ApiRequest>(&self, request: R, timeout: Duration) -> Result<R::IncomingResponse, ApiError> {

@@ -15,7 +15,7 @@ use crate::bot::commands::{AskerRole, Command};
 use crate::bot::languages::Language;
 use crate::bot::people::Asker;
 
-/// The commands that messages name as all platforms but this one have them.
+/// Commands that the messages spell with a slash, as the other platforms do.
 const NAMES: [&str; 8] = ["auto", "forget", "game", "gender", "language", "optin", "optout", "privacy"];
 
 impl Handler {

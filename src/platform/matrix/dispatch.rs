@@ -10,20 +10,20 @@ use ruma::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use tracing::warn;
 
 use super::handler::Handler;
-use super::ids::{event_number, number};
+use super::ids::{event_key, event_number, number};
 use super::incoming::{Message, RoomEvent};
 use super::request::{Intent, PhotoRequest, parse_intent};
 use super::sender::Destination;
 use crate::bot::jobs::{Receipt, UpdateId};
 use crate::bot::people::Platform;
 
-/// What is older is not answered any more.
+/// Messages older than this are not answered.
 pub(super) const OLDEST: Duration = Duration::from_secs(24 * 3600);
 /// The most members of a room in which everything is meant for the bot: itself and one more.
 pub(super) const DIRECT: usize = 2;
 
 impl Handler {
-    /// Goes on with what an earlier run left unfinished. Must be called before the first event is handled, so that only
+    /// Continues what an earlier run left unfinished. Must be called before the first event is handled, so that only
     /// jobs of earlier runs are resumed.
     pub(super) async fn resume(self: &Arc<Self>) {
         let invites = self.progress().invites();
@@ -53,10 +53,10 @@ impl Handler {
                 self.handle_encrypted(room, event, sender);
             }
             RoomEvent::Redaction { redacted } => {
-                let redacted = event_number(&redacted);
+                let redacted = event_key(room, &redacted);
                 self.removed.insert(redacted, ());
-                if let Some((room, events)) = self.answers.get(redacted) {
-                    let handler = self.clone();
+                if let Some(events) = self.answers.get(redacted) {
+                    let (handler, room) = (self.clone(), room.clone());
                     self.tasks.spawn(async move { handler.sender.remove(&room, events).await });
                 }
             }

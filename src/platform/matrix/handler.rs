@@ -11,15 +11,14 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info};
 
 use super::api::Api;
+use super::ids::EventKey;
 use super::options::MatrixOptions;
 use super::progress::Progress;
-use super::refusals::refusal;
 use super::request::{Account, asker};
 use super::rooms::{LOOKUP_LIMIT, Rooms};
 use super::sender::{Destination, Sender};
 use crate::bot::Bot;
 use crate::platform::fifo_cache::FifoCache;
-use crate::platform::refusal::Refusal;
 
 /// How long joining a room is tried: other homeservers are asked, which can take minutes.
 const JOIN_LIMIT: Duration = Duration::from_secs(300);
@@ -40,10 +39,10 @@ pub(super) struct Handler {
     /// The largest photo, in bytes.
     pub(super) max_bytes: u64,
     progress: Mutex<Progress>,
-    /// The answers to messages, by number.
-    pub(super) answers: FifoCache<i64, (OwnedRoomId, Vec<OwnedEventId>)>,
-    /// The numbers of messages that were removed recently, perhaps while their photos were processed.
-    pub(super) removed: FifoCache<i64, ()>,
+    /// The answers to messages, of which a photo that many ask about has several.
+    pub(super) answers: FifoCache<EventKey, Vec<OwnedEventId>>,
+    /// Messages that were removed recently, perhaps while their photos were processed.
+    pub(super) removed: FifoCache<EventKey, ()>,
     joins: Semaphore,
 }
 
@@ -76,18 +75,18 @@ impl Handler {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins a room that the bot was invited to.
+    /// Joins a room that the bot was invited to, unless that takes too long.
     pub(super) fn start_joining(self: &Arc<Self>, room: OwnedRoomId) {
         let handler = self.clone();
         self.tasks.spawn(async move {
             let _permit = handler.joins.acquire().await;
+            // It may have been withdrawn meanwhile, or made room for later ones.
+            if !handler.progress().has_invite(&room) {
+                return;
+            }
             let request = join_room_by_id::v3::Request::new(room.clone());
             match handler.api.send_within(request, JOIN_LIMIT).await {
                 Ok(_) => info!(chat = ?asker(&room, &handler.me.user).chat, "joined a room on Matrix"),
-                // Tried again at the next start.
-                Err(error) if matches!(refusal(&error), Refusal::Retry { .. }) => {
-                    return debug!(%error, "a room on Matrix could not be joined yet");
-                }
                 Err(error) => info!(%error, "an invitation to a room on Matrix cannot be accepted"),
             }
             handler.progress().remove_invite(&room);
@@ -104,7 +103,7 @@ impl Handler {
         }
     }
 
-    /// Forgets a room that the bot is no member of any more.
+    /// Forgets a room that the bot is no longer a member of.
     pub(super) async fn forget(&self, room: OwnedRoomId) {
         self.bot.forget_chat(asker(&room, &self.me.user).chat).await;
         if let Err(error) = self.api.send_within(forget_room::v3::Request::new(room), LOOKUP_LIMIT).await {

@@ -19,6 +19,13 @@ pub(super) fn chat_id(room: &RoomId) -> ChatId {
     ChatId { platform: Platform::Matrix, id: number(room.as_str()) }
 }
 
+/// The numbers of a room and of an event in it: an identifier alone is that of any room whose members choose to use it.
+pub(super) type EventKey = (i64, i64);
+
+pub(super) fn event_key(room: &RoomId, event: &EventId) -> EventKey {
+    (number(room.as_str()), event_number(event))
+}
+
 pub(super) fn event_number(event: &EventId) -> i64 {
     number(event.as_str())
 }

@@ -47,7 +47,7 @@ pub(super) struct Message {
     pub(super) photo: Option<Photo>,
     /// Whether it is something other than text: a picture, a file, a voice message.
     pub(super) is_media: bool,
-    /// The users whom it mentions; `None` if the sender's client does not tell.
+    /// The users whom it mentions; `None` if the sender's client does not say.
     mentioned: Option<Vec<String>>,
     pub(super) reply_to: Option<OwnedEventId>,
     /// The first message of the thread that it is in.
@@ -58,7 +58,7 @@ pub(super) struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Photo {
     pub(super) uri: OwnedMxcUri,
-    /// Its bytes, as the sender's client tells.
+    /// Its size in bytes, according to the sender's client.
     pub(super) size: Option<u64>,
     pub(super) author: OwnedUserId,
     /// The message that shows it.

@@ -7,8 +7,8 @@
 //! - [`dispatch`] accepts them and starts tasks: [`photos`] and [`commands`]. They share a [`handler`].
 //! - [`sender`] sends replies, [`rooms`] asks about rooms, [`progress`] is what the next start has to know.
 //! - [`request`] interprets messages, [`incoming`] parses them, [`ids`] turns identifiers into numbers.
-//! - [`session`] gets into the account, [`api`] sends requests, [`refusals`] classifies errors. [`probe`] asks about
-//!   the account before the bot runs.
+//! - [`session`] opens the account, [`api`] sends requests, [`refusals`] classifies errors. [`probe`] asks about the
+//!   account before the bot runs.
 //!
 //! Encrypted rooms are told once that the bot cannot read them; `docs/matrix.md` says why.
 

@@ -19,7 +19,7 @@ pub struct MatrixOptions {
     pub(super) grace: Duration,
 }
 
-/// How the bot gets into its account.
+/// How the bot authenticates.
 #[derive(Debug, Clone)]
 pub(super) enum Access {
     Token(SecretString),

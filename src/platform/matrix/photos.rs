@@ -9,7 +9,7 @@ use url::Url;
 
 use super::dispatch::DIRECT;
 use super::handler::Handler;
-use super::ids::{event_number, person_id};
+use super::ids::{EventKey, event_key, event_number, person_id};
 use super::incoming::{Message, Photo};
 use super::refusals::{ApiError, refusal};
 use super::request::{PhotoRequest, PhotoTask};
@@ -37,7 +37,7 @@ const REPLY: ReplyOptions = ReplyOptions {
 impl Handler {
     /// Answers a request. `false`: the homeserver was unavailable for too long, and the reply is still owed.
     pub(super) async fn answer_photo(&self, request: &PhotoRequest) -> bool {
-        if self.removed.contains(event_number(&request.event)) {
+        if self.removed.contains(event_key(&request.room, &request.event)) {
             return true;
         }
         match self.is_wanted(request).await {
@@ -55,12 +55,13 @@ impl Handler {
         };
         let Some((photo, outcome)) = self.answer(request, photo).await else { return true };
         let PostOutcome::Sent(events) = outcome else { return outcome != PostOutcome::Deferred };
-        let about = [Some(event_number(&request.event)), photo];
-        if about.iter().flatten().any(|number| self.removed.contains(*number)) {
+        let asking = event_key(&request.room, &request.event);
+        let about = [Some(asking), photo.filter(|photo| *photo != asking)];
+        if about.iter().flatten().any(|key| self.removed.contains(*key)) {
             self.sender.remove(&request.room, events).await;
         } else {
-            for number in about.into_iter().flatten() {
-                self.answers.insert(number, (request.room.clone(), events.clone()));
+            for key in about.into_iter().flatten() {
+                self.answers.change(key, |answers| answers.extend_from_slice(&events));
             }
         }
         true
@@ -94,15 +95,15 @@ impl Handler {
         Ok(None)
     }
 
-    /// Sends the answer; returns the photo's number and what became of it. `None` if no answer is owed.
-    async fn answer(&self, request: &PhotoRequest, photo: Option<Photo>) -> Option<(Option<i64>, PostOutcome)> {
+    /// Sends the answer; returns the photo's message and what became of the answer. `None` if no answer is owed.
+    async fn answer(&self, request: &PhotoRequest, photo: Option<Photo>) -> Option<(Option<EventKey>, PostOutcome)> {
         let (asker, mut destination) = (request.asker(), request.destination());
         let style = self.bot.reply_style(&asker).await;
         let Some(photo) = photo else {
             let text = format!("{} {}", Problem::NoPhoto.message(style.language), style.language.message("how-matrix"));
             return Some((None, self.sender.post(&destination, &text.into()).await));
         };
-        let number = Some(event_number(&photo.event));
+        let message = Some(event_key(&request.room, &photo.event));
         let problem = if self.bot.has_opted_out(person_id(&photo.author)).await {
             Some(Some(Problem::OptedOut).filter(|_| request.task.is_some())?)
         } else if request.resumed {
@@ -115,7 +116,7 @@ impl Handler {
             }
         };
         if let Some(problem) = problem {
-            return Some((number, self.sender.post(&destination, &problem.message(style.language).into()).await));
+            return Some((message, self.sender.post(&destination, &problem.message(style.language).into()).await));
         }
         destination.reply_to = photo.event.clone();
         let source = self.source(&photo);
@@ -130,7 +131,7 @@ impl Handler {
             self.bot.deliver(vec![source], asker.person, &style, REPLY, &reply).await;
             outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
         };
-        Some((number, self.typing_while(&request.room, work).await))
+        Some((message, self.typing_while(&request.room, work).await))
     }
 
     /// The photo on the homeserver, which asks for the token. Those before version 1.11 of the specification have it at

@@ -12,9 +12,9 @@ use crate::bot::people::Platform;
 
 /// The only connection's number in the store.
 const CONNECTION: u32 = 0;
-/// Of how many rooms it is known that they were told about encryption.
+/// How many rooms are remembered as having been told about encryption.
 const MAX_TOLD: usize = 1000;
-/// How many invitations may wait; further ones are declined.
+/// How many invitations may wait; the oldest makes room for a further one.
 const MAX_INVITES: usize = 100;
 
 /// The progress of one account.
@@ -25,14 +25,14 @@ pub(super) struct Progress {
     pub(super) since: Option<String>,
     /// Numbers of encrypted rooms that were told that the bot cannot read them.
     told: VecDeque<i64>,
-    /// Rooms that the bot was invited to and has not joined yet.
-    invites: Vec<OwnedRoomId>,
+    /// Rooms that the bot was invited to and has not joined yet, in the order of the invitations.
+    invites: VecDeque<OwnedRoomId>,
 }
 
 impl Progress {
     /// That of an account which has received nothing yet.
     fn new(user: OwnedUserId) -> Self {
-        Self { user, since: None, told: VecDeque::new(), invites: Vec::new() }
+        Self { user, since: None, told: VecDeque::new(), invites: VecDeque::new() }
     }
 
     /// What an earlier run has stored about the account.
@@ -61,24 +61,29 @@ impl Progress {
         true
     }
 
-    /// Notes an invitation; `false` if it is known already, or too many are waiting.
+    /// Notes an invitation; `false` if it is known already.
     pub(super) fn add_invite(&mut self, room: &OwnedRoomId) -> bool {
-        if self.invites.len() >= MAX_INVITES {
-            warn!("more than {MAX_INVITES} invitations on Matrix are waiting: another one is ignored");
+        if self.has_invite(room) {
             return false;
         }
-        let is_new = !self.invites.contains(room);
-        if is_new {
-            self.invites.push(room.clone());
+        self.invites.push_back(room.clone());
+        if self.invites.len() > MAX_INVITES {
+            self.invites.pop_front();
+            warn!("more than {MAX_INVITES} invitations on Matrix are waiting: the oldest is ignored");
         }
-        is_new
+        true
+    }
+
+    /// Whether an invitation is still to be accepted.
+    pub(super) fn has_invite(&self, room: &OwnedRoomId) -> bool {
+        self.invites.contains(room)
     }
 
     pub(super) fn remove_invite(&mut self, room: &OwnedRoomId) {
         self.invites.retain(|invite| invite != room);
     }
 
-    pub(super) fn invites(&self) -> Vec<OwnedRoomId> {
+    pub(super) fn invites(&self) -> VecDeque<OwnedRoomId> {
         self.invites.clone()
     }
 }
@@ -88,15 +93,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rooms_are_told_once_and_invitations_are_bounded() {
+    fn rooms_are_told_once_and_the_oldest_of_too_many_invitations_is_dropped() {
         let room = |number: usize| OwnedRoomId::try_from(format!("!{number}:a.example")).unwrap();
         let mut progress = Progress::new("@bot:a.example".try_into().unwrap());
         assert!(progress.claim_notice(&room(0)) && !progress.claim_notice(&room(0)));
         (1..=MAX_TOLD).for_each(|number| assert!(progress.claim_notice(&room(number))));
         assert_eq!(progress.told.len(), MAX_TOLD);
         (0..MAX_INVITES).for_each(|number| assert!(progress.add_invite(&room(number))));
-        assert!(!progress.add_invite(&room(MAX_INVITES)));
+        assert!(!progress.add_invite(&room(4)) && progress.has_invite(&room(0)));
+        assert!(progress.add_invite(&room(MAX_INVITES)));
+        assert!(!progress.has_invite(&room(0)) && progress.has_invite(&room(1)));
+        assert_eq!(progress.invites().len(), MAX_INVITES);
         progress.remove_invite(&room(3));
-        assert!(progress.add_invite(&room(MAX_INVITES)) && !progress.add_invite(&room(4)));
+        assert!(progress.add_invite(&room(3)) && progress.has_invite(&room(1)));
     }
 }

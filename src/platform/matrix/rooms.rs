@@ -16,7 +16,7 @@ use crate::platform::fifo_cache::FifoCache;
 
 /// How long questions about rooms are repeated.
 pub(super) const LOOKUP_LIMIT: Duration = Duration::from_secs(60);
-/// Of how many rooms the number of members is kept.
+/// For how many rooms the number of members is cached.
 const CAPACITY: usize = 10_000;
 /// What changing a room's settings takes where the room does not say (client-server API, m.room.power_levels).
 const MODERATOR: i64 = 50;

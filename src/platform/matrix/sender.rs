@@ -3,7 +3,9 @@
 //! A reply's transaction id comes from the message that it answers: if it was sent and the program was killed before it
 //! could note that, sending it again changes nothing.
 
+use std::collections::HashMap;
 use std::io::Cursor;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use ruma::api::client::media::create_content;
@@ -17,11 +19,14 @@ use tokio::sync::Mutex;
 use tracing::{debug, warn};
 
 use super::api::Api;
-use super::ids::event_number;
+use super::ids::{event_number, number};
 use super::incoming::AUTOMATED;
 use super::refusals::{ApiError, refusal};
 use crate::bot::{Answer, Card};
-use crate::platform::refusal::{REPLY_DEADLINE, Refusal};
+use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
+
+/// Idle rooms are removed when this many are tracked.
+const SWEEP_AT: usize = 4096;
 
 /// Where a reply goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +56,9 @@ pub(super) struct Sender {
     api: Api,
     /// Homeservers limit an account's messages, not a room's. Whoever waits is served in turn.
     turn: Mutex<()>,
+    /// Held while a room's message waits for its turn and is sent, by number: a room with many messages delays another
+    /// room by one.
+    rooms: std::sync::Mutex<HashMap<i64, Arc<Mutex<()>>>>,
 }
 
 /// The parts that a message is sent with.
@@ -70,7 +78,7 @@ impl Form {
 
 impl Sender {
     pub(super) fn new(api: Api) -> Self {
-        Self { api, turn: Mutex::default() }
+        Self { api, turn: Mutex::default(), rooms: Default::default() }
     }
 
     /// Sends an answer: as pictures, the first one with the text as its caption, or as text. Failures are logged.
@@ -119,14 +127,40 @@ impl Sender {
         }
     }
 
-    /// Sends a message, and waits as long as the homeserver asks.
+    /// Sends a message, and waits as long as the homeserver asks. After a rate limit, which is that of the account, all
+    /// others wait as well; after other errors, which may be those of the room, they go first.
     async fn send(&self, room: OwnedRoomId, content: &Value, transaction: String) -> Result<OwnedEventId, ApiError> {
         let content = serde_json::value::to_raw_value(content);
         let content = Raw::from_json(content.map_err(|error| ApiError::Network { reason: error.to_string() })?);
         let kind = MessageLikeEventType::RoomMessage;
+        let room_turn = self.room_turn(number(room.as_str()));
         let request = send_message_event::v3::Request::new_raw(room, transaction.into(), kind, content);
-        let _turn = self.turn.lock().await;
-        Ok(self.api.send_within(request, REPLY_DEADLINE).await?.event_id)
+        let _in_room = room_turn.lock().await;
+        let mut turn = Some(self.turn.lock().await);
+        let mut backoff = Backoff::with_limit(REPLY_DEADLINE);
+        loop {
+            let held = match turn.take() {
+                Some(held) => held,
+                None => self.turn.lock().await,
+            };
+            let error = match self.api.send(request.clone()).await {
+                Ok(response) => return Ok(response.event_id),
+                Err(error) => error,
+            };
+            turn = (error.status() == Some(429)).then_some(held);
+            match refusal(&error) {
+                Refusal::Retry { after } if backoff.pause(after).await => {}
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn room_turn(&self, room: i64) -> Arc<Mutex<()>> {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        if rooms.len() >= SWEEP_AT {
+            rooms.retain(|_, turn| Arc::strong_count(turn) > 1);
+        }
+        rooms.entry(room).or_default().clone()
     }
 
     async fn upload(&self, jpeg: &Bytes) -> Result<OwnedMxcUri, ApiError> {

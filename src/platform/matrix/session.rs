@@ -1,4 +1,4 @@
-//! Gets into the account: with a token, or by logging in with a password.
+//! Opens the account: with a token, or by logging in with a password.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::platform::refusal::Refusal;
 /// Pauses between attempts without a time limit: the first, doubled each time up to the longest.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The bot's device. With one of its own at each login, the account would collect them.
+/// The id of the bot's device. With a new one at each login, devices would pile up in the account.
 const DEVICE: &str = "FACEGUESSER";
 
 /// Sets the token and asks whom it belongs to. Repeats until the homeserver answers.
@@ -69,11 +69,11 @@ async fn send_until_answered<R: ApiRequest>(api: &Api, request: R) -> Result<R::
         };
         let wait = match refusal(&error) {
             Refusal::Retry { after } => after.unwrap_or_default().max(pause),
-            // Where nothing of Matrix is, the address may be wrong, or the homeserver not be started yet.
+            // Nothing there speaks Matrix: the address may be wrong, or the homeserver may not have started yet.
             Refusal::Gone => pause,
             _ => return Err(error),
         };
-        warn!(%error, pause_s = wait.as_secs(), "the homeserver on Matrix could not be asked, trying again");
+        warn!(%error, pause_s = wait.as_secs(), "the Matrix homeserver did not answer, retrying");
         sleep(wait).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }

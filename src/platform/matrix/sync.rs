@@ -1,8 +1,10 @@
-//! Receives events: asks for the next batch once what the last one asks for is stored.
+//! Receives events: requests the next batch once the jobs of the last one are stored.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use ruma::api::client::filter::{FilterDefinition, RoomEventFilter, RoomFilter};
 use ruma::api::client::message::get_message_events;
 use ruma::api::client::sync::sync_events::v3::{self as sync, Timeline};
@@ -18,7 +20,6 @@ use super::handler::Handler;
 use super::incoming::RoomEvent;
 use super::options::MatrixOptions;
 use super::refusals::{ApiError, refusal};
-use super::rooms::LOOKUP_LIMIT;
 use super::session::{self, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::platform::refusal::Refusal;
 
@@ -28,9 +29,13 @@ const POLL_TIMEOUT: Duration = Duration::from_secs(25);
 const POLL_TIMEOUT_AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// The most events of one room in a batch; older ones are asked for.
 const BATCH: u32 = 50;
-/// How often older events of a room are asked for, and how many at once.
+/// How many times older events of a room are requested, and how many at once.
 const MAX_PAGES: usize = 10;
 const PAGE: u32 = 100;
+/// Of how many rooms they are asked for at the same time.
+const MAX_LOOKUPS: usize = 8;
+/// How long each question is repeated. What cannot be looked up then is not answered.
+const HISTORY_LIMIT: Duration = Duration::from_secs(180);
 /// The kinds of events that the bot needs.
 const KINDS: [&str; 4] = ["m.room.message", "m.room.encrypted", "m.room.redaction", "m.room.member"];
 
@@ -46,7 +51,11 @@ pub(super) async fn receive(
             () = shutdown.cancelled() => return Ok(()),
             batch = next_batch(&handler.api, options, &mut since) => batch?,
         };
-        handle_batch(handler, batch.rooms, since.as_deref()).await;
+        tokio::select! {
+            // The next start is sent the rest of the batch again.
+            () = shutdown.cancelled() => return Ok(()),
+            () = handle_batch(handler, batch.rooms, since.as_deref()) => {}
+        }
         let progress = {
             let mut progress = handler.progress();
             progress.since = Some(batch.next_batch);
@@ -57,7 +66,8 @@ pub(super) async fn receive(
 }
 
 /// The next batch after `since`, with growing pauses between attempts, until the homeserver answers or refuses the
-/// account. One that does not know `since` begins anew, which sets it to `None`.
+/// account. One that does not know `since`, or has nothing after it that can be received, begins anew, which sets it to
+/// `None`.
 async fn next_batch(
     api: &Api,
     options: &MatrixOptions,
@@ -65,11 +75,12 @@ async fn next_batch(
 ) -> Result<sync::Response, MatrixError> {
     let mut pause = FIRST_PAUSE;
     let mut poll = POLL_TIMEOUT;
+    let mut limit = BATCH;
     loop {
-        // The first batch has no events to wait for.
+        // The first batch has no events to wait for; of it, only the invitations are used.
         let hold = if since.is_some() { poll } else { Duration::ZERO };
         let mut request = sync::Request::new();
-        request.filter = Some(filter(since.is_some()).into());
+        request.filter = Some(filter(if since.is_some() { limit } else { 1 }).into());
         request.since = since.clone();
         request.timeout = Some(hold);
         let error = match api.send_held(request, hold).await {
@@ -77,15 +88,21 @@ async fn next_batch(
             Err(error) => error,
         };
         if error.is_invalid_token() {
-            // Somebody has removed the device; a password opens another one.
+            // Somebody removed the device: with a password, the bot logs in again.
             session::log_in(api, options).await?;
             info!("logged in to Matrix again");
             continue;
         }
+        if matches!(error, ApiError::InvalidResponse { status: 200, .. }) {
+            match fewer(limit, pause) {
+                Some(fewer) => limit = fewer,
+                None => *since = None,
+            }
+        }
         let mut wait = pause;
         match refusal(&error) {
             Refusal::Retry { after } => wait = after.unwrap_or_default().max(pause),
-            // Its database is another one: there is nothing to catch up with.
+            // The homeserver does not know `since`: its database is new, and there is nothing to catch up with.
             Refusal::Simplify if matches!(error, ApiError::Refused { .. }) => *since = None,
             _ => {}
         }
@@ -96,13 +113,19 @@ async fn next_batch(
     }
 }
 
-/// What the bot needs of a batch; of the first one, the invitations alone.
-fn filter(wants_events: bool) -> FilterDefinition {
+/// How many events of each room to ask for after a batch with `limit` of them was too large or could not be parsed.
+/// `None` if not even single ones can be received, for longer than a proxy's page takes the homeserver's place.
+fn fewer(limit: u32, pause: Duration) -> Option<u32> {
+    (limit > 1 || pause < LONGEST_PAUSE).then_some((limit / 4).max(1))
+}
+
+/// What the bot needs of a batch, with at most `limit` events of each room.
+fn filter(limit: u32) -> FilterDefinition {
     let mut room = RoomFilter::empty();
     (room.account_data, room.ephemeral, room.state) =
         (RoomEventFilter::ignore_all(), RoomEventFilter::ignore_all(), RoomEventFilter::ignore_all());
     room.timeline = event_filter();
-    room.timeline.limit = Some(if wants_events { BATCH.into() } else { 1_u32.into() });
+    room.timeline.limit = Some(limit.into());
     let mut filter = FilterDefinition::ignore_all();
     filter.room = room;
     filter
@@ -127,8 +150,16 @@ async fn handle_batch(handler: &Arc<Handler>, rooms: sync::Rooms, since: Option<
     }
     // What was said before the bot came is not for it.
     let Some(since) = since else { return };
-    for (room, joined) in rooms.join {
-        for event in events(handler, &room, joined.timeline, since).await {
+    let lookups = rooms.join.into_iter().map(|(room, joined)| {
+        let (handler, since) = (handler.clone(), since.to_owned());
+        async move {
+            let events = events(&handler, &room, joined.timeline, &since).await;
+            (room, events)
+        }
+    });
+    let mut lookups = pin!(stream::iter(lookups).buffer_unordered(MAX_LOOKUPS));
+    while let Some((room, events)) = lookups.next().await {
+        for event in events {
             handler.handle_event(&room, event).await;
         }
     }
@@ -136,6 +167,10 @@ async fn handle_batch(handler: &Arc<Handler>, rooms: sync::Rooms, since: Option<
 
 /// The events of a room since the last batch, and since the bot was invited, oldest first.
 async fn events(handler: &Handler, room: &OwnedRoomId, timeline: Timeline, since: &str) -> Vec<RoomEvent> {
+    if timeline.limited {
+        // Who has come or gone may be among what cannot be looked up.
+        handler.rooms.members_changed(room);
+    }
     let mut events: Vec<RoomEvent> = timeline.events.iter().filter_map(RoomEvent::from_raw).collect();
     let arrival = |events: &[RoomEvent]| events.iter().rposition(|event| is_arrival(event, handler.me.user.as_str()));
     let mut start = arrival(&events);
@@ -144,10 +179,10 @@ async fn events(handler: &Handler, room: &OwnedRoomId, timeline: Timeline, since
         let Some(token) = from.take() else { break };
         let mut request = get_message_events::v3::Request::backward(room.clone()).from(token);
         (request.to, request.limit, request.filter) = (Some(since.to_owned()), UInt::from(PAGE), event_filter());
-        let page = match handler.api.send_within(request, LOOKUP_LIMIT).await {
+        let page = match handler.api.send_within(request, HISTORY_LIMIT).await {
             Ok(page) => page,
             Err(error) => {
-                warn!(%error, "earlier messages of a room on Matrix could not be received");
+                warn!(%error, "earlier messages of a room on Matrix could not be received and are not answered");
                 break;
             }
         };
@@ -182,6 +217,20 @@ fn sent(event: &RoomEvent) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_batch_that_cannot_be_received_is_asked_for_in_ever_smaller_parts_and_given_up_after_a_minute() {
+        let (mut limit, mut pause, mut waited) = (Some(BATCH), FIRST_PAUSE, Duration::ZERO);
+        let mut limits = Vec::new();
+        while let Some(last) = limit {
+            limits.push(last);
+            waited += pause;
+            limit = fewer(last, pause);
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+        assert_eq!(limits, [50, 12, 3, 1, 1, 1, 1]);
+        assert!(waited >= Duration::from_secs(60), "{waited:?}");
+    }
 
     #[test]
     fn the_bots_arrival_is_no_change_of_its_profile() {

@@ -248,8 +248,8 @@ fn shortened(text: &str, max_characters: usize) -> String {
     clipped(text, max_characters.saturating_sub(excess.min(max_characters / 2)))
 }
 
-/// The pictures of an answer. A text that is too long for a caption is sent without them, because it describes the faces
-/// from left to right.
+/// The pictures of an answer. A text that is too long for a caption is sent without them, because it describes the
+/// faces from left to right.
 fn cards(answer: &Answer) -> &[Card] {
     if fits_caption(&answer.text) { &answer.cards } else { &[] }
 }

@@ -1,4 +1,4 @@
-//! Answers people who mention the bot in a chat that it is no member of (guest mode).
+//! Answers people who mention the bot in a chat that it is not a member of (guest mode).
 //!
 //! Each such message can be answered once, through its query, with a text that the bot may edit later. Nothing
 //! else is sent: the id of the chat may be that of another one.
@@ -87,7 +87,7 @@ impl Handler {
             let language = self.bot.reply_style(&asker).await.language;
             let empty = Answer::from(language.message("reply-deleted"));
             if let Err(error) = self.sender.send_as_guest(&asker, GuestTarget::Message(message), &empty).await {
-                debug!(%error, "an answer in a chat that the bot is no member of could not be emptied");
+                debug!(%error, "an answer in a chat that the bot is not a member of could not be emptied");
             }
         }
     }
@@ -129,7 +129,7 @@ impl<'a> GuestReply<'a> {
         self.is_closed.fetch_or(!is_deferred, Ordering::Relaxed);
         match refusal(error) {
             Refusal::Gone => debug!(%error, "the query of a guest can no longer be answered"),
-            _ => warn!(%error, "an answer in a chat that the bot is no member of could not be sent"),
+            _ => warn!(%error, "an answer in a chat that the bot is not a member of could not be sent"),
         }
     }
 }
@@ -164,7 +164,7 @@ impl Delivery for GuestReply<'_> {
 
     async fn edit(&self, sent: &String, answer: &Answer) {
         if let Err(error) = self.sender.send_as_guest(&self.request.asker, GuestTarget::Message(sent), answer).await {
-            debug!(%error, "an answer in a chat that the bot is no member of could not be edited");
+            debug!(%error, "an answer in a chat that the bot is not a member of could not be edited");
         }
     }
 }

@@ -28,8 +28,7 @@ use crate::bot::people::ChatId as BotChatId;
 
 /// Telegram shows a chat action for five seconds at most.
 const TYPING_INTERVAL: Duration = Duration::from_secs(4);
-/// In how many chats "typing" is shown concurrently. When more wait, replies need the request rate
-/// more.
+/// In how many chats "typing" is shown concurrently. Beyond that, the request rate is left to replies.
 const MAX_TYPING: usize = 8;
 /// How long requests about chat members and answers to callback queries are retried.
 pub(super) const LOOKUP_LIMIT: Duration = Duration::from_secs(15);

@@ -13,7 +13,7 @@ pub(super) struct BotAccount {
     pub(super) username: String,
     /// Whether it receives all messages of groups (privacy mode is off).
     pub(super) can_read_all: bool,
-    /// Whether people can mention it in chats that it is no member of (guest mode is on).
+    /// Whether people can mention it in chats that it is not a member of (guest mode is on).
     pub(super) supports_guests: bool,
 }
 

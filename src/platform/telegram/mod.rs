@@ -148,7 +148,7 @@ async fn fetch_account(api: &Api) -> Result<BotAccount, TelegramError> {
     }
     if !me.supports_guests {
         info!(
-            "Telegram's guest mode is off: people cannot mention the bot in chats that it is no member of; \
+            "Telegram's guest mode is off: people cannot mention the bot in chats that it is not a member of; \
              @BotFather switches it on in the bot's settings"
         );
     }

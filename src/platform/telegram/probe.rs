@@ -63,7 +63,7 @@ impl TelegramOptions {
 /// [`ProbeError`] when the token is refused or Telegram cannot be asked.
 pub async fn account(options: &TelegramOptions) -> Result<Account, ProbeError> {
     let api = super::build_api(options).map_err(|error| ProbeError::Failed(error.to_string()))?;
-    // Once: where a bot would wait for its token to be renewed, somebody waits for the answer.
+    // Sent once, without retries: a running bot would wait for a new token, but here somebody waits for the answer.
     let get_me = ApiRequest::new(&GetMe::new()).with_timeout(PATIENCE);
     let me = BotAccount::from_json(&api.send(&get_me).await?);
     let server = api.server_time().and_then(|time| UNIX_EPOCH.checked_add(Duration::from_secs(time.try_into().ok()?)));

@@ -2,7 +2,7 @@
 //!
 //! In a private chat every photo and picture file is answered; in groups and channels those with
 //! `/guess`, `/game` or a mention of the bot in their caption or in a reply to them, and every photo
-//! where the chat has automatic replies on. In chats that the bot is no member of, a mention with a photo or
+//! where the chat has automatic replies on. In chats that the bot is not a member of, a mention with a photo or
 //! in reply to one is.
 
 use serde::{Deserialize, Serialize};
@@ -235,7 +235,7 @@ pub(super) fn parse_intent(message: &Message, me: &BotAccount) -> Option<Intent>
     message.has_content.then(|| photos(Some(PhotoTask::Guess))).flatten()
 }
 
-/// What a message asks for in a chat that the bot is no member of: always a guess. `None` when it needs no
+/// What a message asks for in a chat that the bot is not a member of: always a guess. `None` when it needs no
 /// answer; `update` is the number of its update.
 pub(super) fn parse_guest(guest: &GuestMessage, me: &BotAccount, update: i64) -> Option<PhotoRequest> {
     let message = &guest.message;

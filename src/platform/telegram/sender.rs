@@ -20,7 +20,7 @@ use super::refusals::{ApiError, refusal};
 use crate::bot::{Answer, Bot};
 use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
 
-/// How often one message follows a chat that gets a new id.
+/// How many times one message follows a chat to a new id.
 const MAX_MIGRATIONS: u32 = 2;
 
 pub(super) struct Sender {

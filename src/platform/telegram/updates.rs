@@ -65,7 +65,7 @@ impl Update {
     }
 }
 
-/// A message that mentions the bot, or replies to it, in a chat that it is no member of.
+/// A message that mentions the bot, or replies to it, in a chat that it is not a member of.
 pub(super) struct GuestMessage {
     /// Identifies the one answer that it can get.
     pub(super) query: String,

@@ -102,8 +102,8 @@ impl From<&Card> for CardJson {
     }
 }
 
-/// The route: the photo is the body or in the field `photo`; `?card=1` requests what the page shows, and `?action=` what a button
-/// does, by its identifier.
+/// The route: the photo is the body or in the field `photo`; `?card=1` requests what the page shows, and `?action=`
+/// what a button does, by its identifier.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     let state = Arc::new(GuessState::new(bot, options));
     post(answer).layer(DefaultBodyLimit::max(state.uploads.body_limit(1))).with_state(state)

@@ -1,8 +1,9 @@
 //! The optional key (`web.api_key`) without which neither the API nor the pages answer.
 //!
-//! Programs send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`. Browsers are asked for it as the password of HTTP
-//! Basic authentication (RFC 7617), with any user name, and then send it with every request of the page: so the page
-//! works for those who know the key. A key for the API alone would protect nothing while everybody could use the page.
+//! Programs send it as `Authorization: Bearer KEY` or `X-Api-Key: KEY`. Browsers are asked for it as the password of
+//! HTTP Basic authentication (RFC 7617), with any user name, and then send it with every request of the page: so the
+//! page works for those who know the key. A key for the API alone would protect nothing while everybody could use the
+//! page.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
 //! The page "How it works": its files, and what its figures ask the network.
 //!
-//! `POST /api/learn/guess` tells what the network says about a crop. The body is the crop, 128×128 grey bytes. `?off=96&draws=16&seed=1` also guesses with 96 of the last layer's features
-//! switched off, in 16 random lots; `&strongest=1` switches off the strongest instead.
+//! `POST /api/learn/guess` returns the network's answer for a crop. The body is the crop, 128×128 grey bytes.
+//! `?off=96&draws=16&seed=1` also guesses with 96 of the last layer's features switched off, in 16 random draws;
+//! `&strongest=1` switches off the strongest instead.
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use tokio::time::{Duration, timeout};
 
 use super::site::{CSS, JAVASCRIPT};
 use super::visitor::ClientAddr;
-use crate::bot::{Bot, Lots};
+use crate::bot::{Bot, DropoutOptions};
 
 /// The page's main part.
 pub(super) const PAGE: &str = include_str!("learn/how.html");
@@ -61,7 +62,7 @@ pub(super) fn head() -> String {
     )
 }
 
-/// A crop comes in one or two packets; who needs longer is not waited for.
+/// A crop fits in one or two packets; a slower upload is refused.
 const UPLOAD_TIME: Duration = Duration::from_secs(15);
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
@@ -97,8 +98,8 @@ async fn answer(
         Ok(_) => return refusal(StatusCode::BAD_REQUEST, "the body has to be 128×128 grey bytes"),
         Err(_) => return refusal(StatusCode::REQUEST_TIMEOUT, "the upload took too long"),
     };
-    let lots = Lots { off, draws, seed, strongest: strongest != 0 };
-    match bot.probe(client.flow(&headers), crop, lots).await {
+    let options = DropoutOptions { off, draws, seed, strongest: strongest != 0 };
+    match bot.probe(client.flow(&headers), crop, options).await {
         Ok(probe) => ([(CACHE_CONTROL, "no-store")], Json(probe)).into_response(),
         Err(error) => {
             let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());

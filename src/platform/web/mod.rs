@@ -1,8 +1,9 @@
 //! The site around the chat page, and its JSON API.
 //!
-//! [`site`] renders the pages and [`figures`] the plots on them, [`learn`] has the page "How it works", [`guess`] answers
-//! photos that [`upload`] reads, [`explain`] shows how one face was seen, [`visitor`] says who asks, [`options`] bounds
-//! what clients may use, [`guard`] refuses requests from other sites and [`key`] those without the key, if there is one.
+//! [`site`] renders the pages and [`figures`] the plots on them, [`learn`] has the page "How it works", [`guess`]
+//! answers photos that [`upload`] reads, [`explain`] shows how one face was seen, [`visitor`] says who asks,
+//! [`options`] bounds what clients may use, [`guard`] refuses requests from other sites and [`key`] those without the
+//! key, if there is one.
 
 mod body;
 mod explain;

@@ -13,7 +13,7 @@ use crate::platform::connections::ConnectionLimits;
 pub struct WebOptions {
     /// The largest photo file in bytes.
     pub photo_bytes: u64,
-    /// Whether `/metrics` is served to this machine, because it has no address of its own.
+    /// Whether `/metrics` is served to this machine, because no separate address is configured for it.
     pub metrics: bool,
     /// The key without which neither API nor pages answer, if there is one.
     pub api_key: Option<Arc<SecretString>>,

@@ -1,8 +1,8 @@
 //! The site: its pages, written in the visitor's language, and the files that they load.
 //!
-//! A page is `site/shell.html` around the page's own main part. In both, `{{id}}` stands for the message of that id
-//! or for one of the values of [`Request`]. Messages that scripts need have ids with the prefix `…-script-` of their page;
-//! they are in the page as JSON.
+//! A page is `site/shell.html` around the page's own main part. In both, `{{id}}` stands for the message of that id or
+//! for one of the values of [`Request`]. Messages that scripts need have ids with the prefix `…-script-` of their
+//! page; they are in the page as JSON.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use crate::bot::languages::Language;
 use crate::inference::FlowId;
 
-/// Headers by which a reverse proxy shows itself.
+/// Headers that reveal a reverse proxy.
 const PROXY_HEADERS: [&str; 6] =
     ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"];
 

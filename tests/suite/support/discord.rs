@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -46,6 +47,8 @@ pub struct Shared {
     /// All events of the session so far, to be replayed by a RESUME.
     pub sent: Mutex<Vec<Value>>,
     pub script: Mutex<Script>,
+    /// Whether the bot has closed its connection with a code that ends the session.
+    pub is_ended: AtomicBool,
     pub state: State,
     pub faults: Faults,
     /// The parts of messages that the bot lacks the permission for.
@@ -125,6 +128,7 @@ impl Discord {
             gateway: broadcast::channel(5000).0,
             sent: Mutex::default(),
             script: Mutex::default(),
+            is_ended: AtomicBool::new(false),
             state: State::with_commands(commands),
             faults: Faults::default(),
             forbidden: Mutex::default(),
@@ -214,7 +218,7 @@ impl Discord {
         self.shared.state.id()
     }
 
-    /// An attachment of a message, with this name; the test puts the file on the files.
+    /// An attachment of a message, with this name; the test adds the file to `files`.
     pub fn attachment(&self, name: &str, content_type: &str) -> Value {
         json!({
             "id": self.id(), "filename": name, "size": self.files.size(name).unwrap_or(1000), "content_type": content_type,
@@ -252,7 +256,7 @@ impl Discord {
         })
     }
 
-    /// The same interaction in a server that the bot is no member of: the user has installed it for themselves.
+    /// The same interaction in a server that the bot is not a member of: the user has installed it for themselves.
     pub fn in_foreign_server(&self, mut interaction: Value) -> Value {
         interaction["guild_id"] = "660066006600660066".into();
         interaction["channel_id"] = "880088008800880088".into();
@@ -281,7 +285,7 @@ impl Discord {
         }))
     }
 
-    /// Checks that Discord offers a command where the bot is no member.
+    /// Checks that Discord offers a command where the bot is not a member.
     fn check_offered(&self, interaction: &Value) {
         let (data, commands) = (&interaction["data"], self.commands());
         let has = |command: &Value, list: &str, one: &Value| command[list].as_array().unwrap().contains(one);
@@ -298,7 +302,7 @@ impl Discord {
         self.interaction(json!({ "id": "1", "name": name, "type": 1, "options": options }))
     }
 
-    /// A slash command with a file from the files.
+    /// A slash command with a file from `files`.
     pub fn command_with_photo(&self, name: &str, file: &str) -> Value {
         let picture = self.attachment(file, "image/jpeg");
         let id = picture["id"].as_str().unwrap().to_owned();

@@ -1,6 +1,7 @@
 //! The gateway of a stand-in Discord.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -9,6 +10,9 @@ use serde_json::{Value, json};
 
 use super::discord::{BOT_ID, SESSION, Shared, TOKEN, happened};
 use super::inbox::RecordedRequest;
+
+/// The codes of a client's close frame that end its session (Discord's documentation, "Initiating a Disconnect").
+const ENDING_CODES: [u16; 2] = [1000, 1001];
 
 /// A test's instruction to the gateway.
 #[derive(Clone)]
@@ -33,6 +37,10 @@ pub struct Script {
     pub starts: Option<(u64, u64)>,
     /// Whether RESUME finds no session.
     pub forgetful: bool,
+    /// How many RESUMEs are not answered.
+    pub unanswered: usize,
+    /// How many are answered by closing the connection.
+    pub unresumed: usize,
 }
 
 /// The response to `GET /gateway/bot`.
@@ -83,6 +91,9 @@ async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
                 Ok(Gateway::Break) | Err(_) => return,
             },
             message = socket.recv() => {
+                if let Some(Ok(Message::Close(Some(frame)))) = &message && ENDING_CODES.contains(&frame.code) {
+                    shared.is_ended.store(true, Ordering::Relaxed);
+                }
                 let Some(Ok(message)) = message.filter(|message| !matches!(message, Ok(Message::Close(_)))) else {
                     let _ = shared.asked.send(happened("gateway closed".into()));
                     return;
@@ -108,6 +119,11 @@ async fn serve(shared: Arc<Shared>, mut socket: WebSocket) {
             }
         }
     }
+}
+
+/// Whether RESUME finds no session.
+fn is_lost(shared: &Shared) -> bool {
+    shared.script.lock().unwrap().forgetful || shared.is_ended.load(Ordering::Relaxed)
 }
 
 async fn close(mut socket: WebSocket, code: u16) {
@@ -139,6 +155,7 @@ fn answers(shared: &Shared, message: &Value, connection: &mut Connection) -> Res
                 return Ok(("invalid session", vec![json!({ "op": 9, "d": false })]));
             }
             connection.identified = true;
+            shared.is_ended.store(false, Ordering::Relaxed);
             // Earlier events belong to earlier sessions.
             connection.last = shared.sent.lock().unwrap().last().and_then(|event| event["s"].as_u64()).unwrap_or(1);
             let user = json!({ "id": BOT_ID, "username": "bot", "discriminator": "0", "avatar": null, "bot": true });
@@ -151,10 +168,19 @@ fn answers(shared: &Shared, message: &Value, connection: &mut Connection) -> Res
             } })],
             ))
         }
-        Some(6) if data["session_id"] != SESSION || shared.script.lock().unwrap().forgetful => {
+        Some(6) if data["session_id"] != SESSION || is_lost(shared) => {
             Ok(("invalid resume", vec![json!({ "op": 9, "d": false })]))
         }
         Some(6) => {
+            let mut script = shared.script.lock().unwrap();
+            if script.unresumed > 0 {
+                script.unresumed -= 1;
+                return Err(4000);
+            }
+            if script.unanswered > 0 {
+                script.unanswered -= 1;
+                return Ok(("unanswered", Vec::new()));
+            }
             let last = data["seq"].as_u64().unwrap_or(0);
             let mut missed = shared.sent.lock().unwrap().clone();
             connection.identified = true;

@@ -12,7 +12,7 @@ use super::discord::{BOT_ID, direct_channel};
 /// How long Discord accepts the initial response to an interaction, and further ones with its token.
 const INITIAL_RESPONSE: Duration = Duration::from_secs(3);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
-/// The most follow-ups to an interaction in a channel that the bot is no member of.
+/// The most follow-ups to an interaction in a channel that the bot is not a member of.
 const MAX_FOLLOW_UPS: usize = 5;
 /// The most characters of a nonce.
 const MAX_NONCE: usize = 25;
@@ -24,7 +24,7 @@ pub struct State {
     commands: Mutex<Value>,
     /// By token.
     interactions: Mutex<HashMap<String, Interaction>>,
-    /// The channels that the bot is no member of.
+    /// The channels that the bot is not a member of.
     foreign_channels: Mutex<BTreeSet<String>>,
     /// The paths of posted messages, by channel and nonce.
     nonces: Mutex<HashMap<(String, String), String>>,
@@ -34,7 +34,7 @@ struct Interaction {
     begun: Instant,
     /// Whether it has its initial response.
     answered: bool,
-    /// Whether the bot is no member of its channel.
+    /// Whether the bot is not a member of its channel.
     foreign: bool,
     follow_ups: usize,
     /// The size of the largest file that may be uploaded, in bytes.
@@ -107,7 +107,7 @@ impl State {
         self.commands.lock().unwrap().clone()
     }
 
-    /// Makes an interaction's token valid. From now on its channel is foreign if the bot is no member of it.
+    /// Makes an interaction's token valid. From now on its channel is foreign if the bot is not a member of it.
     pub fn begin_interaction(&self, interaction: &Value) {
         let foreign = is_foreign(interaction);
         if foreign {
@@ -248,7 +248,7 @@ impl State {
     }
 }
 
-/// Whether the bot is no member of an interaction's channel: only the user installed it, or it is a chat of other
+/// Whether the bot is not a member of an interaction's channel: only the user installed it, or it is a chat of other
 /// people.
 pub fn is_foreign(interaction: &Value) -> bool {
     let in_server = interaction["authorizing_integration_owners"].get("0").is_some();

@@ -16,9 +16,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::inbox::{RecordedRequest, ServedFiles};
 use super::matrix::{ME, PASSWORD, SERVER};
+use super::matrix_rules::{batch, check_message, page};
 
-/// The largest event (client-server API, size limits), and the largest picture here.
-const LARGEST_EVENT: usize = 65_536;
+/// The largest picture here.
 const LARGEST_UPLOAD: usize = 10 << 20;
 
 pub struct Shared {
@@ -33,7 +33,7 @@ pub struct Shared {
 
 /// What enters the stream.
 #[derive(Clone)]
-enum Entry {
+pub enum Entry {
     Event { room: String, event: Value },
     Invited { room: String },
     Left { room: String },
@@ -50,10 +50,10 @@ pub struct Room {
 pub struct Homeserver {
     pub tokens: BTreeSet<String>,
     pub rooms: BTreeMap<String, Room>,
-    stream: Vec<Entry>,
+    pub stream: Vec<Entry>,
     /// The event of each transaction.
     transactions: BTreeMap<String, String>,
-    uploads: BTreeSet<String>,
+    pub uploads: BTreeSet<String>,
     /// Whether it is older than authenticated media (version 1.11 of the specification).
     pub is_old: bool,
     next: u64,
@@ -125,7 +125,7 @@ impl Homeserver {
     }
 
     /// The events of a room with their places in the stream.
-    fn events(&self, room: &str) -> impl DoubleEndedIterator<Item = (usize, &Value)> {
+    pub fn events(&self, room: &str) -> impl DoubleEndedIterator<Item = (usize, &Value)> {
         let room = room.to_owned();
         self.stream.iter().enumerate().filter_map(move |(place, entry)| match entry {
             Entry::Event { room: other, event } if *other == room => Some((place, event)),
@@ -133,7 +133,7 @@ impl Homeserver {
         })
     }
 
-    fn is_member(&self, room: &str) -> bool {
+    pub fn is_member(&self, room: &str) -> bool {
         self.rooms.get(room).is_some_and(|room| room.members.contains(ME))
     }
 }
@@ -141,7 +141,7 @@ impl Homeserver {
 type Answer = Result<Value, (u16, &'static str)>;
 const FORBIDDEN: (u16, &str) = (403, "M_FORBIDDEN");
 const NOT_FOUND: (u16, &str) = (404, "M_NOT_FOUND");
-const INVALID: (u16, &str) = (400, "M_INVALID_PARAM");
+pub const INVALID: (u16, &str) = (400, "M_INVALID_PARAM");
 
 pub fn router(shared: Arc<Shared>) -> Router {
     Router::new().fallback(handle).with_state(shared)
@@ -208,7 +208,7 @@ impl Shared {
             },
             (method, ["_matrix", "client", "v3", rest @ ..]) => {
                 let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-                match self.scripted_first(&operation_of(rest)) {
+                match self.scripted_for(rest) {
                     Some(Value::String(_)) => {
                         // Carried out, and the answer is lost.
                         let _ = self.client(&method, rest, &query, &body, token);
@@ -230,6 +230,13 @@ impl Shared {
                 refused(status, code)
             }
         }
+    }
+
+    /// The queued answer for an operation in a room (`"send !room:home.example"`) or anywhere.
+    fn scripted_for(&self, path: &[&str]) -> Option<Value> {
+        let operation = operation_of(path);
+        let room = if let ["rooms", room, ..] = path { *room } else { "" };
+        self.scripted_first(&format!("{operation} {room}")).or_else(|| self.scripted_first(&operation))
     }
 
     fn scripted_first(&self, operation: &str) -> Option<Value> {
@@ -382,7 +389,8 @@ impl Shared {
             None => None,
         };
         let patience = Duration::from_millis(query.get("timeout").map_or(0, |time| time.parse().unwrap()));
-        self.record("sync".into(), json!({ "since": query.get("since"), "timeout": query.get("timeout") }));
+        let asked = json!({ "since": query.get("since"), "timeout": query.get("timeout"), "limit": limit });
+        self.record("sync".into(), asked);
         let deadline = tokio::time::Instant::now() + patience;
         loop {
             let news = self.news.notified();
@@ -400,78 +408,4 @@ impl Shared {
 fn operation_of(path: &[&str]) -> String {
     let operation = if let ["rooms", _, operation, ..] = path { operation } else { path.last().unwrap_or(&"") };
     (*operation).to_owned()
-}
-
-/// What happened after `since`; without it, the rooms with their last events, and the invitations.
-fn batch(state: &Homeserver, since: Option<usize>, limit: usize, kinds: &[Value]) -> Value {
-    let start = since.unwrap_or(0);
-    let (mut join, mut invite, mut leave) = (json!({}), json!({}), json!({}));
-    for entry in &state.stream[start..] {
-        match entry {
-            Entry::Invited { room } if !state.is_member(room) => {
-                invite[room] = json!({ "invite_state": { "events": [] } })
-            }
-            Entry::Left { room } if !state.is_member(room) => leave[room] = json!({ "timeline": { "events": [] } }),
-            _ => {}
-        }
-    }
-    for room in state.rooms.keys().filter(|room| state.is_member(room)) {
-        let is_mine = |event: &Value| event["type"] == "m.room.member" && event["state_key"] == ME;
-        // The history of a room that was joined since then comes with it.
-        let has_joined = state
-            .events(room)
-            .any(|(place, event)| place >= start && is_mine(event) && event["content"]["membership"] == "join");
-        let from = if has_joined { 0 } else { start };
-        let new: Vec<_> =
-            state.events(room).filter(|(place, event)| *place >= from && kinds.contains(&event["type"])).collect();
-        let shown = &new[new.len().saturating_sub(limit)..];
-        if let Some((place, _)) = shown.first() {
-            let events: Vec<&Value> = shown.iter().map(|(_, event)| *event).collect();
-            let timeline =
-                json!({ "events": events, "limited": shown.len() < new.len(), "prev_batch": format!("p{place}") });
-            join[room] = json!({ "timeline": timeline, "state": { "events": [] } });
-        }
-    }
-    json!({ "next_batch": format!("s{}", state.stream.len()), "rooms": { "join": join, "invite": invite, "leave": leave } })
-}
-
-/// A page of a room's history before `from`, newest first.
-fn page(state: &Homeserver, room: &str, query: &BTreeMap<String, String>) -> Option<Value> {
-    let place = |name: &str, start: char| query.get(name)?.strip_prefix(start)?.parse::<usize>().ok();
-    let (from, to) = (place("from", 'p')?, place("to", 's')?);
-    let limit: usize = query.get("limit")?.parse().ok()?;
-    let filter: Value = serde_json::from_str(query.get("filter")?).ok()?;
-    let kinds = filter["types"].as_array()?;
-    if query.get("dir")? != "b" {
-        return None;
-    }
-    let older =
-        state.events(room).rev().filter(|(place, event)| (to..from).contains(place) && kinds.contains(&event["type"]));
-    let chunk: Vec<_> = older.take(limit).collect();
-    let end = chunk.last().filter(|_| chunk.len() == limit).map(|(place, _)| format!("p{place}"));
-    let events: Vec<&Value> = chunk.iter().map(|(_, event)| *event).collect();
-    Some(json!({ "start": query["from"], "end": end, "chunk": events }))
-}
-
-/// Checks what clients and servers need of a message.
-fn check_message(state: &Homeserver, room: &str, content: &Value) -> Result<(), (u16, &'static str)> {
-    let has_text = |key: &str| content[key].as_str().is_some_and(|text| !text.is_empty());
-    let is_form = match content["msgtype"].as_str() {
-        Some("m.notice") => has_text("body"),
-        Some("m.image") => {
-            let info = &content["info"];
-            let is_uploaded = content["url"].as_str().is_some_and(|uri| state.uploads.contains(uri));
-            let is_described = info["mimetype"] == "image/jpeg" && info["w"].is_u64() && info["h"].is_u64();
-            has_text("body") && has_text("filename") && is_uploaded && is_described && info["size"].is_u64()
-        }
-        _ => false,
-    };
-    let exists = |id: &Value| id.as_str().is_some_and(|id| state.event(room, id).is_some());
-    let relation = &content["m.relates_to"];
-    let is_related = exists(&relation["m.in_reply_to"]["event_id"])
-        && (relation["rel_type"].is_null() || relation["rel_type"] == "m.thread" && exists(&relation["event_id"]));
-    if content.to_string().len() > LARGEST_EVENT {
-        return Err((413, "M_TOO_LARGE"));
-    }
-    if is_form && is_related { Ok(()) } else { Err(INVALID) }
 }

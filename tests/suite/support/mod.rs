@@ -20,13 +20,13 @@
 //!
 //! | variable | effect |
 //! |---|---|
-//! | `FACEGUESSER_PROGRAM` | executable for `load`, `soak` and `performance` in place of the one under test, such as a release build |
+//! | `FACEGUESSER_PROGRAM` | executable for `load`, `soak`, `performance` and gateways and workers in place of the one under test, such as a release build |
 //! | `FACEGUESSER_LOAD` | number of photos in `load` |
 //! | `FACEGUESSER_SOAK`, `FACEGUESSER_SOAK_SEED` | duration of `soak` in seconds, and its seed |
 //! | `FACEGUESSER_KILLS`, `FACEGUESSER_ROUNDS`, `FACEGUESSER_CUT`, `FACEGUESSER_GROWTH` | `cluster_faults`, `cluster_growth`: killed workers, restarted servers, seconds without a link, photos |
 //! | `FACEGUESSER_RECORD` | folder into which `recorded` writes its page |
-//! | `FACEGUESSER_SCREENSHOTS` | folder into which `browser` writes screenshots |
-//! | `FACEGUESSER_MUTATIONS`, `FACEGUESSER_DOORS` | `src/fuzzing/tests.rs`: mutations per seed; which fuzz targets |
+//! | `FACEGUESSER_SCREENSHOTS` | folder into which `browser`, `learn` and `site` write screenshots |
+//! | `FACEGUESSER_MUTATIONS`, `FACEGUESSER_FUZZ_TARGETS` | `src/fuzzing/tests.rs`: mutations per seed; which fuzz targets |
 
 pub mod bombs;
 pub mod bot_api;
@@ -43,6 +43,8 @@ pub mod flood;
 pub mod inbox;
 #[cfg(feature = "matrix")]
 pub mod matrix;
+#[cfg(feature = "matrix")]
+pub mod matrix_rules;
 #[cfg(feature = "matrix")]
 pub mod matrix_server;
 pub mod nats;

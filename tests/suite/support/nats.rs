@@ -98,7 +98,7 @@ impl NatsServer {
         self.store_of("test", 10_000).await
     }
 
-    /// A connection of the bot `name`, whose queue holds so many jobs.
+    /// A connection of the bot `name`, whose queue holds at most `queue` jobs.
     pub async fn store_of(&self, name: &str, queue: i64) -> Arc<ClusterStore> {
         self.connect(name, queue, 1).await.unwrap()
     }
@@ -142,7 +142,7 @@ impl NatsServer {
     }
 }
 
-/// Copies until either end closes; while the link is silent, nothing.
+/// Copies bytes until either end closes, but none while the link is silent.
 async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut state: watch::Receiver<LinkState>) -> Option<()> {
     let mut bytes = vec![0; 1 << 16];
     loop {

@@ -213,7 +213,7 @@ impl Telegram {
         json!({ "update_id": self.next_id(), kind: content })
     }
 
-    /// Mentions the bot in a message of a chat that it is no member of; returns the query's id.
+    /// Mentions the bot in a message of a chat that it is not a member of; returns the query's id.
     pub fn mention_as_guest(&self, chat: i64, content: Value) -> String {
         let query = format!("guest-query-{}", self.next_id());
         let guest = json!({ "guest_query_id": query, "date": self.now() });
@@ -221,7 +221,7 @@ impl Telegram {
         query
     }
 
-    /// Presses a button under the bot's message in a chat that it is no member of.
+    /// Presses a button under the bot's message in a chat that it is not a member of.
     pub fn press_as_guest(&self, person: i64, code: &str, answer: &str) {
         let press = format!("press-{}", self.next_id());
         let person = json!({ "id": person, "is_bot": false, "first_name": format!("Quillon{person}") });
@@ -230,7 +230,7 @@ impl Telegram {
         self.update("callback_query", query);
     }
 
-    /// The text and buttons of the bot's message in a chat that it is no member of, in its current state.
+    /// The text and buttons of the bot's message in a chat that it is not a member of, in its current state.
     pub fn guest_answer(&self, answer: &RecordedRequest) -> Value {
         self.shared.rules.lock().unwrap().guest_answer(answer.body["sent"].as_str().unwrap()).unwrap()
     }
@@ -337,7 +337,7 @@ pub fn message(chat: i64, id: i64) -> Value {
     })
 }
 
-/// A photo in three sizes; `name` is the largest one's file on the files.
+/// A photo in three sizes; `name` is the largest one's file in `files`.
 pub fn photo(name: &str) -> Value {
     let size = |file: &str, width: u32, height: u32, bytes: u64| json!({ "file_id": file, "file_unique_id": file, "width": width, "height": height, "file_size": bytes });
     json!([size("thumbnail", 90, 60, 900), size(name, 1280, 960, 9000), size("middle", 320, 240, 4000)])

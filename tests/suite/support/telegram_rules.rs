@@ -54,7 +54,7 @@ impl Rules {
             if let Some(query) = content["guest_query_id"].as_str() {
                 self.guest_queries.insert(query.to_owned());
             }
-            // The bot is no member of these chats, and does not know their messages.
+            // The bot is not a member of these chats, and does not know their messages.
             if kind.contains("guest") || kind.contains("business") {
                 continue;
             }

@@ -104,10 +104,8 @@ impl Connection {
             }
             () = shutdown.cancelled() => {}
         }
-        match outcome.disconnect {
-            Disconnect::Shutdown => self.close(CLOSE_NORMAL).await,
-            Disconnect::Resumable => self.close(CLOSE_RESUMABLE).await,
-            _ => {}
+        if matches!(outcome.disconnect, Disconnect::Shutdown | Disconnect::Resumable) {
+            self.close(CLOSE_RESUMABLE).await;
         }
         outcome
     }
@@ -150,7 +148,10 @@ impl Connection {
                     }
                     continue;
                 }
-                () = sleep_until(ready_by), if ready.is_none() => return Disconnect::SessionInvalid,
+                () = sleep_until(ready_by), if ready.is_none() => {
+                    debug!("the gateway did not answer IDENTIFY or RESUME, reconnecting");
+                    return Disconnect::Resumable;
+                }
             };
             match frame.op {
                 0 => {

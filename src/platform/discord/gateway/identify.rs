@@ -16,6 +16,8 @@ use crate::bot::people::Platform;
 
 /// The least time between two IDENTIFYs of a bot.
 const IDENTIFY_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a look-up holds: the gateway's address and the sessions left change.
+const LOOKUP_LIFETIME: Duration = Duration::from_secs(60);
 /// Pauses between failed look-ups of the gateway: the first, doubled each time up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -32,8 +34,16 @@ pub(super) struct IdentifyLimiter<'a> {
 #[derive(Default)]
 struct Latest {
     identified: Option<Instant>,
-    /// A look-up after which no session was started.
-    unused: Option<GatewayInfo>,
+    /// A look-up after which no session was started, and when it was answered.
+    unused: Option<(GatewayInfo, Instant)>,
+}
+
+impl Latest {
+    /// The unused look-up, if it still holds.
+    fn take_unused(&mut self) -> Option<GatewayInfo> {
+        let (info, answered) = self.unused.take()?;
+        (answered.elapsed() <= LOOKUP_LIFETIME).then_some(info)
+    }
 }
 
 impl<'a> IdentifyLimiter<'a> {
@@ -47,7 +57,7 @@ impl<'a> IdentifyLimiter<'a> {
     /// When Discord refuses the token.
     pub(super) async fn gateway_info(&self) -> Result<GatewayInfo, DiscordError> {
         let info = self.look_up().await?;
-        self.latest.lock().await.unused = Some(info.clone());
+        self.latest.lock().await.unused = Some((info.clone(), Instant::now()));
         Ok(info)
     }
 
@@ -61,7 +71,7 @@ impl<'a> IdentifyLimiter<'a> {
         if let Some(identified) = latest.identified {
             sleep_until(identified + IDENTIFY_INTERVAL).await;
         }
-        let mut info = match latest.unused.take() {
+        let mut info = match latest.take_unused() {
             Some(info) => info,
             None => self.look_up().await?,
         };
@@ -97,5 +107,26 @@ impl<'a> IdentifyLimiter<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lookup_is_used_once_and_only_for_a_minute() {
+        let info = GatewayInfo {
+            url: "wss://gateway.example".parse().unwrap(),
+            shards: 1,
+            starts_remaining: 1000,
+            starts_reset_after: Duration::ZERO,
+        };
+        let mut latest = Latest { identified: None, unused: Some((info.clone(), Instant::now())) };
+        tokio::time::advance(LOOKUP_LIFETIME).await;
+        assert!(latest.take_unused().is_some() && latest.take_unused().is_none());
+        latest.unused = Some((info, Instant::now()));
+        tokio::time::advance(LOOKUP_LIFETIME + Duration::from_millis(1)).await;
+        assert!(latest.take_unused().is_none());
     }
 }

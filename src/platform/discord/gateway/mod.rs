@@ -42,6 +42,9 @@ const LONGEST_START_PAUSE: Duration = Duration::from_secs(600);
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How many connections are tried at a session's resume address before the gateway's own.
 const RESUME_URL_TRIES: u32 = 3;
+/// How many RESUMEs in a row may stay without an answer before the session is given up: with the pauses between them,
+/// a minute and a half.
+const RESUME_TRIES: u32 = 5;
 
 /// A session, as it is stored for the next run of the program.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -53,6 +56,8 @@ struct Session {
     sequence: u64,
     #[serde(rename = "shards")]
     shard_count: u32,
+    /// The intents that it was started with: a RESUME cannot change them.
+    intents: u64,
     /// The bot's ids, which only READY contains.
     user: UserId,
     application: ApplicationId,
@@ -115,17 +120,19 @@ impl Shard<'_> {
         self.load_session().await;
         // Consecutive connections, and consecutive new sessions, that did not last.
         let (mut failures, mut refusals) = (0, 0);
+        // Consecutive connections on which neither READY nor RESUMED arrived.
+        let mut unanswered = 0;
         loop {
             self.link.asked(Duration::ZERO);
             let outcome = tokio::select! {
-                () = shutdown.cancelled() => return Ok(()),
+                () = shutdown.cancelled() => Outcome::unidentified(Disconnect::Shutdown),
                 address = self.next_address(limiter, failures, refusals) => self.connect(&address?, shutdown).await,
             };
             match outcome.disconnect {
                 Disconnect::Resumable => {}
                 Disconnect::SessionInvalid => self.delete_session().await,
                 Disconnect::Shutdown => {
-                    self.delete_session().await;
+                    self.save_session().await;
                     return Ok(());
                 }
                 Disconnect::Fatal(error) => {
@@ -138,6 +145,10 @@ impl Shard<'_> {
                 (failures, refusals) = (0, 0);
             }
             failures += 1;
+            unanswered = if outcome.ready.is_some() { 0 } else { unanswered + u32::from(outcome.identified) };
+            if unanswered >= RESUME_TRIES {
+                self.delete_session().await;
+            }
             if self.session.is_none() {
                 refusals += u32::from(outcome.identified);
             }
@@ -237,6 +248,7 @@ impl Shard<'_> {
             resume_url: resume_url.unwrap_or_else(|| self.gateway.clone()),
             sequence: 0,
             shard_count: self.shard_count,
+            intents: self.options.intents().bits(),
             user,
             application,
         });
@@ -255,11 +267,12 @@ impl Shard<'_> {
         }
     }
 
-    /// Loads the session that the last run of the program stored.
+    /// Loads the session that the last run of the program stored, unless its shards or intents were others.
     async fn load_session(&mut self) {
         let state = self.handler.bot.load_connection(Platform::Discord, self.id).await;
         let session = state.and_then(|state| serde_json::from_str::<Session>(&state).ok());
-        if let Some(session) = session.filter(|session| session.shard_count == self.shard_count) {
+        let wanted = (self.shard_count, self.options.intents().bits());
+        if let Some(session) = session.filter(|session| (session.shard_count, session.intents) == wanted) {
             self.handler.set_identity(Identity { user: session.user, application: session.application });
             self.saved_sequence = Some(session.sequence);
             self.session = Some(session);

@@ -1,4 +1,4 @@
-// Chapter 8: the same face under other light, blurred, tilted, framed otherwise, behind glasses; and the guesses.
+// Chapter 8: the same face under other light, blurred, tilted, framed differently, behind glasses; and the guesses.
 
 import { byId, word } from "../dom.js";
 import { AgeChart } from "./ages.js";

@@ -6,7 +6,7 @@ import { cut, onFace } from "./face.js";
 import { ask, latest } from "./probe.js";
 import { colour, number, onColours, onSize, read, sharp, showValue, whenSeen } from "./view.js";
 
-/** How often the lots are drawn for one setting. */
+/** How many random sets of features are switched off for one setting. */
 const DRAWS = 16;
 
 export function start() {

@@ -82,7 +82,7 @@ export function start() {
     read(byId("overfitting-reading"), text);
   }
 
-  /** All runs' last figures, for those who read rather than look. */
+  /** All runs' last figures as a table, for those who cannot see the chart. */
   function table() {
     const head = ["share", "dropout", "passes", "learnt", "new"].map((name) => create("th", { scope: "col" }, word(COLUMNS[name])));
     const rows = shares.flatMap((of) => [false, true].map((withDropout) => {

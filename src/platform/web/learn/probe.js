@@ -8,8 +8,8 @@ const TRIES = 4;
 
 /**
  * What the network says about a crop (128×128 grey bytes): { age, low, high, probabilities, votes, filters, lot, ages }.
- * `lots`, { off, draws, seed, strongest }, switches features off: `lot` is the guess without those of the first lot,
- * `ages` are the guessed ages of all lots.
+ * `lots`, { off, draws, seed, strongest }, switches random sets of features off: `lot` is the guess without the first set,
+ * `ages` are the guessed ages without each of the sets.
  */
 export async function ask(crop, lots = {}) {
   for (let attempt = 1; ; attempt += 1) {

@@ -1,4 +1,4 @@
-// Shared by the figures: pictures of numbers, colours of the page, and readings that do not chatter.
+// Shared by the figures: pictures of numbers, colours of the page, and readings that screen readers announce only once.
 
 import { byId, language } from "../dom.js";
 import { sheet } from "./face.js";

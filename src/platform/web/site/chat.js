@@ -36,7 +36,7 @@ new ResizeObserver(() => {
 }).observe(composer);
 
 function reveal(element) {
-  // Of an answer that is higher than the window, the beginning.
+  // Of an answer that is taller than the window, the beginning is shown.
   const block = element.offsetHeight > innerHeight - covered ? "start" : "nearest";
   element.scrollIntoView({ block, behavior: reducedMotion() ? "auto" : "smooth" });
 }
