@@ -35,7 +35,7 @@ class Scenario:
     shards: int = 1000
     peak: float = 2.0  # the busiest hour's rate, relative to the mean
     portraits: float = 0.75  # the share of photos with one large face
-    commands: float = 0.0  # the share of photos that come with /guess, whose replies no global limit counts
+    commands: float = 0.0  # the share of photos that come with /guess, whose replies do not count against the global limit
     requests: float = DISCORD_REQUESTS  # Discord's limit for this bot
     requests_a_reply: float = 1.1  # replies, a few look-ups and typing indicators
     megabytes: float = 1.0  # a photo's file

@@ -2,9 +2,9 @@
 
     python assembled.py --graph estimator.onnx [--yunet yunet.onnx] PICTURE... > assembled.json
 
-OpenCV decodes (libjpeg-turbo) and resizes the picture to a side of 640, YuNet finds the face, its
-landmarks give the rolled square, and ONNX Runtime runs this program's own network: on the crop
-together with its mirror image, as this program does (`network`, `whole`), and on the crop alone
+OpenCV decodes (libjpeg-turbo) and resizes the picture to a side of 640, YuNet finds the faces, their
+landmarks give the rolled squares, and ONNX Runtime runs this program's own network: on all crops
+together with their mirror images, as this program does (`network`, `whole`), and on the crops alone
 (`network_single`, `whole_single`). Three pipelines:
 
     opencv       YuNet through OpenCV's own `FaceDetectorYN`
@@ -85,16 +85,14 @@ def session(graph):
 
 
 def detect(detector, picture):
-    """Five landmarks of the largest face as complex numbers, in pixels of the picture; None without a face."""
+    """Five landmarks of each face as complex numbers, in pixels of the picture, the largest face first."""
     scale = min(1.0, DETECTOR_SIDE / max(picture.shape[:2]))
     size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
     # Bilinear, OpenCV's default: INTER_AREA takes another 37 ms for twelve megapixels, and YuNet finds
     # the faces without it.
     faces = detector.faces(picture if scale == 1.0 else cv2.resize(picture, size))
-    if len(faces) == 0:
-        return None
-    face = max(faces, key=lambda face: face[2] * face[3])
-    return (face[4::2] + 1j * face[5::2]) * (picture.shape[1] / size[0])
+    faces = sorted(faces, key=lambda face: -face[2] * face[3])
+    return [(face[4::2] + 1j * face[5::2]) * (picture.shape[1] / size[0]) for face in faces]
 
 
 def cut(picture, landmarks):
@@ -148,22 +146,24 @@ def measure_picture(data, flags, detector, network, times, warm_up):
         clock.start()
         picture = cv2.imdecode(data, flags)
         clock.lap("decode")
-        landmarks = detect(detector, picture)
+        faces = detect(detector, picture)
         clock.lap("detect")
-        if landmarks is None:
-            return {"faces": 0}
-        crop = standardised(cut(picture, landmarks))
+        crops = [standardised(cut(picture, landmarks)) for landmarks in faces]
         clock.lap("warp")
-        both = network(np.stack([crop, crop[:, ::-1]])[:, None])
+        if crops:
+            both = network(np.stack([view for crop in crops for view in (crop, crop[:, ::-1])])[:, None])
         clock.lap("network")
-        network(crop[None, None])
+        if crops:
+            network(np.stack(crops)[:, None])
         clock.lap("network_single")
     parts = clock.seconds
     for whole, last in (("whole", "network"), ("whole_single", "network_single")):
         parts[whole] = [sum(steps) for steps in zip(parts["decode"], parts["detect"], parts["warp"], parts[last])]
-    years, female = guess_of(*both)
-    return {"faces": 1, "age": round(years, 1), "female": round(female, 3),
-            "milliseconds": {name: median(values) for name, values in parts.items()}}
+    measured = {"faces": len(faces), "milliseconds": {name: median(values) for name, values in parts.items()}}
+    if crops:
+        years, female = guess_of(*(output[:2] for output in both))
+        measured |= {"age": round(years, 1), "female": round(female, 3)}
+    return measured
 
 
 def main():
@@ -171,6 +171,7 @@ def main():
     parser.add_argument("--graph", required=True)
     parser.add_argument("--yunet", help="without it only the network is measured")
     parser.add_argument("--times", type=int, default=30)
+    parser.add_argument("--warm-up", type=int, default=3, help="runs that do not count")
     parser.add_argument("pictures", nargs="*")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -187,7 +188,7 @@ def main():
         shrink = max(factor for factor in REDUCED if factor == 1 or max(width, height) >= factor * DETECTOR_SIDE)
         pipelines = {"opencv": (1, opencv), "onnxruntime": (1, runtime), "reduced": (shrink, runtime)}
         photos.append({"file": path, "width": width, "height": height, "reduced_by": shrink, "ways": {
-            name: measure_picture(data, REDUCED[factor], detector, network, arguments.times, WARM_UP)
+            name: measure_picture(data, REDUCED[factor], detector, network, arguments.times, arguments.warm_up)
             for name, (factor, detector) in pipelines.items()}})
 
     forward = []

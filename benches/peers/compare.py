@@ -3,7 +3,7 @@
     python compare.py [--json FILE] [--program VERSION] FOLDER
 
 FOLDER contains `program-N.json`, `assembled-N.json` and, if Node is installed, `face-api-N.json` for each
-round N. Times are medians over the rounds. A ratio is the peer's time divided by this program's in the
+round N, and folders `mix-N` with a `name` and such files of any pictures, for a second table. Times are medians over the rounds. A ratio is the peer's time divided by this program's in the
 same round, since a disturbance affects both; its median, minimum and maximum over the rounds are printed.
 Above 1 this program is faster.
 """
@@ -62,6 +62,31 @@ def summary(rounds):
     return table
 
 
+def mix_times(program, assembled):
+    """One round over a folder → {column: (median, 95th percentile, sum of milliseconds, faces)}."""
+    columns = {"program": [(photo["milliseconds"]["path"]["median"], photo["faces"]) for photo in program["photos"]]}
+    for photo in assembled["photos"]:
+        for column, pipeline in photo["ways"].items():
+            columns.setdefault(column, []).append((pipeline["milliseconds"]["whole"], pipeline["faces"]))
+    return {column: (statistics.median(time for time, _ in photos), statistics.quantiles([time for time, _ in photos], n=20)[-1],
+                     sum(time for time, _ in photos), sum(faces for _, faces in photos)) for column, photos in columns.items()}
+
+
+def print_mix(folder, titles):
+    """A line for the folder: median, 95th percentile and faces of this program; of the others the ratio of the sums as well."""
+    rounds = [mix_times(*(json.loads((folder / f"{peer}-{number}.json").read_text(encoding="utf-8")) for peer in ("program", "assembled")))
+              for number in range(1, 1 + len(list(folder.glob("program-*.json"))))]
+    cells = []
+    for column in ("program", *(title for title in titles if title in rounds[0])):
+        middle, late = (statistics.median(one[column][at] for one in rounds) for at in (0, 1))
+        text = f"{middle:.1f} ms, {late:.1f}"
+        if column != "program":
+            ratios = [one[column][2] / one["program"][2] for one in rounds]
+            text += f", **{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})"
+        cells.append(f"{text}; {rounds[0][column][3]} faces")
+    print(f"| {(folder / 'name').read_text(encoding='utf-8').strip()} |", " | ".join(cells), "|")
+
+
 def merged(rounds):
     """Merges documents of one shape, each number being the median."""
     first = rounds[0]
@@ -106,7 +131,7 @@ def main():
     table = summary([times(*documents) for documents in zip(program, assembled, face_api)])
     versions = assembled[0]["versions"] | face_api[0].get("versions", {})
     hardware = machine()
-    titles = {"opencv": "OpenCV with YuNet, ONNX Runtime", "onnxruntime": "YuNet in ONNX Runtime as well",
+    titles = {"opencv": "OpenCV with YuNet, ONNX Runtime", "onnxruntime": "YuNet in ONNX Runtime too",
               "reduced": "the same, decoded smaller", "face-api": "face-api, decoding left out"}
     titles = {column: title for column, title in titles.items() if any(column in row for row in table.values())}
     print("| one thread | faceguesser |", " | ".join(titles.values()), "|")
@@ -114,8 +139,15 @@ def main():
     for row, columns in table.items():
         ours = f"{columns['program']['milliseconds']:.1f} ms" if "program" in columns else "no face"
         print(f"| {row} | {ours} |", " | ".join(cell(columns.get(column)) for column in titles), "|")
+    mixes = sorted(arguments.folder.glob("mix-*"))
+    if mixes:
+        columns = [title for title in titles if title != "face-api"]
+        print("\n| one thread, median and 95th percentile of a folder's pictures | faceguesser |", " | ".join(titles[column] for column in columns), "|")
+        print("|" + "---|" * (2 + len(columns)))
+        for mix in mixes:
+            print_mix(mix, columns)
     print(f"\nMilliseconds are medians of {len(program)} rounds; bold is the time over faceguesser's, with its range "
-          "over the rounds.")
+          "over the rounds; of a folder, over the sum of its pictures' times.")
     print(f"One core of {hardware['cpu']} ({hardware['architecture']}: "
           f"{', '.join(hardware['instructions'])}).")
     print(", ".join(filter(None, [arguments.program, *(f"{key} {value}" for key, value in versions.items())])) + ".")
