@@ -1,4 +1,4 @@
-# What people repeat. `just` alone lists it; https://just.systems runs it.
+# Common commands. `just` lists them (https://just.systems).
 
 _default:
     @just --list
@@ -37,7 +37,7 @@ doc:
 bench name="":
     cargo bench --bench stages -- {{name}}
 
-# Every fuzz target, for so many seconds on so many cores
+# Every fuzz target, for this many seconds in all, on this many cores
 fuzz seconds="600" jobs="2":
     fuzz/run.sh {{seconds}} {{jobs}}
 

@@ -214,7 +214,7 @@ help =
 
     Aby se odhad povedl: jeden obličej, otočený k fotoaparátu, dobře osvětlený a s trochou místa kolem.
 
-    Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a trénovala se asi na deseti tisících obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
+    Jsem malá neuronová síť, která se dívá na 128×128 šedých pixelů a trénovala se na desítkách tisíc obličejů: odhaduji, jak kdo vypadá, ne jaký doopravdy je. Co se stane s tvou fotkou, řekne /privacy.
 how-discord = Pošli mi fotku do soukromé zprávy, zmiň mě u fotky (nebo v odpovědi na ni), použij /guess, nebo vyber „Odhadnout věk“ v nabídce zprávy nebo člověka pod položkou Aplikace. Když si mě v mém profilu přidáš („Přidat aplikaci“), fungují ty poslední dvě možnosti všude a odpověď vidíš jen ty. Správci: s /auto odpovídám na každou fotku v kanálu, /settings ukáže zbytek.
 how-telegram = Tady mi fotku prostě pošli. Ve skupině ji pošli s popiskem /guess, nebo na nějakou odpověz /guess. Správci: s /auto on odpovídám na každou fotku ve skupině, /settings ukáže zbytek.
 how-matrix = Tady mi prostě pošli fotku. V místnosti s ostatními na nějakou odpověz !age, nebo ji pošli s popiskem !age; totéž udělá zmínka o mně. !age explain ukáže, jak vidím obličej. Moderátoři: po !age auto on odpovídám na každou fotku, !age settings ukáže zbytek.

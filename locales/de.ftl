@@ -206,7 +206,7 @@ help =
 
     Für eine gute Schätzung: ein Gesicht, zur Kamera gewandt, gut beleuchtet, mit etwas Platz ringsum.
 
-    Ich bin ein kleines neuronales Netz, das sich 128×128 graue Pixel ansieht und mit rund zehntausend Gesichtern trainiert wurde: Ich schätze, wie jemand aussieht, und weiß nichts über die Person selbst. Was mit deinem Foto passiert, steht unter /privacy.
+    Ich bin ein kleines neuronales Netz, das sich 128×128 graue Pixel ansieht und mit Zehntausenden von Gesichtern trainiert wurde: Ich schätze, wie jemand aussieht, und weiß nichts über die Person selbst. Was mit deinem Foto passiert, steht unter /privacy.
 how-discord = Schick mir ein Foto als Direktnachricht, erwähne mich mit einem Foto (oder als Antwort auf eines), nutz /guess oder wähl „Alter schätzen“ unter „Apps“ im Menü einer Nachricht oder einer Person. Mit „App hinzufügen“ in meinem Profil gehen die letzten beiden überall, und nur du siehst die Antwort. Für Admins: Mit /auto antworte ich auf jedes Foto in einem Kanal, /settings zeigt den Rest.
 how-telegram = Hier schickst du mir einfach ein Foto. In einer Gruppe schick es mit der Bildunterschrift /guess oder antworte mit /guess auf eines. Für Admins: Mit /auto on antworte ich auf jedes Foto einer Gruppe, /settings zeigt den Rest.
 how-matrix = Schick mir hier einfach ein Foto. In einem Raum mit anderen antworte mit !age auf eines oder schick es mit der Bildunterschrift !age; eine Erwähnung von mir tut dasselbe. !age explain zeigt, wie ich ein Gesicht sehe. Für die Moderation: Mit !age auto on beantworte ich jedes Foto, !age settings zeigt den Rest.

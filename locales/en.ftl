@@ -18,7 +18,7 @@ person =
         [unclear] someone around { $age } (likely { $low } to { $high }), though I can't tell whether it's a man or a woman
        *[person] a person of about { $age } (likely { $low } to { $high })
     }
-# What is above, of somebody who smiles.
+# The same, for somebody who smiles.
 person-smiling =
     { $who ->
         [unclear] { $person }; they are smiling
@@ -162,7 +162,7 @@ explain-tips-not =
        *[no] None of the { $tried } small changes that I tried makes me sure.
     }
 explain-note = This is where the picture mattered to the network, not why anybody looks their age.
-# In numbers and lists.
+# Separators in numbers and lists.
 thousands-separator = ,
 decimal-mark = .
 list-separator = { ", " }
@@ -193,7 +193,7 @@ problem-cannot-write = I saw your photo, but I'm not allowed to write in that ch
 problem-opted-out = Whoever posted that photo has asked me not to look at their photos.
 problem-no-such-face =
     { $count ->
-        [one] That photo has one face only.
+        [one] That photo has only one face.
        *[other] That photo has { $count } faces: choose a number from 1 to { $count }.
     }
 problem-too-often =
@@ -211,7 +211,7 @@ help =
 
     For a good guess: one face, turned towards the camera, well lit, with a little room around it.
 
-    I'm a small neural network that looks at 128×128 grey pixels and was trained on some ten thousand faces: I guess what someone looks like and know nothing about the actual person. /privacy tells you what happens to your photo.
+    I'm a small neural network that looks at 128×128 grey pixels and was trained on tens of thousands of faces: I guess what someone looks like and know nothing about the actual person. /privacy tells you what happens to your photo.
 how-discord = Send me a photo in a direct message, mention me with a photo (or in reply to one), use /guess, or pick "Guess age" under Apps in the menu of a message or a person. "Add App" in my profile lets you use the last two everywhere, and only you see the answer. Admins: /auto answers every photo in a channel, /settings shows the rest.
 how-telegram = Here, just send me a photo. In a group, send it with the caption /guess, or reply /guess to one. Admins: /auto on answers every photo of a group, /settings shows the rest.
 how-matrix = Here, just send me a photo. In a room with others, reply !age to one, or send it with the caption !age; a mention of me does the same. !age explain shows how I see a face. Room moderators: !age auto on answers every photo, !age settings shows the rest.

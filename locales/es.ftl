@@ -206,7 +206,7 @@ help =
 
     Para acertar más: una sola cara, mirando a la cámara, bien iluminada y con un poco de espacio alrededor.
 
-    Soy una pequeña red neuronal que mira 128×128 píxeles grises y se entrenó con unas diez mil caras: adivino por el aspecto y no sé nada de la persona en sí. /privacy cuenta qué pasa con tu foto.
+    Soy una pequeña red neuronal que mira 128×128 píxeles grises y se entrenó con decenas de miles de caras: adivino por el aspecto y no sé nada de la persona en sí. /privacy cuenta qué pasa con tu foto.
 how-discord = Envíame una foto por mensaje directo, mencióname con una foto (o respondiendo a una), usa /guess o elige «Adivinar la edad» en el menú de un mensaje o de una persona, en Aplicaciones. Con «Añadir aplicación» en mi perfil, las dos últimas funcionan en todas partes y solo tú ves la respuesta. Admins: /auto responde a todas las fotos de un canal, /settings muestra lo demás.
 how-telegram = Aquí basta con enviarme una foto. En un grupo, envíala con el texto /guess o responde /guess a una. Admins: /auto on responde a todas las fotos de un grupo, /settings muestra lo demás.
 how-matrix = Aquí, envíame simplemente una foto. En una sala con más gente, responde !age a una foto o envíala con el pie !age; mencionarme hace lo mismo. !age explain muestra cómo veo una cara. Moderadores: con !age auto on respondo a todas las fotos; !age settings muestra lo demás.

@@ -206,7 +206,7 @@ help =
 
     Pour une bonne estimation : un seul visage, tourné vers l’appareil, bien éclairé, avec un peu d’espace autour.
 
-    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur une dizaine de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
+    Je suis un petit réseau de neurones qui regarde 128×128 pixels gris et qui a été entraîné sur des dizaines de milliers de visages : je devine d’après l’apparence, je ne sais rien de la personne. /privacy dit ce que devient ta photo.
 how-discord = Envoie-moi une photo en message privé, mentionne-moi avec une photo (ou en réponse à une photo), utilise /guess, ou choisis « Deviner l’âge » sous Applications dans le menu d’un message ou d’une personne. Avec « Ajouter l’application » sur mon profil, les deux dernières marchent partout, et la réponse n’est visible que par toi. Admins : /auto répond à chaque photo d’un salon, /settings montre le reste.
 how-telegram = Ici, envoie-moi simplement une photo. Dans un groupe, envoie-la avec la légende /guess, ou réponds /guess à une photo. Admins : /auto on répond à chaque photo d’un groupe, /settings montre le reste.
 how-matrix = Ici, envoie-moi simplement une photo. Dans un salon à plusieurs, réponds !age à une photo, ou envoie-la avec la légende !age ; me mentionner revient au même. !age explain montre comment je vois un visage. Modération : !age auto on répond à chaque photo, !age settings montre le reste.

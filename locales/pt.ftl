@@ -206,7 +206,7 @@ help =
 
     Para um bom palpite: um só rosto, voltado para a câmera, bem iluminado, com um pouco de espaço em volta.
 
-    Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e foi treinada com cerca de dez mil rostos: dou um palpite pela aparência e não sei nada sobre a pessoa em si. /privacy conta o que acontece com a sua foto.
+    Sou uma pequena rede neural que olha 128×128 pixels em tons de cinza e foi treinada com dezenas de milhares de rostos: dou um palpite pela aparência e não sei nada sobre a pessoa em si. /privacy conta o que acontece com a sua foto.
 how-discord = Me mande uma foto por mensagem direta, me mencione com uma foto (ou em resposta a uma), use /guess ou escolha “Adivinhar idade” em Apps, no menu de uma mensagem ou de uma pessoa. Com “Adicionar app” no meu perfil, os dois últimos funcionam em qualquer lugar, e só você vê a resposta. Admins: /auto responde a todas as fotos de um canal, /settings mostra o resto.
 how-telegram = Aqui, é só me mandar uma foto. Em um grupo, envie com a legenda /guess ou responda /guess a uma. Admins: /auto on responde a todas as fotos de um grupo, /settings mostra o resto.
 how-matrix = Aqui, é só me mandar uma foto. Em uma sala com mais gente, responda !age a uma foto ou envie com a legenda !age; mencionar meu nome faz o mesmo. !age explain mostra como eu vejo um rosto. Moderadores: !age auto on responde a todas as fotos, !age settings mostra o resto.

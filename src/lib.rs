@@ -1,8 +1,8 @@
 //! Guesses age and gender of the faces in a photo, and whether they smile.
 //!
-//! [`Guesser`] is the library: bytes of a photo in, for every face its age with a range, its gender,
-//! whether it smiles, how far these can be trusted and what makes the face hard to judge. Networks and weights are compiled
-//! in; nothing is downloaded.
+//! [`Guesser`] is the library: bytes of a photo in, for every face its age with a range, its gender, whether it
+//! smiles, how far these can be trusted and what makes the face hard to judge. Networks and weights are compiled in;
+//! nothing is downloaded.
 //!
 //! ```
 //! use faceguesser::Guesser;
@@ -23,7 +23,7 @@
 //!
 //! One photo passes through these, from the top to the bottom and back:
 //!
-//! - `platform`: adapters for Discord, Telegram and the chat page.
+//! - `platform`: adapters for Discord, Telegram, Matrix and the chat page.
 //! - `bot`: turns requests into replies in words, with annotated pictures; knows no platform.
 //! - `inference`: the bounded queue and the worker pool.
 //! - the root: [`Guesser`], the whole computation for one photo.
@@ -33,23 +33,23 @@
 //! - [`photo`]: decoding under limits.
 //! - [`model`]: both networks, the face detector and the estimator of age, gender and smile.
 //!
-//! `training` and `evaluation` cut their crops with the same code; `config`, `observe`, `telemetry` and `cli`
-//! make the program of it. `ARCHITECTURE.md` has the map.
+//! `training` and `evaluation` cut their crops with the same code; `config`, `observe`, `telemetry` and `cli` turn the
+//! library into a program. `ARCHITECTURE.md` has the map.
 //!
 //! [`Guesser`], [`face`], [`photo`] and [`model`] come from the crate `faceguesser-vision`.
 //!
 //! # Features
 //!
-//! All are on by default; without any of them the crate is the library alone.
+//! All are on by default unless stated otherwise; without any of them the crate is the library alone.
 //!
 //! - `discord`, `telegram`, `web`: the platforms, each with the command line.
 //! - `cluster`: gateways and workers as separate processes, with NATS between them.
 //! - `training`: the commands `train`, `evaluate` and `calibrate`.
-//! - `heic`: pictures of iPhones.
+//! - `heic`: decoding HEIC, the format of iPhone photos.
 //! - `top`: the command `top`.
-//! - `matrix` (off by default): Matrix.
+//! - `matrix` (off by default): the Matrix bot.
 //! - `otel` (off by default): spans for an OpenTelemetry collector.
-//! - `cuda`, `metal` (off by default): the age and gender network on a graphics device.
+//! - `cuda`, `metal` (off by default): the age and gender network on a GPU.
 
 #[cfg(feature = "cli")]
 pub mod bot;

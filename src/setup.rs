@@ -64,7 +64,7 @@ fn weights<T, E: std::error::Error + Send + Sync + 'static>(
 ) -> anyhow::Result<T> {
     let Some(path) = file else { return load(embedded).context("the compiled-in weights are unusable") };
     let bytes = std::fs::read(path).with_context(|| format!("{place}: {} cannot be read", path.display()))?;
-    load(&bytes).with_context(|| format!("{place}: {} is no file of such weights", path.display()))
+    load(&bytes).with_context(|| format!("{place}: {} does not contain weights of this network", path.display()))
 }
 
 /// The store of settings, games and jobs.

@@ -29,15 +29,15 @@ const LIBRARIES: [(&str, LevelFilter); 11] = [
     ("tokio_tungstenite", LevelFilter::WARN),
 ];
 
-/// The level of the log that was started.
+/// Changes the level of the log that was started.
 static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Why logging cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("log.level: {0:?} is no level (error, warn, info, debug, trace) and no filter")]
+#[error("log.level: {0:?} is neither a level (error, warn, info, debug, trace) nor a filter")]
 pub struct FilterError(String);
 
-/// What sends the spans.
+/// The exporter of the spans.
 #[cfg(feature = "otel")]
 static EXPORT: OnceLock<opentelemetry_sdk::trace::SdkTracerProvider> = OnceLock::new();
 
@@ -86,8 +86,8 @@ pub fn end() {
     }
 }
 
-/// Sends spans over HTTP to the collector that the standard variables name (OpenTelemetry Protocol Exporter, "Configuration
-/// Options"); `None` if they name none.
+/// Sends spans over HTTP to the collector that the standard variables name (OpenTelemetry Protocol Exporter,
+/// "Configuration Options"); `None` if they name none.
 #[cfg(feature = "otel")]
 fn span_provider() -> Option<opentelemetry_sdk::trace::SdkTracerProvider> {
     use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};

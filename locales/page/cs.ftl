@@ -96,4 +96,4 @@ about-limits-photo = Malý, tmavý, rozmazaný nebo odvrácený obličej toho mo
 about-limits-decisions = Nerozhoduj podle něj o lidech: žádné ověřování věku, žádná identifikace, žádné moderování.
 about-terms = Podmínky
 about-terms-code = Kód je svobodný software pod licencí MIT nebo Apache 2.0, podle vlastní volby.
-about-terms-weights = Pro sítě platí podmínky jejich trénovacích dat: UTKFace je určen k nekomerčnímu výzkumu, FairFace má licenci CC BY 4.0; použity byly i All-Age-Faces a označené skupinové fotografie. Používej je podle toho.
+about-terms-weights = Pro sítě platí podmínky jejich trénovacích dat: UTKFace je určen k nekomerčnímu výzkumu, FairFace má licenci CC BY 4.0; použity byly i All-Age-Faces, Images of Groups, GENKI-4K a označené skupinové fotografie. Používej je podle toho.

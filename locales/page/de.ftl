@@ -96,4 +96,4 @@ about-limits-photo = Ein kleines, dunkles, unscharfes oder abgewandtes Gesicht v
 about-limits-decisions = Triff damit keine Entscheidungen über Menschen: keine Alterskontrollen, keine Identifizierung, keine Moderation.
 about-terms = Bedingungen
 about-terms-code = Der Code ist freie Software, nach Wahl unter MIT oder Apache 2.0.
-about-terms-weights = Für die Netze gelten die Bedingungen ihrer Trainingsdaten: UTKFace ist für nichtkommerzielle Forschung bestimmt, FairFace steht unter CC BY 4.0; verwendet wurden auch All-Age-Faces und beschriftete Gruppenfotos. Nutze sie entsprechend.
+about-terms-weights = Für die Netze gelten die Bedingungen ihrer Trainingsdaten: UTKFace ist für nichtkommerzielle Forschung bestimmt, FairFace steht unter CC BY 4.0; verwendet wurden auch All-Age-Faces, Images of Groups, GENKI-4K und beschriftete Gruppenfotos. Nutze sie entsprechend.

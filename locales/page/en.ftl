@@ -96,4 +96,4 @@ about-limits-photo = A small, dark, blurred or turned face tells little. A close
 about-limits-decisions = Do not use it to make decisions about people: no age checks, no identification, no moderation.
 about-terms = Terms
 about-terms-code = The code is free software, licensed under MIT or Apache 2.0, at your option.
-about-terms-weights = The networks keep the terms of their training data: UTKFace is offered for non-commercial research, FairFace is licensed under CC BY 4.0; All-Age-Faces and labelled photographs of groups were used as well. Use them accordingly.
+about-terms-weights = The networks keep the terms of their training data: UTKFace is offered for non-commercial research, FairFace is licensed under CC BY 4.0; All-Age-Faces, Images of Groups, GENKI-4K and labelled photographs of groups were used as well. Use them accordingly.

@@ -96,4 +96,4 @@ about-limits-photo = Una cara pequeña, oscura, borrosa o girada dice poco. Lo q
 about-limits-decisions = No lo uses para tomar decisiones sobre personas: ni controles de edad, ni identificación, ni moderación.
 about-terms = Condiciones
 about-terms-code = El código es software libre, con licencia MIT o Apache 2.0, a tu elección.
-about-terms-weights = Las redes conservan las condiciones de sus datos de entrenamiento: UTKFace se ofrece para investigación no comercial y FairFace tiene licencia CC BY 4.0; también se usaron All-Age-Faces y fotografías de grupos etiquetadas. Úsalas en consecuencia.
+about-terms-weights = Las redes conservan las condiciones de sus datos de entrenamiento: UTKFace se ofrece para investigación no comercial y FairFace tiene licencia CC BY 4.0; también se usaron All-Age-Faces, Images of Groups, GENKI-4K y fotografías de grupos etiquetadas. Úsalas en consecuencia.

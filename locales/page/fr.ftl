@@ -96,4 +96,4 @@ about-limits-photo = Un visage petit, sombre, flou ou tourné en dit peu. Une ph
 about-limits-decisions = Ne t’en sers pas pour décider quoi que ce soit au sujet de personnes : ni contrôle d’âge, ni identification, ni modération.
 about-terms = Conditions
 about-terms-code = Le code est un logiciel libre, sous licence MIT ou Apache 2.0, au choix.
-about-terms-weights = Les réseaux gardent les conditions de leurs données d’entraînement : UTKFace est proposé pour la recherche non commerciale, FairFace est sous licence CC BY 4.0 ; All-Age-Faces et des photos de groupes annotées ont aussi servi. Utilise-les en conséquence.
+about-terms-weights = Les réseaux gardent les conditions de leurs données d’entraînement : UTKFace est proposé pour la recherche non commerciale, FairFace est sous licence CC BY 4.0 ; All-Age-Faces, Images of Groups, GENKI-4K et des photos de groupes annotées ont aussi servi. Utilise-les en conséquence.

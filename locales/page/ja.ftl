@@ -96,4 +96,4 @@ about-limits-photo = 小さい、暗い、ぼやけた、横を向いた顔か�
 about-limits-decisions = 人についての判断には使わないでください。年齢確認にも、本人確認にも、投稿の監視にも使えません。
 about-terms = 利用条件
 about-terms-code = コードは自由ソフトウェアで、MIT と Apache 2.0 のどちらかのライセンスを選べます。
-about-terms-weights = ネットワークには学習データの条件がそのまま当てはまります。UTKFace は非商用の研究向け、FairFace は CC BY 4.0 です。All-Age-Faces とラベル付きの集合写真も使いました。それに従って使ってください。
+about-terms-weights = ネットワークには学習データの条件がそのまま当てはまります。UTKFace は非商用の研究向け、FairFace は CC BY 4.0 です。All-Age-Faces、Images of Groups、GENKI-4K とラベル付きの集合写真も使いました。それに従って使ってください。

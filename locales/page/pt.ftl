@@ -96,4 +96,4 @@ about-limits-photo = Um rosto pequeno, escuro, borrado ou virado diz pouco. O qu
 about-limits-decisions = Não o use para tomar decisões sobre pessoas: nada de controle de idade, identificação ou moderação.
 about-terms = Termos
 about-terms-code = O código é software livre, sob a licença MIT ou Apache 2.0, à sua escolha.
-about-terms-weights = As redes mantêm os termos dos dados de treino: o UTKFace é oferecido para pesquisa não comercial e o FairFace tem licença CC BY 4.0; também foram usados o All-Age-Faces e fotografias rotuladas de grupos. Use-as de acordo.
+about-terms-weights = As redes mantêm os termos dos dados de treino: o UTKFace é oferecido para pesquisa não comercial e o FairFace tem licença CC BY 4.0; também foram usados o All-Age-Faces, o Images of Groups, o GENKI-4K e fotografias rotuladas de grupos. Use-as de acordo.

@@ -242,7 +242,7 @@ fn width(font: &FontRef<'_>, text: &str, size: f32) -> f32 {
     text.chars().map(|digit| scaled.h_advance(scaled.glyph_id(digit))).sum()
 }
 
-/// Draws digits, centred at x `middle` and below y `top`, in pixels.
+/// Draws one line of text, centred at x `middle` and below y `top`, in pixels.
 fn write(picture: &mut RgbImage, font: &FontRef<'_>, text: &str, (middle, top): (f32, f32), size: f32, ink: Rgb<u8>) {
     let scaled = font.as_scaled(PxScale::from(size));
     let mut pen = middle - width(font, text, size) / 2.0;

@@ -178,7 +178,7 @@ impl Bot {
         })
     }
 
-    /// Deletes everything stored about a chat that the bot is no member of any more.
+    /// Deletes everything stored about a chat that the bot is no longer a member of.
     pub async fn forget_chat(&self, chat: ChatId) {
         // A failure is logged; what stays is settings that nobody uses.
         let _ = self.with_store(move |store| store.forget_chat(chat)).await;

@@ -242,7 +242,7 @@ impl ReplyStyle {
         groups.join(&separator)
     }
 
-    /// A number with so many decimals; `plus` puts a sign before positive ones.
+    /// A number with this many decimals; `plus` puts a sign before positive ones.
     fn decimals(&self, value: f32, decimals: usize, plus: bool) -> String {
         draw::number(value, decimals, plus, &self.language.message("decimal-mark"))
     }

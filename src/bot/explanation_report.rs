@@ -66,7 +66,7 @@ fn numbers(explanation: &Explanation) -> Value {
         "original": jpeg(&DynamicImage::ImageRgb8(explanation.view.picture.clone())),
         "grey": png(pixels, side),
         "mean": rounded(mean, 2),
-        // As the network's input is standardised: a flat crop stays flat.
+        // The divisor of the standardisation with its lower bound, so that a flat crop stays flat.
         "deviation": rounded(variance.max(16.0).sqrt(), 2),
         "first_row": pixels[..side],
     })
@@ -178,7 +178,7 @@ fn with(mut object: Value, key: &str, value: Value) -> Value {
     object
 }
 
-/// With so many decimals, and without the digits that f32 adds when it is widened.
+/// Rounded to this many decimals, without the digits that appear when an `f32` is widened.
 fn rounded(value: f32, decimals: i32) -> f64 {
     let scale = 10f64.powi(decimals);
     (f64::from(value) * scale).round() / scale
@@ -194,7 +194,7 @@ fn png(pixels: &[u8], side: usize) -> String {
     }
 }
 
-/// As [`png`], as a JPEG.
+/// A picture as the data URL of a JPEG; empty if it cannot be encoded.
 fn jpeg(picture: &DynamicImage) -> String {
     match draw::jpeg(&picture.to_rgb8(), 85) {
         Ok(jpeg) => format!("data:image/jpeg;base64,{}", STANDARD.encode(jpeg)),

@@ -17,7 +17,7 @@ struct State {
     waiting: FairQueue<FlowId, oneshot::Sender<Permit>>,
 }
 
-/// Goes to the next one waiting when it is dropped, unless it is empty.
+/// When dropped, it passes to the next flow that waits, unless it is empty.
 #[derive(Debug)]
 pub(super) struct Permit(Option<Arc<Mutex<State>>>);
 

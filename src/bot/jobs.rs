@@ -21,7 +21,7 @@ use super::store::StoreError;
 /// How long after its arrival a photo is still answered; later it gets an apology. Also the lifetime
 /// of a Discord interaction's token.
 pub const EXPIRES_AFTER: Duration = Duration::from_secs(15 * 60);
-/// How often a job is tried, so that a photo that crashes the program cannot do so for ever.
+/// How many times a job is tried, so that a photo that crashes the program does not do so for ever.
 pub const MAX_TRIES: u32 = 3;
 /// The pause before a gateway tries again to store a job.
 const STORE_RETRY: Duration = Duration::from_secs(1);
@@ -88,7 +88,7 @@ pub struct Job {
     pub person: PersonId,
     /// When it arrived, in Unix seconds of this machine's clock.
     pub received: i64,
-    /// How often work on it has started.
+    /// How many times work on it has started.
     pub tries: u32,
     /// The album of the message, where the platform delivers its photos one by one. It tells a queue
     /// which jobs belong together; a job that is resumed has it in its reference alone.

@@ -1,6 +1,6 @@
 //! The bot's languages, from the Fluent files in `locales/`: choosing one, and formatting messages.
 //!
-//! [`words`](super::wording) and its siblings choose the messages.
+//! [`wording`](super::wording) and [`problems`](super::problems) choose the messages.
 
 use std::sync::OnceLock;
 
@@ -43,7 +43,7 @@ impl Language {
         Self::Ukrainian,
     ];
 
-    /// ISO 639-1.
+    /// Its ISO 639-1 code.
     pub fn code(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -57,7 +57,7 @@ impl Language {
         }
     }
 
-    /// Its own name for itself.
+    /// Its name in the language itself.
     pub fn name(self) -> &'static str {
         match self {
             Self::English => "English",

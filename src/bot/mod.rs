@@ -56,7 +56,7 @@ use rate_limit::{Rate, RateLimited, RateLimiter};
 use settings::{ChatSettings, GenderPolicy, SmilePolicy};
 use store::{Store, StoreError};
 
-pub use crate::explain::probe::{Lots, Probe};
+pub use crate::explain::probe::{DropoutOptions, Probe};
 pub use explanation::Explained;
 pub use photo_source::{PhotoSource, RenewLink};
 pub use problems::Problem;
@@ -272,11 +272,11 @@ impl Bot {
         Reply { text: problem.message(style.language), card: None, crop: None, outcome: Err(problem) }
     }
 
-    /// What the network says about a crop, 128×128 grey bytes, also with features switched off by lot.
+    /// The network's answer for a crop, 128×128 grey bytes, also with some of its features switched off at random.
     ///
     /// # Errors
     /// Why the crop was not guessed.
-    pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: Lots) -> Result<Probe, Problem> {
+    pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: DropoutOptions) -> Result<Probe, Problem> {
         Ok(self.pool.probe(flow, crop, lots).await?)
     }
 

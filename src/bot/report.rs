@@ -39,7 +39,7 @@ pub struct FaceReport {
     pub age_low: f32,
     /// The upper end of that interval, in years.
     pub age_high: f32,
-    /// The likelier of the two.
+    /// The likelier gender.
     pub gender: Gender,
     /// Probability of `gender`, 0.5 to 1.
     pub gender_probability: f32,

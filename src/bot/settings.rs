@@ -8,7 +8,7 @@ use super::store::StoreError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GenderPolicy {
-    /// Whenever the estimator reports one: not for small children, nor for minors where it is uncertain.
+    /// Whenever the estimator reports one: not for small children, nor where it is uncertain.
     #[default]
     Always,
     /// Only from a probability that the operator chose; below it the reply says that it cannot tell.

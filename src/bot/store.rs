@@ -1,5 +1,5 @@
-//! What a store has to offer: [settings](SettingsStore), [games](GameStore) and [jobs](Jobs),
-//! and deleting or moving everything of a person or chat. [`sqlite`](super::sqlite) is one.
+//! What a store has to offer: [settings](SettingsStore), [games](GameStore) and [jobs](Jobs), and deleting or moving
+//! everything of a person or chat. [`sqlite`](super::sqlite) keeps it in a file, `cluster` on a NATS server.
 
 use super::game::GameStore;
 use super::jobs::Jobs;

@@ -59,7 +59,7 @@ struct Report {
     throughput: Vec<Throughput>,
 }
 
-/// One photo's way on one thread, in milliseconds.
+/// The times of one photo on one thread, in milliseconds.
 #[derive(Serialize)]
 struct PhotoTimes {
     file: String,
@@ -84,7 +84,7 @@ struct ForwardTimes {
     milliseconds: Spread,
 }
 
-/// All photos in turn on so many threads at once.
+/// All photos in turn on this many threads at once.
 #[derive(Serialize)]
 struct Throughput {
     threads: usize,
@@ -225,7 +225,7 @@ fn throughput(guesser: &Guesser, photos: &[Photo], threads: usize, time: Duratio
             // A photo that has no answer was refused above already.
             black_box(guesser.timed(&photo.bytes, Framing::Find).is_ok());
             done += 1;
-            // Whole rounds alone, so that every photo counts alike.
+            // Only whole rounds, so that every photo has the same weight.
             if Instant::now() >= end && done % photos.len() == 0 {
                 break;
             }

@@ -14,7 +14,8 @@ use crate::evaluation::sets_page::{self, SetsSummary};
 use crate::face::FaceFinder;
 use crate::model::estimator::{Estimate, Estimator};
 
-/// Prints the figures of every set; ages are sure from a confidence of `confident` on. The exit code is 1 if a picture was unreadable.
+/// Prints the figures of every set; ages are sure from a confidence of `confident` on. The exit code is 1 if a
+/// picture was unreadable.
 pub(super) fn run(
     arguments: &Arguments,
     estimator: &Estimator,

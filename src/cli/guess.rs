@@ -63,7 +63,7 @@ const EXTENSIONS: &[&str] = &[
 /// Exit status for a call that makes no sense, as clap's own.
 const BAD_USAGE: u8 = 2;
 
-/// How many of a folder's files that are not pictures are named.
+/// The most skipped files of a folder that are listed by name.
 const NAMED: usize = 10;
 /// The path that means standard input, and its name in answers.
 const STANDARD_INPUT: &str = "-";

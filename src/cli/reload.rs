@@ -1,4 +1,4 @@
-//! What SIGHUP does to a running program: it reads the settings again and adopts those that can change meanwhile.
+//! Handles SIGHUP: reads the settings again and applies those that can change in a running program.
 
 use tracing::{error, info, warn};
 
@@ -6,15 +6,15 @@ use crate::bot::Bot;
 use crate::config::{Config, changed};
 use crate::telemetry;
 
-/// The settings, or the beginnings of their keys, that a running program adopts. The others shape what is built at
-/// the start: connections, listening sockets, threads, memory budgets.
+/// The keys, or prefixes of keys, that a running program applies. The others shape what is built at the start:
+/// connections, listening sockets, threads, memory budgets.
 const ADOPTED: [&str; 3] = ["guess.", "fair_use.", "log.level"];
 
-/// The settings that hold in a running program.
+/// The settings of a running program.
 pub(super) struct Running {
     /// As they were at the start.
     started: Config,
-    /// With what was adopted since.
+    /// With what was applied since.
     current: Config,
 }
 

@@ -132,11 +132,11 @@ async fn serve(role: Role, config: &Config, load: impl Fn() -> anyhow::Result<Co
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// Ctrl-C, SIGTERM and SIGHUP. It listens from the start, so that no signal is lost.
+/// Ctrl-C, SIGTERM and SIGHUP. Their handlers are installed at the start, so that no signal is lost.
 struct Signals {
     #[cfg(unix)]
     streams: Option<[tokio::signal::unix::Signal; 3]>,
-    /// Whether it was started at a terminal, whose end sends SIGHUP, too.
+    /// Whether it was started from a terminal, which sends SIGHUP when it closes.
     #[cfg(unix)]
     at_terminal: bool,
 }
@@ -163,7 +163,7 @@ impl Signals {
             tokio::select! {
                 _ = terminate.recv() => return Some("SIGTERM"),
                 _ = interrupt.recv() => return Some("Ctrl-C"),
-                // A terminal that has ended is none any more.
+                // Once the terminal has closed, standard error is no terminal: then the signal means to stop.
                 _ = hangup.recv() => return (self.at_terminal && !std::io::stderr().is_terminal()).then_some("SIGHUP"),
             }
         }

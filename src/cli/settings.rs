@@ -1,4 +1,4 @@
-//! `faceguesser config`: the settings that hold, and those that there are.
+//! `faceguesser config`: the effective settings, and all settings with their defaults.
 
 use std::process::ExitCode;
 
@@ -8,10 +8,10 @@ use crate::config::{Config, DEFAULTS};
 /// What `config` prints.
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
 pub enum Command {
-    /// Every setting that holds, as TOML, each with the file and line or the variable that sets it; secrets are
+    /// Every effective setting, as TOML, each with the file and line or the variable that sets it; secrets are
     /// masked.
     Show,
-    /// Every setting with its meaning and default, as the start of a file of your own.
+    /// Every setting with its meaning and default, as a template for your own file.
     Default,
 }
 
@@ -24,7 +24,7 @@ pub fn default() -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the settings that hold.
+/// Prints the effective settings.
 pub fn show(config: &Config) -> anyhow::Result<ExitCode> {
     print_line(match config.file() {
         Some(file) => format!("# Settings file: {}", file.display()),

@@ -16,19 +16,19 @@ const BATCH: usize = 8;
 /// What is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// A smaller square, by so many percent of its side.
+    /// A smaller square; in percent of its side.
     Closer,
-    /// A larger square, by so many percent of its side.
+    /// A larger square; in percent of its side.
     Wider,
-    /// The square moved, by so many percent of its side.
+    /// The square moved; in percent of its side.
     Shifted,
-    /// The square turned, by so many degrees.
+    /// The square turned; in degrees.
     Tilted,
-    /// The picture darker, by so many percent of its light.
+    /// The picture darker; in percent of its light.
     Darker,
-    /// The picture brighter, by so many percent of its light; what becomes too bright is cut off.
+    /// The picture brighter, with clipped highlights; in percent of its light.
     Brighter,
-    /// The crop blurred by a Gaussian of so many pixels.
+    /// The crop blurred by a Gaussian; its standard deviation in pixels.
     Blurred,
 }
 

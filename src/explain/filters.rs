@@ -75,7 +75,7 @@ pub struct Favourite {
     pub pixels: Vec<u8>,
 }
 
-/// A channel of a deeper layer: where it responds, and what it likes best.
+/// A channel of a deeper layer: where it responds, and the patches to which it responds most.
 ///
 /// The faces that the network was trained on may not be shown; the bundled mean of many faces may.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,9 +88,9 @@ pub struct DeepChannel {
     pub side: usize,
     /// Its map for this face, row-major.
     pub map: Vec<f32>,
-    /// What it likes best in this face.
+    /// The patch of this face with the strongest response.
     pub here: Favourite,
-    /// What it likes best in the mean of many faces.
+    /// The patch of the mean of many faces with the strongest response.
     pub mean_face: Favourite,
 }
 

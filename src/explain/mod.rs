@@ -1,7 +1,7 @@
-//! What the network sees in one face, what it computes from it, and how firmly it stands.
+//! What the network sees in one face, what it computes from it, and how stable the result is.
 //!
-//! Five parts, each of them the network's real doing: the [`view`](View), from photo to numbers; a filter at
-//! work ([`filters`]); who [voted](votes) and where, with [`occlusion`] beside it; the vote, which is the face's
+//! Five parts, each taken from what the network actually computes: the [`view`](View), from photo to numbers; a filter
+//! at work ([`filters`]); who [voted](votes) and where, with [`occlusion`] beside it; the vote, which is the face's
 //! [`Estimate`](crate::model::estimator::Estimate); small [`changes`]. They show where the picture mattered to the
 //! network, not why anybody looks their age. `draw` makes pictures of them, in words that the caller chooses.
 
@@ -28,7 +28,7 @@ use crate::model::ModelError;
 use crate::photo::PhotoError;
 use crate::{Analysis, FaceAnalysis, Framing, GuessError, Guesser};
 
-/// Correlation of ranks, with the same map after a shift of one pixel, up to which a map is called shaky.
+/// A map is called shaky if its rank correlation with the map of the face shifted by one pixel is at most this.
 pub const SHAKY: f32 = 0.8;
 
 /// Why a face could not be explained.

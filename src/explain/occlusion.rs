@@ -1,8 +1,8 @@
 //! How the guessed age changes, in years, where the face is covered.
 //!
 //! A soft-edged patch of the blurred face slides over it (occlusion, Zeiler & Fergus 2014). The face is standardised
-//! once, uncovered, so that the map measures the face and not its brightness. It is that of the face as it is; the
-//! guess is the mean over the face and its mirror image.
+//! once, uncovered, so that the map measures the face and not its brightness. The map is that of the face alone, while
+//! the guess is the mean over the face and its mirror image.
 
 use super::picture::{blurred, shifted};
 use super::{SHAKY, SIDE, rank_correlation};
@@ -17,7 +17,7 @@ pub const STRIDE: usize = 8;
 pub const GRID: usize = (SIDE - PATCH) / STRIDE + 1;
 /// Width of a patch's soft edge in pixels.
 const EDGE: usize = 6;
-/// What covers the face: itself, blurred beyond recognition by a Gaussian of so many pixels.
+/// Standard deviation, in pixels, of the Gaussian that blurs the face beyond recognition, to cover it with itself.
 const BLUR: f32 = 10.0;
 /// Pictures per forward pass.
 const BATCH: usize = 16;
@@ -89,7 +89,7 @@ pub struct Occlusion {
     pub years: Vec<f32>,
     /// The change with each region covered, the largest first.
     pub regions: Vec<(Region, f32)>,
-    /// Correlation of ranks with the map after a shift of one pixel, at every second place.
+    /// Rank correlation with the map after a shift of one pixel, at every second place.
     pub rank_correlation: f32,
 }
 

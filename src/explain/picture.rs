@@ -30,7 +30,7 @@ pub fn blurred(picture: &[f32], sigma: f32) -> Vec<f32> {
     along_rows(&along_rows(picture))
 }
 
-/// Spearman's correlation of ranks of two maps of one size, -1 to 1; 0 if one of them is flat.
+/// Spearman's rank correlation of two maps of the same size, -1 to 1; 0 if one of them is flat.
 pub fn rank_correlation(one: &[f32], other: &[f32]) -> f32 {
     let (one, other) = (ranks(one), ranks(other));
     let mean = (one.len() as f32 - 1.0) / 2.0;

@@ -1,4 +1,5 @@
-//! What the network says about a crop, and what is left of it with some of its features switched off.
+//! The network's answer for a crop, and what is left of it when some of the pooled features are switched off, as
+//! dropout does in training. A set of features that are switched off together is called a lot.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -6,35 +7,35 @@ use rand::seq::index::sample;
 use serde::Serialize;
 
 use crate::GuessError;
-use crate::model::dropout::switched_off;
+use crate::model::dropout::drop_features;
 use crate::model::estimator::{Estimate, Estimator};
 
-/// Which features are switched off, and how often lots are drawn.
+/// Which features are switched off, and how many options of them are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lots {
-    /// How many are off; of a network with fewer, all.
+pub struct DropoutOptions {
+    /// How many features are off; all of them if the network has fewer.
     pub off: usize,
-    /// How many lots are drawn, at most [`MAX_DRAWS`]; the strongest features are switched off once.
+    /// How many options are drawn, at most [`MAX_DRAWS`]; the strongest features are switched off once.
     pub draws: usize,
-    /// The same seed draws the same lots.
+    /// The same seed draws the same options.
     pub seed: u64,
-    /// Those with the strongest votes are off instead of random ones.
+    /// Whether the features with the strongest votes are off, instead of random ones.
     pub strongest: bool,
 }
 
-/// The most lots per crop.
+/// The most options per crop.
 pub const MAX_DRAWS: usize = 32;
 
 /// A guess with its age distribution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Guess {
-    /// Years.
+    /// The guessed age in years.
     pub age: f32,
-    /// Between this age and `high` the true age lies for 80 % of the faces of every age.
+    /// The lower end of the 80 % interval, in years.
     pub low: f32,
-    /// Years.
+    /// The upper end, in years.
     pub high: f32,
-    /// Of each year of age, 0 to 100.
+    /// The probability of each year of age, 0 to 100.
     pub probabilities: Vec<f32>,
 }
 
@@ -47,7 +48,7 @@ impl From<&Estimate> for Guess {
     }
 }
 
-/// A guess without some of the features.
+/// The guess without one lot of features.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Lot {
     /// Those that are switched off.
@@ -70,7 +71,7 @@ pub struct Probe {
     /// The first lot, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lot: Option<Lot>,
-    /// The guessed ages of all lots.
+    /// The guessed ages of all options.
     pub ages: Vec<f32>,
 }
 
@@ -78,14 +79,14 @@ pub struct Probe {
 ///
 /// # Errors
 /// [`GuessError::Computation`] if the crop has another size.
-pub fn probe(estimator: &Estimator, crop: &[u8], lots: Lots) -> Result<Probe, GuessError> {
+pub fn probe(estimator: &Estimator, crop: &[u8], options: DropoutOptions) -> Result<Probe, GuessError> {
     let features = estimator.features(crop)?;
     let estimate = estimator.estimates_of_features(std::slice::from_ref(&features))?.remove(0);
     let votes = estimator.feature_votes(&features, estimate.age().round() as usize)?;
-    let off = lots.off.min(features.len());
-    let mut random = StdRng::seed_from_u64(lots.seed);
+    let off = options.off.min(features.len());
+    let mut random = StdRng::seed_from_u64(options.seed);
     let draw = |_| {
-        if !lots.strongest {
+        if !options.strongest {
             return sample(&mut random, features.len(), off).into_vec();
         }
         let mut order: Vec<usize> = (0..votes.len()).collect();
@@ -93,9 +94,9 @@ pub fn probe(estimator: &Estimator, crop: &[u8], lots: Lots) -> Result<Probe, Gu
         order.truncate(off);
         order
     };
-    let draws = if lots.strongest { lots.draws.min(1) } else { lots.draws.min(MAX_DRAWS) };
+    let draws = if options.strongest { options.draws.min(1) } else { options.draws.min(MAX_DRAWS) };
     let switched: Vec<Vec<usize>> = (0..draws).map(draw).collect();
-    let left: Vec<Vec<f32>> = switched.iter().map(|off| switched_off(&features, off)).collect();
+    let left: Vec<Vec<f32>> = switched.iter().map(|off| drop_features(&features, off)).collect();
     let estimates = if left.is_empty() { Vec::new() } else { estimator.estimates_of_features(&left)? };
     let filters = estimator.first_filters()?.into_iter().map(|filter| filter.weights).collect();
     let lot = switched.into_iter().zip(&estimates).next().map(|(off, estimate)| Lot { off, guess: estimate.into() });
@@ -113,15 +114,16 @@ mod tests {
     fn lots_are_drawn_anew_for_each_guess_and_again_the_same_for_the_same_seed() {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
         let crop: Vec<u8> = (0..SIDE * SIDE).map(|at| (at / SIDE) as u8).collect();
-        let lots = Lots { off: 96, draws: 4, seed: 7, strongest: false };
-        let first = probe(&estimator, &crop, lots).unwrap();
-        assert_eq!(first, probe(&estimator, &crop, lots).unwrap());
-        assert_ne!(first.ages, probe(&estimator, &crop, Lots { seed: 8, ..lots }).unwrap().ages);
+        let options = DropoutOptions { off: 96, draws: 4, seed: 7, strongest: false };
+        let first = probe(&estimator, &crop, options).unwrap();
+        assert_eq!(first, probe(&estimator, &crop, options).unwrap());
+        assert_ne!(first.ages, probe(&estimator, &crop, DropoutOptions { seed: 8, ..options }).unwrap().ages);
         assert_eq!((first.ages.len(), first.votes.len(), first.filters.len()), (4, 192, 16));
         assert_eq!(first.lot.unwrap().off.len(), 96);
         assert_ne!(first.ages[0], first.ages[1]);
 
-        let strongest = probe(&estimator, &crop, Lots { off: 1, draws: 9, strongest: true, ..lots }).unwrap();
+        let strongest =
+            probe(&estimator, &crop, DropoutOptions { off: 1, draws: 9, strongest: true, ..options }).unwrap();
         let most = strongest.votes.iter().map(|vote| vote.abs()).fold(0.0, f32::max);
         assert_eq!(strongest.ages.len(), 1);
         assert_eq!(strongest.votes[strongest.lot.unwrap().off[0]].abs(), most);
@@ -130,10 +132,10 @@ mod tests {
     #[test]
     fn all_features_and_more_may_be_switched_off_and_a_wrong_crop_is_an_error() {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
-        let lots = Lots { off: usize::MAX, draws: usize::MAX, ..Lots::default() };
-        let probed = probe(&estimator, &[0; SIDE * SIDE], lots).unwrap();
+        let options = DropoutOptions { off: usize::MAX, draws: usize::MAX, ..DropoutOptions::default() };
+        let probed = probe(&estimator, &[0; SIDE * SIDE], options).unwrap();
         assert_eq!((probed.ages.len(), probed.lot.unwrap().off.len()), (MAX_DRAWS, 192));
         assert!(probed.ages.iter().all(|age| age.is_finite()));
-        assert!(probe(&estimator, &[0; 100], Lots::default()).is_err());
+        assert!(probe(&estimator, &[0; 100], DropoutOptions::default()).is_err());
     }
 }

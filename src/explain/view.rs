@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_view_is_the_square_in_colour() {
-        // Red on the left, blue on the right; twice as small as the photo that the frame refers to.
+        // Red on the left, blue on the right; half the size of the photo that the frame refers to.
         let photo = RgbImage::from_fn(100, 80, |x, _| if x < 50 { Rgb([200, 0, 0]) } else { Rgb([0, 0, 200]) });
         let view = cut(&photo, &CropFrame { center_x: 100.0, center_y: 80.0, side: 80.0, roll: 0.0 }, 0.5);
         assert_eq!((view.get_pixel(60, 128).0, view.get_pixel(200, 128).0), ([200, 0, 0], [0, 0, 200]));

@@ -1,4 +1,4 @@
-//! Who voted, and where: the exact share of each cell of the last map in a logit.
+//! Who voted, and where: the exact contribution of each cell of the last map to a logit.
 //!
 //! The network ends in a mean over its last map and one linear layer, so a logit is a sum over the map's cells
 //! (class activation mapping, Zhou et al. 2016). For such an ending the map is exact, not an approximation
@@ -19,7 +19,7 @@ pub struct Votes {
     pub bias: f32,
     /// The logit: the sum of the votes and the bias.
     pub logit: f32,
-    /// Correlation of ranks with the votes after a shift of one pixel.
+    /// Rank correlation with the votes after a shift of one pixel.
     pub rank_correlation: f32,
 }
 

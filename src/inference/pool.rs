@@ -16,7 +16,7 @@ use tracing::{Span, error};
 
 use super::InferenceError;
 use super::queue::{Priority, PushError, Queue};
-use crate::explain::probe::{Lots, Probe, probe};
+use crate::explain::probe::{DropoutOptions, Probe, probe};
 use crate::explain::{Explanation, explain};
 use crate::observe::metrics::metrics;
 use crate::observe::{Stage, record_stage};
@@ -39,11 +39,11 @@ pub trait Analyser: Send + Sync + 'static {
         Err(InferenceError::Failed("this analyser explains nothing".into()))
     }
 
-    /// Guesses a crop, with features switched off by lot.
+    /// Guesses a crop, also with some features switched off at random.
     ///
     /// # Errors
     /// [`InferenceError`], by cause.
-    fn probe(&self, crop: &[u8], lots: Lots) -> Result<Probe, InferenceError> {
+    fn probe(&self, crop: &[u8], lots: DropoutOptions) -> Result<Probe, InferenceError> {
         let _ = (crop, lots);
         Err(InferenceError::Failed("this analyser probes nothing".into()))
     }
@@ -67,7 +67,7 @@ impl Analyser for Guesser {
         Ok(explanation)
     }
 
-    fn probe(&self, crop: &[u8], lots: Lots) -> Result<Probe, InferenceError> {
+    fn probe(&self, crop: &[u8], lots: DropoutOptions) -> Result<Probe, InferenceError> {
         Ok(probe(self.estimator(), crop, lots)?)
     }
 }
@@ -106,7 +106,7 @@ struct Job {
 enum Task {
     Analyse(Framing, Reply<Analysis>),
     Explain(usize, Reply<Explanation>),
-    Probe(Lots, Reply<Probe>),
+    Probe(DropoutOptions, Reply<Probe>),
 }
 
 type Reply<T> = oneshot::Sender<Result<T, InferenceError>>;
@@ -121,7 +121,7 @@ impl Job {
         }
     }
 
-    /// Computes and sends the answer; `charge` is told when the computation has ended.
+    /// Computes and sends the answer; `charge` is called when the computation has ended.
     fn run(self, analyser: &dyn Analyser, charge: impl FnOnce()) {
         let Self { photo, task, queued, span } = self;
         let _entered = span.enter();
@@ -204,7 +204,7 @@ impl Pool {
     ///
     /// # Errors
     /// As [`Pool::analyse`]; `Failed` if the crop has another size.
-    pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: Lots) -> Result<Probe, InferenceError> {
+    pub async fn probe(&self, flow: FlowId, crop: Bytes, lots: DropoutOptions) -> Result<Probe, InferenceError> {
         let (reply, answer) = oneshot::channel();
         self.queue(flow, crop, Task::Probe(lots, reply), Priority::Explanation)?;
         self.wait(answer).await

@@ -55,9 +55,8 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
         Self { state: Mutex::new(state), arrived: Condvar::new(), capacity }
     }
 
-    /// Appends a job to its flow. If the queue is full, it replaces the last job of the longest flow,
-    /// provided its own stays shorter; returns the evicted job. A guess replaces an explanation first, an explanation
-    /// never a guess.
+    /// Appends a job to its flow. If the queue is full, it replaces the last job of the longest flow, provided its own
+    /// stays shorter; returns the evicted job. A guess replaces an explanation first, an explanation never a guess.
     ///
     /// # Errors
     /// [`PushError`]; the job is dropped.
@@ -85,8 +84,7 @@ impl<F: Copy + Eq + Hash, J> Queue<F, J> {
     }
 
     /// Waits for a job and takes the first of the flow with the least attained service beyond [`GRACE`], guesses
-    /// before explanations;
-    /// `None` once the queue is closed and empty.
+    /// before explanations; `None` once the queue is closed and empty.
     pub fn take(&self) -> Option<(F, J)> {
         let empty = |state: &mut State<F, J>| state.depth() == 0 && !state.closed;
         let mut state = self.arrived.wait_while(self.state(), empty).unwrap_or_else(PoisonError::into_inner);

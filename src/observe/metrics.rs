@@ -144,7 +144,7 @@ impl Metrics {
         self.batch.observe(faces as f64);
     }
 
-    /// Counts photos that begin, or with a negative number end, to wait for a worker.
+    /// Changes the number of photos that wait for a worker by `by`, which may be negative.
     pub fn queue_changed(&self, by: i64) {
         self.queued.inc_by(by);
     }

@@ -34,7 +34,7 @@ impl Tally {
         self.replies.values().filter(|replies| **replies == 0).count()
     }
 
-    /// Waits until every photo has a reply, or for so long.
+    /// Waits until every photo has a reply, at most for `patience`.
     async fn complete(&mut self, telegram: &mut Telegram, patience: Duration) {
         telegram.inbox.drain("sendmessage").iter().for_each(|reply| self.count(reply));
         let all = async {

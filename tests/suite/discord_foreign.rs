@@ -1,4 +1,4 @@
-//! Places on Discord that the bot is no member of, where people use it because they have installed it for
+//! Places on Discord that the bot is not a member of, where people use it because they have installed it for
 //! themselves: only responses to interactions reach them.
 
 use serde_json::{Value, json};

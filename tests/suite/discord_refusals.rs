@@ -11,7 +11,7 @@ const FAILED: &str = "failed post /channels/770077007700770077/messages";
 const FIRST: &str = "post /interactions/";
 const EPHEMERAL: u64 = 64;
 
-/// A direct message with a picture from the files.
+/// A direct message with a picture from `files`.
 fn picture(discord: &Discord, name: &str) -> Value {
     discord.message("", vec![discord.attachment(name, "image/jpeg")], None)
 }

@@ -1,4 +1,4 @@
-//! Whether the maps of explanations are true: what they mark matters, they depend on the weights, votes sum to the
+//! Whether the maps of explanations are faithful: what they mark matters, they depend on the weights, votes sum to the
 //! logit, and a map that does not stand still says so. And what the command and the endpoint answer.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::support::program::PROGRAM;
 use crate::support::{crops, file, mean_face, photo_with_a_face, photo_without_a_face};
 
-/// Cells that are covered together in the first proof.
+/// Cells that are covered together in the first check.
 const CELLS: usize = 10;
 
 fn guesser() -> &'static Guesser {
@@ -244,7 +244,7 @@ fn the_command_writes_a_picture_of_each_part_a_small_card_and_json() {
     assert!(alternative_text.contains(&format!("highest at {peak};")), "{alternative_text}");
     let output = run(&["--json", "--face", "2"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("has one face only"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("has only one face"));
     assert_eq!(run(&["--face", "0", "--json"]).status.code(), Some(2));
     assert_eq!(run(&[]).status.code(), Some(2), "it needs --out or --json");
 }

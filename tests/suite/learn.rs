@@ -295,7 +295,7 @@ async fn the_page_is_complete_in_every_language_and_on_narrow_screens() {
             page.show(chapter).await;
             page.0.screenshot(&format!("how-{language}-{chapter}.png")).await;
         }
-        // A chapter begins when it is seen, not when it flies past.
+        // A chapter starts when it stays in view, not when it is scrolled past.
         page.show("dropout").await;
         page.0.wait("#dropout-reading:not(:empty)").await;
         let shown = "return [...document.querySelectorAll('main *')].filter((e) => !e.children.length)

@@ -57,7 +57,7 @@ async fn the_program_is_not_ready_while_a_platform_does_not_answer_and_ready_whe
     assert_eq!(get(&format!("{address}/healthz")).await, (StatusCode::OK, r#"{"status":"ok"}"#.into()));
     let answering = ready(&address, StatusCode::OK, "ready").await;
     assert_eq!(answering, json!({ "status": "ready", "reasons": [], "platforms": { "telegram": "ready" } }));
-    // A poll that waits for updates is no silence.
+    // A poll that waits for updates does not count as silence.
     tokio::time::sleep(Duration::from_millis(600)).await;
     ready(&address, StatusCode::OK, "ready").await;
     let errors = samples(&get(&format!("{address}/metrics")).await.1);

@@ -21,7 +21,7 @@ async fn replies_to_photos_with_a_spoiler_or_protected_content_keep_these_flags(
     for (flag, field) in media_flags() {
         telegram.post(GROUP, with(json!({ "photo": photo("three"), "caption": "/guess" }), flag.clone()));
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");
-        // RecordedRequest about in a reply.
+        // The photo is asked about in a reply.
         let theirs = with(message(GROUP, telegram.next_id()), with(json!({ "photo": photo("three") }), flag.clone()));
         telegram.post(GROUP, json!({ "text": "/guess", "reply_to_message": theirs }));
         assert_eq!(telegram.inbox.next("sendphoto").await.body[field], true, "{field}");

@@ -7,7 +7,7 @@ use crate::support::inbox::RecordedRequest;
 use crate::support::telegram::{BOT_NAME, GROUP, PERSON, Telegram, button, buttons, message, photo, sent, text, with};
 use crate::support::{photo_with_a_face, photo_with_faces, photo_without_a_face};
 
-/// A group that the bot is no member of, and the chat of two other people.
+/// A group that the bot is not a member of, and the chat of two other people.
 const FOREIGN_GROUP: i64 = -1_000_000_000_777;
 const OTHER: i64 = 9_009_009_020;
 

@@ -428,7 +428,7 @@ async fn a_client_that_stalls_is_timed_out() {
     assert!(stalled.contains("took too long"), "{stalled}");
 }
 
-/// The head of an upload whose body, of so many bytes, is sent by hand.
+/// The head of an upload whose body, of `length` bytes, the test sends separately.
 fn upload_head(length: usize) -> String {
     format!(
         "POST /api/guess HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n\

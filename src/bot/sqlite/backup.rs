@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use super::{BUSY, Foreign, create_private, failed, is_own};
 use crate::bot::store::StoreError;
 
-/// All pages at once: a copy in steps would begin again whenever the program writes, which never waits for readers.
+/// All pages in one step: a copy in several steps would restart whenever the program writes between them. The program
+/// need not wait, because in WAL mode writers do not wait for readers.
 const PAGES: std::ffi::c_int = std::ffi::c_int::MAX;
 /// The pause before another attempt while the file is locked.
 const PAUSE: Duration = Duration::from_millis(5);

@@ -19,7 +19,7 @@ use super::output::print_line;
 use crate::config::Config;
 use sample::Sample;
 
-/// The time of which rates and times are shown.
+/// The window over which rates and times are shown.
 const WINDOW: Duration = Duration::from_secs(60);
 /// How many rates are kept for the bars, more than terminals are wide.
 const MOST_RATES: usize = 512;
@@ -29,7 +29,7 @@ const MOST_BYTES: usize = 4 << 20;
 /// The size of the text without a terminal.
 const TEXT_SIZE: (u16, u16) = (110, 30);
 
-/// What `top` is told.
+/// Options of `top`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The bot's address [default: status.listen, or else web.listen, of the configuration].
@@ -83,7 +83,7 @@ impl History {
         self.samples.front().filter(|_| self.samples.len() > 1)
     }
 
-    /// The time of the figures, in words.
+    /// The window that the figures cover, in words.
     fn span(&self, now: &Sample) -> String {
         let length = view::duration(now.elapsed(self.oldest()).as_secs());
         if self.oldest().is_some() { format!("last {length}") } else { format!("since the start, {length}") }

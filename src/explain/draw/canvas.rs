@@ -221,8 +221,8 @@ pub fn grey(pixels: &[u8], side: usize) -> RgbImage {
     RgbImage::from_fn(side as u32, side as u32, |x, y| Rgb([at(x, y); 3]))
 }
 
-/// A crop with brightness and contrast evened out, as the network gets it: a dark face can be seen as well.
-pub fn evened(crop: &FaceCrop) -> Vec<u8> {
+/// A crop with normalised brightness and contrast, as the network gets it, so that a dark face can be seen as well.
+pub fn normalised(crop: &FaceCrop) -> Vec<u8> {
     /// Grey levels of one standard deviation.
     const CONTRAST: f32 = 60.0;
     crop.standardise().into_iter().map(|value| (128.0 + CONTRAST * value).round() as u8).collect()

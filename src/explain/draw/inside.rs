@@ -3,7 +3,7 @@
 use image::RgbImage;
 use plotters::style::RGBColor;
 
-use super::canvas::{Align, Canvas, INK, ORANGE, activations, evened, grey, signed};
+use super::canvas::{Align, Canvas, INK, ORANGE, activations, grey, normalised, signed};
 use super::{BODY, COLUMN, Detail, DrawError, MARGIN, NUMBER, WIDTH, Words, column, number, sheet};
 use crate::explain::{Explanation, FilterMap, SIDE};
 
@@ -17,7 +17,7 @@ pub fn numbers(explanation: &Explanation, words: &Words, detail: Detail) -> Resu
     let (mut canvas, top) = sheet(words, 0)?;
     let pixels = explanation.face.crop.pixels();
     canvas.picture(&explanation.view.picture, (column(0), top), COLUMN);
-    canvas.picture(&grey(&evened(&explanation.face.crop), SIDE), (column(1), top), COLUMN);
+    canvas.picture(&grey(&normalised(&explanation.face.crop), SIDE), (column(1), top), COLUMN);
     let row = pixels.iter().take(SIDE);
     let beside = match detail {
         Detail::Card => row.clone().take(24).map(u8::to_string).collect(),
@@ -79,8 +79,8 @@ pub fn filter(explanation: &Explanation, words: &Words, _: Detail) -> Result<Rgb
 
     top = canvas.paragraph(&words.deep, (MARGIN, top), WIDTH - 48, BODY, Align::Left)? + 8;
     let deep = &explanation.deep;
-    // The mean face's brightness is even already.
-    let whole = grey(&evened(&explanation.face.crop), SIDE);
+    // The mean face needs no normalisation.
+    let whole = grey(&normalised(&explanation.face.crop), SIDE);
     let (left, upper, side) = (deep.here.left as u32, deep.here.top as u32, deep.here.side as u32);
     let here = image::imageops::crop_imm(&whole, left, upper, side, side).to_image();
     for (index, patch) in [here, grey(&deep.mean_face.pixels, deep.mean_face.side)].into_iter().enumerate() {

@@ -211,7 +211,7 @@ fn column(index: i32) -> i32 {
     MARGIN + index * (COLUMN as i32 + MARGIN)
 }
 
-/// A number with so many decimals and the language's decimal mark; `plus` puts a sign before positive ones.
+/// A number with this many decimals and the language's decimal mark; `plus` puts a sign before positive ones.
 pub fn number(value: f32, decimals: usize, plus: bool, decimal_mark: &str) -> String {
     // Adding zero turns a negative one, as rounding leaves it, into a positive one.
     let scale = 10f32.powi(decimals as i32);

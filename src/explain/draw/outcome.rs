@@ -3,7 +3,7 @@
 use image::RgbImage;
 use plotters::prelude::*;
 
-use super::canvas::{Align, BLUE, Canvas, FAINT, INK, ORANGE, evened, grey, overlaid};
+use super::canvas::{Align, BLUE, Canvas, FAINT, INK, ORANGE, grey, normalised, overlaid};
 use super::{BODY, COLUMN, Detail, DrawError, MARGIN, NUMBER, WIDTH, Words, column, number, sheet};
 use crate::explain::{Explanation, SIDE, Votes, occlusion};
 
@@ -17,7 +17,7 @@ const FRAMING: u32 = 160;
 /// Maps over the face: votes for the age, covered places in years, votes for the gender.
 pub fn votes(explanation: &Explanation, words: &Words, _: Detail) -> Result<RgbImage, DrawError> {
     let (mut canvas, top) = sheet(words, 2)?;
-    let pixels = &evened(&explanation.face.crop);
+    let pixels = &normalised(&explanation.face.crop);
     let below = top + COLUMN as i32 + 10;
     vote_map(&mut canvas, (column(0), top), pixels, &explanation.age_votes, words)?;
     let mut bottom = canvas.paragraph(&words.age_votes, (column(0), below), COLUMN, BODY, Align::Left)?;
@@ -144,7 +144,7 @@ pub fn change(explanation: &Explanation, words: &Words, _: Detail) -> Result<Rgb
     let mut bottom = top;
     for (index, (crop, lines)) in crops.zip(&words.framings).enumerate() {
         let left = MARGIN + index as i32 * (FRAMING as i32 + 13);
-        canvas.picture(&grey(&evened(crop), SIDE), (left, top), FRAMING);
+        canvas.picture(&grey(&normalised(crop), SIDE), (left, top), FRAMING);
         let mut below = top + FRAMING as i32 + 8;
         for line in lines {
             below = canvas.paragraph(line, (left, below), FRAMING, NUMBER, Align::Centre)?;
