@@ -250,8 +250,8 @@ impl Guesser {
         let limits = DecodeLimits { cpu_time: work.left(), ..self.limits.clone() };
         let larger = decode_reduced(bytes, &limits, (longer_side * CROP_SIDE / smallest.max(1.0)) as u32)?;
         let factor = reduction as f32 / larger.reduction as f32;
-        let refined = faces.into_iter().map(|face| self.finder.refine(&larger.luma, face.scaled(factor)));
-        let faces = refined.collect::<Result<_, _>>()?;
+        let faces = faces.into_iter().map(|face| face.scaled(factor)).collect();
+        let faces = self.finder.refine(&larger.luma, faces)?;
         Ok((larger, faces))
     }
 

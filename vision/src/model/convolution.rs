@@ -8,16 +8,19 @@
 //! products with explicit im2col, in blocks that fit the L2 cache. A call runs on one thread:
 //! callers parallelise over pictures.
 
+use aligned_vec::AVec;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 
 pub use super::epilogue::Epilogue;
 use super::feature_maps::FeatureMaps;
-use super::gemm::{Matrix, OperandB, gemm, pack};
-use super::im2col::{ConvGeometry, col2im_pixel, with_im2col, with_implicit_im2col, with_workspace};
+use super::gemm::{Matrix, OperandA, OperandB, gemm, pack};
+use super::im2col::{ConvGeometry, col2im_pixel, for_each_implicit_im2col, with_im2col, with_workspace};
 use super::winograd::{self, Backward, Forward, TileGrid};
 
 /// Bytes of the im2col matrix built at a time: half of a typical L2 cache.
 const IM2COL_BYTES: usize = 256 << 10;
+/// Bytes of the padded pictures copied at a time for the implicit one: the copy is read from the L2 cache.
+const PADDED_BYTES: usize = 512 << 10;
 /// Output pixels computed before their epilogue is applied, so that they are still in the cache.
 const GEMM_ROWS: usize = 240;
 
@@ -30,9 +33,9 @@ const MIN_WINOGRAD_TILES: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Weights {
     /// (kernel² · in, out), packed for the GEMM.
-    gemm: Vec<f32>,
+    gemm: AVec<f32>,
     /// Transformed and packed, if kernel size and stride allow it.
-    winograd: Option<Vec<f32>>,
+    winograd: Option<AVec<f32>>,
 }
 
 impl Weights {
@@ -52,7 +55,7 @@ impl Weights {
         if g.supports_winograd() {
             let taps = weight.chunks_exact(g.channels * g.out_channels);
             let taps: Vec<f32> = taps.flat_map(|tap| transpose(g.channels, tap)).collect();
-            Self { gemm: Vec::new(), winograd: Some(winograd::transform_kernel(&taps, g.channels)) }
+            Self { gemm: AVec::new(0), winograd: Some(winograd::transform_kernel(&taps, g.channels)) }
         } else {
             Self { gemm: pack(&transpose(g.columns(), weight), g.columns()), winograd: None }
         }
@@ -87,14 +90,15 @@ pub fn forward(
             });
         }
         _ => {
-            with_implicit_im2col(g, input, |columns| {
+            for_each_implicit_im2col(g, input, PADDED_BYTES, |start, columns| {
+                let out = &mut out[start * g.out_channels..][..columns.rows() * g.out_channels];
                 for (index, out) in out.chunks_mut(GEMM_ROWS * g.out_channels).enumerate() {
                     let first = index * GEMM_ROWS;
                     let columns = columns.range(first, out.len() / g.out_channels);
                     gemm(out, columns, OperandB::Packed(&weights.gemm), g.out_channels, false);
                     if let Some(epilogue) = epilogue {
-                        let residual = residual.map(|residual| &residual[first * g.out_channels..][..out.len()]);
-                        epilogue.apply(out, residual);
+                        let first = (start + first) * g.out_channels;
+                        epilogue.apply(out, residual.map(|residual| &residual[first..][..out.len()]));
                     }
                 }
             });

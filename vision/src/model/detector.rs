@@ -101,13 +101,34 @@ impl Detector {
         height: usize,
         threshold: f32,
     ) -> Result<Vec<Detection>, ModelError> {
-        if pixels.is_empty() || width.checked_mul(height) != Some(pixels.len()) {
-            return Err(ModelError::DetectorInput { pixels: pixels.len(), width, height });
+        Ok(self.detect_each(&[pixels], width, height, threshold)?.pop().unwrap_or_default())
+    }
+
+    /// The same for several pictures of one size in one pass, which is faster if they are small.
+    ///
+    /// # Errors
+    /// As of [`Self::detect`], for each picture.
+    pub fn detect_each<P: AsRef<[u8]>>(
+        &self,
+        pictures: &[P],
+        width: usize,
+        height: usize,
+        threshold: f32,
+    ) -> Result<Vec<Vec<Detection>>, ModelError> {
+        let sizes = pictures.iter().map(|pixels| pixels.as_ref().len());
+        if let Some(pixels) = sizes.into_iter().find(|&size| size == 0 || width.checked_mul(height) != Some(size)) {
+            return Err(ModelError::DetectorInput { pixels, width, height });
         }
-        let mut found = Vec::new();
+        let mut found = vec![Vec::new(); pictures.len()];
+        if pictures.is_empty() {
+            return Ok(found);
+        }
         with_feature_maps(|[x, spare, inner, third, fourth, fifth, sixth]| {
-            x.reshape([1, height, width, 1]);
-            x.values_mut().iter_mut().zip(pixels).for_each(|(value, &pixel)| *value = f32::from(pixel) / 128.0 - 1.0);
+            x.reshape([pictures.len(), height, width, 1]);
+            for (values, pixels) in x.values_mut().chunks_exact_mut(width * height).zip(pictures) {
+                let pixels = values.iter_mut().zip(pixels.as_ref());
+                pixels.for_each(|(value, &pixel)| *value = f32::from(pixel) / 128.0 - 1.0);
+            }
             for layer in &self.stem {
                 layer.apply(x, None, spare);
                 std::mem::swap(x, spare);
@@ -126,7 +147,9 @@ impl Detector {
             block(&self.blocks[4], x, sixth);
             let mut report = |level: usize, maps: &FeatureMaps, cells: &mut FeatureMaps| {
                 self.heads[level].apply(maps, None, cells);
-                found.extend(decode(cells, (FINEST_STRIDE << level) as f32, threshold));
+                for (found, picture) in found.iter_mut().zip(cells.pictures()) {
+                    found.extend(decode(picture, cells.width, (FINEST_STRIDE << level) as f32, threshold));
+                }
             };
             report(3, sixth, spare);
             std::mem::swap(x, sixth);
@@ -141,16 +164,15 @@ impl Detector {
     }
 }
 
-/// The faces with a score of at least `threshold` in the output (1, rows, columns, [`CELL_VALUES`]) of a level
+/// The faces with a score of at least `threshold` in the output (rows, `columns`, [`CELL_VALUES`]) of a level
 /// whose cells are `size` pixels wide.
 ///
 /// The values of a cell: the logit of the score; the logarithms of the distances, in cells, from its centre to
 /// the left, top, right and bottom of the box; five landmarks in cells from its centre; and one unused value.
-fn decode(cells: &FeatureMaps, size: f32, threshold: f32) -> impl Iterator<Item = Detection> {
+fn decode(cells: &[f32], columns: usize, size: f32, threshold: f32) -> impl Iterator<Item = Detection> {
     // Comparing logits avoids an exponential per cell.
     let min_logit = (threshold / (1.0 - threshold).max(1e-6)).ln();
-    let columns = cells.width;
-    let reports = cells.values().chunks_exact(CELL_VALUES).enumerate().filter(move |(_, cell)| cell[0] >= min_logit);
+    let reports = cells.chunks_exact(CELL_VALUES).enumerate().filter(move |(_, cell)| cell[0] >= min_logit);
     reports.map(move |(at, cell)| {
         let (x, y) = ((at % columns) as f32 + 0.5, (at / columns) as f32 + 0.5);
         // No face extends further than e^4 cells from the centre of its cell.

@@ -2,15 +2,22 @@
 
 use std::cell::RefCell;
 
+use aligned_vec::AVec;
+
 /// Activations (batch, height, width, channels) f32.
-#[derive(Default)]
 pub(super) struct FeatureMaps {
     pub(super) batch: usize,
     pub(super) height: usize,
     pub(super) width: usize,
     pub(super) channels: usize,
     /// As large as the largest shape so far.
-    buffer: Vec<f32>,
+    buffer: AVec<f32>,
+}
+
+impl Default for FeatureMaps {
+    fn default() -> Self {
+        Self { batch: 0, height: 0, width: 0, channels: 0, buffer: AVec::new(0) }
+    }
 }
 
 impl FeatureMaps {
@@ -36,13 +43,17 @@ impl FeatureMaps {
         &mut self.buffer[..size]
     }
 
+    /// The values of each picture.
+    pub(super) fn pictures(&self) -> impl Iterator<Item = &[f32]> {
+        self.values().chunks_exact((self.height * self.width * self.channels).max(1))
+    }
+
     /// Fills `out` with the mean of each channel of each picture: (batch, 1, 1, channels).
     pub(super) fn global_average_pool(&self, out: &mut Self) {
         out.reshape([self.batch, 1, 1, self.channels]);
         out.values_mut().fill(0.0);
         let pixels = self.height * self.width;
-        let pictures = self.values().chunks_exact((pixels * self.channels).max(1));
-        for (picture, sums) in pictures.zip(out.values_mut().chunks_exact_mut(self.channels)) {
+        for (picture, sums) in self.pictures().zip(out.values_mut().chunks_exact_mut(self.channels)) {
             for pixel in picture.chunks_exact(self.channels) {
                 sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += value);
             }

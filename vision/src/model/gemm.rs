@@ -6,6 +6,7 @@
 //! of columns in registers over the whole inner dimension; `pulp` compiles it for each instruction
 //! set and dispatches at run time.
 
+use aligned_vec::AVec;
 use pulp::{Simd, WithSimd};
 
 use super::channel_blocks::lane_count;
@@ -145,10 +146,11 @@ impl<L: OperandA> WithSimd for Gemm<'_, '_, L> {
         let lanes = lane_count::<S>();
         for (column, width) in panels(lanes, self.columns) {
             // Twelve accumulators and their operands fill sixteen registers; AVX-512 has thirty-two.
-            match (width == 2 * lanes, lanes) {
-                (true, 16) => self.panel::<S, 12, 2>(simd, column, width),
-                (true, _) => self.panel::<S, 6, 2>(simd, column, width),
-                (false, _) => self.panel::<S, 12, 1>(simd, column, width),
+            match (width.div_ceil(lanes), lanes) {
+                (3, _) => self.panel::<S, 8, 3>(simd, column, width),
+                (2, 16) => self.panel::<S, 12, 2>(simd, column, width),
+                (2, _) => self.panel::<S, 6, 2>(simd, column, width),
+                _ => self.panel::<S, 12, 1>(simd, column, width),
             }
         }
     }
@@ -161,7 +163,14 @@ fn panels(lanes: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> 
     let mut column = 0;
     std::iter::from_fn(move || {
         let remaining = columns - column;
-        let width = if remaining >= 2 * lanes { 2 * lanes } else { lanes.min(remaining) };
+        let whole = remaining / lanes;
+        let width = match whole {
+            0 => remaining,
+            // An odd number of vectors begins with three, if there are registers enough.
+            _ if lanes == 16 && whole >= 3 && whole % 2 == 1 => 3 * lanes,
+            1 => lanes,
+            _ => 2 * lanes,
+        };
         column += width;
         (width > 0).then(|| (column - width, width))
     })
@@ -169,8 +178,8 @@ fn panels(lanes: usize, columns: usize) -> impl Iterator<Item = (usize, usize)> 
 
 /// Packs a matrix (inner, `columns`) panel by panel in the order in which [`Gemm`] reads it on this
 /// machine, so that weights are streamed from memory sequentially.
-pub(super) fn pack(matrix: &[f32], columns: usize) -> Vec<f32> {
-    let mut packed = Vec::with_capacity(matrix.len());
+pub(super) fn pack(matrix: &[f32], columns: usize) -> AVec<f32> {
+    let mut packed = AVec::with_capacity(0, matrix.len());
     pulp::Arch::new().dispatch(Pack { matrix, columns, packed: &mut packed });
     packed
 }
@@ -178,7 +187,7 @@ pub(super) fn pack(matrix: &[f32], columns: usize) -> Vec<f32> {
 struct Pack<'a> {
     matrix: &'a [f32],
     columns: usize,
-    packed: &'a mut Vec<f32>,
+    packed: &'a mut AVec<f32>,
 }
 
 impl WithSimd for Pack<'_> {

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 
+use aligned_vec::AVec;
+
 use super::gemm::{OperandA, RowLayout};
 
 /// The sizes of a square convolution without dilation or groups, padded by half its kernel:
@@ -72,7 +74,7 @@ impl ConvGeometry {
 }
 
 thread_local! {
-    static WORKSPACE: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+    static WORKSPACE: RefCell<AVec<f32>> = RefCell::new(AVec::new(0));
 }
 
 /// Calls `work` with `size` values of this thread's workspace, whose contents are unspecified.
@@ -100,45 +102,58 @@ pub(super) struct ImplicitColumns<'a> {
 }
 
 impl<'a> ImplicitColumns<'a> {
-    /// The rows of `count` output pixels from `first` on.
+    /// The rows of `count` of its output pixels from `first` on.
     pub(super) fn range(self, first: usize, count: usize) -> Self {
         assert!(first + count <= self.geometry.rows() * self.geometry.out_width());
         Self { first, count, ..self }
     }
 }
 
-/// Pads the pictures and calls `work` with an empty range of their implicit im2col matrix, from which
-/// [`ImplicitColumns::range`] selects rows.
-pub(super) fn with_implicit_im2col<T>(
+/// Calls `work` for one part of the pictures after another, several pictures or some rows of one, whose padded copy takes about
+/// `bytes`: with the index of the part's first output pixel and its implicit im2col matrix.
+pub(super) fn for_each_implicit_im2col(
     g: &ConvGeometry,
     input: &[f32],
-    work: impl FnOnce(ImplicitColumns<'_>) -> T,
-) -> T {
-    fn implicit<'a>(geometry: &ConvGeometry, pictures: &'a [f32]) -> ImplicitColumns<'a> {
-        ImplicitColumns { pictures, geometry: *geometry, first: 0, count: 0 }
-    }
+    bytes: usize,
+    mut work: impl FnMut(usize, ImplicitColumns<'_>),
+) {
     let pad = g.kernel / 2;
     if pad == 0 {
-        return work(implicit(g, input));
+        let count = g.rows() * g.out_width();
+        return work(0, ImplicitColumns { pictures: input, geometry: *g, first: 0, count });
     }
     let (row, padded_row) = (g.width * g.channels, (g.width + 2 * pad) * g.channels);
-    with_workspace(g.batch * (g.height + 2 * pad) * padded_row, |padded| {
-        let pictures = padded.chunks_exact_mut((g.height + 2 * pad) * padded_row);
-        for (picture, source) in pictures.zip(input.chunks_exact(g.height * row)) {
-            let (above, rest) = picture.split_at_mut(pad * padded_row);
-            let (inside, below) = rest.split_at_mut(g.height * padded_row);
-            above.fill(0.0);
-            below.fill(0.0);
-            for (line, source) in inside.chunks_exact_mut(padded_row).zip(source.chunks_exact(row)) {
-                let (left, rest) = line.split_at_mut(pad * g.channels);
-                let (middle, right) = rest.split_at_mut(row);
-                left.fill(0.0);
-                middle.copy_from_slice(source);
-                right.fill(0.0);
-            }
+    let fitting = bytes / (4 * padded_row).max(1);
+    let (pictures, rows) = match fitting / (g.height + 2 * pad) {
+        0 => (1, (fitting.saturating_sub(2 * pad) / g.stride).max(1)),
+        pictures => (pictures, g.out_height().max(1)),
+    };
+    for first_picture in (0..g.batch).step_by(pictures) {
+        for first_row in (0..g.out_height()).step_by(rows) {
+            let batch = pictures.min(g.batch - first_picture);
+            let height = rows.min(g.out_height() - first_row) * g.stride;
+            let part = ConvGeometry { batch, height, ..*g };
+            let lines = height + 2 * pad;
+            with_workspace(batch * lines * padded_row, |padded| {
+                for (index, line) in padded.chunks_exact_mut(padded_row).enumerate() {
+                    let picture = first_picture + index / lines;
+                    let y = (first_row * g.stride + index % lines).wrapping_sub(pad);
+                    if y >= g.height {
+                        line.fill(0.0);
+                        continue;
+                    }
+                    let (left, rest) = line.split_at_mut(pad * g.channels);
+                    let (middle, right) = rest.split_at_mut(row);
+                    left.fill(0.0);
+                    middle.copy_from_slice(&input[(picture * g.height + y) * row..][..row]);
+                    right.fill(0.0);
+                }
+                let first = (first_picture * g.out_height() + first_row) * g.out_width();
+                let count = part.rows() * part.out_width();
+                work(first, ImplicitColumns { pictures: padded, geometry: part, first: 0, count });
+            });
         }
-        work(implicit(g, padded))
-    })
+    }
 }
 
 impl OperandA for ImplicitColumns<'_> {
@@ -243,6 +258,35 @@ pub(super) fn col2im_pixel(g: &ConvGeometry, columns: &[f32], out_y: usize, out_
         if y < g.height && x < g.width {
             let target = &mut image[(y * g.width + x) * g.channels..][..g.channels];
             target.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_implicit_matrix_equals_the_explicit_one_however_the_pictures_are_divided() {
+        for (kernel, stride, height, width) in [(3, 1, 5, 4), (3, 2, 7, 6), (7, 4, 17, 21), (1, 1, 3, 2)] {
+            let g = ConvGeometry { batch: 3, height, width, channels: 2, out_channels: 1, kernel, stride };
+            let input: Vec<f32> = (1..=g.input_size()).map(|value| value as f32).collect();
+            let explicit = with_im2col(&g, &input, 0, g.rows(), <[f32]>::to_vec);
+            for bytes in [0, 400, 2000, 1 << 20] {
+                let mut implicit = vec![f32::NAN; explicit.len()];
+                for_each_implicit_im2col(&g, &input, bytes, |first, columns| {
+                    let layout = columns.layout();
+                    for row in 0..columns.rows() {
+                        let [offset] = columns.row_offsets(row);
+                        let target = &mut implicit[(first + row) * g.columns()..][..g.columns()];
+                        for (segment, target) in target.chunks_exact_mut(layout.segment_length).enumerate() {
+                            let start = offset + segment * layout.segment_stride;
+                            target.copy_from_slice(&columns.values()[start..][..layout.segment_length]);
+                        }
+                    }
+                });
+                assert!(implicit == explicit, "{kernel}×{kernel} stride {stride}, {bytes} bytes");
+            }
         }
     }
 }

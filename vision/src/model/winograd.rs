@@ -6,6 +6,7 @@
 //! over the channels, and transformed back. The backward pass transposes these steps. Activations
 //! are NHWC and vectorised over channels.
 
+use aligned_vec::AVec;
 use pulp::{Simd, WithSimd};
 
 use super::channel_blocks::{ChannelBlock, Square};
@@ -129,11 +130,15 @@ fn store_tile<S: Simd>(
 }
 
 /// Kernel (3, 3, in, `out_channels`) → 36 packed matrices (in, out): G g Gᵀ.
-pub(super) fn transform_kernel(kernel: &[f32], out_channels: usize) -> Vec<f32> {
+pub(super) fn transform_kernel(kernel: &[f32], out_channels: usize) -> AVec<f32> {
     let pairs = kernel.len() / 9;
     let mut transformed = vec![0.0; pairs * TILE_ELEMENTS];
     pulp::Arch::new().dispatch(KernelTransform { kernel, transformed: &mut transformed });
-    transformed.chunks_exact(pairs.max(1)).flat_map(|matrix| pack(matrix, out_channels)).collect()
+    let mut packed = AVec::with_capacity(0, transformed.len());
+    for matrix in transformed.chunks_exact(pairs.max(1)) {
+        packed.extend_from_slice(&pack(matrix, out_channels));
+    }
+    packed
 }
 
 /// Gradient of the transformed kernel (36, in, out) → gradient of the kernel (3, 3, in, out): Gᵀ u G.
