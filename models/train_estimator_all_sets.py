@@ -3,7 +3,7 @@
     pip install torch numpy opencv-python-headless safetensors
     python models/train_estimator_all_sets.py distil --data DIR --out OUT --seconds 550
     python models/train_estimator_all_sets.py finetune --data DIR --out OUT --seconds 3900 --start OUT/student.safetensors \\
-        --adviser twin.safetensors --embeddings OUT/embeddings.npz
+        --adviser twin.safetensors --advice OUT/embeddings.npz OUT/finetuned.npz
 
 `distil` trains a large teacher, then the student by distillation, both from random weights, on one GPU; `finetune` continues from a
 student's folded weights on the CPU. Both stop after a given time. OUT gets student.safetensors (`model::estimator` reads it, with
@@ -12,7 +12,7 @@ student's folded weights on the CPU. Both stop after a given time. OUT gets stud
 DIR/blob0.bin to blob2.bin contain encoded grey pictures of at most 160 pixels one after the other, DIR/index.npz arrays of one
 element (`frame`: four) per picture:
 
-    name     path below the folder of the data sets (`advise_by_embeddings.py` reads the picture in colour)
+    name     path below the folder of the data sets (`advise_by_*.py` read the picture itself)
     blob, off, len   its file, offset and length in bytes
     w, h     size in pixels
     frame    centre x and y, side and roll (radians) of the crop that the detector gives the face
@@ -681,9 +681,9 @@ def distil(options, faces):
     finish(student, faces, workers, options.out)
 
 
-def advice_for(faces, start, adviser, embeddings, workers):
+def advice_for(faces, start, adviser, advice, workers):
     """Soft labels of all training faces: the mean of the predictions of the network that training starts from (for UTKFace's ages, four
-    tenths the adviser's) and of `advise_by_embeddings.py`, which has none for smiles."""
+    tenths the adviser's), which counts a third, and of `advise_by_embeddings.py` and `advise_by_finetuning.py`, whose smiles are not used."""
     sizes = (len(faces.set), AGES), (len(faces.set),), (len(faces.set),)
     ages, genders, smiles = (torch.zeros(size) for size in sizes)
     utkface = faces.train[faces.index["set"][faces.train] == SETS.index("utkface")]
@@ -691,10 +691,11 @@ def advice_for(faces, start, adviser, embeddings, workers):
     ages[faces.train], (genders[faces.train], smiles[faces.train]) = F.softmax(age, 1), others.unbind(1)
     age, _ = predict(FoldedStudent(adviser), faces, utkface, workers)
     ages[utkface] = 0.6 * ages[utkface] + 0.4 * F.softmax(torch.from_numpy(age), 1)
-    told = {name: torch.from_numpy(values).float() for name, values in np.load(embeddings).items()}
-    share = torch.where(faces.set == SETS.index("smiles"), 0.0, 0.5)
-    ages = ages + share[:, None] * (F.softmax(told["age"], 1) - ages)
-    genders = torch.sigmoid(genders + share * (told["gender"] - genders))
+    files = [{name: torch.from_numpy(values).float() for name, values in np.load(path).items()} for path in advice]
+    told_age, told_gender = sum(F.softmax(file["age"], 1) for file in files) / len(files), sum(file["gender"] for file in files) / len(files)
+    share = torch.where(faces.set == SETS.index("smiles"), 0.0, 0.64)
+    ages = ages + share[:, None] * (told_age - ages)
+    genders = torch.sigmoid(genders + share * (told_gender - genders))
     return ages.half(), genders.half(), torch.sigmoid(smiles).half()
 
 
@@ -793,10 +794,10 @@ def finetune(options, faces):
     shares = dict(zip(SETS, (0.30, 0.34, 0.16, 0.14, 0.06)))
     rarity = dict.fromkeys(SETS, 0.5) | {"utkface": 0.4}
     faces.set_chances(shares, rarity, dict.fromkeys(SETS, 1.5) | {"all-age-faces": 2.4, "groups": 2.0, "utkface": 1.8}, 1.6)
-    advice = advice_for(faces, options.start, options.adviser, options.embeddings, workers)
+    advice = advice_for(faces, options.start, options.adviser, options.advice, workers)
     # The soft labels take teenagers for adults too often.
     teenagers = (faces.lo >= 13) & (faces.hi >= 13) & (faces.hi <= 19)
-    advice_share = torch.where(teenagers, 0.3, torch.tensor([0.65, 0.6, 0.6, 0.55, 0.4])[faces.set])
+    advice_share = torch.where(teenagers, 0.35, torch.tensor([0.75, 0.75, 0.75, 0.65, 0.4])[faces.set])
     net, chunk, chunks = UnfoldedStudent(options.start, dropout=0.1), 128, 2
     net.normalise(faces)
     parameters, average, optimiser = list(net.parameters()), Average(net), optimiser_of(net, 0.05)
@@ -846,7 +847,7 @@ def main():
         if stage is finetune:
             subparser.add_argument("--start", required=True, help="folded weights to go on from")
             subparser.add_argument("--adviser", required=True, help="folded weights that also advise on UTKFace's ages")
-            subparser.add_argument("--embeddings", required=True, help="what advise_by_embeddings.py wrote")
+            subparser.add_argument("--advice", required=True, nargs="+", help="what advise_by_embeddings.py and advise_by_finetuning.py wrote")
             subparser.add_argument("--rate", type=float, default=1e-3, help="peak learning rate")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)

@@ -29,6 +29,10 @@ impl Handler {
 
     /// Steps to a setting's next value.
     pub(super) async fn change_setting(&self, setting: Setting, room: &OwnedRoomId, message: &Message) {
+        // After a restart a message may come again: the setting must not be stepped twice.
+        if !self.receive(&message.event, None).await {
+            return;
+        }
         let asker = asker(room, &message.sender);
         let role = self.role(room, message, true).await;
         let response = self.bot.handle_button(Action::ChangeSetting(setting), &asker, &role).await;

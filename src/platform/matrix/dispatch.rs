@@ -14,7 +14,7 @@ use super::ids::{event_key, event_number, number};
 use super::incoming::{Message, RoomEvent};
 use super::request::{Intent, PhotoRequest, parse_intent};
 use super::sender::Destination;
-use crate::bot::jobs::{Receipt, UpdateId};
+use crate::bot::jobs::{Job, Receipt, UpdateId};
 use crate::bot::people::Platform;
 
 /// Messages older than this are not answered.
@@ -121,10 +121,15 @@ impl Handler {
 
     /// Stores a request's job and answers it, unless it was received before.
     async fn accept(self: &Arc<Self>, request: PhotoRequest) {
-        let update = UpdateId { bot: number(self.me.user.as_str()), update: event_number(&request.event) };
-        if self.bot.receive(Some(update), Some(request.to_job())).await == Receipt::Stored {
+        if self.receive(&request.event, Some(request.to_job())).await {
             self.start(request);
         }
+    }
+
+    /// Stores a message's job, if it has one. `false` if the message was received before.
+    pub(super) async fn receive(&self, event: &OwnedEventId, job: Option<Job>) -> bool {
+        let update = UpdateId { bot: number(self.me.user.as_str()), update: event_number(event) };
+        self.bot.receive(Some(update), job).await == Receipt::Stored
     }
 
     /// Answers a request in its own task.

@@ -57,12 +57,12 @@ impl Handler {
         let PostOutcome::Sent(events) = outcome else { return outcome != PostOutcome::Deferred };
         let asking = event_key(&request.room, &request.event);
         let about = [Some(asking), photo.filter(|photo| *photo != asking)];
+        // Who removes a message at this moment either finds the answer here or is found below.
+        for key in about.into_iter().flatten() {
+            self.answers.change(key, |answers| answers.extend_from_slice(&events));
+        }
         if about.iter().flatten().any(|key| self.removed.contains(*key)) {
             self.sender.remove(&request.room, events).await;
-        } else {
-            for key in about.into_iter().flatten() {
-                self.answers.change(key, |answers| answers.extend_from_slice(&events));
-            }
         }
         true
     }

@@ -3,7 +3,7 @@
 
 use ruma::UserId;
 use ruma::api::client::account::whoami;
-use ruma::api::client::session::logout;
+use ruma::api::client::session::{login, logout};
 use secrecy::ExposeSecret;
 use tokio::time::error::Elapsed;
 use tokio::time::timeout;
@@ -34,13 +34,13 @@ pub async fn account(options: &MatrixOptions) -> Result<Account, ProbeError> {
     Ok(Account { user, clock_error: api.server_time().map(clock_error) })
 }
 
-/// Logs in as the device that the bot uses; returns the account's identifier and the device's token.
+/// Logs in as a device of its own; returns the account's identifier and the device's token.
 ///
 /// # Errors
 /// [`ProbeError`] when the password is refused, or the homeserver cannot be asked.
 pub async fn log_in(homeserver: &Url, user: &str, password: &str) -> Result<(String, String), ProbeError> {
     let api = Api::new(homeserver.clone()).map_err(|error| ProbeError::Failed(error.to_string()))?;
-    let session = timeout(PATIENCE, api.send(login_request(user, password))).await.map_err(late)?;
+    let session = timeout(PATIENCE, api.send(separate_login(user, password))).await.map_err(late)?;
     let session = session.map_err(login_failed)?;
     Ok((session.user_id.into(), session.access_token))
 }
@@ -61,15 +61,19 @@ async fn user(api: &Api, access: &Access) -> Result<String, ProbeError> {
             Ok(who.user_id.into())
         }
         Access::Password { user, password } => {
-            let mut request = login_request(user, password.expose_secret());
-            // The device of a bot that runs meanwhile stays.
-            request.device_id = None;
-            let session = api.send(request).await.map_err(login_failed)?;
+            let session = api.send(separate_login(user, password.expose_secret())).await.map_err(login_failed)?;
             api.set_token(session.access_token.into());
             api.send(logout::v3::Request::new()).await.map_err(failed)?;
             Ok(session.user_id.into())
         }
     }
+}
+
+/// A login that leaves the device of a running bot alone: logging in as that device would end its token.
+fn separate_login(user: &str, password: &str) -> login::v3::Request {
+    let mut request = login_request(user, password);
+    request.device_id = None;
+    request
 }
 
 fn late(_: Elapsed) -> ProbeError {

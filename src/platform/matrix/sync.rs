@@ -9,7 +9,7 @@ use ruma::api::client::filter::{FilterDefinition, RoomEventFilter, RoomFilter};
 use ruma::api::client::message::get_message_events;
 use ruma::api::client::sync::sync_events::v3::{self as sync, Timeline};
 use ruma::{OwnedRoomId, UInt};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -34,7 +34,7 @@ const MAX_PAGES: usize = 10;
 const PAGE: u32 = 100;
 /// Of how many rooms they are asked for at the same time.
 const MAX_LOOKUPS: usize = 8;
-/// How long each question is repeated. What cannot be looked up then is not answered.
+/// How long this may take for all rooms of a batch. What cannot be looked up until then is not answered.
 const HISTORY_LIMIT: Duration = Duration::from_secs(180);
 /// The kinds of events that the bot needs.
 const KINDS: [&str; 4] = ["m.room.message", "m.room.encrypted", "m.room.redaction", "m.room.member"];
@@ -91,6 +91,9 @@ async fn next_batch(
             // Somebody removed the device: with a password, the bot logs in again.
             session::log_in(api, options).await?;
             info!("logged in to Matrix again");
+            // Another bot with this account may do the same.
+            sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
             continue;
         }
         if matches!(error, ApiError::InvalidResponse { status: 200, .. }) {
@@ -103,7 +106,7 @@ async fn next_batch(
         match refusal(&error) {
             Refusal::Retry { after } => wait = after.unwrap_or_default().max(pause),
             // The homeserver does not know `since`: its database is new, and there is nothing to catch up with.
-            Refusal::Simplify if matches!(error, ApiError::Refused { .. }) => *since = None,
+            Refusal::Simplify if matches!(error, ApiError::Refused { status: 400, .. }) => *since = None,
             _ => {}
         }
         warn!(%error, pause_s = wait.as_secs(), "the next events on Matrix could not be received, trying again");
@@ -150,10 +153,11 @@ async fn handle_batch(handler: &Arc<Handler>, rooms: sync::Rooms, since: Option<
     }
     // What was said before the bot came is not for it.
     let Some(since) = since else { return };
+    let deadline = Instant::now() + HISTORY_LIMIT;
     let lookups = rooms.join.into_iter().map(|(room, joined)| {
         let (handler, since) = (handler.clone(), since.to_owned());
         async move {
-            let events = events(&handler, &room, joined.timeline, &since).await;
+            let events = events(&handler, &room, joined.timeline, &since, deadline).await;
             (room, events)
         }
     });
@@ -166,7 +170,13 @@ async fn handle_batch(handler: &Arc<Handler>, rooms: sync::Rooms, since: Option<
 }
 
 /// The events of a room since the last batch, and since the bot was invited, oldest first.
-async fn events(handler: &Handler, room: &OwnedRoomId, timeline: Timeline, since: &str) -> Vec<RoomEvent> {
+async fn events(
+    handler: &Handler,
+    room: &OwnedRoomId,
+    timeline: Timeline,
+    since: &str,
+    deadline: Instant,
+) -> Vec<RoomEvent> {
     if timeline.limited {
         // Who has come or gone may be among what cannot be looked up.
         handler.rooms.members_changed(room);
@@ -179,7 +189,7 @@ async fn events(handler: &Handler, room: &OwnedRoomId, timeline: Timeline, since
         let Some(token) = from.take() else { break };
         let mut request = get_message_events::v3::Request::backward(room.clone()).from(token);
         (request.to, request.limit, request.filter) = (Some(since.to_owned()), UInt::from(PAGE), event_filter());
-        let page = match handler.api.send_within(request, HISTORY_LIMIT).await {
+        let page = match handler.api.send_within(request, deadline.saturating_duration_since(Instant::now())).await {
             Ok(page) => page,
             Err(error) => {
                 warn!(%error, "earlier messages of a room on Matrix could not be received and are not answered");
@@ -191,7 +201,7 @@ async fn events(handler: &Handler, room: &OwnedRoomId, timeline: Timeline, since
         let is_old = older.first().is_some_and(|event| sent(event).is_some_and(|sent| !is_recent(sent)));
         events.splice(..0, older);
         start = arrival(&events);
-        from = page.end.filter(|_| !page.chunk.is_empty() && !is_old && start.is_none());
+        from = page.end.filter(|_| !is_old && start.is_none());
     }
     if from.is_some() {
         debug!("a room on Matrix has more messages than are looked at");

@@ -290,7 +290,7 @@ mod tests {
     }
 
     /// Kernel, stride, height, width, channels, output channels.
-    const SIZES: [(usize, usize, usize, usize, usize, usize); 9] = [
+    const SIZES: [(usize, usize, usize, usize, usize, usize); 11] = [
         (3, 1, 9, 7, 5, 8),
         (3, 1, 1, 1, 3, 2),
         (3, 1, 4, 4, 32, 17),
@@ -299,6 +299,8 @@ mod tests {
         (3, 2, 7, 9, 16, 24),
         (1, 1, 6, 6, 4, 9),
         (1, 2, 8, 6, 5, 7),
+        (1, 2, 8, 6, 3, 7),
+        (3, 1, 9, 6, 7, 80),
         (7, 4, 17, 21, 1, 32),
     ];
 

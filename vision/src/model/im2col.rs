@@ -230,7 +230,7 @@ fn im2col_row(g: &ConvGeometry, input: &[f32], row: usize, line: &mut [f32]) {
             let left = out_x * g.stride;
             if !inside {
                 target.fill(0.0);
-            } else if segment == 3 && left >= pad && left + 2 <= g.width {
+            } else if g.channels == 1 && segment == 3 && left >= pad && left + 2 <= g.width {
                 // One channel: for three values a call to memcpy costs more than the copy.
                 target.iter_mut().zip(&source[left - pad..]).for_each(|(target, value)| *target = *value);
             } else if left >= pad && left + g.kernel - pad <= g.width {

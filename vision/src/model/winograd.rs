@@ -221,11 +221,10 @@ impl WithSimd for Forward<'_> {
             }
             for index in 0..count {
                 let window = grid.window(first + index, 0);
+                let inside = window.pixel(0, 0).filter(|_| window.pixel(OUTPUT_TILE - 1, OUTPUT_TILE - 1).is_some());
                 for block in ChannelBlock::all::<S>(out_channels) {
                     let elements = load_tile(simd, block, m, count, index);
                     let mut outputs = transform_2d!(simd, transform_output_1d, elements, 6, 4);
-                    let inside =
-                        window.pixel(0, 0).filter(|_| window.pixel(OUTPUT_TILE - 1, OUTPUT_TILE - 1).is_some());
                     if let Some(epilogue) = epilogue {
                         let bias = block.load(simd, &epilogue.bias, 0);
                         let skips =

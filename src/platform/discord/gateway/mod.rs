@@ -42,9 +42,9 @@ const LONGEST_START_PAUSE: Duration = Duration::from_secs(600);
 const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How many connections are tried at a session's resume address before the gateway's own.
 const RESUME_URL_TRIES: u32 = 3;
-/// How many RESUMEs in a row may stay without an answer before the session is given up: with the pauses between them,
-/// a minute and a half.
-const RESUME_TRIES: u32 = 5;
+/// How many RESUMEs in a row may stay without an answer, or be ended without any event, before the session is given up: with
+/// the pauses between them, two minutes of silence or half a minute of refusals.
+const RESUME_TRIES: u32 = 7;
 
 /// A session, as it is stored for the next run of the program.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -120,10 +120,11 @@ impl Shard<'_> {
         self.load_session().await;
         // Consecutive connections, and consecutive new sessions, that did not last.
         let (mut failures, mut refusals) = (0, 0);
-        // Consecutive connections on which neither READY nor RESUMED arrived.
+        // Consecutive connections on which neither READY nor RESUMED nor any event arrived.
         let mut unanswered = 0;
         loop {
             self.link.asked(Duration::ZERO);
+            let before = self.session.as_ref().map(|session| session.sequence);
             let outcome = tokio::select! {
                 () = shutdown.cancelled() => Outcome::unidentified(Disconnect::Shutdown),
                 address = self.next_address(limiter, failures, refusals) => self.connect(&address?, shutdown).await,
@@ -145,7 +146,9 @@ impl Shard<'_> {
                 (failures, refusals) = (0, 0);
             }
             failures += 1;
-            unanswered = if outcome.ready.is_some() { 0 } else { unanswered + u32::from(outcome.identified) };
+            let has_advanced = self.session.as_ref().map(|session| session.sequence) != before;
+            unanswered =
+                if outcome.ready.is_some() || has_advanced { 0 } else { unanswered + u32::from(outcome.identified) };
             if unanswered >= RESUME_TRIES {
                 self.delete_session().await;
             }
