@@ -96,8 +96,6 @@ const YAW: Scale = Scale(0.1, 0.24);
 const SEEN_TURNED: Scale = Scale(-6.0, 0.0);
 const SEEN_COVERED: Scale = Scale(-3.0, 0.0);
 const SEEN_BLURRED: Scale = Scale(-6.0, 0.0);
-/// The difficulty of a face that is turned far enough for its sides to be unlike.
-const HALF_TURNED: f32 = 0.75;
 /// The difficulty of a face that is turned so far that nothing is to be seen of one half.
 const PROFILE: f32 = 1.35;
 const HIGHLIGHTS: Scale = Scale(150.0, 95.0);
@@ -136,7 +134,7 @@ impl Quality {
         let emptiness = if is_empty { 0.0 } else { EMPTINESS.of(self.emptiness) };
         let covered = seen_covered.max(emptiness);
         let turned = if is_flaw(covered) { 0.0 } else { turned };
-        let unlike = is_flaw(covered) || turned >= HALF_TURNED;
+        let unlike = is_flaw(covered) || is_flaw(turned);
         let one_sided = if unlike { 0.0 } else { ASYMMETRY.of(self.asymmetry) };
         let blurred = if is_flaw(small) { 0.0 } else { seen_blurred }.max(BLUR.of(self.blur));
         let dark = HIGHLIGHTS.of(self.highlights).max(FACE_HIGHLIGHTS.of(self.face_highlights));
