@@ -108,11 +108,11 @@ async fn a_session_whose_resume_is_not_answered_is_resumed_over_another_connecti
 
 /// With the pauses between them, the attempts take half a minute.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_session_that_cannot_be_resumed_is_given_up_after_seven_attempts() {
+async fn a_session_that_cannot_be_resumed_is_given_up_after_five_attempts() {
     let (mut discord, _program) = connected(&[]).await;
     discord.script(Script { unresumed: 99, ..Script::default() });
     discord.tell_gateway(Gateway::Break);
-    for _ in 0..7 {
+    for _ in 0..5 {
         discord.inbox.next("closed with 4000").await;
     }
     discord.inbox.next("identify").await;

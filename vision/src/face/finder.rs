@@ -44,7 +44,7 @@ impl Default for FinderOptions {
             threshold: 0.67,
             small_threshold: 0.56,
             best_probability: 0.93,
-            probability: 0.38,
+            probability: 0.52,
         }
     }
 }

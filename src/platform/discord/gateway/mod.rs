@@ -43,8 +43,8 @@ const STABLE_AFTER: Duration = Duration::from_secs(30);
 /// How many connections are tried at a session's resume address before the gateway's own.
 const RESUME_URL_TRIES: u32 = 3;
 /// How many RESUMEs in a row may stay without an answer, or be ended without any event, before the session is given up: with
-/// the pauses between them, two minutes of silence or half a minute of refusals.
-const RESUME_TRIES: u32 = 7;
+/// the pauses between them, a minute and a half of silence or a quarter of a minute of refusals.
+const RESUME_TRIES: u32 = 5;
 
 /// A session, as it is stored for the next run of the program.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
