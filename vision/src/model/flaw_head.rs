@@ -115,7 +115,7 @@ mod tests {
         let (face, mirrored) = (mean_face(), crate::model::estimator::mirrored(&mean_face()));
         let (one, other) = (logits(&estimator, &face).unwrap(), logits(&estimator, &mirrored).unwrap());
         assert!(one.turned < 0.0 && one.covered < 0.0, "{one:?}");
-        assert!(largest_difference(one, other) < 1e-3, "{one:?} {other:?}");
+        assert!(largest_difference(one, other) < 1e-2, "{one:?} {other:?}");
     }
 
     #[test]
