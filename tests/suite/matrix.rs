@@ -366,7 +366,7 @@ async fn a_refused_token_ends_it_and_check_names_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn init_gets_a_token_with_the_password_or_tries_one_and_writes_it_with_the_homeserver() {
-    let matrix = Matrix::start().await;
+    let mut matrix = Matrix::start().await;
     let folder = tempfile::tempdir().unwrap();
     let init = |arguments: &[&str], input: String| {
         let mut command = command();
@@ -403,4 +403,6 @@ async fn init_gets_a_token_with_the_password_or_tries_one_and_writes_it_with_the
     let (status, _, errors) = init(&["--matrix-token", "nobodys"], String::new()).await.unwrap();
     assert!(status == Some(1) && errors.contains("Matrix: refuses the token"), "{errors}");
     assert_eq!(written()["matrix"]["token"].as_str(), Some(TOKEN));
+    // It logged in as a device of its own, so that the token of a bot that runs stays valid.
+    assert!(matrix.inbox.next("login").await.body.is_null());
 }

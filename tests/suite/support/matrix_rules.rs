@@ -47,7 +47,12 @@ pub fn batch(state: &Homeserver, since: Option<usize>, limit: usize, kinds: &[Va
 /// A page of a room's history before `from`, newest first.
 pub fn page(state: &Homeserver, room: &str, query: &BTreeMap<String, String>) -> Option<Value> {
     let place = |name: &str, start: char| query.get(name)?.strip_prefix(start)?.parse::<usize>().ok();
-    let (from, to) = (place("from", 'p')?, place("to", 's')?);
+    let to = place("to", 's')?;
+    // A page may be empty although there are more: the first of each look-up is.
+    if let Some(from) = place("from", 'p') {
+        return Some(json!({ "start": query["from"], "end": format!("e{from}"), "chunk": [] }));
+    }
+    let from = place("from", 'e')?;
     let limit: usize = query.get("limit")?.parse().ok()?;
     let filter: Value = serde_json::from_str(query.get("filter")?).ok()?;
     let kinds = filter["types"].as_array()?;
@@ -57,7 +62,7 @@ pub fn page(state: &Homeserver, room: &str, query: &BTreeMap<String, String>) ->
     let older =
         state.events(room).rev().filter(|(place, event)| (to..from).contains(place) && kinds.contains(&event["type"]));
     let chunk: Vec<_> = older.take(limit).collect();
-    let end = chunk.last().filter(|_| chunk.len() == limit).map(|(place, _)| format!("p{place}"));
+    let end = chunk.last().filter(|_| chunk.len() == limit).map(|(place, _)| format!("e{place}"));
     let events: Vec<&Value> = chunk.iter().map(|(_, event)| *event).collect();
     Some(json!({ "start": query["from"], "end": end, "chunk": events }))
 }
