@@ -109,6 +109,32 @@ impl<'a> ImplicitColumns<'a> {
     }
 }
 
+/// A part of a convolution: whole pictures, or some output rows of one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) first_picture: usize,
+    pub(super) pictures: usize,
+    /// Of the output.
+    pub(super) first_row: usize,
+    /// Of the output.
+    pub(super) rows: usize,
+}
+
+/// Divides a convolution into parts of a number of pictures, or, if that is zero, of a number of output rows of one picture.
+pub(super) fn parts(g: &ConvGeometry, pictures: usize, rows: usize) -> impl Iterator<Item = Part> {
+    let (batch, out_height) = (g.batch, g.out_height());
+    let rows = if pictures == 0 { rows } else { out_height }.max(1);
+    let pictures = pictures.max(1);
+    (0..batch).step_by(pictures).flat_map(move |first_picture| {
+        (0..out_height).step_by(rows).map(move |first_row| Part {
+            first_picture,
+            pictures: pictures.min(batch - first_picture),
+            first_row,
+            rows: rows.min(out_height - first_row),
+        })
+    })
+}
+
 /// Calls `work` for one part of the pictures after another, several pictures or some rows of one, whose padded copy takes about
 /// `bytes`: with the index of the part's first output pixel and its implicit im2col matrix.
 pub(super) fn for_each_implicit_im2col(
@@ -124,35 +150,28 @@ pub(super) fn for_each_implicit_im2col(
     }
     let (row, padded_row) = (g.width * g.channels, (g.width + 2 * pad) * g.channels);
     let fitting = bytes / (4 * padded_row).max(1);
-    let (pictures, rows) = match fitting / (g.height + 2 * pad) {
-        0 => (1, (fitting.saturating_sub(2 * pad) / g.stride).max(1)),
-        pictures => (pictures, g.out_height().max(1)),
-    };
-    for first_picture in (0..g.batch).step_by(pictures) {
-        for first_row in (0..g.out_height()).step_by(rows) {
-            let batch = pictures.min(g.batch - first_picture);
-            let height = rows.min(g.out_height() - first_row) * g.stride;
-            let part = ConvGeometry { batch, height, ..*g };
-            let lines = height + 2 * pad;
-            with_workspace(batch * lines * padded_row, |padded| {
-                for (index, line) in padded.chunks_exact_mut(padded_row).enumerate() {
-                    let picture = first_picture + index / lines;
-                    let y = (first_row * g.stride + index % lines).wrapping_sub(pad);
-                    if y >= g.height {
-                        line.fill(0.0);
-                        continue;
-                    }
-                    let (left, rest) = line.split_at_mut(pad * g.channels);
-                    let (middle, right) = rest.split_at_mut(row);
-                    left.fill(0.0);
-                    middle.copy_from_slice(&input[(picture * g.height + y) * row..][..row]);
-                    right.fill(0.0);
+    let rows = fitting.saturating_sub(2 * pad) / g.stride;
+    for Part { first_picture, pictures, first_row, rows } in parts(g, fitting / (g.height + 2 * pad), rows) {
+        let part = ConvGeometry { batch: pictures, height: rows * g.stride, ..*g };
+        let lines = part.height + 2 * pad;
+        with_workspace(pictures * lines * padded_row, |padded| {
+            for (index, line) in padded.chunks_exact_mut(padded_row).enumerate() {
+                let picture = first_picture + index / lines;
+                let y = (first_row * g.stride + index % lines).wrapping_sub(pad);
+                if y >= g.height {
+                    line.fill(0.0);
+                    continue;
                 }
-                let first = (first_picture * g.out_height() + first_row) * g.out_width();
-                let count = part.rows() * part.out_width();
-                work(first, ImplicitColumns { pictures: padded, geometry: part, first: 0, count });
-            });
-        }
+                let (left, rest) = line.split_at_mut(pad * g.channels);
+                let (middle, right) = rest.split_at_mut(row);
+                left.fill(0.0);
+                middle.copy_from_slice(&input[(picture * g.height + y) * row..][..row]);
+                right.fill(0.0);
+            }
+            let first = (first_picture * g.out_height() + first_row) * g.out_width();
+            let count = part.rows() * part.out_width();
+            work(first, ImplicitColumns { pictures: padded, geometry: part, first: 0, count });
+        });
     }
 }
 

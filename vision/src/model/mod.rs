@@ -4,8 +4,12 @@
 //! shared with training, and [`calibration`] corrects its probabilities; [`weights`] is their file format;
 //! [`read_out`] returns the maps of a forward pass, and [`dropout`] guesses without some of the features;
 //! [`face_head`] tells faces from what resembles them, and [`flaw_head`] what is wrong with a photo. The
-//! kernels are [`convolution`] (by [`winograd`], or by im2col in [`im2col`] and [`gemm`]) and [`normalisation`].
+//! kernels are [`convolution`] (by [`winograd`], by im2col in [`im2col`] and [`gemm`], or on a matrix unit in [`amx`],
+//! [`amx_windows`] and [`amx_convolution`]) and [`normalisation`].
 
+mod amx;
+mod amx_convolution;
+mod amx_windows;
 pub mod calibration;
 mod channel_blocks;
 pub mod convolution;
@@ -81,9 +85,11 @@ pub enum ModelError {
     Tensor(#[from] candle_core::Error),
 }
 
-/// The SIMD instruction set that the kernels use on this machine.
+/// The instruction set that the kernels use on this machine.
 pub fn instruction_set() -> &'static str {
     match pulp::Arch::new() {
+        #[cfg(target_arch = "x86_64")]
+        pulp::Arch::V4(_) if amx::MatrixUnit::is_available() => "AVX-512 and AMX",
         #[cfg(target_arch = "x86_64")]
         pulp::Arch::V4(_) => "AVX-512",
         #[cfg(target_arch = "x86_64")]

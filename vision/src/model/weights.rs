@@ -1,7 +1,7 @@
 //! Weights in files: safetensors in f32, f16, or 8-bit with a scale per output channel.
 //!
 //! Quantising to 8 bits causes no measurable loss here (`models/MODEL_CARD.md`) and halves the files. It
-//! is a file format only: a loaded network is f32.
+//! is a file format only: a loaded network is f32, of which [`super::amx_convolution`] finds the integers again.
 
 use std::collections::HashMap;
 
