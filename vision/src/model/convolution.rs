@@ -351,22 +351,26 @@ mod tests {
     fn bias_residual_and_relu_are_applied_in_that_order() {
         for (kernel, stride) in [(3, 1), (3, 2), (1, 1)] {
             let x = noise(&[2, 6, 6, 4], 1);
-            // Of 8 bits, 127 steps at most, so that a matrix unit is used where there is one. It rounds activations to 16 bits.
+            let of_any_size = noise(&[kernel, kernel, 4, 5], 2);
+            // Of 8 bits, 127 steps at most: a matrix unit, where there is one, takes them and rounds activations to 16 bits.
             let steps = (noise(&[kernel, kernel, 3, 5], 2) * 120.0).unwrap().round().unwrap();
             let largest = Tensor::full(127f32, &[kernel, kernel, 1, 5], &Device::Cpu).unwrap();
-            let w = (Tensor::cat(&[largest, steps], 2).unwrap() * 0.01).unwrap();
-            let convolved = reference(&x, &w, stride);
-            let residual = noise(convolved.dims(), 3);
-            let bias = noise(&[5], 4);
-            for relu in [true, false] {
-                let fused = Convolution::new(&w, stride, Epilogue { bias: flat(&bias).into(), relu }).unwrap();
-                let biased = convolved.broadcast_add(&bias).unwrap();
-                let activated = |x: &Tensor| if relu { x.relu().unwrap() } else { x.clone() };
-                let actual = x.apply_op1_no_bwd(&fused).unwrap();
-                assert_close(&flat(&actual), &activated(&biased), 1e-4, "without residual");
-                let mut actual = FeatureMaps::default();
-                fused.apply(&maps(&x), Some(&maps(&residual)), &mut actual);
-                assert_close(actual.values(), &activated(&biased.add(&residual).unwrap()), 1e-4, "with residual");
+            let of_8_bits = (Tensor::cat(&[largest, steps], 2).unwrap() * 0.01).unwrap();
+            for (w, tolerance) in [(of_any_size, 1e-5), (of_8_bits, 1e-4)] {
+                let convolved = reference(&x, &w, stride);
+                let residual = noise(convolved.dims(), 3);
+                let bias = noise(&[5], 4);
+                for relu in [true, false] {
+                    let fused = Convolution::new(&w, stride, Epilogue { bias: flat(&bias).into(), relu }).unwrap();
+                    let biased = convolved.broadcast_add(&bias).unwrap();
+                    let activated = |x: &Tensor| if relu { x.relu().unwrap() } else { x.clone() };
+                    let actual = x.apply_op1_no_bwd(&fused).unwrap();
+                    assert_close(&flat(&actual), &activated(&biased), tolerance, "without residual");
+                    let mut actual = FeatureMaps::default();
+                    fused.apply(&maps(&x), Some(&maps(&residual)), &mut actual);
+                    let expected = activated(&biased.add(&residual).unwrap());
+                    assert_close(actual.values(), &expected, tolerance, "with residual");
+                }
             }
         }
     }
