@@ -18,6 +18,12 @@ person =
         [unclear] člověk kolem { $age } let (nejspíš { $low } až { $high }), ale jestli muž, nebo žena, to nepoznám
        *[person] člověk kolem { $age } let (nejspíš { $low } až { $high })
     }
+person-of-any-age =
+    { $who ->
+        [woman] žena kdekoli mezi { $low } a { $high } lety
+        [man] muž kdekoli mezi { $low } a { $high } lety
+       *[other] někdo kdekoli mezi { $low } a { $high } lety
+    }
 person-smiling =
     { $who ->
         [unclear] { $person }; usmívá se
@@ -26,6 +32,7 @@ person-smiling =
 guess-sure = Podle mě je to { $person }.
 guess-unsure =
     { $what ->
+        [unknown-age] Věk nepoznám, může to být { $person }.
         [gender] Pohlavím si nejsem jistý, ale můj odhad je { $person }.
         [both] Věkem ani pohlavím si nejsem jistý, ale můj odhad je { $person }.
        *[age] Věkem si nejsem jistý, ale můj odhad je { $person }.
@@ -33,10 +40,16 @@ guess-unsure =
 guess-tip = Tip: { $tips }
 faces =
     { $count ->
-        [one] Vidím { $count } obličej, číslováno zleva doprava:
-        [few] Vidím { $count } obličeje, číslováno zleva doprava:
-        [many] Vidím { $count } obličeje, číslováno zleva doprava:
-       *[other] Vidím { $count } obličejů, číslováno zleva doprava:
+        [one] Vidím { $count } obličej
+        [few] Vidím { $count } obličeje
+        [many] Vidím { $count } obličeje
+       *[other] Vidím { $count } obličejů
+    }, { $order ->
+        [down] číslováno shora dolů
+       *[across] číslováno zleva doprava
+    }{ $ages ->
+        [unsure] ; žádným věkem si nejsem jistý:
+       *[some-sure] :
     }
 face-sure = { $number }. { $person }
 face-unsure =
@@ -79,7 +92,12 @@ good-photo =
        *[age] Fotka je dobrá: tomuhle obličeji by se prostě dal hádat různý věk a jiná fotka sotva pomůže.
     }
 faces-help = Co by pomohlo: { $help }.
-faces-good-photo = Fotka je dobrá: u koho si nejsem jistý, tomu by se prostě dal hádat různý věk nebo obojí pohlaví.
+faces-good-photo =
+    { $what ->
+        [gender] Fotka je dobrá: u koho si nejsem jistý, u toho se pohlaví prostě nedá dobře poznat.
+        [both] Fotka je dobrá: u koho si nejsem jistý, tomu by se prostě dal hádat různý věk nebo obojí pohlaví.
+       *[age] Fotka je dobrá: u koho si nejsem jistý, tomu by se prostě dal hádat různý věk.
+    }
 help-for-faces = { $help } ({ $numbers })
 help-too-small = jít blíž, nebo fotka v původní velikosti
 help-cut-off = trochu místa kolem obličeje

@@ -18,6 +18,12 @@ person =
         [unclear] jemand von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high }) – ob Mann oder Frau, kann ich nicht sagen
        *[person] eine Person von etwa { $age } Jahren (wahrscheinlich { $low } bis { $high })
     }
+person-of-any-age =
+    { $who ->
+        [woman] eine Frau irgendwo zwischen { $low } und { $high } Jahren
+        [man] ein Mann irgendwo zwischen { $low } und { $high } Jahren
+       *[other] jemand irgendwo zwischen { $low } und { $high } Jahren
+    }
 person-smiling =
     { $who ->
         [unclear] { $person }; die Person lächelt
@@ -26,12 +32,20 @@ person-smiling =
 guess-sure = Sieht aus wie { $person }.
 guess-unsure =
     { $what ->
+        [unknown-age] Das Alter kann ich nicht erkennen, es könnte sein: { $person }.
         [gender] Beim Geschlecht bin ich mir nicht sicher, aber ich würde sagen: { $person }.
         [both] Bei Alter und Geschlecht bin ich mir nicht sicher, aber ich würde sagen: { $person }.
        *[age] Beim Alter bin ich mir nicht sicher, aber ich würde sagen: { $person }.
     }
 guess-tip = Tipp: { $tips }
-faces = Ich sehe { $count } Gesichter, von links nach rechts nummeriert:
+faces =
+    Ich sehe { $count } Gesichter, nummeriert { $order ->
+        [down] von oben nach unten
+       *[across] von links nach rechts
+    }{ $ages ->
+        [unsure] ; bei keinem Alter bin ich sicher:
+       *[some-sure] :
+    }
 face-sure = { $number }. { $person }
 face-unsure =
     { $what ->
@@ -73,7 +87,12 @@ good-photo =
        *[age] Das Foto ist gut: Zu diesem Gesicht passt einfach mehr als ein Alter, und ein anderes Foto würde kaum helfen.
     }
 faces-help = Was helfen würde: { $help }.
-faces-good-photo = Das Foto ist gut: Zu den Gesichtern, bei denen ich unsicher bin, passt einfach mehr als ein Alter oder Geschlecht.
+faces-good-photo =
+    { $what ->
+        [gender] Das Foto ist gut: Den Gesichtern, bei denen ich unsicher bin, sieht man das Geschlecht einfach nicht deutlich an.
+        [both] Das Foto ist gut: Zu den Gesichtern, bei denen ich unsicher bin, passt einfach mehr als ein Alter oder Geschlecht.
+       *[age] Das Foto ist gut: Zu den Gesichtern, bei denen ich unsicher bin, passt einfach mehr als ein Alter.
+    }
 help-for-faces = { $help } ({ $numbers })
 help-too-small = näher herangehen oder das Foto in Originalgröße
 help-cut-off = etwas Platz um das Gesicht

@@ -18,6 +18,13 @@ person =
         [unclear] someone around { $age } (likely { $low } to { $high }), though I can't tell whether it's a man or a woman
        *[person] a person of about { $age } (likely { $low } to { $high })
     }
+# The same where the age cannot be told.
+person-of-any-age =
+    { $who ->
+        [woman] a woman of any age from { $low } to { $high }
+        [man] a man of any age from { $low } to { $high }
+       *[other] somebody of any age from { $low } to { $high }
+    }
 # The same, for somebody who smiles.
 person-smiling =
     { $who ->
@@ -27,12 +34,20 @@ person-smiling =
 guess-sure = Looks like { $person }.
 guess-unsure =
     { $what ->
+        [unknown-age] I can't tell the age: it could be { $person }.
         [gender] I'm not sure about the gender, but my guess is { $person }.
         [both] I'm not sure about age and gender, but my guess is { $person }.
        *[age] I'm not sure about the age, but my guess is { $person }.
     }
 guess-tip = Tip: { $tips }
-faces = I see { $count } faces, numbered from left to right:
+faces =
+    I see { $count } faces, numbered { $order ->
+        [down] from top to bottom
+       *[across] from left to right
+    }{ $ages ->
+        [unsure] ; all ages are unsure:
+       *[some-sure] :
+    }
 face-sure = { $number }. { $person }
 face-unsure =
     { $what ->
@@ -75,7 +90,12 @@ good-photo =
     }
 # One line under several faces: what would help whom, by the numbers of the faces.
 faces-help = What would help: { $help }.
-faces-good-photo = The photo is good: whoever I'm unsure about could simply be several ages, or either gender.
+faces-good-photo =
+    { $what ->
+        [gender] The photo is good: whoever I'm unsure about could simply be either gender.
+        [both] The photo is good: whoever I'm unsure about could simply be several ages, or either gender.
+       *[age] The photo is good: whoever I'm unsure about could simply be several ages.
+    }
 help-for-faces = { $help } ({ $numbers })
 help-too-small = coming closer, or the photo in its original size
 help-cut-off = some room around the face

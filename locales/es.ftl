@@ -18,6 +18,12 @@ person =
         [unclear] alguien de unos { $age } años (probablemente entre { $low } y { $high }), aunque no sabría decir si es hombre o mujer
        *[person] una persona de unos { $age } años (probablemente entre { $low } y { $high })
     }
+person-of-any-age =
+    { $who ->
+        [woman] una mujer de cualquier edad entre { $low } y { $high } años
+        [man] un hombre de cualquier edad entre { $low } y { $high } años
+       *[other] alguien de cualquier edad entre { $low } y { $high } años
+    }
 person-smiling =
     { $who ->
         [unclear] { $person }; está sonriendo
@@ -26,12 +32,20 @@ person-smiling =
 guess-sure = Parece { $person }.
 guess-unsure =
     { $what ->
+        [unknown-age] No puedo saber la edad: podría ser { $person }.
         [gender] No estoy seguro del sexo, pero diría que es { $person }.
         [both] No estoy seguro de la edad ni del sexo, pero diría que es { $person }.
        *[age] No estoy seguro de la edad, pero diría que es { $person }.
     }
 guess-tip = Consejo: { $tips }
-faces = Veo { $count } caras, numeradas de izquierda a derecha:
+faces =
+    Veo { $count } caras, numeradas { $order ->
+        [down] de arriba abajo
+       *[across] de izquierda a derecha
+    }{ $ages ->
+        [unsure] ; no estoy seguro de ninguna edad:
+       *[some-sure] :
+    }
 face-sure = { $number }. { $person }
 face-unsure =
     { $what ->
@@ -73,7 +87,12 @@ good-photo =
        *[age] La foto es buena: esta cara simplemente aparenta varias edades, y otra foto apenas ayudaría.
     }
 faces-help = Lo que ayudaría: { $help }.
-faces-good-photo = La foto es buena: las caras con las que dudo simplemente aparentan varias edades o cualquiera de los dos sexos.
+faces-good-photo =
+    { $what ->
+        [gender] La foto es buena: en las caras con las que dudo simplemente no se distingue bien el sexo.
+        [both] La foto es buena: las caras con las que dudo simplemente aparentan varias edades o cualquiera de los dos sexos.
+       *[age] La foto es buena: las caras con las que dudo simplemente aparentan varias edades.
+    }
 help-for-faces = { $help } ({ $numbers })
 help-too-small = acercarse, o la foto en su tamaño original
 help-cut-off = algo de espacio alrededor de la cara

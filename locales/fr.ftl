@@ -18,6 +18,12 @@ person =
         [unclear] quelqu’un d’environ { $age } ans (probablement entre { $low } et { $high }), homme ou femme, je ne saurais dire
        *[person] une personne d’environ { $age } ans (probablement entre { $low } et { $high })
     }
+person-of-any-age =
+    { $who ->
+        [woman] une femme de n’importe quel âge entre { $low } et { $high } ans
+        [man] un homme de n’importe quel âge entre { $low } et { $high } ans
+       *[other] quelqu’un de n’importe quel âge entre { $low } et { $high } ans
+    }
 person-smiling =
     { $who ->
         [unclear] { $person } ; la personne sourit
@@ -26,12 +32,20 @@ person-smiling =
 guess-sure = On dirait { $person }.
 guess-unsure =
     { $what ->
+        [unknown-age] Je ne peux pas dire l’âge : ce pourrait être { $person }.
         [gender] Je ne suis pas sûr du sexe, mais je dirais { $person }.
         [both] Je ne suis sûr ni de l’âge ni du sexe, mais je dirais { $person }.
        *[age] Je ne suis pas sûr de l’âge, mais je dirais { $person }.
     }
 guess-tip = Conseil : { $tips }
-faces = Je vois { $count } visages, numérotés de gauche à droite :
+faces =
+    Je vois { $count } visages, numérotés { $order ->
+        [down] de haut en bas
+       *[across] de gauche à droite
+    }{ $ages ->
+        [unsure] { "\u00A0" }; aucun âge n’est certain :
+       *[some-sure] { "\u00A0" }:
+    }
 face-sure = { $number }. { $person }
 face-unsure =
     { $what ->
@@ -73,7 +87,12 @@ good-photo =
        *[age] La photo est bonne : ce visage fait tout simplement plusieurs âges, et une autre photo n’aiderait guère.
     }
 faces-help = Ce qui aiderait : { $help }.
-faces-good-photo = La photo est bonne : les visages dont je doute font tout simplement plusieurs âges, ou peuvent être d’un homme comme d’une femme.
+faces-good-photo =
+    { $what ->
+        [gender] La photo est bonne : les visages dont je doute peuvent tout simplement être d’un homme comme d’une femme.
+        [both] La photo est bonne : les visages dont je doute font tout simplement plusieurs âges, ou peuvent être d’un homme comme d’une femme.
+       *[age] La photo est bonne : les visages dont je doute font tout simplement plusieurs âges.
+    }
 help-for-faces = { $help } ({ $numbers })
 help-too-small = s’approcher, ou la photo dans sa taille d’origine
 help-cut-off = un peu d’espace autour du visage

@@ -18,6 +18,12 @@ person =
         [unclear] { $age }歳くらいの人（おそらく{ $low }～{ $high }歳、男性か女性かは判断できません）
        *[person] { $age }歳くらいの人（おそらく{ $low }～{ $high }歳）
     }
+person-of-any-age =
+    { $who ->
+        [woman] { $low }～{ $high }歳のいずれかの女性
+        [man] { $low }～{ $high }歳のいずれかの男性
+       *[other] { $low }～{ $high }歳のいずれかの人
+    }
 person-smiling =
     { $who ->
        *[other] 笑顔の{ $person }
@@ -25,12 +31,20 @@ person-smiling =
 guess-sure = { $person }のように見えます。
 guess-unsure =
     { $what ->
+        [unknown-age] 年齢はわかりません。{ $person }かもしれません。
         [gender] 性別に自信はありませんが、{ $person }ではないでしょうか。
         [both] 年齢にも性別にも自信はありませんが、{ $person }ではないでしょうか。
        *[age] 年齢に自信はありませんが、{ $person }ではないでしょうか。
     }
 guess-tip = ヒント：{ $tips }
-faces = { $count }人の顔が見えます（番号は左から順）：
+faces =
+    { $count }人の顔が見えます（番号は{ $order ->
+        [down] 上
+       *[across] 左
+    }から順{ $ages ->
+        [unsure] 、年齢はどれも自信がありません）：
+       *[some-sure] ）：
+    }
 face-sure = { $number }. { $person }
 face-unsure =
     { $what ->
@@ -72,7 +86,12 @@ good-photo =
        *[age] 写真に問題はありません。何歳にも見える顔なので、別の写真でもあまり変わらないでしょう。
     }
 faces-help = こうするともっと確かになります：{ $help }。
-faces-good-photo = 写真に問題はありません。自信のない顔は、何歳にも、あるいは男女どちらにも見える顔です。
+faces-good-photo =
+    { $what ->
+        [gender] 写真に問題はありません。自信のない顔は、男女どちらにも見える顔です。
+        [both] 写真に問題はありません。自信のない顔は、何歳にも、あるいは男女どちらにも見える顔です。
+       *[age] 写真に問題はありません。自信のない顔は、何歳にも見える顔です。
+    }
 help-for-faces = { $help }（{ $numbers }）
 help-too-small = 近づいて撮る、または元のサイズの写真を送る
 help-cut-off = 顔のまわりに余裕を持たせる

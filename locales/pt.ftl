@@ -18,6 +18,12 @@ person =
         [unclear] alguém de cerca de { $age } anos (provavelmente entre { $low } e { $high }), embora eu não saiba dizer se é homem ou mulher
        *[person] uma pessoa de cerca de { $age } anos (provavelmente entre { $low } e { $high })
     }
+person-of-any-age =
+    { $who ->
+        [woman] uma mulher de qualquer idade entre { $low } e { $high } anos
+        [man] um homem de qualquer idade entre { $low } e { $high } anos
+       *[other] alguém de qualquer idade entre { $low } e { $high } anos
+    }
 person-smiling =
     { $who ->
         [unclear] { $person }; está sorrindo
@@ -26,12 +32,20 @@ person-smiling =
 guess-sure = Parece { $person }.
 guess-unsure =
     { $what ->
+        [unknown-age] Não consigo saber a idade: pode ser { $person }.
         [gender] Não tenho certeza do sexo, mas meu palpite é { $person }.
         [both] Não tenho certeza da idade nem do sexo, mas meu palpite é { $person }.
        *[age] Não tenho certeza da idade, mas meu palpite é { $person }.
     }
 guess-tip = Dica: { $tips }
-faces = Vejo { $count } rostos, numerados da esquerda para a direita:
+faces =
+    Vejo { $count } rostos, numerados { $order ->
+        [down] de cima para baixo
+       *[across] da esquerda para a direita
+    }{ $ages ->
+        [unsure] ; não tenho certeza de nenhuma idade:
+       *[some-sure] :
+    }
 face-sure = { $number }. { $person }
 face-unsure =
     { $what ->
@@ -73,7 +87,12 @@ good-photo =
        *[age] A foto está boa: este rosto simplesmente aparenta várias idades, e outra foto pouco ajudaria.
     }
 faces-help = O que ajudaria: { $help }.
-faces-good-photo = A foto está boa: os rostos em que tenho dúvida simplesmente aparentam várias idades ou qualquer um dos sexos.
+faces-good-photo =
+    { $what ->
+        [gender] A foto está boa: nos rostos em que tenho dúvida simplesmente não dá para distinguir bem o sexo.
+        [both] A foto está boa: os rostos em que tenho dúvida simplesmente aparentam várias idades ou qualquer um dos sexos.
+       *[age] A foto está boa: os rostos em que tenho dúvida simplesmente aparentam várias idades.
+    }
 help-for-faces = { $help } ({ $numbers })
 help-too-small = chegar mais perto, ou a foto no tamanho original
 help-cut-off = um pouco de espaço em volta do rosto

@@ -1,5 +1,7 @@
 //! Turns analyses into text: the guess, how sure it is, and tips for a better photo.
 
+mod group;
+
 use super::languages::Language;
 use super::settings::{GenderPolicy, SmilePolicy};
 use crate::face::{Flaw, Rotation};
@@ -11,8 +13,6 @@ const TODDLER: f32 = 2.0;
 const TEENAGER: f32 = 13.0;
 /// Probability below which a stated gender is said to be unsure: one in five is wrong there.
 const SURE_GENDER: f32 = 0.8;
-/// The most flaws that the summary under several faces names.
-const MAX_HELP: usize = 3;
 /// The most characters of a picture's alternative text; Discord's limit is 1,024.
 const ALTERNATIVE_TEXT: usize = 1000;
 
@@ -45,25 +45,11 @@ impl ReplyStyle {
         let text = match analysis.faces.as_slice() {
             [] => self.language.message("no-face"),
             [face] => self.single(face),
-            faces => self.several(faces, available),
+            _ => self.several(analysis, available),
         };
         let one = analysis.faces.len() == 1;
         let rotated = analysis.rotation.filter(|_| one).map(|rotation| self.language.message(rotated(rotation)));
         [Some(text), rotated, cut_short].into_iter().flatten().collect::<Vec<_>>().join(" ")
-    }
-
-    /// The same in parts, for a page that shows each face's line next to its box: the lead, and if there are several
-    /// faces a line for each and what follows the lines.
-    pub fn guess_in_parts(&self, analysis: &Analysis) -> (String, Vec<String>, Option<String>) {
-        let faces = analysis.faces.as_slice();
-        if faces.len() < 2 {
-            return (self.guess(analysis, usize::MAX), Vec::new(), None);
-        }
-        let lead = self.language.message_with("faces", &[("count", faces.len().into())]);
-        let cut_short = analysis.cut_short.then(|| self.language.message("picture-cut-short"));
-        let lines = faces.iter().enumerate().map(|(index, face)| self.numbered_face(index + 1, face)).collect();
-        let notes: Vec<String> = [self.help(faces), cut_short].into_iter().flatten().collect();
-        (lead, lines, (!notes.is_empty()).then(|| notes.join(" ")))
     }
 
     /// The text for a guess from the square in the middle of a photo without a face.
@@ -95,15 +81,13 @@ impl ReplyStyle {
         face.flaws.iter().map(|flaw| self.language.message(&format!("tip-{}", flaw_name(*flaw)))).collect()
     }
 
-    /// What a guess is unsure about, as the messages call it.
+    /// Whether the gender is stated without being sure.
+    fn is_gender_in_doubt(&self, face: &FaceAnalysis) -> bool {
+        self.reports_gender(face) && !self.is_gender_sure(face)
+    }
+
     fn doubt(&self, face: &FaceAnalysis) -> Option<&'static str> {
-        let gender_in_doubt = self.reports_gender(face) && !self.is_gender_sure(face);
-        match (self.is_age_sure(face), gender_in_doubt) {
-            (true, false) => None,
-            (false, false) => Some("age"),
-            (true, true) => Some("gender"),
-            (false, true) => Some("both"),
-        }
+        doubt(!self.is_age_sure(face), self.is_gender_in_doubt(face))
     }
 
     /// What the annotated picture shows, for people who do not see it.
@@ -131,7 +115,8 @@ impl ReplyStyle {
         texts.iter().enumerate().map(photo).collect::<Vec<_>>().join("\n\n")
     }
 
-    /// One face in a few words: gender or age group, age and interval.
+    /// One face in a few words: gender or age group, age and interval, or the interval alone where the age cannot be
+    /// told.
     pub fn person(&self, face: &FaceAnalysis) -> String {
         let (low, high) = face.estimate.age_interval;
         let variables = [
@@ -140,7 +125,8 @@ impl ReplyStyle {
             ("low", low.into()),
             ("high", high.into()),
         ];
-        self.language.message_with("person", &variables)
+        let message = if face.estimate.is_age_unknown() { "person-of-any-age" } else { "person" };
+        self.language.message_with(message, &variables)
     }
 
     /// As [`Self::person`], and whether they are smiling.
@@ -162,7 +148,7 @@ impl ReplyStyle {
         let estimate = &face.estimate;
         match self.gender {
             GenderPolicy::Always => estimate.reports_gender(),
-            GenderPolicy::Sure => !estimate.is_small_child() && estimate.gender_probability() >= self.gender_sure,
+            GenderPolicy::Sure => estimate.shows_gender() && estimate.gender_probability() >= self.gender_sure,
             GenderPolicy::Never => false,
         }
     }
@@ -171,10 +157,11 @@ impl ReplyStyle {
     fn who(&self, face: &FaceAnalysis) -> &'static str {
         let estimate = &face.estimate;
         let reports_gender = self.reports_gender(face);
+        let age = estimate.age().round();
         match (estimate.is_adult(), estimate.female_probability >= 0.5) {
-            _ if estimate.age().round() < TODDLER => "baby",
+            _ if age < TODDLER => "baby",
             _ if estimate.is_small_child() => "toddler",
-            (false, _) if !reports_gender && estimate.age() < TEENAGER => "child",
+            (false, _) if !reports_gender && age < TEENAGER => "child",
             (false, _) if !reports_gender => "young-person",
             (false, true) => "girl",
             (false, false) => "boy",
@@ -190,7 +177,8 @@ impl ReplyStyle {
         let Some(doubt) = self.doubt(face) else {
             return self.language.message_with("guess-sure", &[("person", (&person).into())]);
         };
-        let guess = self.language.message_with("guess-unsure", &[("what", doubt.into()), ("person", (&person).into())]);
+        let what = if face.estimate.is_age_unknown() { "unknown-age" } else { doubt };
+        let guess = self.language.message_with("guess-unsure", &[("what", what.into()), ("person", (&person).into())]);
         let tips = self.tips(face);
         if !tips.is_empty() {
             let tips = self.language.message_with("guess-tip", &[("tips", (&tips.join(" ")).into())]);
@@ -201,62 +189,15 @@ impl ReplyStyle {
             guess
         }
     }
+}
 
-    fn several(&self, faces: &[FaceAnalysis], max_characters: usize) -> String {
-        let mut text = self.language.message_with("faces", &[("count", faces.len().into())]);
-        let help = self.help(faces).map(|help| format!("\n{help}")).unwrap_or_default();
-        // Reserve characters for what would help and for the line that counts the faces left out.
-        let available = max_characters.saturating_sub(40 + help.chars().count());
-        let mut length = text.chars().count();
-        for (index, face) in faces.iter().enumerate() {
-            let next = format!("\n{}", self.numbered_face(index + 1, face));
-            length += next.chars().count();
-            if length > available {
-                let more = self.language.message_with("faces-more", &[("count", (faces.len() - index).into())]);
-                return clipped(&format!("{text}\n{more}{help}"), max_characters);
-            }
-            text += &next;
-        }
-        text + &help
-    }
-
-    fn numbered_face(&self, number: usize, face: &FaceAnalysis) -> String {
-        let person = self.person_and_smile(face);
-        let mut variables = vec![("number", number.into()), ("person", (&person).into())];
-        let Some(doubt) = self.doubt(face) else { return self.language.message_with("face-sure", &variables) };
-        variables.push(("what", doubt.into()));
-        self.language.message_with("face-unsure", &variables)
-    }
-
-    /// One sentence about what would help the unsure faces, the flaws of the most faces first; `None` if
-    /// every face is sure, or nothing is known to help.
-    fn help(&self, faces: &[FaceAnalysis]) -> Option<String> {
-        let unsure: Vec<(usize, &FaceAnalysis)> = (1..).zip(faces).filter(|(_, face)| !self.is_sure(face)).collect();
-        let mut flaws: Vec<(Flaw, Vec<String>)> = Vec::new();
-        for (number, face) in &unsure {
-            for flaw in &face.flaws {
-                match flaws.iter_mut().find(|(known, _)| known == flaw) {
-                    Some((_, numbers)) => numbers.push(number.to_string()),
-                    None => flaws.push((*flaw, vec![number.to_string()])),
-                }
-            }
-        }
-        if flaws.is_empty() {
-            let good = !unsure.is_empty() && unsure.iter().all(|(_, face)| face.good_photo);
-            return good.then(|| self.language.message("faces-good-photo"));
-        }
-        flaws.sort_by_key(|(_, numbers)| std::cmp::Reverse(numbers.len()));
-        let help = flaws.iter().take(MAX_HELP).map(|(flaw, numbers)| {
-            let help = self.language.message(&format!("help-{}", flaw_name(*flaw)));
-            if numbers.len() == faces.len() {
-                return help;
-            }
-            let numbers = numbers.join(", ");
-            let variables = [("help", (&help).into()), ("numbers", (&numbers).into())];
-            self.language.message_with("help-for-faces", &variables)
-        });
-        let help = help.collect::<Vec<_>>().join("; ");
-        Some(self.language.message_with("faces-help", &[("help", (&help).into())]))
+/// What is in doubt, as the messages call it.
+fn doubt(age: bool, gender: bool) -> Option<&'static str> {
+    match (age, gender) {
+        (false, false) => None,
+        (true, false) => Some("age"),
+        (false, true) => Some("gender"),
+        (true, true) => Some("both"),
     }
 }
 
@@ -301,7 +242,7 @@ mod tests {
     use crate::model::estimator::Estimate;
 
     /// A face whose age probabilities are uniform over `age` ± `spread` years.
-    fn face(age: usize, female: f32, spread: usize, flaws: &[Flaw]) -> FaceAnalysis {
+    pub(super) fn face(age: usize, female: f32, spread: usize, flaws: &[Flaw]) -> FaceAnalysis {
         let years = age.saturating_sub(spread)..=age + spread;
         let share = 1.0 / years.clone().count() as f32;
         let age_probabilities = std::array::from_fn(|year| if years.contains(&year) { share } else { 0.0 });
@@ -324,7 +265,7 @@ mod tests {
         }
     }
 
-    fn analysis(faces: Vec<FaceAnalysis>) -> Analysis {
+    pub(super) fn analysis(faces: Vec<FaceAnalysis>) -> Analysis {
         Analysis { faces, ..Analysis::empty(100, 100) }
     }
 
@@ -351,6 +292,50 @@ mod tests {
     }
 
     #[test]
+    fn who_somebody_is_follows_the_age_in_whole_years() {
+        // All of the probability in the guessed year, except what moves the median within it.
+        let at = |age: f32, policy| {
+            let mut face = face(30, 0.01, 1, &[]);
+            let (year, below) = (age.round(), age - age.round() + 0.5);
+            let (share, rest) = if below < 0.5 { (0.5 / (1.0 - below), 0) } else { (0.5 / below, 100) };
+            face.estimate.age_probabilities = [0.0; crate::model::network::AGES];
+            face.estimate.age_probabilities[rest] = 1.0 - share;
+            face.estimate.age_probabilities[year as usize] = share;
+            assert!((face.age() - age).abs() < 0.01, "{} for {age}", face.age());
+            ReplyStyle { gender: policy, ..ReplyStyle::plain(0.0) }.person(&face)
+        };
+        for (age, who) in [
+            (1.4, "a baby"),
+            (1.6, "a toddler of about 2"),
+            (3.4, "a toddler of about 3"),
+            (3.6, "a boy of about 4"),
+            (17.4, "a boy of about 17"),
+            (17.6, "a man of about 18"),
+        ] {
+            assert!(at(age, GenderPolicy::Always).starts_with(who), "{}", at(age, GenderPolicy::Always));
+        }
+        for (age, who) in
+            [(12.4, "a child of about 12"), (12.6, "a young person of about 13"), (17.6, "a person of about 18")]
+        {
+            assert!(at(age, GenderPolicy::Never).starts_with(who), "{}", at(age, GenderPolicy::Never));
+        }
+    }
+
+    #[test]
+    fn a_range_that_says_more_than_the_guess_takes_its_place() {
+        let text = |age, female, range| {
+            let mut face = face(age, female, 5, &[]);
+            face.estimate.age_interval = range;
+            face.good_photo = false;
+            ReplyStyle::plain(0.5).guess(&analysis(vec![face]), 2000)
+        };
+        assert_eq!(text(36, 0.01, (16.0, 76.0)), "I can't tell the age: it could be a man of any age from 16 to 76.");
+        // Neither a girl nor a woman: it might be both.
+        assert_eq!(text(10, 0.99, (4.0, 64.0)), "I can't tell the age: it could be somebody of any age from 4 to 64.");
+        assert!(text(36, 0.01, (20.0, 54.0)).contains("a man of about 36"));
+    }
+
+    #[test]
     fn children_of_uncertain_gender_are_not_called_girls_or_boys() {
         let text = |age, female| ReplyStyle::plain(0.0).guess(&analysis(vec![face(age, female, 1, &[])]), 2000);
         assert!(text(0, 0.99).contains("a baby (likely ") && text(1, 0.01).contains("a baby (likely "));
@@ -365,18 +350,6 @@ mod tests {
         assert!(text(30, 0.7).starts_with("I'm not sure about the gender, but my guess is a woman"));
         let never = ReplyStyle { gender: GenderPolicy::Never, ..ReplyStyle::plain(0.5) };
         assert!(never.is_sure(&face(30, 0.7, 1, &[])));
-    }
-
-    #[test]
-    fn a_crowd_is_numbered_and_fits_the_platform() {
-        let crowd = analysis((0..40).map(|age| face(age + 20, 0.9, 5, &[Flaw::TooSmall])).collect());
-        let text = ReplyStyle::plain(0.0).guess(&crowd, 1024);
-        assert!(text.starts_with("I see 40 faces, numbered from left to right:\n1. a woman of about 20"), "{text}");
-        assert!(text.chars().count() <= 1024 && text.contains(" more."), "{text}");
-        let unsure = ReplyStyle::plain(1.0).guess(&crowd, 5000);
-        assert!(unsure.contains("(age unsure)\n40. "), "{unsure}");
-        assert!(unsure.ends_with("\nWhat would help: coming closer, or the photo in its original size."), "{unsure}");
-        assert!(ReplyStyle::plain(0.0).alternative_text(&crowd).chars().count() <= 1000);
     }
 
     #[test]

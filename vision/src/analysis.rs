@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::face::{Bounds, CropFrame, FaceCrop, Flaw, Rotation};
+use crate::face::{Bounds, CropFrame, FaceCrop, FaceOrder, Flaw, Rotation};
 use crate::model::estimator::Estimate;
 
 /// Whether to detect faces, or to treat the picture as a tight crop of one.
@@ -24,7 +24,7 @@ pub struct Analysis {
     pub width: u32,
     /// Height of the upright photo in pixels.
     pub height: u32,
-    /// The faces, from left to right.
+    /// The faces, in the order of [`Analysis::order`].
     pub faces: Vec<FaceAnalysis>,
     /// The rotation that makes the largest face upright, if it is not.
     pub rotation: Option<Rotation>,
@@ -39,6 +39,11 @@ impl Analysis {
     pub fn empty(width: u32, height: u32) -> Self {
         Self { width, height, faces: Vec::new(), rotation: None, frame: 0, cut_short: false }
     }
+
+    /// The order of the faces: from left to right, or from top to bottom if they are in a column.
+    pub fn order(&self) -> FaceOrder {
+        FaceOrder::of(self.faces.iter().map(|face| face.bounds))
+    }
 }
 
 /// One face and its estimate.
@@ -52,7 +57,7 @@ pub struct FaceAnalysis {
     pub estimate: Estimate,
     /// What makes this face hard to estimate, worst first.
     pub flaws: Vec<Flaw>,
-    /// Whether no measure even comes close to a flaw: another photo would hardly help.
+    /// Whether no measure even comes close to a flaw and the age can be told: another photo would hardly help.
     pub good_photo: bool,
     /// The estimator's input.
     pub crop: FaceCrop,

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::analysis::{Analysis, FaceAnalysis, Framing, StageTimes};
 use crate::face::{
-    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FinderOptions, Found, Quality, measure_quality,
+    Bounds, CropFrame, Face, FaceCrop, FaceError, FaceFinder, FaceOrder, FinderOptions, Found, Quality, measure_quality,
 };
 use crate::model::calibration::RawAnswer;
 use crate::model::detector::{self, Detector};
@@ -213,7 +213,8 @@ impl Guesser {
                 }
                 times.find = lap();
                 let (photo, mut faces) = self.with_detail(bytes, photo, faces, &work)?;
-                faces.sort_by(|a, b| (a.bounds.x + a.bounds.w / 2.0).total_cmp(&(b.bounds.x + b.bounds.w / 2.0)));
+                let order = FaceOrder::of(faces.iter().map(|face| face.bounds));
+                faces.sort_by(|a, b| order.position(&a.bounds).total_cmp(&order.position(&b.bounds)));
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
                     let crop = FaceCrop::cut(&photo.luma, &face.frame);
@@ -365,9 +366,9 @@ impl Prepared {
             FaceAnalysis {
                 bounds,
                 frame,
-                estimate,
                 flaws: quality.as_ref().map(Quality::flaws).unwrap_or_default(),
-                good_photo: quality.as_ref().is_some_and(Quality::is_good),
+                good_photo: quality.as_ref().is_some_and(Quality::is_good) && !estimate.is_age_unknown(),
+                estimate,
                 crop,
             }
         });

@@ -39,6 +39,11 @@ pub struct Bounds {
 }
 
 impl Bounds {
+    /// x and y of its centre.
+    pub fn centre(&self) -> [f32; 2] {
+        [self.x + self.w / 2.0, self.y + self.h / 2.0]
+    }
+
     /// Square root of its area.
     pub fn side(&self) -> f32 {
         (self.w * self.h).max(0.0).sqrt()
@@ -49,6 +54,35 @@ impl Bounds {
         let overlap = |a: f32, a_size: f32, b: f32, b_size: f32| ((a + a_size).min(b + b_size) - a.max(b)).max(0.0);
         let intersection = overlap(self.x, self.w, other.x, other.w) * overlap(self.y, self.h, other.y, other.h);
         intersection / (self.w * self.h + other.w * other.h - intersection).max(f32::MIN_POSITIVE)
+    }
+}
+
+/// The order in which the faces of a photo are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaceOrder {
+    /// By the horizontal positions of their centres, as people name who is in a photo.
+    LeftToRight,
+    /// By the vertical positions: in a column of faces, as in a strip from a photo booth.
+    TopToBottom,
+}
+
+impl FaceOrder {
+    /// The order for faces with these boxes: from top to bottom if their centres are at least twice as far apart
+    /// vertically as they are horizontally.
+    pub fn of(faces: impl IntoIterator<Item = Bounds>) -> Self {
+        let (mut least, mut most) = ([f32::MAX; 2], [f32::MIN; 2]);
+        for centre in faces.into_iter().map(|bounds| bounds.centre()) {
+            for axis in 0..2 {
+                (least[axis], most[axis]) = (least[axis].min(centre[axis]), most[axis].max(centre[axis]));
+            }
+        }
+        let [across, down] = [0, 1].map(|axis| most[axis] - least[axis]);
+        if down > 0.0 && down >= 2.0 * across { Self::TopToBottom } else { Self::LeftToRight }
+    }
+
+    /// The position of a face along this order.
+    pub fn position(self, face: &Bounds) -> f32 {
+        face.centre()[self as usize]
     }
 }
 
@@ -88,5 +122,32 @@ impl Face {
             score: self.score,
             frame: CropFrame { center_x: center_x * factor, center_y: center_y * factor, side: side * factor, roll },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn order(centres: &[(f32, f32)]) -> FaceOrder {
+        FaceOrder::of(centres.iter().map(|&(x, y)| Bounds { x: x - 5.0, y: y - 5.0, w: 10.0, h: 10.0 }))
+    }
+
+    #[test]
+    fn a_column_of_faces_is_read_from_top_to_bottom_and_others_from_left_to_right() {
+        assert_eq!(order(&[(139.0, 580.0), (151.0, 1015.0), (169.0, 126.0), (235.0, 3067.0)]), FaceOrder::TopToBottom);
+        assert_eq!(order(&[(30.0, 40.0), (50.0, 90.0)]), FaceOrder::TopToBottom, "a child on somebody's shoulders");
+        for beside in
+            [&[(10.0, 10.0), (90.0, 40.0), (50.0, 160.0)][..], &[(10.0, 10.0), (60.0, 80.0)], &[(5.0, 5.0)], &[]]
+        {
+            assert_eq!(order(beside), FaceOrder::LeftToRight, "{beside:?}");
+        }
+    }
+
+    #[test]
+    fn faces_have_a_position_along_either_order() {
+        let face = Bounds { x: 10.0, y: 40.0, w: 20.0, h: 30.0 };
+        assert_eq!(FaceOrder::LeftToRight.position(&face), 20.0);
+        assert_eq!(FaceOrder::TopToBottom.position(&face), 55.0);
     }
 }

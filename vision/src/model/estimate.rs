@@ -2,11 +2,14 @@
 
 use super::network::AGES;
 
-/// Guessed age, years, below which a gender is close to a coin toss (60 to 70 % right on the
+/// Guessed age, whole years, below which a gender is close to a coin toss (60 to 70 % right on the
 /// validation faces).
 const SMALL_CHILD: f32 = 4.0;
-/// Guessed age, years, from which people are women and men, not girls and boys.
-const ADULT: f32 = 17.0;
+/// Guessed age, whole years, from which people are women and men, not girls and boys.
+const ADULT: f32 = 18.0;
+/// Width of the interval, years, beyond which the age cannot be told: 0.7 % of the validation faces, most of them
+/// hardly to be seen, and things that only look like a face.
+const UNKNOWN_AGE: f32 = 35.0;
 /// Smile probability from which replies mention the smile: on the validation photos, the mention is right
 /// in 98 of 100 cases.
 const SMILING: f32 = 0.9;
@@ -43,11 +46,16 @@ impl Estimate {
         self.female_probability.max(1.0 - self.female_probability)
     }
 
-    /// Whether the gender is sure enough to report: not for small children, and for others only when it is
-    /// no coin toss.
+    /// Whether the gender is sure enough to report: where it can be told at all, and is no coin toss.
     pub fn reports_gender(&self) -> bool {
         let least = if self.is_adult() { ADULT_GENDER } else { CHILD_GENDER };
-        !self.is_small_child() && self.gender_probability() >= least
+        self.shows_gender() && self.gender_probability() >= least
+    }
+
+    /// Whether a gender can be told at this age: not small children, nor whoever may be a child or an
+    /// adult.
+    pub fn shows_gender(&self) -> bool {
+        !self.is_small_child() && (self.is_adult() || !self.is_age_unknown())
     }
 
     /// Whether the smile is sure enough to report.
@@ -55,14 +63,19 @@ impl Estimate {
         self.smile_probability.is_some_and(|smile| smile >= SMILING)
     }
 
-    /// Whether the guessed age is below four years.
+    /// Whether the guessed age, in whole years, is below four.
     pub fn is_small_child(&self) -> bool {
-        self.age() < SMALL_CHILD
+        self.age().round() < SMALL_CHILD
     }
 
-    /// Whether the guessed age is that of a woman or a man, not of a girl or a boy.
+    /// Whether the guessed age, in whole years, is that of a woman or a man, not of a girl or a boy.
     pub fn is_adult(&self) -> bool {
-        self.age() >= ADULT
+        self.age().round() >= ADULT
+    }
+
+    /// Whether the interval is so wide that it says more than the guess does.
+    pub fn is_age_unknown(&self) -> bool {
+        self.age_interval.1 - self.age_interval.0 > UNKNOWN_AGE
     }
 
     /// Confidence in the age, 0 to 1: the usual width of the interval at this age over the sum of that and
