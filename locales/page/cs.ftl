@@ -38,6 +38,7 @@ chat-script-photo = Fotka { $number }
 chat-script-picture = Tvoje fotka s rámečkem kolem každého obličeje
 chat-script-numbers = Čísla
 chat-script-age = Věk: { $age }, pravděpodobně { $low } až { $high }
+chat-script-age-untold = Věk: kdekoli mezi { $low } a { $high }
 chat-script-female = Žena: pravděpodobnost { $percent } %
 chat-script-male = Muž: pravděpodobnost { $percent } %
 chat-script-sure = Jsem si jistý

@@ -38,6 +38,7 @@ chat-script-photo = Foto { $number }
 chat-script-picture = Dein Foto mit einem Rahmen um jedes Gesicht
 chat-script-numbers = Zahlen
 chat-script-age = Alter: { $age }, wahrscheinlich { $low } bis { $high }
+chat-script-age-untold = Alter: irgendwo zwischen { $low } und { $high }
 chat-script-female = Weiblich: zu { $percent } % wahrscheinlich
 chat-script-male = Männlich: zu { $percent } % wahrscheinlich
 chat-script-sure = Ich bin mir sicher

@@ -38,6 +38,7 @@ chat-script-photo = Photo { $number }
 chat-script-picture = Your photo with a box around each face
 chat-script-numbers = Numbers
 chat-script-age = Age: { $age }, likely { $low } to { $high }
+chat-script-age-untold = Age: anything from { $low } to { $high }
 chat-script-female = Female: { $percent } % likely
 chat-script-male = Male: { $percent } % likely
 chat-script-sure = I'm sure

@@ -38,6 +38,7 @@ chat-script-photo = Foto { $number }
 chat-script-picture = Tu foto con un recuadro alrededor de cada cara
 chat-script-numbers = Números
 chat-script-age = Edad: { $age }, probablemente de { $low } a { $high }
+chat-script-age-untold = Edad: cualquiera entre { $low } y { $high }
 chat-script-female = Mujer: { $percent } % de probabilidad
 chat-script-male = Hombre: { $percent } % de probabilidad
 chat-script-sure = Estoy seguro

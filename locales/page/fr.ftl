@@ -38,6 +38,7 @@ chat-script-photo = Photo { $number }
 chat-script-picture = Ta photo avec un cadre autour de chaque visage
 chat-script-numbers = Les chiffres
 chat-script-age = Âge : { $age }, probablement { $low } à { $high }
+chat-script-age-untold = Âge : n’importe lequel entre { $low } et { $high }
 chat-script-female = Femme : probable à { $percent } %
 chat-script-male = Homme : probable à { $percent } %
 chat-script-sure = J’en suis sûr

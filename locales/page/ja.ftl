@@ -38,6 +38,7 @@ chat-script-photo = 写真 { $number }
 chat-script-picture = それぞれの顔を枠で囲んだあなたの写真
 chat-script-numbers = 数値
 chat-script-age = 年齢：{ $age }歳（おそらく{ $low }～{ $high }歳）
+chat-script-age-untold = 年齢：{ $low }～{ $high }歳のいずれか
 chat-script-female = 女性の確率：{ $percent } %
 chat-script-male = 男性の確率：{ $percent } %
 chat-script-sure = 自信があります

@@ -38,6 +38,7 @@ chat-script-photo = Foto { $number }
 chat-script-picture = Sua foto com uma moldura em volta de cada rosto
 chat-script-numbers = Números
 chat-script-age = Idade: { $age }, provavelmente de { $low } a { $high }
+chat-script-age-untold = Idade: qualquer uma entre { $low } e { $high }
 chat-script-female = Mulher: { $percent } % de probabilidade
 chat-script-male = Homem: { $percent } % de probabilidade
 chat-script-sure = Tenho certeza

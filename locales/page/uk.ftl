@@ -38,6 +38,7 @@ chat-script-photo = Фото { $number }
 chat-script-picture = Твоє фото з рамкою навколо кожного обличчя
 chat-script-numbers = Числа
 chat-script-age = Вік: { $age }, імовірно від { $low } до { $high }
+chat-script-age-untold = Вік: будь-який від { $low } до { $high }
 chat-script-female = Жінка: імовірність { $percent } %
 chat-script-male = Чоловік: імовірність { $percent } %
 chat-script-sure = Я впевнений

@@ -9,7 +9,7 @@ use super::people::{PersonId, Platform};
 pub enum Action {
     /// Explains the guess at one face.
     Explain {
-        /// Its index in the photo, from left to right, from 0.
+        /// Its index among the photo's faces, from 0.
         face: u8,
     },
     /// Crops the photo to the suggested square and guesses again.

@@ -39,7 +39,7 @@ pub enum CardError {
 }
 
 /// Draws the boxes of `analysis` on the photo in `bytes`, each labelled with the age in whole years, after its number
-/// from left to right when there are several; returns a JPEG of at most 1280 pixels a side, without any metadata.
+/// in the order of the faces when there are several; returns a JPEG of at most 1280 pixels a side, without any metadata.
 /// Where faces are so close that a label would cover another, it is the number alone.
 ///
 /// # Errors
@@ -84,7 +84,7 @@ pub fn draw_as(
     }
     let mut plates = Vec::new();
     for (index, face) in analysis.faces.iter().enumerate() {
-        let age = face.age().round().to_string();
+        let age = if face.estimate.is_age_unknown() { "?".to_owned() } else { face.age().round().to_string() };
         let number = (index + 1).to_string();
         let texts = if boxes.len() > 1 { vec![format!("{number}: {age}"), number] } else { vec![age] };
         let taken: Vec<_> = (boxes.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, corners)| corners))

@@ -290,7 +290,7 @@ impl Bot {
         reply.outcome.as_ref().map(|analysis| photo_buttons(analysis, reply.crop, style)).unwrap_or_default()
     }
 
-    /// For each face of several, from left to right, the button that explains it.
+    /// For each face of several, in order, the button that explains it.
     pub fn face_buttons(&self, reply: &Reply, style: &ReplyStyle) -> Vec<Button> {
         reply.outcome.as_ref().map(|analysis| face_buttons(analysis, style)).unwrap_or_default()
     }

@@ -19,7 +19,7 @@ pub struct PhotoReport {
     pub height: Option<u32>,
     /// Whether the file was cut short, so that only part of the photo was analysed.
     pub cut_short: bool,
-    /// The faces, from left to right.
+    /// The faces, from left to right, or from top to bottom if they are in a column.
     pub faces: Vec<FaceReport>,
     /// The problem, as one message. A photo without a face is not one.
     pub error: Option<String>,
@@ -33,12 +33,14 @@ pub struct FaceReport {
     /// x, y, width and height in pixels of the upright photo.
     #[serde(rename = "box")]
     pub bounds: [f32; 4],
-    /// Expected age in years.
+    /// Guessed age in years.
     pub age: f32,
     /// The interval that holds the true age of 80 % of the faces of every age, in years.
     pub age_low: f32,
     /// The upper end of that interval, in years.
     pub age_high: f32,
+    /// Whether the text states `age`: not where the interval is so wide that it alone says something.
+    pub age_told: bool,
     /// The likelier gender.
     pub gender: Gender,
     /// Probability of `gender`, 0.5 to 1.
@@ -90,6 +92,7 @@ impl FaceReport {
             age: truncate_to_tenths(face.age()),
             age_low: truncate_to_tenths(age_low),
             age_high: truncate_to_tenths(age_high),
+            age_told: !face.estimate.is_age_unknown(),
             gender: face.gender(),
             gender_probability: thousandths(face.gender_probability()),
             gender_told: style.reports_gender(face),

@@ -27,7 +27,7 @@ pub struct Arguments {
     /// Print everything as one JSON object, with pictures as data URLs.
     #[arg(long)]
     json: bool,
-    /// The face's number, from left to right.
+    /// The face's number, in the order of `guess`.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     face: u16,
     /// The language of the words: en, cs, de, es, fr, ja, pt or uk.

@@ -62,7 +62,7 @@ impl From<ModelError> for ExplainError {
 pub struct Explanation {
     /// Width and height of the upright photo in pixels.
     pub photo: (u32, u32),
-    /// The face's index in the photo, from left to right, from 0.
+    /// The face's index in the photo, in [`Analysis::order`](crate::Analysis::order), from 0.
     pub index: usize,
     /// How many faces the photo has.
     pub faces: usize,

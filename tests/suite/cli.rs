@@ -50,6 +50,7 @@ fn guess_prints_one_json_object_per_photo_with_the_documented_keys() {
         "age",
         "age_low",
         "age_high",
+        "age_told",
         "gender",
         "gender_probability",
         "gender_told",

@@ -153,6 +153,7 @@ async fn a_photo_is_answered_with_every_key_that_scripts_rely_on() {
         "age_confident",
         "age_high",
         "age_low",
+        "age_told",
         "box",
         "confident",
         "gender",

@@ -9,7 +9,7 @@
 //! | "message to be replied not found" and the like | simplify: no reply reference | the reply, below the latest message |
 //! | "message thread not found", `TOPIC_DELETED`, `TOPIC_CLOSED` | simplify: no topic, for a closed one no reply reference either | the reply in the general topic |
 //! | `BUTTON_DATA_INVALID`, "reply markup" and the like | simplify: no buttons | the text and the picture |
-//! | photos not allowed, `IMAGE_PROCESS_FAILED`, `PHOTO_INVALID_DIMENSIONS`, 413, a caption that is too long | simplify: no picture | the text, which describes the faces from left to right |
+//! | photos not allowed, `IMAGE_PROCESS_FAILED`, `PHOTO_INVALID_DIMENSIONS`, 413, a caption that is too long | simplify: no picture | the text, which describes the faces in order |
 //! | "message is too long" | simplify: shorter | the beginning of the text |
 //! | any other 400, 403 or 404 | simplify, one part after the other: no reply reference, no topic, no buttons, no picture | the text |
 //! | "not enough rights to send text messages", `CHAT_WRITE_FORBIDDEN`, `CHAT_RESTRICTED`, admin rights needed | forbidden | the asker is notified in private, an admin once a day |

@@ -18,7 +18,7 @@ use super::visitor::{self, ClientAddr};
 use crate::bot::{Bot, PhotoSource, explanation_report};
 use crate::observe::milliseconds;
 
-/// The route: the photo is the body or in the field `photo`, the face's number, from left to right, from 1, in the
+/// The route: the photo is the body or in the field `photo`, the face's number, in the order of the answer, from 1, in the
 /// query's or the form's `face`; `?card=1` requests the cards.
 pub(super) fn route(bot: Arc<Bot>, options: WebOptions) -> MethodRouter {
     let state = Arc::new(GuessState::new(bot, options));

@@ -67,7 +67,7 @@ struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
     card: Option<CardJson>,
     buttons: Vec<ButtonJson>,
-    /// Of each face, from left to right, if there are several.
+    /// Of each face, in the order of `faces`, if there are several.
     face_buttons: Vec<ButtonJson>,
 }
 

@@ -81,7 +81,7 @@ function faceItem(face, line, buttons) {
 function numbers(face) {
   const [age, low, high] = [face.age, face.age_low, face.age_high].map(Math.round);
   const parts = [
-    create("p", { className: "number", textContent: word("chat-script-age", { age, low, high }) }),
+    create("p", { className: "number", textContent: word(face.age_told ? "chat-script-age" : "chat-script-age-untold", { age, low, high }) }),
     ageScale(face),
   ];
   // Where the text leaves the gender out, so do the numbers.
@@ -91,8 +91,8 @@ function numbers(face) {
   return parts;
 }
 
-/** A scale of 0 to 100 years with the likely range as a bar and the guess as a marker; the line above it says the same. */
-function ageScale({ age, age_low, age_high }) {
+/** A scale of 0 to 100 years with the likely range as a bar and the guess, if it is told, as a marker; the line above it says the same. */
+function ageScale({ age, age_low, age_high, age_told }) {
   const percent = (years) => `${Math.min(100, Math.max(0, years))}%`;
   const ticks = [0, 20, 40, 60, 80, 100].map((years) => {
     const anchor = years === 0 ? "start" : years === 100 ? "end" : "middle";
@@ -103,7 +103,7 @@ function ageScale({ age, age_low, age_high }) {
     { class: "scale", "aria-hidden": "true" },
     createSvg("rect", { class: "track", x: 0, y: 7, width: "100%", height: 6, rx: 3 }),
     createSvg("rect", { class: "range", x: percent(age_low), y: 4, width: percent(age_high - age_low), height: 12, rx: 6 }),
-    createSvg("circle", { class: "marker", cx: percent(age), cy: 10, r: 7 }),
+    ...(age_told ? [createSvg("circle", { class: "marker", cx: percent(age), cy: 10, r: 7 })] : []),
     ...ticks,
   );
 }
