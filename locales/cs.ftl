@@ -20,9 +20,9 @@ person =
     }
 person-of-any-age =
     { $who ->
-        [woman] žena kdekoli mezi { $low } a { $high } lety
-        [man] muž kdekoli mezi { $low } a { $high } lety
-       *[other] někdo kdekoli mezi { $low } a { $high } lety
+        [woman] žena ve věku od { $low } do { $high } let
+        [man] muž ve věku od { $low } do { $high } let
+       *[other] někdo ve věku od { $low } do { $high } let
     }
 person-smiling =
     { $who ->
@@ -32,7 +32,7 @@ person-smiling =
 guess-sure = Podle mě je to { $person }.
 guess-unsure =
     { $what ->
-        [unknown-age] Věk nepoznám, může to být { $person }.
+        [unknown-age] Věk nepoznám: může to být { $person }.
         [gender] Pohlavím si nejsem jistý, ale můj odhad je { $person }.
         [both] Věkem ani pohlavím si nejsem jistý, ale můj odhad je { $person }.
        *[age] Věkem si nejsem jistý, ale můj odhad je { $person }.
@@ -48,7 +48,7 @@ faces =
         [down] číslováno shora dolů
        *[across] číslováno zleva doprava
     }{ $ages ->
-        [unsure] ; žádným věkem si nejsem jistý:
+        [unsure] ; u nikoho si nejsem jistý věkem:
        *[some-sure] :
     }
 face-sure = { $number }. { $person }

@@ -20,9 +20,9 @@ person =
     }
 person-of-any-age =
     { $who ->
-        [woman] eine Frau irgendwo zwischen { $low } und { $high } Jahren
-        [man] ein Mann irgendwo zwischen { $low } und { $high } Jahren
-       *[other] jemand irgendwo zwischen { $low } und { $high } Jahren
+        [woman] eine Frau im Alter zwischen { $low } und { $high } Jahren
+        [man] ein Mann im Alter zwischen { $low } und { $high } Jahren
+       *[other] jemand im Alter zwischen { $low } und { $high } Jahren
     }
 person-smiling =
     { $who ->
@@ -32,7 +32,7 @@ person-smiling =
 guess-sure = Sieht aus wie { $person }.
 guess-unsure =
     { $what ->
-        [unknown-age] Das Alter kann ich nicht erkennen, es könnte sein: { $person }.
+        [unknown-age] Das Alter kann ich nicht erkennen; möglich wäre: { $person }.
         [gender] Beim Geschlecht bin ich mir nicht sicher, aber ich würde sagen: { $person }.
         [both] Bei Alter und Geschlecht bin ich mir nicht sicher, aber ich würde sagen: { $person }.
        *[age] Beim Alter bin ich mir nicht sicher, aber ich würde sagen: { $person }.
@@ -43,7 +43,7 @@ faces =
         [down] von oben nach unten
        *[across] von links nach rechts
     }{ $ages ->
-        [unsure] ; bei keinem Alter bin ich sicher:
+        [unsure] ; bei keinem Alter bin ich mir sicher:
        *[some-sure] :
     }
 face-sure = { $number }. { $person }

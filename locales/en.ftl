@@ -45,7 +45,7 @@ faces =
         [down] from top to bottom
        *[across] from left to right
     }{ $ages ->
-        [unsure] ; all ages are unsure:
+        [unsure] ; I'm not sure about any of the ages:
        *[some-sure] :
     }
 face-sure = { $number }. { $person }

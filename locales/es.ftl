@@ -32,7 +32,7 @@ person-smiling =
 guess-sure = Parece { $person }.
 guess-unsure =
     { $what ->
-        [unknown-age] No puedo saber la edad: podría ser { $person }.
+        [unknown-age] No sabría decir la edad: podría ser { $person }.
         [gender] No estoy seguro del sexo, pero diría que es { $person }.
         [both] No estoy seguro de la edad ni del sexo, pero diría que es { $person }.
        *[age] No estoy seguro de la edad, pero diría que es { $person }.

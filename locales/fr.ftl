@@ -32,7 +32,7 @@ person-smiling =
 guess-sure = On dirait { $person }.
 guess-unsure =
     { $what ->
-        [unknown-age] Je ne peux pas dire l’âge : ce pourrait être { $person }.
+        [unknown-age] Je ne saurais dire l’âge : ce pourrait être { $person }.
         [gender] Je ne suis pas sûr du sexe, mais je dirais { $person }.
         [both] Je ne suis sûr ni de l’âge ni du sexe, mais je dirais { $person }.
        *[age] Je ne suis pas sûr de l’âge, mais je dirais { $person }.
@@ -89,7 +89,7 @@ good-photo =
 faces-help = Ce qui aiderait : { $help }.
 faces-good-photo =
     { $what ->
-        [gender] La photo est bonne : les visages dont je doute peuvent tout simplement être d’un homme comme d’une femme.
+        [gender] La photo est bonne : les visages dont je doute peuvent tout simplement être ceux d’un homme comme d’une femme.
         [both] La photo est bonne : les visages dont je doute font tout simplement plusieurs âges, ou peuvent être d’un homme comme d’une femme.
        *[age] La photo est bonne : les visages dont je doute font tout simplement plusieurs âges.
     }

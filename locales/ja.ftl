@@ -20,9 +20,9 @@ person =
     }
 person-of-any-age =
     { $who ->
-        [woman] { $low }～{ $high }歳のいずれかの女性
-        [man] { $low }～{ $high }歳のいずれかの男性
-       *[other] { $low }～{ $high }歳のいずれかの人
+        [woman] { $low }～{ $high }歳の女性
+        [man] { $low }～{ $high }歳の男性
+       *[other] { $low }～{ $high }歳の人
     }
 person-smiling =
     { $who ->
@@ -42,7 +42,7 @@ faces =
         [down] 上
        *[across] 左
     }から順{ $ages ->
-        [unsure] 、年齢はどれも自信がありません）：
+        [unsure] 、年齢はどれも自信なし）：
        *[some-sure] ）：
     }
 face-sure = { $number }. { $person }

@@ -22,7 +22,7 @@ pub struct Explained {
 }
 
 impl Bot {
-    /// Explains the face of this index, from the left, from 0; waits behind guesses.
+    /// Explains the face of this index, from 0; waits behind guesses.
     ///
     /// # Errors
     /// The problem to report to the asker.

@@ -87,7 +87,10 @@ impl Bot {
             Ok((_, analysis)) => analysis,
             Err(problem) => return problem.message(language).into(),
         };
-        let [face] = analysis.faces.as_slice() else { return language.message("game-unsure").into() };
+        let face = match analysis.faces.as_slice() {
+            [face] if !face.estimate.is_age_unknown() => face,
+            _ => return language.message("game-unsure").into(),
+        };
         let game = Game {
             chat: asker.chat,
             host: asker.person,

@@ -63,9 +63,9 @@ impl ReplyStyle {
         self.doubt(face).is_none()
     }
 
-    /// Whether the age counts as sure: its confidence reaches the threshold.
+    /// Whether the age counts as sure: it can be told, and its confidence reaches the threshold.
     pub fn is_age_sure(&self, face: &FaceAnalysis) -> bool {
-        face.confidence() >= self.confident
+        face.confidence() >= self.confident && !face.estimate.is_age_unknown()
     }
 
     /// Whether the gender is stated and counts as sure.
@@ -329,10 +329,12 @@ mod tests {
             face.good_photo = false;
             ReplyStyle::plain(0.5).guess(&analysis(vec![face]), 2000)
         };
-        assert_eq!(text(36, 0.01, (16.0, 76.0)), "I can't tell the age: it could be a man of any age from 16 to 76.");
+        assert_eq!(text(36, 0.01, (18.0, 76.0)), "I can't tell the age: it could be a man of any age from 18 to 76.");
         // Neither a girl nor a woman: it might be both.
-        assert_eq!(text(10, 0.99, (4.0, 64.0)), "I can't tell the age: it could be somebody of any age from 4 to 64.");
-        assert!(text(36, 0.01, (20.0, 54.0)).contains("a man of about 36"));
+        for (age, range) in [(10, (4.0, 64.0)), (36, (17.4, 76.0))] {
+            assert!(text(age, 0.99, range).starts_with("I can't tell the age: it could be somebody of any age from "));
+        }
+        assert!(text(36, 0.01, (19.6, 55.4)).contains("a man of about 36 (likely 20 to 55)"));
     }
 
     #[test]

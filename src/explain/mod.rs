@@ -120,7 +120,7 @@ impl Explanation {
     }
 }
 
-/// Finds the faces of a photo and explains the one of this index, counted from the left, from 0.
+/// Finds the faces of a photo and explains the one of this index, in [`Analysis::order`](crate::Analysis::order), from 0.
 ///
 /// It takes about 350 passes of the network over one face, half a second of one core, and as much memory as a
 /// guess and then the photo in colour.

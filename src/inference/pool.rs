@@ -30,7 +30,7 @@ pub trait Analyser: Send + Sync + 'static {
     /// [`InferenceError`], by cause.
     fn analyse(&self, photo: &[u8], framing: Framing) -> Result<Analysis, InferenceError>;
 
-    /// Explains the face of this index, from the left, from 0.
+    /// Explains the face of this index, from 0.
     ///
     /// # Errors
     /// [`InferenceError`], by cause.

@@ -213,8 +213,7 @@ impl Guesser {
                 }
                 times.find = lap();
                 let (photo, mut faces) = self.with_detail(bytes, photo, faces, &work)?;
-                let order = FaceOrder::of(faces.iter().map(|face| face.bounds));
-                faces.sort_by(|a, b| order.position(&a.bounds).total_cmp(&order.position(&b.bounds)));
+                FaceOrder::of(faces.iter().map(|face| face.bounds)).sort(&mut faces);
                 let factor = photo.reduction as f32;
                 let cut = faces.iter().map(|face| {
                     let crop = FaceCrop::cut(&photo.luma, &face.frame);

@@ -52,7 +52,8 @@ impl ReplyStyle {
         let line = |(number, face): (usize, &FaceAnalysis)| {
             let person = self.person_and_smile(face);
             let mut variables = vec![("number", number.into()), ("person", (&person).into())];
-            let age_in_doubt = !no_age_is_sure && !self.is_age_sure(face);
+            // That an age is unsure needs no words where the lead says so, or the range does.
+            let age_in_doubt = !no_age_is_sure && !self.is_age_sure(face) && !face.estimate.is_age_unknown();
             match doubt(age_in_doubt, self.is_gender_in_doubt(face)) {
                 None => self.language.message_with("face-sure", &variables),
                 Some(what) => {
@@ -129,7 +130,8 @@ mod tests {
         assert!(mixed.contains(" (age unsure)\n2. ") && mixed.contains(" (gender unsure)\nWhat would help"), "{mixed}");
         let none_sure = text([20, 20], [0.99, 0.7]);
         assert!(
-            none_sure.starts_with("I see 2 faces, numbered from left to right; all ages are unsure:\n1. "),
+            none_sure
+                .starts_with("I see 2 faces, numbered from left to right; I'm not sure about any of the ages:\n1. "),
             "{none_sure}"
         );
         assert!(!none_sure.contains("(age") && none_sure.contains(" (gender unsure)\nWhat would help"), "{none_sure}");

@@ -249,7 +249,7 @@ fn shortened(text: &str, max_characters: usize) -> String {
 }
 
 /// The pictures of an answer. A text that is too long for a caption is sent without them, because it describes the
-/// faces from left to right.
+/// faces in order.
 fn cards(answer: &Answer) -> &[Card] {
     if fits_caption(&answer.text) { &answer.cards } else { &[] }
 }

@@ -80,9 +80,23 @@ impl FaceOrder {
         if down > 0.0 && down >= 2.0 * across { Self::TopToBottom } else { Self::LeftToRight }
     }
 
-    /// The position of a face along this order.
-    pub fn position(self, face: &Bounds) -> f32 {
-        face.centre()[self as usize]
+    /// Sorts faces. Those beside each other in a column, as in two strips side by side, are read from left to right.
+    pub fn sort(self, faces: &mut [Face]) {
+        let from_left =
+            |faces: &mut [Face]| faces.sort_by(|a, b| a.bounds.centre()[0].total_cmp(&b.bounds.centre()[0]));
+        if self == Self::LeftToRight {
+            return from_left(faces);
+        }
+        faces.sort_by(|a, b| a.bounds.centre()[1].total_cmp(&b.bounds.centre()[1]));
+        let is_same_row = |first: &Face, next: &Face| {
+            next.bounds.centre()[1] - first.bounds.centre()[1] < first.bounds.h.min(next.bounds.h) / 2.0
+        };
+        let mut rest = faces;
+        while let [first, ..] = *rest {
+            let (row, below) = rest.split_at_mut(rest.iter().take_while(|next| is_same_row(&first, next)).count());
+            from_left(row);
+            rest = below;
+        }
     }
 }
 
@@ -145,9 +159,19 @@ mod tests {
     }
 
     #[test]
-    fn faces_have_a_position_along_either_order() {
-        let face = Bounds { x: 10.0, y: 40.0, w: 20.0, h: 30.0 };
-        assert_eq!(FaceOrder::LeftToRight.position(&face), 20.0);
-        assert_eq!(FaceOrder::TopToBottom.position(&face), 55.0);
+    fn faces_beside_each_other_in_a_column_are_read_as_a_row() {
+        let face = |x: f32, y: f32| Face {
+            bounds: Bounds { x, y, w: 40.0, h: 40.0 },
+            landmarks: [[0.0; 2]; 5],
+            score: 1.0,
+            frame: CropFrame { center_x: x, center_y: y, side: 40.0, roll: 0.0 },
+        };
+        let sorted = |order: FaceOrder| {
+            let mut faces = [face(60.0, 98.0), face(0.0, 300.0), face(60.0, 0.0), face(0.0, 102.0), face(0.0, 3.0)];
+            order.sort(&mut faces);
+            faces.map(|face| (face.bounds.x, face.bounds.y))
+        };
+        assert_eq!(sorted(FaceOrder::TopToBottom), [(0.0, 3.0), (60.0, 0.0), (0.0, 102.0), (60.0, 98.0), (0.0, 300.0)]);
+        assert_eq!(sorted(FaceOrder::LeftToRight).map(|(x, _)| x), [0.0, 0.0, 0.0, 60.0, 60.0]);
     }
 }

@@ -1,7 +1,7 @@
 //! What makes a face hard to estimate, measured on the photo and on the crop.
 //!
-//! Every measure compares the face with itself or with its surroundings, never with a grey level that only
-//! some skin has. [`Quality::difficulty`] puts all of them on one scale: 0 is what good photos have, and from
+//! Every measure compares the face with itself or with its surroundings, or counts what is nearly black or white, which no
+//! skin is in good light. [`Quality::difficulty`] puts all of them on one scale: 0 is what good photos have, and from
 //! 1 on it is a [`Flaw`].
 
 mod measures;
@@ -64,7 +64,7 @@ pub enum Flaw {
     Dark,
     /// One half of the face is much darker than the other.
     OneSided,
-    /// Parts of the face are white.
+    /// A part of the face is nearly white.
     Bright,
     /// There is too little fine detail for the pixels that the face has.
     Blurred,
@@ -136,7 +136,7 @@ impl Quality {
         let white = WHITE.of(self.white);
         let seen = self.seen.as_ref();
         let turned = seen.map_or_else(|| YAW.of(self.yaw), |seen| SEEN_TURNED.of(seen.turned));
-        let seen_blurred = seen.map_or(0.0, |seen| SEEN_BLURRED.of(seen.blurred));
+        let seen_blurred = seen.map_or(0.0, |seen| SEEN_BLURRED.of(seen.blurred).min(SOME_BLUR.of(self.blur)));
         // A flaw that explains another hides it: the part outside the photo is empty, and so may be what is
         // behind a profile, white or blurred, but they are not covered; a cover makes a face look turned a little, and a
         // cover and a profile make the sides unlike; an enlarged face has no fine detail.
@@ -150,8 +150,7 @@ impl Quality {
         let turned = if is_flaw(covered) { 0.0 } else { turned };
         let unlike = is_flaw(covered) || is_flaw(turned);
         let one_sided = if unlike { 0.0 } else { ASYMMETRY.of(self.asymmetry) };
-        let seen_blurred = if is_flaw(small) { 0.0 } else { seen_blurred.min(SOME_BLUR.of(self.blur)) };
-        let blurred = seen_blurred.max(BLUR.of(self.blur));
+        let blurred = if is_flaw(small) { 0.0 } else { seen_blurred }.max(BLUR.of(self.blur));
         let dark = HIGHLIGHTS.of(self.highlights).max(FACE_HIGHLIGHTS.of(self.face_highlights));
         [small, outside, covered, turned, dark, one_sided, white, blurred, NOISE.of(self.noise)]
     }

@@ -7,9 +7,11 @@ use super::network::AGES;
 const SMALL_CHILD: f32 = 4.0;
 /// Guessed age, whole years, from which people are women and men, not girls and boys.
 const ADULT: f32 = 18.0;
-/// Width of the interval, years, beyond which the age cannot be told: 0.7 % of the validation faces, most of them
-/// hardly to be seen, and things that only look like a face.
-const UNKNOWN_AGE: f32 = 35.0;
+/// Width of the interval, whole years, beyond which the age cannot be told, and the confidence below which: the
+/// interval is more than half as wide again as usual. Of the validation faces 0.6 %; half of them can hardly be seen, and
+/// what only looks like a face is often among such.
+const UNKNOWN_WIDTH: f32 = 35.0;
+const UNKNOWN_CONFIDENCE: f32 = 0.4;
 /// Smile probability from which replies mention the smile: on the validation photos, the mention is right
 /// in 98 of 100 cases.
 const SMILING: f32 = 0.9;
@@ -52,10 +54,11 @@ impl Estimate {
         self.shows_gender() && self.gender_probability() >= least
     }
 
-    /// Whether a gender can be told at this age: not small children, nor whoever may be a child or an
-    /// adult.
+    /// Whether there is a word for the gender at this age: not for small children, nor for whoever may be a child as
+    /// well as an adult.
     pub fn shows_gender(&self) -> bool {
-        !self.is_small_child() && (self.is_adult() || !self.is_age_unknown())
+        let may_be_a_child = self.is_age_unknown() && self.age_interval.0.round() < ADULT;
+        !self.is_small_child() && !may_be_a_child
     }
 
     /// Whether the smile is sure enough to report.
@@ -73,9 +76,10 @@ impl Estimate {
         self.age().round() >= ADULT
     }
 
-    /// Whether the interval is so wide that it says more than the guess does.
+    /// Whether the interval is so wide, for any age and for the guessed one, that it says more than the guess does.
     pub fn is_age_unknown(&self) -> bool {
-        self.age_interval.1 - self.age_interval.0 > UNKNOWN_AGE
+        let (low, high) = self.age_interval;
+        high.round() - low.round() > UNKNOWN_WIDTH && self.confidence() < UNKNOWN_CONFIDENCE
     }
 
     /// Confidence in the age, 0 to 1: the usual width of the interval at this age over the sum of that and
