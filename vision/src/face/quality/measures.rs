@@ -115,8 +115,11 @@ fn exceeded_by_a_fiftieth(pixels: &[u8]) -> f32 {
     value.unwrap_or(0) as f32
 }
 
-/// Logarithms of the means of 8×8 pixels, which ignore eyes and mouth being slightly off the axis.
-fn light(pixels: &[u8]) -> [[f32; CELLS]; CELLS] {
+/// Logarithms of the means of 8×8 pixels, by row and column; they ignore eyes and mouth being slightly off the axis.
+type Cells = [[f32; CELLS]; CELLS];
+
+/// The cells of a crop.
+fn light(pixels: &[u8]) -> Cells {
     let cell = |column: usize, row: usize| {
         let rows = row * CELL..(row + 1) * CELL;
         let sum: u32 =
@@ -137,7 +140,7 @@ fn is_cell_within(ellipse: [f32; 2], column: usize, row: usize) -> bool {
 }
 
 /// [`Quality::asymmetry`] of the cells.
-fn asymmetry(cells: &[[f32; CELLS]; CELLS]) -> f32 {
+fn asymmetry(cells: &Cells) -> f32 {
     let differences = cells.iter().enumerate().filter_map(|(row, cells)| {
         let inside = (0..CELLS / 2).filter(|column| is_cell_within(FACE, *column, row));
         let mut differences: Vec<f32> = inside.map(|column| cells[column] - cells[CELLS - 1 - column]).collect();
@@ -149,7 +152,7 @@ fn asymmetry(cells: &[[f32; CELLS]; CELLS]) -> f32 {
 }
 
 /// [`Quality::light_range`] of the cells.
-fn light_range(cells: &[[f32; CELLS]; CELLS]) -> f32 {
+fn light_range(cells: &Cells) -> f32 {
     let rows = cells.iter().enumerate();
     let inside = rows.flat_map(|(row, cells)| {
         cells.iter().enumerate().filter(move |(column, _)| is_cell_within(SKIN, *column, row)).map(|(_, cell)| *cell)
@@ -229,7 +232,7 @@ mod tests {
     #[test]
     fn what_is_compared_with_the_face_itself_does_not_depend_on_its_brightness() {
         let (bright, dim) = (crop(texture), crop(|x, y| texture(x, y) / 2.0));
-        let of_light: [fn(&[[f32; CELLS]; CELLS]) -> f32; 2] = [asymmetry, light_range];
+        let of_light: [fn(&Cells) -> f32; 2] = [asymmetry, light_range];
         let of_pixels: [fn(&[u8]) -> f32; 3] = [emptiness, blur, noise];
         let pairs = of_pixels.map(|measure| (measure(&bright), measure(&dim)));
         for (bright, dim) in
