@@ -93,7 +93,9 @@ impl FaceOrder {
         };
         let mut rest = faces;
         while let [first, ..] = *rest {
-            let (row, below) = rest.split_at_mut(rest.iter().take_while(|next| is_same_row(&first, next)).count());
+            // A box without a height is a row of its own.
+            let length = rest.iter().take_while(|next| is_same_row(&first, next)).count().max(1);
+            let (row, below) = rest.split_at_mut(length);
             from_left(row);
             rest = below;
         }
@@ -173,5 +175,9 @@ mod tests {
         };
         assert_eq!(sorted(FaceOrder::TopToBottom), [(0.0, 3.0), (60.0, 0.0), (0.0, 102.0), (60.0, 98.0), (0.0, 300.0)]);
         assert_eq!(sorted(FaceOrder::LeftToRight).map(|(x, _)| x), [0.0, 0.0, 0.0, 60.0, 60.0]);
+        let flat = |y| Face { bounds: Bounds { x: 0.0, y, w: 40.0, h: 0.0 }, ..face(0.0, 0.0) };
+        let mut flat = [flat(20.0), flat(f32::NAN), flat(10.0)];
+        FaceOrder::TopToBottom.sort(&mut flat);
+        assert_eq!([flat[0].bounds.y, flat[1].bounds.y], [10.0, 20.0]);
     }
 }
