@@ -60,3 +60,5 @@ mod telegram_webhook;
 mod tips;
 mod training;
 mod web;
+mod web_faults;
+mod web_pages;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::matrix::help;
+use crate::support::inbox::RecordedRequest;
 use crate::support::matrix::{DIRECT, GROUP, Matrix, OTHER, PERSON, body, picture, replied_to, text};
 use crate::support::photo_with_a_face;
 
@@ -36,6 +37,35 @@ async fn a_room_whose_homeserver_fails_delays_no_other_room() {
     matrix.inbox.next("scripted send").await;
     help(&mut matrix).await;
     assert_eq!(replied_to(&matrix.reply(GROUP).await.1), slow);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_in_which_messages_are_not_answered_delays_no_other_room_for_long() {
+    let (mut matrix, _program) = Matrix::synced(&[]).await;
+    matrix.script(&format!("send {GROUP}"), json!("stall"));
+    matrix.post(GROUP, PERSON, text("!age help", None));
+    matrix.inbox.next("stalled").await;
+    let stalled = Instant::now();
+    while matrix.inbox.next("send").await.body["room"] != GROUP {}
+    help(&mut matrix).await;
+    assert!(stalled.elapsed() < Duration::from_secs(10), "{:?}", stalled.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_pictures_are_refused_the_text_is_sent_once() {
+    let (mut matrix, _program) = Matrix::synced(&[]).await;
+    matrix.files.put("one", photo_with_a_face());
+    let photo = matrix.post(GROUP, OTHER, picture("one"));
+    matrix.change(|state| state.refuses_pictures = true);
+    matrix.post(GROUP, PERSON, text("!age explain", Some(&photo)));
+    let (_, reply) = matrix.reply(GROUP).await;
+    assert!(body(&reply).contains("This is all I look at") && reply["msgtype"] == "m.notice", "{reply}");
+    let is_last = |asked: &RecordedRequest| {
+        let picture = &asked.body;
+        asked.what == "unwanted picture" && picture["filename"] == "faces-2.jpg" && picture["m.relates_to"].is_null()
+    };
+    matrix.inbox.wait("the second picture in its simplest form", is_last).await;
+    help(&mut matrix).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

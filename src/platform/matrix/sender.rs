@@ -5,7 +5,9 @@
 
 use std::collections::HashMap;
 use std::io::Cursor;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use ruma::api::client::media::create_content;
@@ -16,6 +18,7 @@ use ruma::serde::Raw;
 use ruma::{OwnedEventId, OwnedMxcUri, OwnedRoomId, OwnedUserId};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::api::Api;
@@ -27,6 +30,8 @@ use crate::platform::refusal::{Backoff, REPLY_DEADLINE, Refusal};
 
 /// Idle rooms are removed when this many are tracked.
 const SWEEP_AT: usize = 4096;
+/// How long a message that the homeserver does not answer delays those of other rooms.
+const TURN_LIMIT: Duration = Duration::from_secs(2);
 
 /// Where a reply goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +75,11 @@ struct Form {
 }
 
 impl Form {
-    /// Leaves out the next part; `false` when only the text is left.
-    fn simplify(&mut self) -> bool {
-        [&mut self.picture, &mut self.thread, &mut self.reply].into_iter().any(std::mem::take)
+    /// Leaves out the next part; `false` when none is left. The first message of an answer is then its text, further ones
+    /// are nothing without their picture.
+    fn simplify(&mut self, is_first: bool) -> bool {
+        let picture = is_first.then_some(&mut self.picture);
+        picture.into_iter().chain([&mut self.thread, &mut self.reply]).any(std::mem::take)
     }
 }
 
@@ -119,7 +126,7 @@ impl Sender {
             let content = content(to, answer, picture.filter(|_| form.picture), part, form);
             let transaction = format!("{:016x}-{part}", event_number(&to.request));
             match self.send(to.room.clone(), &content, transaction).await {
-                Err(error) if refusal(&error) == Refusal::Simplify && form.simplify() => {
+                Err(error) if refusal(&error) == Refusal::Simplify && form.simplify(part == 0) => {
                     debug!(%error, "part of a reply was refused, sending it without");
                 }
                 result => return result,
@@ -128,7 +135,7 @@ impl Sender {
     }
 
     /// Sends a message, and waits as long as the homeserver asks. After a rate limit, which is that of the account, all
-    /// others wait as well; after other errors, which may be those of the room, they go first.
+    /// others wait as well; after other errors and without an answer, which may be due to the room, they go first.
     async fn send(&self, room: OwnedRoomId, content: &Value, transaction: String) -> Result<OwnedEventId, ApiError> {
         let content = serde_json::value::to_raw_value(content);
         let content = Raw::from_json(content.map_err(|error| ApiError::Network { reason: error.to_string() })?);
@@ -143,11 +150,19 @@ impl Sender {
                 Some(held) => held,
                 None => self.turn.lock().await,
             };
-            let error = match self.api.send(request.clone()).await {
+            let mut attempt = pin!(self.api.send(request.clone()));
+            let (answer, held) = match timeout(TURN_LIMIT, &mut attempt).await {
+                Ok(answer) => (answer, Some(held)),
+                Err(_) => {
+                    drop(held);
+                    (attempt.await, None)
+                }
+            };
+            let error = match answer {
                 Ok(response) => return Ok(response.event_id),
                 Err(error) => error,
             };
-            turn = (error.status() == Some(429)).then_some(held);
+            turn = held.filter(|_| error.status() == Some(429));
             match refusal(&error) {
                 Refusal::Retry { after } if backoff.pause(after).await => {}
                 _ => return Err(error),

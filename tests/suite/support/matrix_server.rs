@@ -56,6 +56,8 @@ pub struct Homeserver {
     pub uploads: BTreeSet<String>,
     /// Whether it is older than authenticated media (version 1.11 of the specification).
     pub is_old: bool,
+    /// Whether it accepts no messages with pictures, as a module of Synapse's may decide.
+    pub refuses_pictures: bool,
     next: u64,
 }
 
@@ -68,6 +70,7 @@ impl Homeserver {
             transactions: BTreeMap::new(),
             uploads: BTreeSet::new(),
             is_old: false,
+            refuses_pictures: false,
             next: 1,
         }
     }
@@ -367,6 +370,10 @@ impl Shared {
                 if let Some(event) = state.transactions.get(&key) {
                     self.record("repeated".into(), body.clone());
                     return Ok(json!({ "event_id": event }));
+                }
+                if state.refuses_pictures && body["msgtype"] == "m.image" {
+                    self.record("unwanted picture".into(), body.clone());
+                    return Err((400, "M_UNKNOWN"));
                 }
                 check_message(&state, room, body)?;
                 let event = state.add(room, json!({ "type": "m.room.message", "sender": ME, "content": body }));

@@ -54,6 +54,7 @@ pub mod secrets;
 pub mod telegram;
 pub mod telegram_rules;
 pub mod telegram_server;
+pub mod web;
 
 use std::io::Read;
 use std::path::PathBuf;
