@@ -1,13 +1,16 @@
 """Trains the head with which the estimator tells faces from things that only resemble one.
 
     pip install torch numpy opencv-python-headless safetensors
+    python models/train_face_head.py faces --data data --out OUT
+    cargo run --release -p faceguesser-vision --example candidates models/estimator.safetensors < OUT/faces.txt > OUT/faces.tsv
     python models/train_face_head.py pictures --data data --out OUT [--without-people LIST]
     cargo run --release -p faceguesser-vision --example candidates models/estimator.safetensors < OUT/list.txt > OUT/candidates.tsv
     python models/train_face_head.py fit --out OUT --weights models/estimator.safetensors
 
-`pictures` writes altered copies of the training parts of `data` (scenes, utkface, fairface, aaf, groups, smiles; every third scene is
-held out, as by `evaluate --held-out`) and of further pictures without people, one path per line of LIST, and labels.json with their
-faces. `fit` adds the tensors of `model::face_head` to the weights file; the candidates' features must come from the same weights.
+`faces` lists the training parts of `data` with one face in each picture (utkface, fairface, aaf, groups, smiles). `pictures` writes altered
+copies of some of them, of all in which the detector is not certain of the face, most of them profiles, of the scenes (every third is held
+out, as by `evaluate --held-out`) and of further pictures without people, one path per line of LIST, and labels.json with their faces. `fit`
+adds the tensors of `model::face_head` to the weights file; the candidates' features must come from the same weights.
 """
 import argparse, csv, json, math, pathlib, random
 from multiprocessing import Pool
@@ -17,8 +20,12 @@ import numpy as np
 
 cv2.setNumThreads(1)
 # Copies per picture and the weight of their candidates, by what it shows; a scene's first copy is unaltered and counts more.
-SCENES, ANIMALS, THINGS, FACES = (4, 0.4), (6, 1.0), (2, 0.5), (1, 0.4)
+SCENES, ANIMALS, THINGS = (4, 0.4), (6, 1.0), (2, 0.5)
 UNALTERED_SCENE = 1.2
+# Folders of pictures with one face each: how many of them are pasted into other pictures, and how much larger they are than the face.
+FACES = {"utkface/train": (1400, 1), "fairface/train": (1600, 1.6), "aaf/train": (700, 1.6), "groups": (700, 1), "smiles": (700, 1.6)}
+# The weight of a face's candidates, and the score from which the detector is certain (`UNCERTAIN` of the finder).
+FACE, CERTAIN = 0.4, 0.72
 HIDDEN, EPOCHS, DROPOUT, RATE = 32, 40, 0.2, 3e-3
 
 
@@ -31,6 +38,10 @@ def in_another_light(picture, rng):
     if rng.random() < 0.3:
         x = x + rng.normal(0, rng.uniform(0.01, 0.05), x.shape)
     return (np.clip(x, 0, 1) * 255).astype(np.uint8)
+
+
+def overexposed(picture, rng):
+    return np.clip(picture * rng.uniform(1.4, 3.5), 0, 255).astype(np.uint8)
 
 
 def read_grey(path, rng):
@@ -83,7 +94,7 @@ def without_people(path, copy, rng, _):
 
 
 def single_face(path, _, rng, background):
-    """A face of 16 to 200 pixels, perhaps dark, blurred, half covered or rolled, somewhere on another picture."""
+    """A face of 16 to 200 pixels, perhaps dark, washed out, blurred, half covered or rolled, somewhere on another picture."""
     face, (background, margin) = cv2.imread(path, 0), background
     size = int(rng.integers(200, 513))
     ground = cv2.resize(cv2.imread(background, 0), (size, size), interpolation=cv2.INTER_AREA)
@@ -91,7 +102,7 @@ def single_face(path, _, rng, background):
     face = resized_to(face, min(longer, size * 0.95))
     height, width = face.shape
     roll = 0.0
-    match rng.integers(0, 8):
+    match rng.integers(0, 10):
         case 0:
             face, ground = (face * rng.uniform(0.12, 0.4)).astype(np.uint8), (ground * 0.3).astype(np.uint8)
         case 1:
@@ -102,6 +113,8 @@ def single_face(path, _, rng, background):
             face[:, : int(width * rng.uniform(0.3, 0.5))] = rng.integers(0, 255)
         case 3 | 4:
             roll = float(rng.choice([90, 180, 270, rng.uniform(-180, 180)]))
+        case 5 | 6:
+            face = overexposed(face, rng)
     if rng.random() < 0.5:
         face = np.ascontiguousarray(face[:, ::-1])
     left, top = rng.integers(0, size - width + 1), rng.integers(0, size - height + 1)
@@ -110,6 +123,18 @@ def single_face(path, _, rng, background):
     mask = cv2.GaussianBlur(cv2.warpAffine(np.full(face.shape, 255, np.uint8), transform, (size, size)), (0, 0), 1) / 255.0
     picture = ground * (1 - mask) + cv2.warpAffine(face, transform, (size, size)) * mask
     return in_another_light(picture, rng), [[float(left), float(top), float(width), float(height)]]
+
+
+def face_as_it_is(path, copy, rng, _):
+    """A face that nearly fills its picture; the first copy is only mirrored, perhaps."""
+    picture = cv2.imread(path, 0)
+    if copy and rng.random() < 0.4:
+        picture = overexposed(picture, rng)
+    if rng.random() < 0.5:
+        picture = np.ascontiguousarray(picture[:, ::-1])
+    height, width = picture.shape
+    box = [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height]
+    return (in_another_light(picture, rng) if copy else picture), [box]
 
 
 def render(job):
@@ -121,6 +146,31 @@ def render(job):
     picture, faces = result
     cv2.imwrite(name, picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(70, 96))])
     return name, dict(kind=function.__name__, faces=faces, weight=weight)
+
+
+def faces_of(data, folder):
+    """The faces of a folder, without the validation part of FairFace."""
+    paths = sorted(path for path in (data / folder).rglob("*.*") if path.suffix != ".csv")
+    return [path for path in paths if folder != "fairface/train" or not path.stem.endswith("7")]
+
+
+def faces(options):
+    data, out = pathlib.Path(options.data), pathlib.Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "faces.txt").write_text("".join(f"{path}\n" for folder in FACES for path in faces_of(data, folder)))
+
+
+def uncertain_faces(out):
+    """The pictures of `faces` in which no candidate is certain."""
+    scores = {}
+    for line in open(out / "faces.tsv"):
+        kind, *fields = line.rstrip("\n").split("\t")
+        if kind == "P":
+            path = fields[0]
+            scores[path] = 0
+        else:
+            scores[path] = max(scores[path], math.sqrt(float(fields[5]) * float(fields[6])))
+    return sorted(path for path, score in scores.items() if score < CERTAIN)
 
 
 def pictures(options):
@@ -138,14 +188,12 @@ def pictures(options):
             for path in training("scenes/photos") for copy in range(SCENES[0])]
     for paths, (copies, weight) in ((animals, ANIMALS), (things, THINGS)):
         jobs += [((without_people, weight), path, copy, None) for path in paths for copy in range(copies)]
-    # Folder, how many of its pictures, and how much larger they are than the face.
-    for folder, count, margin in (("utkface/train", 1400, 1), ("fairface/train", 1600, 1.6), ("aaf/train", 700, 1.6),
-                                  ("groups", 700, 1), ("smiles", 700, 1.6)):
-        faces = sorted(path for path in (data / folder).rglob("*.*") if path.suffix != ".csv")
-        if "fairface" in folder:
-            faces = [path for path in faces if not path.stem.endswith("7")]
-        for path in shuffled.sample(faces, min(count, len(faces))):
-            jobs.append(((single_face, FACES[1]), str(path), 0, (shuffled.choice(empty), margin)))
+    uncertain = uncertain_faces(out)
+    for folder, (count, margin) in FACES.items():
+        paths = faces_of(data, folder)
+        chosen = shuffled.sample(paths, min(count, len(paths))) + [path for path in uncertain if f"/{folder}/" in path]
+        jobs += [((single_face, FACE), str(path), 0, (shuffled.choice(empty), margin)) for path in chosen]
+    jobs += [((face_as_it_is, FACE), path, copy, None) for path in uncertain for copy in range(2)]
     jobs = [(*job, index, str(out / f"pictures/{index}.jpg")) for index, job in enumerate(jobs)]
     with Pool() as pool:
         labels = dict(result for result in pool.imap_unordered(render, jobs, chunksize=32) if result)
@@ -167,7 +215,7 @@ def labelled(candidates, label):
     """Whether each candidate (best first) is a face, and its weight; 0 where that is not known."""
     faces, open_faces = label["faces"], list(label["faces"])
     for box, score in candidates:
-        if label["kind"] == "single_face":
+        if label["kind"] in ("single_face", "face_as_it_is"):
             [[left, top, width, height]] = faces
             offset = math.hypot(box[0] + box[2] / 2 - left - width / 2, box[1] + box[3] / 2 - top - height / 2)
             is_face = bool(open_faces) and offset < 0.3 * max(width, height)
@@ -251,14 +299,15 @@ def fit(options):
 def main():
     parser = argparse.ArgumentParser(description="Trains the head that tells faces from what only resembles one.")
     stages = parser.add_subparsers(required=True)
-    for stage in (pictures, fit):
+    for stage in (faces, pictures, fit):
         subparser = stages.add_parser(stage.__name__)
         subparser.set_defaults(run=stage)
         subparser.add_argument("--out", required=True, help="folder for pictures, labels and candidates")
-        if stage is pictures:
+        if stage is not fit:
             subparser.add_argument("--data", required=True, help="folder with the unpacked data sets")
+        if stage is pictures:
             subparser.add_argument("--without-people", help="file that lists further pictures without people")
-        else:
+        if stage is fit:
             subparser.add_argument("--weights", required=True, help="estimator to which the head is added")
     options = parser.parse_args()
     options.run(options)

@@ -135,7 +135,8 @@ impl Sender {
     }
 
     /// Sends a message, and waits as long as the homeserver asks. After a rate limit, which is that of the account, all
-    /// others wait as well; after other errors and without an answer, which may be due to the room, they go first.
+    /// others wait as well; after other errors and after [`TURN_LIMIT`] without an answer, which may be due to the room,
+    /// they go first.
     async fn send(&self, room: OwnedRoomId, content: &Value, transaction: String) -> Result<OwnedEventId, ApiError> {
         let content = serde_json::value::to_raw_value(content);
         let content = Raw::from_json(content.map_err(|error| ApiError::Network { reason: error.to_string() })?);

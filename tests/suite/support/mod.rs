@@ -88,25 +88,36 @@ pub fn file(variable: &str, name: &str) -> Vec<u8> {
 
 /// `count` crops of `utkface/train` or `utkface/val`, spread over the folder: names and JPEG bytes.
 pub fn crops(part: &str, count: usize) -> Vec<(String, Vec<u8>)> {
-    let path = folder("FACEGUESSER_DATA").join("utkface.tar");
+    pictures("utkface.tar", &format!("utkface/{part}/"), 13, count, |_| true)
+}
+
+/// `count` JPEG files of a folder in an archive of the data sets: of every `step`th of its files, those that are wanted.
+/// Names and bytes.
+pub fn pictures(
+    archive: &str,
+    folder: &str,
+    step: usize,
+    count: usize,
+    is_wanted: impl Fn(&str) -> bool,
+) -> Vec<(String, Vec<u8>)> {
+    let path = self::folder("FACEGUESSER_DATA").join(archive);
     let archive = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{} is needed: {error}", path.display()));
-    let folder = format!("utkface/{part}/");
     let mut archive = tar::Archive::new(std::io::BufReader::new(archive));
-    let mut crops = Vec::new();
+    let mut pictures = Vec::new();
     for (index, entry) in archive.entries_with_seek().unwrap().enumerate() {
         let mut entry = entry.unwrap();
         let path = entry.path().unwrap().to_string_lossy().into_owned();
-        let Some((_, name)) = path.split_once(&folder) else { continue };
-        if index % 13 == 0 && name.ends_with(".jpg") {
+        let Some((_, name)) = path.split_once(folder) else { continue };
+        if index % step == 0 && name.ends_with(".jpg") && is_wanted(name) {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
-            crops.push((name.to_owned(), bytes));
+            pictures.push((name.to_owned(), bytes));
         }
-        if crops.len() == count {
-            return crops;
+        if pictures.len() == count {
+            return pictures;
         }
     }
-    panic!("{folder} holds only {} of {count} crops", crops.len());
+    panic!("{folder} holds only {} of {count} pictures", pictures.len());
 }
 
 /// A platform's own API description; `None` on a machine without them, where the stand-in servers accept

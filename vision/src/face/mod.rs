@@ -51,9 +51,18 @@ impl Bounds {
 
     /// Intersection over union, 0 to 1.
     pub fn iou(&self, other: &Self) -> f32 {
-        let overlap = |a: f32, a_size: f32, b: f32, b_size: f32| ((a + a_size).min(b + b_size) - a.max(b)).max(0.0);
-        let intersection = overlap(self.x, self.w, other.x, other.w) * overlap(self.y, self.h, other.y, other.h);
+        let intersection = self.intersection(other);
         intersection / (self.w * self.h + other.w * other.h - intersection).max(f32::MIN_POSITIVE)
+    }
+
+    /// The share of the smaller box's area that lies in the larger one, 0 to 1.
+    pub fn containment(&self, other: &Self) -> f32 {
+        self.intersection(other) / (self.w * self.h).min(other.w * other.h).max(f32::MIN_POSITIVE)
+    }
+
+    fn intersection(&self, other: &Self) -> f32 {
+        let overlap = |a: f32, a_size: f32, b: f32, b_size: f32| ((a + a_size).min(b + b_size) - a.max(b)).max(0.0);
+        overlap(self.x, self.w, other.x, other.w) * overlap(self.y, self.h, other.y, other.h)
     }
 }
 

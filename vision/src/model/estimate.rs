@@ -8,7 +8,7 @@ const SMALL_CHILD: f32 = 4.0;
 /// Guessed age, whole years, from which people are women and men, not girls and boys.
 const ADULT: f32 = 18.0;
 /// Width of the interval, whole years, beyond which the age cannot be told, and the confidence below which: the
-/// interval is more than half as wide again as usual. Of the validation faces 0.6 %; half of them can hardly be seen, and
+/// interval is more than half as wide again as usual. Of the validation faces 0.7 %; half of them can hardly be seen, and
 /// what only looks like a face is often among such.
 const UNKNOWN_WIDTH: f32 = 35.0;
 const UNKNOWN_CONFIDENCE: f32 = 0.4;
