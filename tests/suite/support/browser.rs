@@ -14,6 +14,17 @@ use super::program::Program;
 /// How long anything may take.
 pub const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Waits until the page has stayed where it is for ten frames.
+const SCROLLED: &str = "return new Promise(done => {
+    let [place, still] = [scrollY, 0];
+    const look = () => {
+        still = scrollY === place ? still + 1 : 0;
+        place = scrollY;
+        if (still >= 10) done(); else requestAnimationFrame(look);
+    };
+    look();
+})";
+
 /// Dispatches the events of files that are dropped on the page with the mouse.
 const DROP: &str = r#"
     const data = new DataTransfer();
@@ -141,9 +152,10 @@ impl Page {
         found.unwrap_or_else(|_| panic!("no {css}"))
     }
 
-    /// Waits until every photo is answered.
+    /// Waits until every photo is answered, and the page has stopped scrolling: what is still under the bar cannot be clicked.
     pub async fn wait_for_answers(&self) {
         self.wait("#log:not(:has(.loading)) > .message.bot").await;
+        self.run(SCROLLED).await;
     }
 
     /// A command of the Chrome DevTools Protocol.
