@@ -29,7 +29,7 @@ pub struct FinderOptions {
     /// the box, which is lower for small faces.
     pub small_threshold: f32,
     /// Minimum probability, according to the estimator, of the likeliest face of a photo: if no candidate reaches it,
-    /// the photo counts as one without faces.
+    /// the photo counts as one without faces. An uncertain face inside another needs it as well.
     pub best_probability: f32,
     /// Minimum probability of the other faces: where one person is, there may be others.
     pub probability: f32,
