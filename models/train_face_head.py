@@ -24,7 +24,7 @@ SCENES, ANIMALS, THINGS = (4, 0.4), (6, 1.0), (2, 0.5)
 UNALTERED_SCENE = 1.2
 # Folders of pictures with one face each: how many of them are pasted into other pictures, and how much larger they are than the face.
 FACES = {"utkface/train": (1400, 1), "fairface/train": (1600, 1.6), "aaf/train": (700, 1.6), "groups": (700, 1), "smiles": (700, 1.6)}
-# The weight of a face's candidates, and the score from which the detector is certain (`UNCERTAIN` of the finder).
+# The weight of a face's candidates, and the score of both stages below which a training face is learnt from three times.
 FACE, CERTAIN = 0.4, 0.72
 HIDDEN, EPOCHS, DROPOUT, RATE = 32, 40, 0.2, 3e-3
 
@@ -161,7 +161,7 @@ def faces(options):
 
 
 def uncertain_faces(out):
-    """The pictures of `faces` in which no candidate is certain."""
+    """The pictures of `faces` in which no candidate has a score of CERTAIN."""
     scores = {}
     for line in open(out / "faces.tsv"):
         kind, *fields = line.rstrip("\n").split("\t")
